@@ -1,0 +1,9 @@
+import os
+import sys
+from pathlib import Path
+
+from django.core.wsgi import get_wsgi_application
+
+sys.path.insert(1, str(Path(__file__).resolve().parent.parent / "collections"))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "creditdesk.settings")
+application = get_wsgi_application()

@@ -1,3 +1,4 @@
+from .audit import AuditChange, AuditEntry, AuditNote, AuditSeal, SealedEntry
 from .user import User
 
-__all__ = ["User"]
+__all__ = ["AuditChange", "AuditEntry", "AuditNote", "AuditSeal", "SealedEntry", "User"]

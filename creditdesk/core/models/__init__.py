@@ -1,3 +1,4 @@
+from .job import Heartbeat, Job
 from .user import User
 
-__all__ = ["User"]
+__all__ = ["Heartbeat", "Job", "User"]

@@ -1,0 +1,36 @@
+"""Which accounts and customers a user may see: the companies and portfolios given to them (Access rows)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from customers.models import Access, CreditAccount, Customer
+
+
+def account_scope(user: Any, prefix: str = "") -> Q:
+    """Condition on credit accounts (or, with prefix "account__", on rows that have one).
+
+    A superuser sees everything; a user without Access rows sees nothing.
+    """
+    if user.is_superuser:
+        return Q()
+    scope = Q(pk__in=[])
+    for company_id, portfolio_id in Access.objects.filter(user=user).values_list("company_id", "portfolio_id"):
+        if portfolio_id is None:
+            scope |= Q(**{f"{prefix}company_id": company_id})
+        else:
+            scope |= Q(**{f"{prefix}portfolio_id": portfolio_id})
+    return scope
+
+
+def visible_accounts(user: Any) -> QuerySet[CreditAccount]:
+    return CreditAccount.objects.filter(account_scope(user))
+
+
+def visible_customers(user: Any) -> QuerySet[Customer]:
+    """Customers of whom the user may see at least one account."""
+    if user.is_superuser:
+        return Customer.objects.all()
+    return Customer.objects.filter(Exists(visible_accounts(user).filter(customer_id=OuterRef("pk"))))

@@ -1,0 +1,16 @@
+"""What customers announces; higher apps listen.
+
+Every signal is sent inside the transaction of the change, so that what a listener writes or enqueues
+commits or rolls back with it (the queue lives in the same database).
+"""
+
+from django.dispatch import Signal
+
+# account_ids: collection of CreditAccount ids whose ledger facts changed.
+ledger_changed = Signal()
+# event: LegalEvent.
+legal_event_recorded = Signal()
+# change: LimitChange that was applied.
+limit_applied = Signal()
+# promise: Promise whose state moved.
+promise_moved = Signal()

@@ -1,4 +1,11 @@
 from django.contrib import admin
 from django.urls import path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from creditdesk.desk.language import set_language
+from creditdesk.desk.profile import profile
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("desk/profile/", profile, name="profile"),
+    path("desk/language/", set_language, name="set_language"),
+]

@@ -38,7 +38,7 @@ class Limits:
 
     stale_after: float = 60
     probe_every: float = 15
-    grace: float = 8
+    grace: float = 5
 
 
 @dataclass
@@ -149,13 +149,12 @@ class WatchedCluster:
             self.launched = time.monotonic()
 
     def ask_to_stop(self) -> None:
-        """SIGTERM to the main process alone: sent to the whole group, it would hang the cluster."""
+        """SIGTERM to the main process alone, and once: to the group, or twice, it can hang the cluster."""
         if self.process.poll() is None:
             self.process.terminate()
 
     def stop(self) -> None:
-        """Wait out the grace of an orderly stop, then kill. Tasks cut short start again later."""
-        self.ask_to_stop()
+        """After `ask_to_stop`: wait out the grace, then kill. Tasks cut short start again later."""
         try:
             self.process.wait(self.limits.grace)
         except subprocess.TimeoutExpired:

@@ -14,6 +14,8 @@ from csp.constants import SELF as CSP_SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from creditdesk.unfold_settings import UNFOLD  # noqa: F401
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -113,6 +115,9 @@ TEMPLATES = [
     }
 ]
 
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/"
+
 # DATABASE_URL empty: one SQLite file, tuned so that web and workers share it without "database is locked".
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 SQLITE_FILE = Path(os.environ.get("SQLITE_FILE", BASE_DIR / "var" / "creditdesk.sqlite3"))
@@ -148,6 +153,7 @@ USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "creditdesk" / "static"]
 STATIC_ROOT = Path(os.environ.get("STATIC_ROOT", BASE_DIR / "var" / "static"))
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "var" / "media"))
 # Production serves hashed, compressed copies (after `manage.py collectstatic`), a trial the apps' own files.

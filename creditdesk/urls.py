@@ -4,6 +4,8 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from creditdesk import health
+from creditdesk.desk.language import set_language
+from creditdesk.desk.profile import profile
 
 
 class FaviconView(RedirectView):
@@ -18,4 +20,6 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("favicon.ico", FaviconView.as_view()),
     path("admin/", admin.site.urls),
+    path("desk/profile/", profile, name="profile"),
+    path("desk/language/", set_language, name="set_language"),
 ]

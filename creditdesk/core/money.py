@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -162,6 +162,10 @@ class MoneyField(models.BigIntegerField):
     """
 
     description = "Money in minor units"
+
+    if TYPE_CHECKING:  # what django-stubs reads: set Money, Decimal or minor units; get Money
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 
     def __init__(self, *args: Any, currency_field: str = "currency", **kwargs: Any) -> None:
         self.currency_field = currency_field

@@ -16,9 +16,6 @@ class Days(Func):
     arity = 2
     output_field = IntegerField()
 
-    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        return super().as_sql(compiler, connection, template="(%(expressions)s)", arg_joiner=" - ", **extra)
-
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         left, left_params = compiler.compile(self.source_expressions[0])
         right, right_params = compiler.compile(self.source_expressions[1])

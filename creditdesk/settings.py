@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "worklists",
     "dunning",
     "kpis",
+    "creditdesk",
 ]
 
 MIDDLEWARE = [

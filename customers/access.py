@@ -17,7 +17,9 @@ def account_scope(user: Any, prefix: str = "") -> Q:
     if user.is_superuser:
         return Q()
     scope = Q(pk__in=[])
-    for company_id, portfolio_id in Access.objects.filter(user=user).values_list("company_id", "portfolio_id"):
+    for company_id, portfolio_id in Access.objects.filter(user=user).values_list(
+        "company_id", "portfolio_id"
+    ):
         if portfolio_id is None:
             scope |= Q(**{f"{prefix}company_id": company_id})
         else:

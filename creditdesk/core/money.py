@@ -18,10 +18,29 @@ from django.utils.translation import gettext_lazy as _
 # ISO 4217 minor units where they are not two (list one, 2024). CLDR's digits are for display and differ.
 _EXPONENTS = {
     **dict.fromkeys(
-        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
     ),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
 }
 
 
@@ -197,7 +216,9 @@ class MoneyField(models.BigIntegerField):
 
     def pre_save(self, model_instance: Any, add: bool) -> Any:
         raw = model_instance.__dict__[self.attname]
-        return raw if raw is None or hasattr(raw, "resolve_expression") else self.minor_of(model_instance, raw)
+        return (
+            raw if raw is None or hasattr(raw, "resolve_expression") else self.minor_of(model_instance, raw)
+        )
 
     def get_prep_value(self, value: Any) -> Any:
         if isinstance(value, Money):

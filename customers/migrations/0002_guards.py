@@ -29,10 +29,21 @@ class Migration(migrations.Migration):
         ),
         *fact(
             "customers_payment",
-            *("company_id", "source_id", "key", "account_id", "instrument", "matures_on", "currency", "amount"),
+            *(
+                "company_id",
+                "source_id",
+                "key",
+                "account_id",
+                "instrument",
+                "matures_on",
+                "currency",
+                "amount",
+            ),
             *("transferred_from_id", "batch_id"),
         ),
-        *fact("customers_writeoff", "account_id", "currency", "amount", "is_small", "reason_code", "batch_id"),
+        *fact(
+            "customers_writeoff", "account_id", "currency", "amount", "is_small", "reason_code", "batch_id"
+        ),
         *fact(
             "customers_allocation",
             *("kind", "account_id", "instalment_id", "payment_id", "credit_id", "write_off_id", "currency"),

@@ -67,6 +67,5 @@ __all__ = [
     "SettledBy",
     "Source",
     "StatusChange",
-    "Allocation",
     "WriteOff",
 ]

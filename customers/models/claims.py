@@ -28,7 +28,9 @@ class Promise(Fact):
         WITHDRAWN = "withdrawn", _("withdrawn")
         REPLACED = "replaced", _("replaced")
 
-    account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="promises", verbose_name=_("account"))
+    account = models.ForeignKey(
+        CreditAccount, models.PROTECT, related_name="promises", verbose_name=_("account")
+    )
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("promised amount"))
     due_on = models.DateField(_("promised for"))
@@ -114,7 +116,9 @@ class Dispute(Fact):
         SETTLED = "settled", _("settled")
         WITHDRAWN = "withdrawn", _("withdrawn")
 
-    account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="disputes", verbose_name=_("account"))
+    account = models.ForeignKey(
+        CreditAccount, models.PROTECT, related_name="disputes", verbose_name=_("account")
+    )
     reason = models.CharField(_("reason"), max_length=14, choices=Reason, default=Reason.OTHER)
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("disputed amount"))
@@ -163,7 +167,9 @@ class DunningBlock(Fact):
     """No reminders for the account (or one instalment of it) from effective_on until expires_on, inclusive."""
 
     account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="dunning_blocks")
-    instalment = models.ForeignKey(Instalment, models.PROTECT, null=True, blank=True, related_name="dunning_blocks")
+    instalment = models.ForeignKey(
+        Instalment, models.PROTECT, null=True, blank=True, related_name="dunning_blocks"
+    )
     reason_code = models.CharField(_("reason"), max_length=60)
     expires_on = models.DateField(_("expires on"))
     lifted_on = models.DateField(_("lifted on"), null=True, blank=True)

@@ -34,10 +34,17 @@ class Customer(models.Model):
     customer_since = models.DateField(_("customer since"), null=True, blank=True)
     founded_on = models.DateField(_("founded on"), null=True, blank=True)
     merged_into = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="merged_from", verbose_name=_("merged into")
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged_from",
+        verbose_name=_("merged into"),
     )
     # The current value of the effective-dated facts below, kept in the transaction that records the fact.
-    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.ACTIVE, db_index=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status, default=Status.ACTIVE, db_index=True
+    )
     parent = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="members", verbose_name=_("group parent")
     )
@@ -96,7 +103,9 @@ class Contact(models.Model):
         PURCHASING = "purchasing", _("purchasing")
         OTHER = "other", _("other")
 
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="contacts", verbose_name=_("customer"))
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="contacts", verbose_name=_("customer")
+    )
     name = models.CharField(_("name"), max_length=120)
     role = models.CharField(_("role"), max_length=12, choices=Role, default=Role.ACCOUNTING)
     email = models.EmailField(_("e-mail"), blank=True)
@@ -116,7 +125,9 @@ class Contact(models.Model):
 class CreditAccount(models.Model):
     """A customer (or group head) in one credit segment, in one currency: where limit, exposure and score live."""
 
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="accounts", verbose_name=_("customer"))
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="accounts", verbose_name=_("customer")
+    )
     segment = models.ForeignKey(
         CreditSegment, models.PROTECT, related_name="accounts", verbose_name=_("credit segment")
     )

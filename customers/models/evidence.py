@@ -24,7 +24,9 @@ class LegalEvent(Fact):
         ADDRESS_CHANGE = "address_change", _("change of registered office")
         STRUCK_OFF = "struck_off", _("struck off the register")
 
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="legal_events", verbose_name=_("customer"))
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="legal_events", verbose_name=_("customer")
+    )
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     source = models.CharField(_("source"), max_length=120)
     link = models.URLField(_("link"), blank=True)

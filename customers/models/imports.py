@@ -21,7 +21,9 @@ class ImportMapping(models.Model):
     slug = models.SlugField(_("name"), max_length=60, unique=True)
     source = models.ForeignKey(Source, models.PROTECT, null=True, blank=True, related_name="mappings")
     layout = models.CharField(_("layout"), max_length=12, choices=Layout)
-    on_change = models.CharField(_("changed rows"), max_length=10, choices=OnChange, default=OnChange.SUPERSEDE)
+    on_change = models.CharField(
+        _("changed rows"), max_length=10, choices=OnChange, default=OnChange.SUPERSEDE
+    )
     spec = models.JSONField(
         _("columns and formats"), help_text=_("See docs/imports.md for every key and an example.")
     )
@@ -43,7 +45,12 @@ class ImportBatch(models.Model):
 
     source = models.ForeignKey(Source, models.PROTECT, related_name="batches", verbose_name=_("source"))
     mapping = models.ForeignKey(
-        ImportMapping, models.PROTECT, null=True, blank=True, related_name="batches", verbose_name=_("mapping")
+        ImportMapping,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="batches",
+        verbose_name=_("mapping"),
     )
     file_name = models.CharField(_("file"), max_length=200, blank=True)
     sha256 = models.CharField(_("fingerprint"), max_length=64, blank=True)
@@ -53,7 +60,12 @@ class ImportBatch(models.Model):
     recorded_at = models.DateTimeField(_("recorded at"), default=timezone.now)
     undone_at = models.DateTimeField(_("undone at"), null=True, blank=True)
     imported_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("by"),
     )
     counts = models.JSONField(_("counts"), default=dict, blank=True)
 
@@ -70,7 +82,9 @@ class ImportBatch(models.Model):
 class RefusedRow(models.Model):
     """A row an import refused: where, what, why and the cure (code and parameters, rendered when read)."""
 
-    batch = models.ForeignKey(ImportBatch, models.CASCADE, related_name="refused_rows", verbose_name=_("import"))
+    batch = models.ForeignKey(
+        ImportBatch, models.CASCADE, related_name="refused_rows", verbose_name=_("import")
+    )
     row = models.PositiveIntegerField(_("row"))
     column = models.CharField(_("column"), max_length=80, blank=True)
     value = models.CharField(_("value"), max_length=200, blank=True)

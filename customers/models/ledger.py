@@ -85,7 +85,9 @@ class Instalment(Fact):
     reopened: an allocation was reversed, so a past date must be read from the allocations themselves.
     """
 
-    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="instalments", verbose_name=_("invoice"))
+    invoice = models.ForeignKey(
+        Invoice, models.PROTECT, related_name="instalments", verbose_name=_("invoice")
+    )
     number = models.PositiveSmallIntegerField(_("instalment"), default=1)
     company = models.ForeignKey(Company, models.PROTECT, related_name="+", verbose_name=_("company"))
     account = models.ForeignKey(
@@ -175,7 +177,9 @@ class Payment(Fact):
         verbose_name_plural = _("payments")
         constraints = [
             models.UniqueConstraint(
-                fields=["company", "source", "key"], condition=Q(superseded_at__isnull=True), name="payment_key"
+                fields=["company", "source", "key"],
+                condition=Q(superseded_at__isnull=True),
+                name="payment_key",
             ),
             models.CheckConstraint(name="payment_amount_positive", condition=Q(amount__gt=0)),
             models.CheckConstraint(
@@ -256,7 +260,12 @@ class Allocation(Fact):
         "self", models.PROTECT, null=True, blank=True, related_name="reversed_by", verbose_name=_("reverses")
     )
     batch = models.ForeignKey(
-        ImportBatch, models.PROTECT, null=True, blank=True, related_name="allocations", verbose_name=_("import")
+        ImportBatch,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="allocations",
+        verbose_name=_("import"),
     )
 
     class Meta:

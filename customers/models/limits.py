@@ -55,15 +55,27 @@ class LimitChange(models.Model):
 
     proposer_kind = models.CharField(_("proposed by (kind)"), max_length=10, choices=ProposerKind)
     proposer = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("proposer")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("proposer"),
     )
     proposer_name = models.CharField(_("proposed by"), max_length=80)
     proposed_at = models.DateTimeField(_("proposed at"), default=timezone.now)
 
-    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.PROPOSED, db_index=True)
+    status = models.CharField(
+        _("status"), max_length=10, choices=Status, default=Status.PROPOSED, db_index=True
+    )
     is_automatic = models.BooleanField(_("decided automatically"), default=False)
     decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("decided by")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("decided by"),
     )
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     decision_reason = models.TextField(_("reason of the decision"), blank=True)
@@ -83,7 +95,9 @@ class LimitChange(models.Model):
             ),
             models.CheckConstraint(
                 name="limit_change_four_eyes",
-                condition=Q(decided_by__isnull=True) | Q(proposer__isnull=True) | ~Q(decided_by=F("proposer")),
+                condition=Q(decided_by__isnull=True)
+                | Q(proposer__isnull=True)
+                | ~Q(decided_by=F("proposer")),
             ),
             models.CheckConstraint(
                 name="limit_change_decided_by_somebody",
@@ -122,7 +136,9 @@ class CreditLimit(models.Model):
     account never overlap (trigger).
     """
 
-    account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="limits", verbose_name=_("account"))
+    account = models.ForeignKey(
+        CreditAccount, models.PROTECT, related_name="limits", verbose_name=_("account")
+    )
     kind = models.CharField(_("kind"), max_length=10, choices=LimitKind)
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("amount"))
@@ -148,10 +164,17 @@ class CreditLimit(models.Model):
 class CreditHold(models.Model):
     """New business with the account is stopped until a named person releases it."""
 
-    account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="holds", verbose_name=_("account"))
+    account = models.ForeignKey(
+        CreditAccount, models.PROTECT, related_name="holds", verbose_name=_("account")
+    )
     reason_code = models.CharField(_("reason"), max_length=60)
     change = models.ForeignKey(
-        LimitChange, models.PROTECT, null=True, blank=True, related_name="holds", verbose_name=_("limit change")
+        LimitChange,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="holds",
+        verbose_name=_("limit change"),
     )
     placed_on = models.DateField(_("placed on"))
     placed_by_name = models.CharField(_("placed by"), max_length=80)

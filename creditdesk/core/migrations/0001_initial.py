@@ -10,119 +10,289 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AuditSeal',
+            name="AuditSeal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sealed_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='sealed at')),
-                ('entries', models.PositiveIntegerField(verbose_name='entries')),
-                ('digest', models.CharField(max_length=64, verbose_name='digest')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "sealed_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="sealed at"),
+                ),
+                ("entries", models.PositiveIntegerField(verbose_name="entries")),
+                ("digest", models.CharField(max_length=64, verbose_name="digest")),
             ],
             options={
-                'verbose_name': 'audit seal',
-                'verbose_name_plural': 'audit seals',
+                "verbose_name": "audit seal",
+                "verbose_name_plural": "audit seals",
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('language', models.CharField(default='en', max_length=5, verbose_name='language')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                (
+                    "date_joined",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined"),
+                ),
+                ("language", models.CharField(default="en", max_length=5, verbose_name="language")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, verbose_name='when')),
-                ('act', models.CharField(db_index=True, max_length=60, verbose_name='act')),
-                ('actor_kind', models.CharField(choices=[('person', 'person'), ('policy', 'policy'), ('import', 'import'), ('job', 'job'), ('api', 'API client')], max_length=10, verbose_name='kind of actor')),
-                ('actor_name', models.CharField(blank=True, max_length=80, verbose_name='actor')),
-                ('business_date', models.DateField(blank=True, null=True, verbose_name='business date')),
-                ('reason_code', models.CharField(blank=True, max_length=60, verbose_name='reason')),
-                ('subject_type', models.CharField(blank=True, max_length=60, verbose_name='subject type')),
-                ('subject_pk', models.CharField(blank=True, max_length=40, verbose_name='subject')),
-                ('data', models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='data')),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='who')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_index=True, default=django.utils.timezone.now, verbose_name="when"
+                    ),
+                ),
+                ("act", models.CharField(db_index=True, max_length=60, verbose_name="act")),
+                (
+                    "actor_kind",
+                    models.CharField(
+                        choices=[
+                            ("person", "person"),
+                            ("policy", "policy"),
+                            ("import", "import"),
+                            ("job", "job"),
+                            ("api", "API client"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind of actor",
+                    ),
+                ),
+                ("actor_name", models.CharField(blank=True, max_length=80, verbose_name="actor")),
+                ("business_date", models.DateField(blank=True, null=True, verbose_name="business date")),
+                ("reason_code", models.CharField(blank=True, max_length=60, verbose_name="reason")),
+                ("subject_type", models.CharField(blank=True, max_length=60, verbose_name="subject type")),
+                ("subject_pk", models.CharField(blank=True, max_length=40, verbose_name="subject")),
+                (
+                    "data",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        verbose_name="data",
+                    ),
+                ),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="who",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'audit entry',
-                'verbose_name_plural': 'audit trail',
+                "verbose_name": "audit entry",
+                "verbose_name_plural": "audit trail",
             },
         ),
         migrations.CreateModel(
-            name='AuditChange',
+            name="AuditChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('table', models.CharField(max_length=60, verbose_name='table')),
-                ('object_pk', models.CharField(max_length=40, verbose_name='row')),
-                ('before', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, null=True, verbose_name='before')),
-                ('after', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, null=True, verbose_name='after')),
-                ('entry', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='core.auditentry', verbose_name='act')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("table", models.CharField(max_length=60, verbose_name="table")),
+                ("object_pk", models.CharField(max_length=40, verbose_name="row")),
+                (
+                    "before",
+                    models.JSONField(
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="before",
+                    ),
+                ),
+                (
+                    "after",
+                    models.JSONField(
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        null=True,
+                        verbose_name="after",
+                    ),
+                ),
+                (
+                    "entry",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="changes",
+                        to="core.auditentry",
+                        verbose_name="act",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'audited change',
-                'verbose_name_plural': 'audited changes',
+                "verbose_name": "audited change",
+                "verbose_name_plural": "audited changes",
             },
         ),
         migrations.CreateModel(
-            name='AuditNote',
+            name="AuditNote",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField(verbose_name='text')),
-                ('entry', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='note', to='core.auditentry', verbose_name='act')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("text", models.TextField(verbose_name="text")),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="note",
+                        to="core.auditentry",
+                        verbose_name="act",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'audit note',
-                'verbose_name_plural': 'audit notes',
+                "verbose_name": "audit note",
+                "verbose_name_plural": "audit notes",
             },
         ),
         migrations.CreateModel(
-            name='SealedEntry',
+            name="SealedEntry",
             fields=[
-                ('entry', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='sealed', serialize=False, to='core.auditentry')),
-                ('digest', models.CharField(max_length=64)),
-                ('seal', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sealed_entries', to='core.auditseal')),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="sealed",
+                        serialize=False,
+                        to="core.auditentry",
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "seal",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sealed_entries",
+                        to="core.auditseal",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='auditentry',
-            index=models.Index(fields=['subject_type', 'subject_pk'], name='audit_subject'),
+            model_name="auditentry",
+            index=models.Index(fields=["subject_type", "subject_pk"], name="audit_subject"),
         ),
         migrations.AddConstraint(
-            model_name='auditentry',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('actor_kind', 'person'), _negated=True), ('actor__isnull', False), _connector='OR'), name='audit_person_is_named'),
+            model_name="auditentry",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("actor_kind", "person"), _negated=True),
+                    ("actor__isnull", False),
+                    _connector="OR",
+                ),
+                name="audit_person_is_named",
+            ),
         ),
         migrations.AddIndex(
-            model_name='auditchange',
-            index=models.Index(fields=['table', 'object_pk'], name='audit_change_row'),
+            model_name="auditchange",
+            index=models.Index(fields=["table", "object_pk"], name="audit_change_row"),
         ),
     ]

@@ -23,7 +23,12 @@ class AuditEntry(models.Model):
     act = models.CharField(_("act"), max_length=60, db_index=True)
     actor_kind = models.CharField(_("kind of actor"), max_length=10, choices=ActorKind)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("who")
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("who"),
     )
     actor_name = models.CharField(_("actor"), max_length=80, blank=True)
     business_date = models.DateField(_("business date"), null=True, blank=True)

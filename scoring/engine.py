@@ -28,11 +28,11 @@ from scoring.models import AccountScore, Scorecard
 from scoring.statement import (
     COPIED,
     Scope,
-    view_name,
     compile_history,
     compile_select,
     compile_upsert,
     parameters,
+    view_name,
 )
 
 

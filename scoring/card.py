@@ -5,6 +5,7 @@ The same rules are written twice, as Python for one score and as SQL for a book;
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -181,7 +182,7 @@ def problems(card: Card) -> list[str]:
             continue
         if bins[0].lower is not None or bins[-1].upper is not None:
             found.append(_("%s: the bins must reach from below any value to above any value.") % signal.name)
-        if any(a.upper != b.lower for a, b in zip(bins, bins[1:], strict=False)):
+        if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
             found.append(_("%s: the bins leave a gap or overlap.") % signal.name)
         points = [b.points for b in bins]
         ordered = sorted(points, reverse=signal.higher_is == WORSE)

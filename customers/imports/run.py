@@ -218,16 +218,19 @@ def _fingerprint(path: Path) -> str:
 
 
 def _store(target: Target, mapping: ImportMapping, path: Path, options: Options, report: Report) -> None:
-    now = timezone.now()
+    now, fingerprint = timezone.now(), _fingerprint(path)
     if options.complete_through:
         if options.complete_through > (options.latest_day or options.today):
             raise ImportRefused("complete_through_future", day=options.complete_through)
         report.complete_through = options.complete_through
+    report.batch = _same_again(target, report, fingerprint)
+    if report.batch is not None:
+        return
     batch = ImportBatch.objects.create(
         source_id=target.source_id,
         mapping=mapping,
         file_name=report.file_name,
-        sha256=_fingerprint(path),
+        sha256=fingerprint,
         complete_through=report.complete_through,
         snapshot_on=target.snapshot_on,
         recorded_at=now,
@@ -267,6 +270,19 @@ def _store(target: Target, mapping: ImportMapping, path: Path, options: Options,
         data={"file": report.file_name, "sha256": batch.sha256, "counts": report.counts},
         changes=changes,
     )
+
+
+def _same_again(target: Target, report: Report, fingerprint: str) -> ImportBatch | None:
+    """The batch that took in this very file with this very result; then there is nothing to store at all."""
+    if not report.changes_nothing:
+        return None
+    return ImportBatch.objects.filter(
+        source_id=target.source_id,
+        sha256=fingerprint,
+        status=ImportBatch.Status.COMMITTED,
+        complete_through=report.complete_through,
+        snapshot_on=target.snapshot_on,
+    ).first()
 
 
 def _bulk(rows: Any, size: int = 1000) -> None:

@@ -89,7 +89,9 @@ class Command(BaseCommand):
             out(_("Report: %(path)s") % {"path": self.report_path})
         if report.changes_nothing:
             out(_("The ledger has all of this already: nothing changes."))
-        if report.committed and report.batch:
+        if report.committed and report.changes_nothing and report.batch:
+            out(_("This is import %(pk)s again.") % {"pk": report.batch.pk})
+        elif report.committed and report.batch:
             out(
                 self.style.SUCCESS(
                     _("Stored as import %(pk)s; the ledger is complete through %(day)s.")

@@ -618,6 +618,8 @@ class Migration(migrations.Migration):
                 ('value', models.CharField(blank=True, max_length=200, verbose_name='value')),
                 ('code', models.CharField(max_length=40, verbose_name='code')),
                 ('params', models.JSONField(blank=True, default=dict, verbose_name='parameters')),
+                ('severity', models.CharField(choices=[('refused', 'refused'), ('warning', 'taken, with a warning')], default='refused', max_length=8, verbose_name='kind')),
+                ('cells', models.JSONField(blank=True, null=True, verbose_name='row as read')),
                 ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='refused_rows', to='customers.importbatch', verbose_name='import')),
             ],
             options={

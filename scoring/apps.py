@@ -20,7 +20,12 @@ class ScoringConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from creditdesk.core import schedules
         from scoring import listeners
 
         listeners.connect()
+        schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
+        schedules.register(
+            "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
+        )
         post_migrate.connect(_install_card, sender=self, dispatch_uid="scoring.default_card")

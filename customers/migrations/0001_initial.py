@@ -2236,7 +2236,11 @@ class Migration(migrations.Migration):
                 "verbose_name": "approval authority",
                 "verbose_name_plural": "approval authorities",
                 "constraints": [
-                    models.UniqueConstraint(fields=("group", "company", "direction"), name="authority_once")
+                    models.UniqueConstraint(fields=("group", "company", "direction"), name="authority_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("worst_grade__in", ["A", "B", "C", "D", "E"])),
+                        name="authority_grade_known",
+                    ),
                 ],
             },
         ),
@@ -2558,8 +2562,8 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("is_automatic", False),
-                    ("proposer_kind", "import"),
-                    ("old_amount__isnull", True),
+                    models.Q(("old_amount__isnull", True), ("proposer_kind", "import")),
+                    ("new_amount", 0),
                     ("new_amount__lte", models.F("old_amount")),
                     _connector="OR",
                 ),
@@ -2618,6 +2622,14 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="credithold",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("released_on__isnull", True)),
+                fields=("account", "reason_code"),
+                name="one_open_hold_per_reason",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="openorder",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("superseded_at__isnull", True)),
@@ -2648,7 +2660,15 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="access",
             constraint=models.UniqueConstraint(
-                fields=("user", "company", "portfolio"), name="access_once", nulls_distinct=False
+                fields=("user", "company", "portfolio"), name="access_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="access",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("portfolio__isnull", True)),
+                fields=("user", "company"),
+                name="access_to_company_once",
             ),
         ),
         migrations.AddIndex(

@@ -99,7 +99,6 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
 
 TEMPLATES = [
     {
@@ -222,6 +221,10 @@ LOGGING = {
     },
 }
 
+# Heavy work has a queue of its own: it never delays what somebody waits for.
+ALT_CLUSTERS = {"bulk": {"timeout": 1800, "retry": 2100, "max_attempts": 3}}
+# What `run_workers` adds to a cluster's environment.
+CLUSTER_ENVIRONMENT = {"bulk": {"Q_WORKERS": os.environ.get("Q_BULK_WORKERS", "1")}}
 Q_CLUSTER = {
     "name": "main",
     "orm": "default",
@@ -235,7 +238,7 @@ Q_CLUSTER = {
     "bulk": 1,
     "queue_limit": 4,
     "save_limit": 1000,
-    "ALT_CLUSTERS": {"bulk": {"timeout": 1800, "retry": 2100, "max_attempts": 2}},
+    "ALT_CLUSTERS": ALT_CLUSTERS,
 }
 
 # /readyz answers 503 when no worker cluster was seen working for so many seconds.

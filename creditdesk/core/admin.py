@@ -1,0 +1,1 @@
+from creditdesk.core import admin_machinery  # noqa: F401

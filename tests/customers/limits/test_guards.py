@@ -92,7 +92,10 @@ def test_a_waiting_change_keeps_its_subject(cast, change):
 
 def test_a_decided_change_is_closed(applied):
     for change in ("decision_reason = 'other'", "status = 'rejected'", "new_amount = 1", "comment = 'x'"):
-        refuse(f"UPDATE customers_limitchange SET {change} WHERE id = {applied.pk}", words="customers_limitchange: ")
+        refuse(
+            f"UPDATE customers_limitchange SET {change} WHERE id = {applied.pk}",
+            words="customers_limitchange: ",
+        )
     refuse(f"DELETE FROM customers_limitchange WHERE id = {applied.pk}")
 
 

@@ -28,7 +28,15 @@ class StandingError(ValueError):
 
 
 def _record(
-    act: str, subject: Any, column: str, new: Any, fact: Any, on: date, actor: Actor, reason_code: str, today: date
+    act: str,
+    subject: Any,
+    column: str,
+    new: Any,
+    fact: Any,
+    on: date,
+    actor: Actor,
+    reason_code: str,
+    today: date,
 ) -> None:
     before = getattr(subject, column)
     fact.save(force_insert=True)
@@ -60,24 +68,34 @@ def set_status(
     """The customer's status from `on`; `today` is the business date on which it becomes known."""
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
     fact = StatusChange(
-        customer=customer, status=Customer.Status(status), reason_code=reason_code, effective_on=on, known_on=today
+        customer=customer,
+        status=Customer.Status(status),
+        reason_code=reason_code,
+        effective_on=on,
+        known_on=today,
     )
     _record("customer.status", customer, "status", str(fact.status), fact, on, actor, reason_code, today)
     return fact
 
 
 @transaction.atomic
-def set_parent(customer: Customer, parent: Customer | None, *, on: date, today: date, actor: Actor) -> GroupMembership:
+def set_parent(
+    customer: Customer, parent: Customer | None, *, on: date, today: date, actor: Actor
+) -> GroupMembership:
     """The customer's group parent from `on` (None: it stands alone). Raises StandingError on a circle."""
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
     seen, above = {customer.pk}, parent
     while above is not None:
         if above.pk in seen:
-            raise StandingError(f"{parent} already belongs to the group of {customer}: choose the head of the group.")
+            raise StandingError(
+                f"{parent} already belongs to the group of {customer}: choose the head of the group."
+            )
         seen.add(above.pk)
         above = above.parent
     fact = GroupMembership(customer=customer, parent=parent, effective_on=on, known_on=today)
-    _record("customer.parent", customer, "parent_id", parent.pk if parent else None, fact, on, actor, "", today)
+    _record(
+        "customer.parent", customer, "parent_id", parent.pk if parent else None, fact, on, actor, "", today
+    )
     return fact
 
 
@@ -87,7 +105,9 @@ def set_terms(
 ) -> PaymentTerms:
     """The agreed days to pay from `on`; documents already issued keep their due dates."""
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
-    fact = PaymentTerms(customer=customer, days=days, end_of_month=end_of_month, effective_on=on, known_on=today)
+    fact = PaymentTerms(
+        customer=customer, days=days, end_of_month=end_of_month, effective_on=on, known_on=today
+    )
     _record("customer.terms", customer, "terms_days", days, fact, on, actor, "", today)
     return fact
 

@@ -991,7 +991,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='access',
-            constraint=models.UniqueConstraint(fields=('user', 'company', 'portfolio'), name='access_once', nulls_distinct=False),
+            constraint=models.UniqueConstraint(fields=('user', 'company', 'portfolio'), name='access_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='access',
+            constraint=models.UniqueConstraint(condition=models.Q(('portfolio__isnull', True)), fields=('user', 'company'), name='access_to_company_once'),
         ),
         migrations.AddIndex(
             model_name='promise',

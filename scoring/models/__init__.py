@@ -1,4 +1,5 @@
 from .card import Scorecard, ScorecardBin
+from .policy import LimitPolicy, LimitPolicyGrade
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, ScoreHistory
 
 __all__ = [
@@ -6,6 +7,8 @@ __all__ = [
     "Depth",
     "DirtyAccount",
     "Grade",
+    "LimitPolicy",
+    "LimitPolicyGrade",
     "Recommendation",
     "ScoreHistory",
     "Scorecard",

@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "worklists",
     "dunning",
     "kpis",
+    "creditdesk.demo",
 ]
 
 MIDDLEWARE = [

@@ -5,11 +5,16 @@ to this machine). With CREDITDESK_ENV=production it refuses to start with the de
 """
 
 import os
+from datetime import date, timedelta
 from pathlib import Path
 
 import dj_database_url
+from csp.constants import NONE as CSP_NONE
+from csp.constants import SELF as CSP_SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+from creditdesk.unfold_settings import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -51,6 +56,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_htmx",
     "django_q",
+    "axes",
+    "csp",
     "import_export",
     "rest_framework",
     "customers",
@@ -59,24 +66,41 @@ INSTALLED_APPS = [
     "dunning",
     "kpis",
     "creditdesk.demo",
+    "creditdesk",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "creditdesk.core.middleware.admin_content_security_policy",
+    "creditdesk.core.middleware.permissions_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "creditdesk.core.middleware.user_language",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "creditdesk.urls"
 WSGI_APPLICATION = "creditdesk.wsgi.application"
 AUTH_USER_MODEL = "core.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
 
 TEMPLATES = [
     {
@@ -93,6 +117,9 @@ TEMPLATES = [
     }
 ]
 
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/"
+
 # DATABASE_URL empty: one SQLite file, tuned so that web and workers share it without "database is locked".
 DATABASE_URL = os.environ.get("DATABASE_URL", "")
 SQLITE_FILE = Path(os.environ.get("SQLITE_FILE", BASE_DIR / "var" / "creditdesk.sqlite3"))
@@ -106,11 +133,13 @@ else:
     DATABASES = {
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
-            "NAME": SQLITE_FILE,
+            "NAME": str(SQLITE_FILE),
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;"
+                ),
             },
         }
     }
@@ -121,14 +150,85 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("it", _("Italian")), ("es", _("Spanish")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/Rome")
+# Empty: today. The demo pins it, so that its story stays the same on whatever day it is opened.
+BUSINESS_DATE = date.fromisoformat(pinned) if (pinned := os.environ.get("CREDITDESK_BUSINESS_DATE")) else None
 USE_I18N = True
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "creditdesk" / "static"]
 STATIC_ROOT = Path(os.environ.get("STATIC_ROOT", BASE_DIR / "var" / "static"))
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "var" / "media"))
+# Production serves hashed, compressed copies (after `manage.py collectstatic`), a trial the apps' own files.
+STATIC_BACKENDS = {
+    True: "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    False: "django.contrib.staticfiles.storage.StaticFilesStorage",
+}
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": STATIC_BACKENDS[PRODUCTION]},
+}
+WHITENOISE_USE_FINDERS = not PRODUCTION
+if not PRODUCTION:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
+# --- Security ---
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env_bool("SECURE_COOKIES", PRODUCTION)
+SESSION_COOKIE_AGE = int(os.environ.get("SESSION_HOURS", "12")) * 3600
+SECURE_SSL_REDIRECT = env_bool("SSL_REDIRECT", PRODUCTION)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes ask this machine over plain HTTP
+SECURE_HSTS_SECONDS = int(os.environ.get("HSTS_SECONDS", "31536000" if PRODUCTION else "0"))
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env_bool("HSTS_SUBDOMAINS", PRODUCTION)
+X_FRAME_OPTIONS = "DENY"
+# How many of our own proxies stand in front: they tell us the scheme and the client's address.
+TRUSTED_PROXIES = int(os.environ.get("TRUSTED_PROXIES", "0"))
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Nothing is loaded from elsewhere, nothing inline runs; the admin alone is relaxed, by a middleware.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [CSP_SELF],
+        "img-src": [CSP_SELF, "data:"],
+        "script-src": [CSP_SELF],
+        "style-src": [CSP_SELF],
+        "object-src": [CSP_NONE],
+        "base-uri": [CSP_SELF],
+        "form-action": [CSP_SELF],
+        "frame-ancestors": [CSP_NONE],
+    }
+}
+PERMISSIONS_POLICY_OFF = ["camera", "display-capture", "geolocation", "microphone", "payment", "usb"]
+
+# Ten wrong passwords for one name from one address: fifteen minutes' pause.
+AXES_FAILURE_LIMIT = int(os.environ.get("LOGIN_FAILURE_LIMIT", "10"))
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "creditdesk.core.client_ip.client_ip"
+AXES_VERBOSE = False
+
+# With DEBUG off Django would mail errors to nobody: everything goes to the console, for the service manager.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["console"],
+        "level": os.environ.get("LOG_LEVEL", "INFO" if PRODUCTION else "WARNING"),
+    },
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django-q": {"handlers": [], "propagate": True},
+    },
+}
+
+# Heavy work has a queue of its own: it never delays what somebody waits for.
+ALT_CLUSTERS = {"bulk": {"timeout": 1800, "retry": 2100, "max_attempts": 3}}
+# What `run_workers` adds to a cluster's environment.
+CLUSTER_ENVIRONMENT = {"bulk": {"Q_WORKERS": os.environ.get("Q_BULK_WORKERS", "1")}}
 Q_CLUSTER = {
     "name": "main",
     "orm": "default",
@@ -142,8 +242,11 @@ Q_CLUSTER = {
     "bulk": 1,
     "queue_limit": 4,
     "save_limit": 1000,
-    "ALT_CLUSTERS": {"bulk": {"timeout": 1800, "retry": 2100, "max_attempts": 2}},
+    "ALT_CLUSTERS": ALT_CLUSTERS,
 }
+
+# /readyz answers 503 when no worker cluster was seen working for so many seconds.
+HEARTBEAT_MAX_AGE = int(os.environ.get("HEARTBEAT_MAX_AGE", "180"))
 
 # Test mode for everything that would leave the house: reminders are stored and shown, nothing is sent.
 OUTBOUND_TEST_MODE = env_bool("OUTBOUND_TEST_MODE", True)

@@ -1,4 +1,25 @@
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from creditdesk import health
+from creditdesk.desk.language import set_language
+from creditdesk.desk.profile import profile
+
+
+class FaviconView(RedirectView):
+    """Browsers ask for /favicon.ico whatever the page says."""
+
+    def get_redirect_url(self, *args: object, **kwargs: object) -> str:
+        return static("creditdesk/favicon.svg")
+
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("favicon.ico", FaviconView.as_view()),
+    path("admin/", admin.site.urls),
+    path("desk/profile/", profile, name="profile"),
+    path("desk/language/", set_language, name="set_language"),
+]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from creditdesk.core.facts import CURRENT, View
@@ -108,12 +108,10 @@ def instalments_open_at(
     else:
         invoice_then = F("amount") - _sum_until(as_of, view, instalment=OuterRef("pk"))
         credit_then = F("amount") - _sum_until(as_of, view, credit=OuterRef("pk"))
-    from django.db.models import Case, When
-
     open_then = Case(
         When(kind=DocumentKind.INVOICE, then=invoice_then), default=credit_then, output_field=MoneyField()
     )
-    return rows.annotate(open_then=open_then).filter(open_then__gt=0)
+    return rows.annotate(open_then=open_then).filter(open_then__gt=0)  # type: ignore[misc]
 
 
 def payments_open_at(
@@ -126,7 +124,7 @@ def payments_open_at(
         open_then = F("open_amount") + _later_sum(as_of, view, payment=OuterRef("pk"))
     else:
         open_then = F("amount") - _sum_until(as_of, view, payment=OuterRef("pk"))
-    return rows.annotate(open_then=open_then).filter(open_then__gt=0)
+    return rows.annotate(open_then=open_then).filter(open_then__gt=0)  # type: ignore[misc]
 
 
 def exposures(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -17,30 +17,9 @@ from django.utils.translation import gettext_lazy as _
 
 # ISO 4217 minor units where they are not two (list one, 2024). CLDR's digits are for display and differ.
 _EXPONENTS = {
-    **dict.fromkeys(
-        [
-            "BIF",
-            "CLP",
-            "DJF",
-            "GNF",
-            "ISK",
-            "JPY",
-            "KMF",
-            "KRW",
-            "PYG",
-            "RWF",
-            "UGX",
-            "UYI",
-            "VND",
-            "VUV",
-            "XAF",
-            "XOF",
-            "XPF",
-        ],
-        0,
-    ),
-    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
-    **dict.fromkeys(["CLF", "UYW"], 4),
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+    **dict.fromkeys("CLF UYW".split(), 4),
 }
 
 
@@ -184,6 +163,10 @@ class MoneyField(models.BigIntegerField):
 
     description = "Money in minor units"
 
+    if TYPE_CHECKING:  # what django-stubs reads: set Money, Decimal or minor units; get Money
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+
     def __init__(self, *args: Any, currency_field: str = "currency", **kwargs: Any) -> None:
         self.currency_field = currency_field
         super().__init__(*args, **kwargs)
@@ -255,6 +238,6 @@ class MoneyField(models.BigIntegerField):
         return "" if money is None else str(money.minor)
 
     def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
-        defaults = {"form_class": forms.DecimalField, "max_digits": 18, "decimal_places": 4}
+        defaults: dict[str, Any] = {"form_class": forms.DecimalField, "max_digits": 18, "decimal_places": 4}
         defaults.update(kwargs)
         return models.Field.formfield(self, **defaults)

@@ -1,0 +1,29 @@
+"""Whole days between two dates as one database expression, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Func, IntegerField
+
+
+class Days(Func):
+    """Days(a, b): a - b in whole days, negative when a is earlier.
+
+    Django's F(date) - F(date) gives an interval, which SQLite computes by calling back into Python.
+    """
+
+    arity = 2
+    output_field = IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        left, left_params = compiler.compile(self.source_expressions[0])
+        right, right_params = compiler.compile(self.source_expressions[1])
+        sql = f"CAST(julianday({left}) - julianday({right}) AS integer)"
+        return sql, [*left_params, *right_params]
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        left, left_params = compiler.compile(self.source_expressions[0])
+        right, right_params = compiler.compile(self.source_expressions[1])
+        # The casts let a date parameter take part: the driver sends it untyped.
+        return f"(({left})::date - ({right})::date)", [*left_params, *right_params]

@@ -1,0 +1,38 @@
+/* The little the shell itself needs: htmx carries the CSRF token, "/" goes to the search, auto-submit selects. */
+(function () {
+  "use strict";
+
+  function csrf() {
+    const field = document.querySelector("[name=csrfmiddlewaretoken]");
+    if (field) return field.value;
+    const match = document.cookie.match(/(?:^|; )csrftoken=([^;]*)/);
+    return match ? decodeURIComponent(match[1]) : "";
+  }
+
+  document.addEventListener("htmx:configRequest", function (event) {
+    if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = csrf();
+  });
+
+  document.addEventListener("change", function (event) {
+    const field = event.target.closest("[data-autosubmit]");
+    if (field && field.form) field.form.requestSubmit();
+  });
+
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const search = document.querySelector("[data-search]");
+    if (search) { event.preventDefault(); search.focus(); }
+  });
+
+  /* Lazy tabs (links without JavaScript): the chosen one is marked when its panel arrives. */
+  document.addEventListener("htmx:afterSwap", function (event) {
+    const from = event.detail.requestConfig && event.detail.requestConfig.elt;
+    const tabs = from && from.closest && from.closest("[data-tabs]");
+    if (!tabs) return;
+    tabs.querySelectorAll("a").forEach(function (tab) {
+      if (tab === from) tab.setAttribute("aria-current", "page");
+      else tab.removeAttribute("aria-current");
+    });
+  });
+})();

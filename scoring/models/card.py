@@ -1,0 +1,120 @@
+"""The scorecard as data: bins, points and rationale per signal, in versions that are never edited once used."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Scorecard(models.Model):
+    """One version of a scorecard. At most one is active; drafts may be edited, the rest never (triggers).
+
+    score = base_points + the points of every signal, exactly: `scoring.card.problems` refuses a card whose
+    least or greatest sum leaves 0..100, so nothing is ever clamped.
+    PD = 1 / (1 + odds_at_anchor * 2 ** ((score - anchor_score) / points_to_double)).
+    """
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        ACTIVE = "active", _("active")
+        RETIRED = "retired", _("retired")
+
+    class Calibration(models.TextChoices):
+        UNCALIBRATED = "uncalibrated", _("uncalibrated: expert odds, not fitted to outcomes")
+        FITTED = "fitted", _("fitted to outcomes")
+
+    code = models.SlugField(_("code"), max_length=40)
+    version = models.PositiveIntegerField(_("version"))
+    name = models.CharField(_("name"), max_length=120)
+    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.DRAFT)
+    base_points = models.SmallIntegerField(_("base points"))
+    grade_a_from = models.PositiveSmallIntegerField(_("grade A from"), default=80)
+    grade_b_from = models.PositiveSmallIntegerField(_("grade B from"), default=60)
+    grade_c_from = models.PositiveSmallIntegerField(_("grade C from"), default=45)
+    grade_d_from = models.PositiveSmallIntegerField(_("grade D from"), default=25)
+    review_from = models.PositiveSmallIntegerField(_("a person decides from"), default=40)
+    review_to = models.PositiveSmallIntegerField(_("a person decides up to"), default=60)
+    guarantees_below = models.PositiveSmallIntegerField(_("guarantees asked below"), default=70)
+    thin_below = models.PositiveSmallIntegerField(
+        _("thin history below"),
+        default=4,
+        help_text=_("Instalments fallen due in 12 months below which averages count as missing."),
+    )
+    thin_recent_below = models.PositiveSmallIntegerField(
+        _("thin 90 days below"),
+        default=2,
+        help_text=_("Instalments fallen due in 90 days below which the 90-day average counts as missing."),
+    )
+    calibration = models.CharField(
+        _("calibration"), max_length=14, choices=Calibration, default=Calibration.UNCALIBRATED
+    )
+    anchor_score = models.PositiveSmallIntegerField(_("anchor score"), default=50)
+    odds_at_anchor = models.DecimalField(
+        _("good to bad odds at the anchor"), max_digits=8, decimal_places=2, default=12
+    )
+    points_to_double = models.PositiveSmallIntegerField(_("points that double the odds"), default=12)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("scorecard")
+        verbose_name_plural = _("scorecards")
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["code", "version"], name="scorecard_version"),
+            models.UniqueConstraint(
+                fields=["status"], condition=Q(status="active"), name="one_active_scorecard"
+            ),
+            models.CheckConstraint(
+                name="scorecard_grades_in_order",
+                condition=Q(grade_a_from__gt=F("grade_b_from"), grade_a_from__lte=100)
+                & Q(grade_b_from__gt=F("grade_c_from"))
+                & Q(grade_c_from__gt=F("grade_d_from")),
+            ),
+            models.CheckConstraint(
+                name="scorecard_review_zone",
+                condition=Q(review_from__lte=F("review_to"), guarantees_below__gte=F("review_to")),
+            ),
+            models.CheckConstraint(
+                name="scorecard_odds", condition=Q(odds_at_anchor__gt=0, points_to_double__gt=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} · {self.version}"
+
+
+class ScorecardBin(models.Model):
+    """Points of one signal where lower <= value < upper (null: no bound), or where it is missing.
+
+    `rationale` is an English msgid: the reader sees it in their own language where a translation exists.
+    """
+
+    card = models.ForeignKey(Scorecard, models.CASCADE, related_name="bins", verbose_name=_("scorecard"))
+    signal = models.CharField(_("signal"), max_length=40)
+    is_missing = models.BooleanField(_("when missing"), default=False)
+    lower = models.DecimalField(_("from"), max_digits=14, decimal_places=6, null=True, blank=True)
+    upper = models.DecimalField(_("below"), max_digits=14, decimal_places=6, null=True, blank=True)
+    points = models.SmallIntegerField(_("points"))
+    rationale = models.CharField(_("rationale"), max_length=300)
+
+    class Meta:
+        verbose_name = _("scorecard bin")
+        verbose_name_plural = _("scorecard bins")
+        ordering = ["card", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["card", "signal", "is_missing", "lower"],
+                nulls_distinct=False,
+                name="scorecard_bin_once",
+            ),
+            models.CheckConstraint(
+                name="scorecard_bin_bounds",
+                condition=Q(is_missing=True, lower__isnull=True, upper__isnull=True)
+                | Q(is_missing=False)
+                & (Q(lower__isnull=True) | Q(upper__isnull=True) | Q(lower__lt=F("upper"))),
+            ),
+            models.CheckConstraint(name="scorecard_bin_explained", condition=~Q(rationale="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.signal} [{self.lower}, {self.upper}): {self.points:+d}"

@@ -1,0 +1,51 @@
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    """On SQLite the test database is a file, in memory where the machine has a folder for that.
+
+    Threads (live server, concurrency tests) then have connections of their own, as in production: Django's
+    in-memory database would be one connection shared by all of them.
+    """
+    from django.db import connections
+
+    settings = connections["default"].settings_dict
+    if settings["ENGINE"].endswith("sqlite3"):
+        shared_memory = Path("/dev/shm")
+        folder = shared_memory if os.access(shared_memory, os.W_OK) else Path(tempfile.gettempdir())
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        settings["TEST"]["NAME"] = str(folder / f"creditdesk-tests-{os.getpid()}-{worker}.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_past_the_guards():
+    """The flush between transactional tests empties append-only tables too, whose triggers refuse it."""
+    from django.db import connection
+
+    operations_class = type(connection.ops)
+    plain_flush = operations_class.execute_sql_flush
+
+    def flush_sqlite(operations, statements):
+        with operations.connection.cursor() as cursor:
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            triggers = cursor.fetchall()
+        drops = [f'DROP TRIGGER "{name}"' for name, _ in triggers]
+        plain_flush(operations, [*drops, *statements, *(sql for _, sql in triggers)])
+
+    def flush_postgres(operations, statements):
+        plain_flush(operations, ["SET LOCAL session_replication_role = replica", *statements])
+
+    flush = flush_sqlite if connection.vendor == "sqlite" else flush_postgres
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations_class, "execute_sql_flush", flush)
+        yield
+
+
+@pytest.fixture(scope="session")
+def project_root() -> Path:
+    return Path(__file__).resolve().parent.parent

@@ -1,0 +1,65 @@
+"""pytest --database=sqlite|postgres: chooses the database before Django reads its settings.
+
+postgres starts a private server for the run, unless DATABASE_URL already names one. Without the option
+the environment decides, as it does for the application.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+from tests.plugins.postgres_server import PostgresServer
+
+SERVER = pytest.StashKey[PostgresServer]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgres"),
+        help="run on SQLite, or on PostgreSQL (a private server, unless DATABASE_URL names one)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+    # A wrapper runs before every plain implementation, pytest-django's among them, which loads the settings.
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # workers inherit the environment set here
+    choice = early_config.known_args_namespace.database
+    if not is_worker:
+        if choice == "sqlite":
+            os.environ.pop("DATABASE_URL", None)
+        elif choice == "postgres" and not os.environ.get("DATABASE_URL", "").startswith("postgres"):
+            server = PostgresServer().start()
+            early_config.stash[SERVER] = server
+            os.environ["DATABASE_URL"] = server.url
+        # The developer's own file and settings stay out of the tests.
+        os.environ["SQLITE_FILE"] = os.path.join(
+            tempfile.gettempdir(), "creditdesk-tests-never-written.sqlite3"
+        )
+        os.environ.pop("CREDITDESK_ENV", None)
+    try:
+        return (yield)
+    except BaseException:
+        _stop(early_config)
+        raise
+
+
+def _stop(config: pytest.Config) -> None:
+    server = config.stash.get(SERVER, None)
+    if server:
+        del config.stash[SERVER]
+        os.environ.pop("DATABASE_URL", None)
+        server.stop()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    _stop(config)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    from django.db import connection
+
+    return f"database: {connection.display_name}"

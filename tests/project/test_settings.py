@@ -1,0 +1,53 @@
+"""Settings as an operator meets them: each test starts the project anew with an environment of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = "a-real-key-of-more-than-fifty-characters-0123456789-abcdefghijklmnop"
+
+
+@pytest.fixture
+def manage(tmp_path):
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        clean = {"PATH": os.environ["PATH"], "SQLITE_FILE": str(tmp_path / "db.sqlite3"), **environment}
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=clean,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+def test_production_refuses_the_demo_key(manage):
+    done = manage("check", CREDITDESK_ENV="production")
+    assert done.returncode != 0
+    assert "SECRET_KEY" in done.stderr and "demo key" in done.stderr
+
+
+def test_a_production_desk_passes_every_deployment_check(manage):
+    done = manage("check", "--deploy", "--fail-level", "WARNING", CREDITDESK_ENV="production", SECRET_KEY=KEY)
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+def test_the_key_may_come_from_a_file(manage, tmp_path):
+    (tmp_path / "key").write_text(KEY + "\n")
+    show = "from django.conf import settings; print(settings.SECRET_KEY)"
+    done = manage(
+        "shell", "-v0", "-c", show, CREDITDESK_ENV="production", SECRET_KEY_FILE=str(tmp_path / "key")
+    )
+    assert done.stdout.strip().endswith(KEY), done.stderr
+
+
+def test_a_trial_needs_no_setting_and_is_not_in_debug_mode(manage):
+    done = manage("shell", "-v0", "-c", "from django.conf import settings; print(settings.DEBUG)")
+    assert done.stdout.strip().endswith("False"), done.stderr

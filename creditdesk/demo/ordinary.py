@@ -133,7 +133,7 @@ def _plan(
     scale = 1.0 if index <= 600 else 0.62
     promise = 0.03 if kind in {"prompt", "ordinary"} else 0.25
     return Plan(
-        per_month=min(rng.lognormvariate(-0.1, 0.85), 9.0) * (0.5 if sole else 1.0) * scale,
+        per_month=min(rng.lognormvariate(0.07, 0.85), 9.0) * (0.5 if sole else 1.0) * scale,
         amount=int(240000 * rng.lognormvariate(0, 0.95) * (0.35 if sole else 1.0)),
         late=late,
         terms=terms,

@@ -1,6 +1,6 @@
 from django.contrib import admin
 from django.templatetags.static import static
-from django.urls import path
+from django.urls import include, path
 from django.views.generic import RedirectView
 
 from creditdesk import health
@@ -20,6 +20,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("favicon.ico", FaviconView.as_view()),
     path("admin/", admin.site.urls),
+    path("desk/kpis/", include("kpis.urls")),
     path("desk/profile/", profile, name="profile"),
     path("desk/language/", set_language, name="set_language"),
 ]

@@ -270,7 +270,14 @@ class AccountLedger:
         """Apply a credit note's only instalment to an invoice's instalment."""
         source = note.parts[0]
         pk = self._allocation(
-            on, on, "credit", amount, _share(part, amount), currency=note.currency, part=part, credit=source.id
+            on,
+            on,
+            "credit",
+            amount,
+            _share(part, amount),
+            currency=note.currency,
+            part=part,
+            credit=source.id,
         )
         source.open -= amount
         source.moves.append((on, -amount, pk, "credit"))
@@ -298,7 +305,14 @@ class AccountLedger:
             self.world.batch_of(self.company, on),
         )
         self._allocation(
-            on, on, "write_off", amount, _share(part, amount), currency=doc.currency, part=part, write_off=fact
+            on,
+            on,
+            "write_off",
+            amount,
+            _share(part, amount),
+            currency=doc.currency,
+            part=part,
+            write_off=fact,
         )
 
     def _allocation(

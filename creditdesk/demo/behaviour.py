@@ -158,7 +158,8 @@ class Story:
         count = self.plan.instalments if amount > 20000 else 1
         each = amount // count
         return [
-            (base + self.plan.terms + 30 * i, each if i else amount - each * (count - 1)) for i in range(count)
+            (base + self.plan.terms + 30 * i, each if i else amount - each * (count - 1))
+            for i in range(count)
         ]
 
     def _credit_and_rebill(self, wrong: Doc, on: int) -> Doc:

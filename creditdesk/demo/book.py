@@ -54,11 +54,30 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "customers.Instalment": (
         *("id", *_FACT, "known_until", "superseded_at", "invoice_id", "number", "company_id", "account_id"),
-        *("kind", "due_on", "currency", "amount", "account_amount", "open_amount", "settled_on", "settled_by"),
+        *(
+            "kind",
+            "due_on",
+            "currency",
+            "amount",
+            "account_amount",
+            "open_amount",
+            "settled_on",
+            "settled_by",
+        ),
         *("settled_after", "reopened"),
     ),
     "customers.Payment": (
-        *("id", *_FACT, "company_id", "source_id", "key", "account_id", "instrument", "matures_on", "safe_on"),
+        *(
+            "id",
+            *_FACT,
+            "company_id",
+            "source_id",
+            "key",
+            "account_id",
+            "instrument",
+            "matures_on",
+            "safe_on",
+        ),
         *("currency", "amount", "open_amount", "transferred_from_id", "batch_id"),
     ),
     "customers.WriteOff": (

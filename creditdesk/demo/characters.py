@@ -79,9 +79,7 @@ class Stage:
         year_end = month_end(month_start(self.today, 11))
         for back, health in enumerate(healths):
             end = month_end(month_start(year_end, 12 * back))
-            self.teller.statement(
-                client, end, end + 140, assets=assets, health=health, currency=currency
-            )
+            self.teller.statement(client, end, end + 140, assets=assets, health=health, currency=currency)
 
 
 def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
@@ -101,7 +99,9 @@ def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
 
 
 def slow_giant(stage: Stage) -> None:
-    client = stage.client(years=16, terms=60, end_of_month=True, lei=lei(stage.rng), preference="Mon-Thu, 9-12")
+    client = stage.client(
+        years=16, terms=60, end_of_month=True, lei=lei(stage.rng), preference="Mon-Thu, 9-12"
+    )
     plan = Plan(11, 3_200_000, slow(25, 1.5), terms=60, end_of_month=True, dirt=CLEAN, spread=0.3)
     story = stage.teller.account(client, plan)
     story.tell()
@@ -121,20 +121,32 @@ def slow_giant(stage: Stage) -> None:
 def sudden_collapse(stage: Stage) -> None:
     opened = stage.day(12)
     client = stage.client(
-        years=9, terms=30, status="insolvent", status_on=opened, status_known=business_days_after(opened, 3, "IT")
+        years=9,
+        terms=30,
+        status="insolvent",
+        status_on=opened,
+        status_known=business_days_after(opened, 3, "IT"),
     )
-    plan = Plan(5, 780_000, stops_paying(punctual(-3, 1.5), stage.complete - 75), dirt=CLEAN, stop_months_ago=1)
+    plan = Plan(
+        5, 780_000, stops_paying(punctual(-3, 1.5), stage.complete - 75), dirt=CLEAN, stop_months_ago=1
+    )
     story = stage.teller.account(client, plan)
     story.tell()
     _promise_on_oldest(story, given=stage.day(45), due=stage.day(33), share=50)
     stage.teller.bank(
         client, currency="EUR", balance=18_000_000, monthly=22_000_000, weeks=70, falling_for_weeks=13
     )
-    stage.teller.legal(client, "director_change", stage.day(150), known=stage.day(141), source="Registro Imprese")
+    stage.teller.legal(
+        client, "director_change", stage.day(150), known=stage.day(141), source="Registro Imprese"
+    )
     stage.teller.legal(client, "lien", stage.day(128), known=stage.day(120), source="Registro Imprese")
     stage.teller.legal(client, "protest", stage.day(40), known=stage.day(36), source="Registro protesti")
     stage.teller.legal(
-        client, "insolvency", opened, known=business_days_after(opened, 3, "IT"), source="Tribunale di Bologna"
+        client,
+        "insolvency",
+        opened,
+        known=business_days_after(opened, 3, "IT"),
+        source="Tribunale di Bologna",
     )
     stage.statements(client, 310_000_000, 0.25, 0.65)
     _finish(stage, story, (720, 9_000_000), (300, 13_000_000))
@@ -156,7 +168,9 @@ def disputer(stage: Stage) -> None:
     story = stage.teller.account(client, Plan(6, 430_000, slow(6, 4), terms=45, dirt=dirt))
     story.tell()
     fresh = [doc for doc in _open(story) if stage.complete - 40 <= doc.issued <= stage.complete - 9][:3]
-    for doc, (reason, percent) in zip(fresh, (("price", 30), ("quality", 15), ("quantity", 22)), strict=False):
+    for doc, (reason, percent) in zip(
+        fresh, (("price", 30), ("quality", 15), ("quantity", 22)), strict=False
+    ):
         story.ledger.dispute(
             doc,
             [(doc.parts[0], max(doc.parts[0].open * percent // 100, 1))],
@@ -181,13 +195,19 @@ def promise_breaker(stage: Stage) -> None:
         given = on_business_day(part.due + 14, "IT")
         if part.open_at(given) == part.amount:
             story.ledger.promise(
-                [(part, part.amount)], given, on_business_day(given + 7, "IT"), by=story.collector, given_by=contact
+                [(part, part.amount)],
+                given,
+                on_business_day(given + 7, "IT"),
+                by=story.collector,
+                given_by=contact,
             )
     # The newest: broken on the last complete day.
     due = stage.complete
     while business_days_after(due, 2, "IT") > stage.complete:
         due = previous_business_day(due, "IT")
-    _promise_on_oldest(story, given=previous_business_day(due - 6, "IT"), due=due, share=100, by=contact, docs=2)
+    _promise_on_oldest(
+        story, given=previous_business_day(due - 6, "IT"), due=due, share=100, by=contact, docs=2
+    )
     _finish(stage, story, (720, 4_000_000))
 
 
@@ -242,14 +262,18 @@ def sole_trader(stage: Stage) -> None:
     late = stops_paying(drifting(4, 55, stage.complete - 330, stage.complete), stage.complete - 25)
     story = stage.teller.account(client, Plan(2.6, 130_000, late, dirt=replace(CLEAN, part=0.3)))
     story.tell()
-    _promise_on_oldest(story, given=stage.day(38), due=stage.day(31), share=100, by=client.identity.contact_name)
+    _promise_on_oldest(
+        story, given=stage.day(38), due=stage.day(31), share=100, by=client.identity.contact_name
+    )
     stage.teller.legal(client, "protest", stage.day(26), known=stage.day(24), source="Registro protesti")
     _finish(stage, story, (720, 1_200_000))
 
 
 def prepayer(stage: Stage) -> None:
     client = stage.client(years=3, terms=14)
-    story = stage.teller.account(client, Plan(2, 260_000, punctual(-6, 2), terms=14, dirt=CLEAN), currency="GBP")
+    story = stage.teller.account(
+        client, Plan(2, 260_000, punctual(-6, 2), terms=14, dirt=CLEAN), currency="GBP"
+    )
     story.tell()
     for days_ago, amount in ((96, 420_000), (33, 650_000), (4, 1_800_000)):
         story.ledger.receive(stage.day(days_ago), amount)
@@ -292,7 +316,9 @@ def returned_riba(stage: Stage) -> None:
 
 def wrong_company(stage: Stage) -> None:
     client = stage.client(years=8, terms=30)
-    story = stage.teller.account(client, Plan(3, 300_000, punctual(1, 2), dirt=replace(CLEAN, wrong_account=0.18)))
+    story = stage.teller.account(
+        client, Plan(3, 300_000, punctual(1, 2), dirt=replace(CLEAN, wrong_account=0.18))
+    )
     story.tell()
     # The newest payment still lies on the namesake's account.
     unpaid = [doc for doc in _open(story) if doc.parts[0].due <= stage.complete + 20]
@@ -340,7 +366,13 @@ def lost_one(stage: Stage) -> None:
     failed = stage.day(390)
     client = stage.client(years=13, terms=60, status="insolvent", status_on=failed, status_known=failed + 4)
     plan = Plan(
-        3, 540_000, stops_paying(slow(30, 8), failed - 60), terms=60, stop_months_ago=14, write_off_after=150, dirt=CLEAN
+        3,
+        540_000,
+        stops_paying(slow(30, 8), failed - 60),
+        terms=60,
+        stop_months_ago=14,
+        write_off_after=150,
+        dirt=CLEAN,
     )
     story = stage.teller.account(client, plan)
     story.tell()
@@ -348,7 +380,9 @@ def lost_one(stage: Stage) -> None:
     story.ledger.close()
     opened = on_business_day(stage.teller.world.start, "IT")
     stage.teller.limit(story, 7_000_000, opened)
-    stage.teller.limit(story, 0, business_days_after(failed + 4, 1, "IT"), before=7_000_000, reason="insolvency")
+    stage.teller.limit(
+        story, 0, business_days_after(failed + 4, 1, "IT"), before=7_000_000, reason="insolvency"
+    )
 
 
 def late_booker(stage: Stage) -> None:
@@ -362,7 +396,9 @@ def late_booker(stage: Stage) -> None:
 def paperwork(stage: Stage) -> None:
     client = stage.client(years=15, terms=45, end_of_month=True)
     dirt = replace(CLEAN, corrected=0.2, rebill=0.12)
-    story = stage.teller.account(client, Plan(3.5, 260_000, slow(5, 3), terms=45, end_of_month=True, dirt=dirt))
+    story = stage.teller.account(
+        client, Plan(3.5, 260_000, slow(5, 3), terms=45, end_of_month=True, dirt=dirt)
+    )
     story.tell()
     _finish(stage, story, (720, 3_500_000))
 
@@ -396,7 +432,9 @@ CHARACTERS: tuple[Character, ...] = (
     Character("disputer", "Établissements Chicaneau SAS", "FR", "46.74", "Lyon", disputer),
     Character("promises", "Mañana Obras y Reformas S.L.", "ES", "41.20", "Sevilla", promise_breaker),
     Character("group", "Nordwerk Holding GmbH", "DE", "28.99", "Hamburg", group_head),
-    Character("group_cast", "Nordwerk Guss GmbH", "DE", "24.51", "Siegen", _subsidiary(75, 520_000, 6_000_000)),
+    Character(
+        "group_cast", "Nordwerk Guss GmbH", "DE", "24.51", "Siegen", _subsidiary(75, 520_000, 6_000_000)
+    ),
     Character(
         "group_freight",
         "Nordwerk Spedition GmbH",

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import lru_cache
+from functools import cache
 
 from customers.calendars import add_business_days, is_business_day
 
 
-@lru_cache(maxsize=None)
+@cache
 def iso(day: int) -> str:
     return date.fromordinal(day).isoformat()
 
 
-@lru_cache(maxsize=None)
+@cache
 def on_business_day(day: int, country: str) -> int:
     """`day`, or the next business day of the country."""
     return add_business_days(date.fromordinal(day), 0, country).toordinal()
 
 
-@lru_cache(maxsize=None)
+@cache
 def business_days_after(day: int, days: int, country: str) -> int:
     return add_business_days(date.fromordinal(day), days, country).toordinal()
 
 
-@lru_cache(maxsize=None)
+@cache
 def previous_business_day(day: int, country: str) -> int:
     """The last business day before `day`."""
     day -= 1
@@ -33,18 +33,18 @@ def previous_business_day(day: int, country: str) -> int:
     return day
 
 
-@lru_cache(maxsize=None)
+@cache
 def month_of(day: int) -> int:
     """The calendar month, 1 to 12."""
     return date.fromordinal(day).month
 
 
-@lru_cache(maxsize=None)
+@cache
 def year_of(day: int) -> int:
     return date.fromordinal(day).year
 
 
-@lru_cache(maxsize=None)
+@cache
 def month_end(day: int) -> int:
     """The last day of the month of `day`."""
     on = date.fromordinal(day)
@@ -52,7 +52,7 @@ def month_end(day: int) -> int:
     return following.toordinal() - 1
 
 
-@lru_cache(maxsize=None)
+@cache
 def month_start(day: int, months_back: int = 0) -> int:
     """The first day of the month `months_back` months before the month of `day`."""
     on = date.fromordinal(day)

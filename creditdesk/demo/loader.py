@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from random import Random
 
-from django.apps import apps
 from django.conf import settings
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
@@ -147,7 +147,7 @@ def _world(book: Book, as_of: date, seed: int) -> World:
     start = month_start(today, MONTHS)
     rates = _write_rates(book, seed, start, today)
 
-    @lru_cache(maxsize=None)
+    @cache
     def rate(base: str, quote: str, day: int) -> Decimal:
         """As customers.rates: direct, inverse, or across the euro."""
         week = max(on for on in rates if on <= day)
@@ -169,7 +169,7 @@ def _world(book: Book, as_of: date, seed: int) -> World:
     return World(book, today, complete, start, batch_of, rate)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _months_between(first: int, day: int) -> int:
     a, b = date.fromordinal(first), date.fromordinal(day)
     return max((b.year - a.year) * 12 + b.month - a.month, 0)
@@ -242,12 +242,17 @@ def is_demo() -> bool:
 
 
 def _empty_postgres() -> None:
-    """Undo all migrations' tables at once and make them anew, so that rows that migrations wrote come back too."""
+    """TRUNCATE everything but the list of applied migrations; migrate then puts back what it provides."""
     with transaction.atomic(), connection.cursor() as cursor:
-        kept = {m._meta.db_table for m in apps.get_models() if m._meta.label in _KEPT}
-        tables = [t for t in connection.introspection.table_names(cursor) if t not in kept | {"django_migrations"}]
-        quoted = ", ".join(connection.ops.quote_name(t) for t in tables)
-        cursor.execute(f"TRUNCATE {quoted} RESTART IDENTITY CASCADE")
-
-
-_KEPT = {"contenttypes.ContentType", "auth.Permission"}
+        # A server or worker that is still running holds locks: better a clear refusal than waiting for ever.
+        cursor.execute("SET LOCAL lock_timeout = '10s'")
+        tables = [t for t in connection.introspection.table_names(cursor) if t != "django_migrations"]
+        quoted = ", ".join(connection.ops.quote_name(table) for table in tables)
+        try:
+            cursor.execute(f"TRUNCATE {quoted} RESTART IDENTITY CASCADE")
+        except OperationalError as error:
+            raise DemoRefused(
+                "Something else uses this database: stop the site and its workers first."
+            ) from error
+    ContentType.objects.clear_cache()
+    call_command("migrate", verbosity=0)

@@ -7,7 +7,7 @@ from random import Random
 
 from .behaviour import Dirt, Plan, Story, drifting, late_in_months, punctual, slow, stops_paying
 from .cast import TERRITORIES
-from .days import month_end, month_start, on_business_day, year_of
+from .days import month_end, month_start, on_business_day
 from .identity import make_identity
 from .teller import Client, Teller
 from .words import COUNTRIES
@@ -160,7 +160,9 @@ def live(teller: Teller, client: Client, story: Story, failed: int | None = None
 def limits(teller: Teller, client: Client, story: Story, failed: int | None = None) -> None:
     """A limit somewhat above what the turnover needs, with its history."""
     rng, world = client.rng, teller.world
-    sold = sum(doc.amount for doc in story.docs if doc.kind == "invoice" and doc.currency == story.ledger.currency)
+    sold = sum(
+        doc.amount for doc in story.docs if doc.kind == "invoice" and doc.currency == story.ledger.currency
+    )
     months = max(min(24, (world.complete - client.since) // 30), 1)
     need = sold / months * (story.plan.terms + 45) / 30
     wanted = nice(need * rng.uniform(0.9, 1.7))
@@ -200,8 +202,7 @@ def _evidence(teller: Teller, client: Client, story: Story, kind: str, failed: i
     if not client.identity.is_sole_trader and rng.random() < 0.12:
         health = {"prompt": 0.8, "ordinary": 0.6, "better": 0.6}.get(kind, 0.3)
         for back in (1, 2):
-            year_end = month_end(month_start(world.as_of, 0)) - 365 * back
-            year_end = year_end if year_of(year_end) else year_end
+            year_end = month_end(month_start(world.as_of, 12 * back - 1))
             teller.statement(
                 client,
                 year_end,

@@ -76,7 +76,9 @@ class Teller:
         first = "prospect" if status == "prospect" else "active"
         book["StatusChange"].add(iso(since), iso(since), pk, first, "opened")
         if status_on is not None:
-            book["StatusChange"].add(iso(status_on), iso(status_known or status_on), pk, status, "legal_event")
+            book["StatusChange"].add(
+                iso(status_on), iso(status_known or status_on), pk, status, "legal_event"
+            )
         book["PaymentTerms"].add(iso(since), iso(since), pk, terms, end_of_month)
         if parent is not None:
             on = iso(parent_since or since)
@@ -192,9 +194,7 @@ class Teller:
             "filed accounts",
         )
 
-    def order(
-        self, story: Story, amount: int, on: int, expected: int, *, closed: int | None = None
-    ) -> None:
+    def order(self, story: Story, amount: int, on: int, expected: int, *, closed: int | None = None) -> None:
         number = self.world.number("O", story.ledger.company, on)
         self.book["OpenOrder"].add(
             iso(on),
@@ -260,9 +260,17 @@ class Teller:
         world, rng = self.world, client.rng
         first = world.complete - 7 * weeks
         consent = self.book["BankConsent"].add(
-            iso(first), iso(first), client.id, "credit assessment", "balances,transactions", iso(world.as_of + 90), None
+            iso(first),
+            iso(first),
+            client.id,
+            "credit assessment",
+            "balances,transactions",
+            iso(world.as_of + 90),
+            None,
         )
-        account = self.book["BankAccount"].add(consent, client.id, iban(client.identity.country, rng), currency)
+        account = self.book["BankAccount"].add(
+            consent, client.id, iban(client.identity.country, rng), currency
+        )
         for week in range(weeks):
             day = first + 7 * week
             dry = falling_for_weeks and week >= weeks - falling_for_weeks

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from creditdesk.core.clock import business_date
 from creditdesk.demo.loader import SEED, DemoRefused, is_demo, load_story, reset_demo
+from creditdesk.demo.progress import Console
 
 
 class Command(BaseCommand):
@@ -33,7 +34,7 @@ class Command(BaseCommand):
                 self.stdout.write("emptying the demo database")
                 reset_demo()
             loaded = load_story(
-                as_of, options["customers"], seed=options["seed"], progress=_Progress(self.stdout.write)
+                as_of, options["customers"], seed=options["seed"], progress=Console(self.stdout.write)
             )
         except DemoRefused as error:
             raise CommandError(str(error)) from error
@@ -48,16 +49,3 @@ class Command(BaseCommand):
             f"loaded {counts['customer']:,} customers, {counts['invoice']:,} documents, "
             f"{counts['payment']:,} payments as of {as_of} in {time.monotonic() - started:.1f} s"
         )
-
-
-class _Progress:
-    """Prints what is told at most every two seconds."""
-
-    def __init__(self, write: Any) -> None:
-        self.write = write
-        self.last = time.monotonic()
-
-    def __call__(self, text: str) -> None:
-        if time.monotonic() - self.last >= 2:
-            self.last = time.monotonic()
-            self.write(text)

@@ -10,18 +10,21 @@ from datetime import date, timedelta
 from importlib import import_module
 from importlib.util import find_spec
 
+from customers.models import CreditAccount
 from scoring.engine import rescore
 from scoring.models import ScoreHistory
+from scoring.statement import Scope
 
-from .loader import Progress
+from .progress import Console
 
 HISTORY_MONTHS = 23
+HISTORY_UP_TO = 5000
 
 
-def prepare(as_of: date, progress: Progress) -> None:
+def prepare(as_of: date, console: Console) -> None:
     """Score everyone (the month-ends of two years first), propose limit changes, build the worklists."""
-    score_history(as_of, progress)
-    progress("scoring everyone")
+    score_history(as_of, console)
+    console.step("scoring everyone")
     rescore(as_of)
     for text, module, name in (
         ("proposing limit changes", "scoring.proposals", "propose_limit_changes"),
@@ -29,18 +32,23 @@ def prepare(as_of: date, progress: Progress) -> None:
     ):
         if find_spec(module) is None:
             continue
-        progress(text)
+        console.step(text)
         step: Callable[[date], object] = getattr(import_module(module), name)
         step(as_of)
 
 
-def score_history(as_of: date, progress: Progress) -> None:
-    """The score of every past month-end, for the lines on the customer page; only in a book without any."""
-    if ScoreHistory.objects.exists():
+def score_history(as_of: date, console: Console) -> None:
+    """The score of every past month-end, for the lines on the customer page; only in a book without any.
+
+    Who was no customer yet is not scored. A large book goes without: its nights will make the history.
+    """
+    since = dict(CreditAccount.objects.values_list("pk", "customer__customer_since"))
+    if len(since) > HISTORY_UP_TO or ScoreHistory.objects.exists():
         return
+    console.step(f"scoring the last {HISTORY_MONTHS} month-ends")
     for number, day in enumerate(month_ends(as_of, HISTORY_MONTHS), start=1):
-        progress(f"scoring the past: {day:%b %Y} ({number} of {HISTORY_MONTHS})")
-        rescore(day)
+        rescore(day, Scope.of([pk for pk, first in since.items() if first is None or first <= day]))
+        console(f"{day:%b %Y} ({number} of {HISTORY_MONTHS})")
 
 
 def month_ends(as_of: date, months: int) -> list[date]:

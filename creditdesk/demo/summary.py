@@ -7,14 +7,11 @@ from datetime import date
 from importlib.util import find_spec
 
 from django.db.models import Count
-from worklists.causes import say_cause
-from worklists.steps import say_step
 
 from creditdesk.core.money import format_money
 from customers.models import Customer, LimitChange
 from kpis.report import kpi_report
 from scoring.models import AccountScore
-from worklists.models import WorklistRow
 
 from .cast import PASSWORD, SHOWN_LOGINS
 

@@ -46,7 +46,7 @@ class Command(BaseCommand):
             as_of = self._load(console, options)
         except DemoRefused as error:
             raise CommandError(str(error)) from error
-        prepare(as_of, console.step)
+        prepare(as_of, console)
         console.step("ready")
         self.stdout.write("")
         from creditdesk.demo.summary import summary

@@ -12,11 +12,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope, visible_accounts
 from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
-from worklists.models import WorklistRow
 
 BADGE_SECONDS = 15
 
@@ -39,9 +37,6 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.exclude(proposer=user).count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
-    if user.has_perm("worklists.work_worklist"):
-        rows = WorklistRow.objects.filter(collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date())
-        found["worklist"] = rows.count()
     if user.has_perm("customers.view_refusedrow"):
         refused = RefusedRow.objects.filter(batch__status=ImportBatch.Status.COMMITTED)
         if not user.is_superuser:

@@ -23,6 +23,7 @@ urlpatterns = [
     path("", root, name="root"),
     path("admin/", admin.site.urls),
     path("desk/", include("creditdesk.desk.urls")),
+    path("desk/kpis/", include("kpis.urls")),
     path("desk/profile/", profile, name="profile"),
     path("desk/language/", set_language, name="set_language"),
 ]

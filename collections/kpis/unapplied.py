@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 
 from creditdesk.core.facts import View
+from creditdesk.core.money import MoneyField
 from customers.models import Allocation, Payment
 from kpis.scope import Scope
 
@@ -38,3 +40,18 @@ def unapplied_cash(as_of: date, *, scope: Scope, view: View) -> dict[str, int]:
     ):
         cash[currency] = cash.get(currency, 0) + sign * int(total)
     return {currency: int(minor) for currency, minor in cash.items()}
+
+
+def unapplied_payments(as_of: date, *, scope: Scope, view: View) -> QuerySet[Payment]:
+    """Payments with cash unapplied at `as_of`, oldest first; `unapplied` (minor units) adds up to `unapplied_cash`."""
+    used = cash_used(as_of, scope, view, after=False).filter(payment=OuterRef("pk"))
+    total = Subquery(used.values("payment").annotate(total=Sum("amount")).values("total"))
+    return (
+        Payment.objects.filter(view.q(), scope.q(view, "account__"), effective_on__lte=as_of)
+        .annotate(
+            unapplied=F("amount") - Coalesce(total, Value(0), output_field=MoneyField()),
+        )
+        .filter(unapplied__gt=0)
+        .select_related("account__customer", "company")
+        .order_by("effective_on", "pk")
+    )

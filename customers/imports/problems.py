@@ -41,7 +41,10 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("Correct the value, or add it to the mapping's list of values."),
     ),
     "bad_currency": (_("A currency is a code of three letters, such as EUR."), _("Correct the currency.")),
-    "bad_country": (_("A country is a code of two letters, such as IT."), _("Correct the country, or leave it empty.")),
+    "bad_country": (
+        _("A country is a code of two letters, such as IT."),
+        _("Correct the country, or leave it empty."),
+    ),
     "too_long": (_("At most %(length)s characters fit here."), _("Shorten the value.")),
     "undecodable": (
         _("The text cannot be read as %(encoding)s."),
@@ -108,8 +111,12 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("Write document numbers, each with its amount if it is part of the payment only."),
     ),
     "unknown_document": (
-        _("There is no document %(document)s of this customer, neither in the ledger nor among the file's good rows."),
-        _("Correct the reference, import the document first, or leave it out so that the cash stays unapplied."),
+        _(
+            "There is no document %(document)s of this customer, neither in the ledger nor among the file's good rows."
+        ),
+        _(
+            "Correct the reference, import the document first, or leave it out so that the cash stays unapplied."
+        ),
     ),
     "ambiguous_document": (
         _("Several documents have the number %(document)s."),
@@ -145,7 +152,9 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("If they are one, set customer_match to 'number' in the mapping, or merge the customers."),
     ),
     "vanished_held_back": (
-        _("Items missing from the snapshot were not closed: refused rows leave it open which items are meant."),
+        _(
+            "Items missing from the snapshot were not closed: refused rows leave it open which items are meant."
+        ),
         _("Correct the refused rows and import the snapshot again."),
     ),
 }
@@ -164,7 +173,9 @@ FILE_TEXTS: dict[str, Promise | str] = {
     "snapshot_out_of_order": _(
         "A later snapshot of this source (%(last)s) was already imported. Undo it first, or correct the day."
     ),
-    "complete_through_future": _("The ledger cannot be complete through %(day)s: that day has not passed yet."),
+    "complete_through_future": _(
+        "The ledger cannot be complete through %(day)s: that day has not passed yet."
+    ),
     "rows_refused": _("%(refused)s rows are refused and the import is all or nothing: nothing was stored."),
     "unknown_mapping": _("There is no mapping %(slug)s. Known: %(known)s."),
     "bad_mapping": _("Mapping %(slug)s: %(error)s"),
@@ -172,7 +183,9 @@ FILE_TEXTS: dict[str, Promise | str] = {
     "not_allowed": _("You may not import into company %(company)s."),
     "batch_undone": _("This import was already undone."),
     "batch_depended_on": _("Later facts rest on this import, so it cannot be undone: %(facts)s."),
-    "changed_meanwhile": _("The ledger changed while the file was read. Nothing was stored: import it again."),
+    "changed_meanwhile": _(
+        "The ledger changed while the file was read. Nothing was stored: import it again."
+    ),
 }
 
 

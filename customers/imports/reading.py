@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,7 +56,9 @@ def _xlsx_rows(path: Path, spec: Spec) -> Iterator[Iterator[list[str]]]:
         raise ImportRefused("unreadable", error=error) from error
     try:
         if spec.sheet and spec.sheet not in book.sheetnames:
-            raise ImportRefused("unreadable", error=f"no sheet {spec.sheet}; found {', '.join(book.sheetnames)}")
+            raise ImportRefused(
+                "unreadable", error=f"no sheet {spec.sheet}; found {', '.join(book.sheetnames)}"
+            )
         sheet = book[spec.sheet] if spec.sheet else book.worksheets[0]
         text = _cell_text(spec)
         yield ([text(value) for value in row] for row in sheet.iter_rows(values_only=True))
@@ -71,7 +72,7 @@ def _csv_rows(path: Path, spec: Spec) -> Iterator[Iterator[list[str]]]:
     # Undecodable bytes become surrogates: the row is refused with its number, not the whole file blindly.
     encoding = "utf-8-sig" if utf8 else spec.encoding
     try:
-        file = io.open(path, encoding=encoding, errors="surrogateescape" if utf8 else "replace", newline="")
+        file = open(path, encoding=encoding, errors="surrogateescape" if utf8 else "replace", newline="")
     except OSError as error:
         raise ImportRefused("unreadable", error=error.strerror or error) from error
     with file:

@@ -46,7 +46,18 @@ REQUIRED = {
     "snapshot": ("customer", "number", "issued_on", "currency", "open_amount"),
 }
 _KEYS = {
-    *("company", "source", "segment", "portfolio", "file", "dates", "numbers", "columns", "constants", "values"),
+    *(
+        "company",
+        "source",
+        "segment",
+        "portfolio",
+        "file",
+        "dates",
+        "numbers",
+        "columns",
+        "constants",
+        "values",
+    ),
     *("known_on", "required", "days_agree", "one_per_customer", "negative", "customer_match", "snapshot_on"),
     *("reference_separator", "title", "optional"),
 }
@@ -123,7 +134,7 @@ def _check(condition: Any, text: str) -> None:
 
 
 def _check_fields(layout: str, columns: dict[str, Any], constants: dict[str, Any]) -> None:
-    _check(columns, "columns: say which column feeds which field, e.g. {\"customer\": \"CustomerNo\"}")
+    _check(columns, 'columns: say which column feeds which field, e.g. {"customer": "CustomerNo"}')
     for part, given in (("columns", columns), ("constants", constants)):
         unknown = sorted(set(given) - set(FIELDS))
         _check(not unknown, f"{part}: unknown field {', '.join(unknown)}; known are {', '.join(FIELDS)}")
@@ -141,16 +152,23 @@ def _check_formats(raw: dict[str, Any]) -> None:
             sample = date(2026, 11, 22).strftime(pattern)
         except ValueError as error:
             raise SpecError(f"dates: {pattern!r} is not a date format") from error
-        _check(sample != pattern and "%" in pattern, f"dates: {pattern!r} is not a date format, e.g. %d/%m/%Y")
+        _check(
+            sample != pattern and "%" in pattern, f"dates: {pattern!r} is not a date format, e.g. %d/%m/%Y"
+        )
     numbers = raw.get("numbers", {})
     decimal, thousands = numbers.get("decimal", "."), numbers.get("thousands", "")
     _check(decimal in {".", ","}, "numbers.decimal: '.' or ','")
-    _check(thousands in {"", ".", ",", " ", "'"} and thousands != decimal, "numbers.thousands: '', '.', ',', ' ' or ''''")
+    _check(
+        thousands in {"", ".", ",", " ", "'"} and thousands != decimal,
+        "numbers.thousands: '', '.', ',', ' ' or ''''",
+    )
     encoding = raw.get("file", {}).get("encoding", "utf-8")
     try:
         "".encode(encoding)
     except LookupError as error:
-        raise SpecError(f"file.encoding: {encoding!r} is unknown; use utf-8, cp1252 or another of Python's") from error
+        raise SpecError(
+            f"file.encoding: {encoding!r} is unknown; use utf-8, cp1252 or another of Python's"
+        ) from error
     _check(len(raw.get("file", {}).get("delimiter", ",")) == 1, "file.delimiter: one character")
 
 
@@ -190,7 +208,8 @@ def parse_spec(slug: str, layout: str, on_change: str, raw: Any) -> Spec:
         required=tuple(raw.get("required", [])),
         optional=tuple(raw.get("optional", [])),
         days_agree=tuple(
-            DaysAgree(d["column"], d["from"], d["to"], bool(d.get("floor"))) for d in raw.get("days_agree", [])
+            DaysAgree(d["column"], d["from"], d["to"], bool(d.get("floor")))
+            for d in raw.get("days_agree", [])
         ),
         one_per_customer=tuple(raw.get("one_per_customer", [])),
         negative=raw.get("negative", "refuse"),

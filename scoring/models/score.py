@@ -92,12 +92,12 @@ class AccountScore(Scored):
 for _signal in SIGNALS:
     AccountScore.add_to_class(
         _signal.name,
-        models.FloatField(_signal.label, null=True, blank=True)
+        models.FloatField(_signal.label, null=True, blank=True)  # type: ignore[arg-type]
         if _signal.is_ratio
-        else models.IntegerField(_signal.label, null=True, blank=True),
+        else models.IntegerField(_signal.label, null=True, blank=True),  # type: ignore[arg-type]
     )
 for _signal in SIGNALS:
-    AccountScore.add_to_class(_signal.points_column, models.SmallIntegerField(_signal.label, editable=False))
+    AccountScore.add_to_class(_signal.points_column, models.SmallIntegerField(_signal.label, editable=False))  # type: ignore[arg-type]
 
 
 class ScoreHistory(Scored):

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from creditdesk.core.jobs import MAX_ATTEMPTS, perform, plan_jobs, progress, run_once
+from creditdesk.core.jobs import MAX_ATTEMPTS, plan_jobs, progress, run_once
 from creditdesk.core.models import Heartbeat, Job
 
 DAY = date(2026, 3, 2)
@@ -110,11 +110,9 @@ def test_started_by_many_at_once_the_effect_happens_once():
 class TestPlanning:
     EFFECT = "tests.core.test_jobs.write_effect"
 
-    def test_one_task_per_key_and_they_run(self):
+    def test_one_task_per_key_and_they_run(self, run_queued):
         assert plan_jobs("score", ["1-100", "101-200"], DAY, self.EFFECT) == 2
-        for queued in OrmQ.objects.order_by("pk"):
-            assert queued.task["func"] == "creditdesk.core.jobs.perform"
-            perform(*queued.task["args"])
+        assert run_queued() == ["creditdesk.core.jobs.perform"] * 2
         assert effects() == ["effect-1-100", "effect-101-200"]
         assert progress("score", DAY) == {"waiting": 0, "done": 2, "failed": 0}
 

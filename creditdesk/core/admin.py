@@ -74,7 +74,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
                 },
                 changes=[
                     Change.of(
-                        user, {"groups": before}, {"groups": sorted(user.groups.values_list("name", flat=True))}
+                        user,
+                        {"groups": before},
+                        {"groups": sorted(user.groups.values_list("name", flat=True))},
                     )
                 ],
             )

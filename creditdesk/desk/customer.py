@@ -27,7 +27,9 @@ def _account(request: HttpRequest, customer: Customer) -> tuple[list[CreditAccou
         .order_by("company__name", "segment__name", "pk")
     )
     wanted = request.GET.get("account", "")
-    chosen = next((a for a in accounts if str(a.pk) == wanted), None) if wanted else next(iter(accounts), None)
+    chosen = (
+        next((a for a in accounts if str(a.pk) == wanted), None) if wanted else next(iter(accounts), None)
+    )
     if chosen is None:
         raise Http404(_("There is no such account among those you may see."))
     return accounts, chosen

@@ -26,7 +26,6 @@ from customers.models import (
     Invoice,
     LimitChange,
     Payment,
-    Portfolio,
     Promise,
 )
 
@@ -99,9 +98,12 @@ class AuditEntryAdmin(NotFoundAdmin):
         return visible_entries(request.user).select_related("note", "sealed")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup.split("__")[0] in {"subject_type", "subject_pk", "act", "actor"} or super().lookup_allowed(
-            lookup, value, request
-        )
+        return lookup.split("__")[0] in {
+            "subject_type",
+            "subject_pk",
+            "act",
+            "actor",
+        } or super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -32,7 +32,9 @@ def money_html(value: Money | None) -> SafeString | str:
     if value is None:
         return "—"
     return format_html(
-        '<span class="d-money d-cell">{}&nbsp;<span class="d-ccy">{}</span></span>', plain_amount(value), value.currency
+        '<span class="d-money d-cell">{}&nbsp;<span class="d-ccy">{}</span></span>',
+        plain_amount(value),
+        value.currency,
     )
 
 
@@ -66,7 +68,9 @@ class ScopedAdmin(NotFoundAdmin):
         if request.user.is_superuser:
             return rows
         if self.account_path is not None:
-            return rows.filter(account_scope(request.user, f"{self.account_path}__" if self.account_path else ""))
+            return rows.filter(
+                account_scope(request.user, f"{self.account_path}__" if self.account_path else "")
+            )
         if self.customer_path is not None:
             if self.customer_path == "":
                 return rows.filter(Exists(visible_accounts(request.user).filter(customer_id=OuterRef("pk"))))
@@ -115,6 +119,16 @@ class ScopedAdmin(NotFoundAdmin):
         url = reverse("admin:core_auditentry_changelist")
         return redirect(f"{url}?subject_type__exact={self.opts.label_lower}&subject_pk__exact={object_id}")
 
+<<<<<<< HEAD
+=======
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        from django.http import Http404
+
+        raise Http404(_("There is no such row among those you may see."))
+
+>>>>>>> main
 
 def _values(row: Model, names: list[str]) -> dict[str, Any]:
     """Column values of a row as the audit trail stores them: ids for relations, minor units for money."""
@@ -122,7 +136,7 @@ def _values(row: Model, names: list[str]) -> dict[str, Any]:
     for name in names:
         try:
             column = row._meta.get_field(name)
-        except Exception:  # noqa: S112, BLE001 - a form field that is no column
+        except Exception:  # noqa: S112 - a form field that is no column
             continue
         if column.many_to_many or column.one_to_many:
             continue

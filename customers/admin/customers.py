@@ -114,7 +114,16 @@ class CustomerAdmin(ScopedAdmin):
     form = CustomerForm
     customer_path = ""
     personal_fields = frozenset({"name", "city", "vat_number", "registration_number"})
-    list_display = ["code", "name", "place", "vat_number", "status_badge", "legal_kind", "account_count", "page"]
+    list_display = [
+        "code",
+        "name",
+        "place",
+        "vat_number",
+        "status_badge",
+        "legal_kind",
+        "account_count",
+        "page",
+    ]
     list_display_links = ["code", "name"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
@@ -129,7 +138,10 @@ class CustomerAdmin(ScopedAdmin):
     readonly_fields = ["merged_into"]
     fieldsets = [
         (None, {"fields": [("code", "name"), ("kind", "status"), ("country", "city"), "language"]}),
-        (_("Identifiers"), {"fields": [("vat_number", "registration_number"), ("lei", "sector")], "classes": ["tab"]}),
+        (
+            _("Identifiers"),
+            {"fields": [("vat_number", "registration_number"), ("lei", "sector")], "classes": ["tab"]},
+        ),
         (
             _("Relationship"),
             {

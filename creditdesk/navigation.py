@@ -66,7 +66,12 @@ class _Menu:
         if not self.user.has_perms(permissions):
             return None
         link = reverse(name)
-        found: dict[str, Any] = {"title": title, "icon": icon, "link": link, "active": self._active(link, name)}
+        found: dict[str, Any] = {
+            "title": title,
+            "icon": icon,
+            "link": link,
+            "active": self._active(link, name),
+        }
         if self.badges.get(badge):
             found |= {"badge": self.badges[badge], "badge_variant": variant}
         return found
@@ -87,20 +92,32 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     menu.group(
         "",
         item(_("Home"), "home", "desk:home"),
-        item(_("Customers"), "groups", "desk:customers", "customers.view_customer", "customers.view_creditaccount"),
+        item(
+            _("Customers"),
+            "groups",
+            "desk:customers",
+            "customers.view_customer",
+            "customers.view_creditaccount",
+        ),
     )
     menu.group(
         _("Ledger"),
         item(_("Invoices"), "receipt_long", "admin:customers_invoice_changelist", "customers.view_invoice"),
-        item(_("Due items"), "event_busy", "admin:customers_instalment_changelist", "customers.view_instalment"),
+        item(
+            _("Due items"), "event_busy", "admin:customers_instalment_changelist", "customers.view_instalment"
+        ),
         item(_("Payments"), "payments", "admin:customers_payment_changelist", "customers.view_payment"),
-        item(_("Promises to pay"), "handshake", "admin:customers_promise_changelist", "customers.view_promise"),
+        item(
+            _("Promises to pay"), "handshake", "admin:customers_promise_changelist", "customers.view_promise"
+        ),
         item(_("Disputes"), "gavel", "admin:customers_dispute_changelist", "customers.view_dispute"),
         item(_("Write-offs"), "money_off", "admin:customers_writeoff_changelist", "customers.view_writeoff"),
     )
     menu.group(
         _("Evidence"),
-        item(_("Legal events"), "balance", "admin:customers_legalevent_changelist", "customers.view_legalevent"),
+        item(
+            _("Legal events"), "balance", "admin:customers_legalevent_changelist", "customers.view_legalevent"
+        ),
         item(
             _("Annual accounts"),
             "account_balance",
@@ -108,12 +125,24 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "customers.view_financialstatement",
         ),
         item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
-        item(_("Open orders"), "shopping_cart", "admin:customers_openorder_changelist", "customers.view_openorder"),
+        item(
+            _("Open orders"),
+            "shopping_cart",
+            "admin:customers_openorder_changelist",
+            "customers.view_openorder",
+        ),
     )
     menu.group(
         _("Master data"),
-        item(_("Customer records"), "badge", "admin:customers_customer_changelist", "customers.change_customer"),
-        item(_("Credit accounts"), "wallet", "admin:customers_creditaccount_changelist", "customers.view_creditaccount"),
+        item(
+            _("Customer records"), "badge", "admin:customers_customer_changelist", "customers.change_customer"
+        ),
+        item(
+            _("Credit accounts"),
+            "wallet",
+            "admin:customers_creditaccount_changelist",
+            "customers.view_creditaccount",
+        ),
         item(_("Companies"), "domain", "admin:customers_company_changelist", "customers.change_company"),
         item(
             _("Exchange rates"),

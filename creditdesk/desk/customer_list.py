@@ -14,7 +14,15 @@ from creditdesk.core.models import User
 from creditdesk.core.money import Money, MoneyField
 from creditdesk.desk.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
-from customers.models import CreditAccount, CreditLimit, Customer, DocumentKind, Instalment, LimitKind, Portfolio
+from customers.models import (
+    CreditAccount,
+    CreditLimit,
+    Customer,
+    DocumentKind,
+    Instalment,
+    LimitKind,
+    Portfolio,
+)
 from scoring.models import Grade
 
 SORTS = {
@@ -76,9 +84,12 @@ def with_figures(rows: QuerySet[CreditAccount], today: date) -> QuerySet[CreditA
     late = _open_items(due_on__lt=today)
     limits = CreditLimit.objects.filter(account=OuterRef("pk"), kind=LimitKind.BASE, valid_from__lte=today)
     return rows.annotate(
-        open_minor=Subquery(_open_items(**own).annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()),
+        open_minor=Subquery(
+            _open_items(**own).annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()
+        ),
         overdue_minor=Subquery(
-            _open_items(due_on__lt=today, **own).annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()
+            _open_items(due_on__lt=today, **own).annotate(s=Sum("open_amount")).values("s"),
+            output_field=MoneyField(),
         ),
         oldest_due_on=Subquery(late.order_by("due_on").values("due_on")[:1]),
         limit_minor=Subquery(
@@ -113,9 +124,13 @@ def customer_list(request: HttpRequest) -> HttpResponse:
         "sort": sort if sort in SORTS else "overdue",
         "statuses": Customer.Status.choices,
         "grades": Grade.values,
-        "portfolios": Portfolio.objects.filter(Exists(seen.filter(portfolio=OuterRef("pk")))).order_by("name"),
+        "portfolios": Portfolio.objects.filter(Exists(seen.filter(portfolio=OuterRef("pk")))).order_by(
+            "name"
+        ),
         "collectors": User.objects.filter(Exists(seen.filter(collector=OuterRef("pk")))).order_by("username"),
-        "filtered": any(request.GET.get(key) for key in ("q", "status", "grade", "portfolio", "collector", "overdue")),
+        "filtered": any(
+            request.GET.get(key) for key in ("q", "status", "grade", "portfolio", "collector", "overdue")
+        ),
         "empty_book": not page.paginator.count and not seen.exists(),
     }
     return render_page(request, "desk/customers.html", context)

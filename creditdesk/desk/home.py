@@ -122,7 +122,9 @@ def changes(request: HttpRequest) -> HttpResponse:
     rows = visible_entries(request.user).filter(at__gt=since)
     words, kind = request.GET.get("q", "").strip(), request.GET.get("kind", "")
     if words:
-        rows = rows.filter(Q(act__icontains=words) | Q(actor_name__icontains=words) | Q(reason_code__icontains=words))
+        rows = rows.filter(
+            Q(act__icontains=words) | Q(actor_name__icontains=words) | Q(reason_code__icontains=words)
+        )
     if kind in AuditEntry.ActorKind.values:
         rows = rows.filter(actor_kind=kind)
     context = {

@@ -19,10 +19,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.money import Money, MoneyField
 from creditdesk.core.templatetags.desk import badge
 from customers.access import visible_customers
-<<<<<<< HEAD
 from customers.attributes import assign_collector
-from customers.models import CollectorAssignment, CreditAccount, CreditLimit, Customer, DocumentKind, Instalment
-=======
 from customers.models import (
     CollectorAssignment,
     CreditAccount,
@@ -31,8 +28,6 @@ from customers.models import (
     DocumentKind,
     Instalment,
 )
-from customers.standing import assign_collector
->>>>>>> main
 
 from .base import CollectorFilter, PortfolioFilter, ReadOnlyInline, ScopedAdmin, account_search, money_html
 from .customers import STATUS_TONE

@@ -41,7 +41,9 @@ def money_html(value: Money | None) -> SafeString | str:
 class NotFoundAdmin(ModelAdmin):
     """A row one may not see answers 404, as on every page of the desk, not a redirect with a message."""
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
         raise Http404(_("There is no such row among those you may see."))
 
 
@@ -119,16 +121,6 @@ class ScopedAdmin(NotFoundAdmin):
         url = reverse("admin:core_auditentry_changelist")
         return redirect(f"{url}?subject_type__exact={self.opts.label_lower}&subject_pk__exact={object_id}")
 
-<<<<<<< HEAD
-=======
-    def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
-    ) -> HttpResponse:
-        from django.http import Http404
-
-        raise Http404(_("There is no such row among those you may see."))
-
->>>>>>> main
 
 def _values(row: Model, names: list[str]) -> dict[str, Any]:
     """Column values of a row as the audit trail stores them: ids for relations, minor units for money."""

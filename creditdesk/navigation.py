@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
-from customers.access import account_scope, visible_accounts
+from customers.access import account_scope
 from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
 
 BADGE_SECONDS = 15
@@ -99,6 +99,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "customers.view_customer",
             "customers.view_creditaccount",
         ),
+    )
+    menu.group(
+        _("Measures"),
+        item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
     )
     menu.group(
         _("Ledger"),

@@ -116,7 +116,6 @@ TEMPLATES = [
     }
 ]
 
-LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
 
 # DATABASE_URL empty: one SQLite file, tuned so that web and workers share it without "database is locked".
@@ -156,7 +155,6 @@ USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "creditdesk" / "static"]
 STATIC_ROOT = Path(os.environ.get("STATIC_ROOT", BASE_DIR / "var" / "static"))
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "var" / "media"))
 # Production serves hashed, compressed copies (after `manage.py collectstatic`), a trial the apps' own files.

@@ -1,6 +1,6 @@
 from .card import Scorecard, ScorecardBin
 from .policy import LimitPolicy, LimitPolicyGrade
-from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, ScoreHistory
+from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
     "AccountScore",
@@ -13,4 +13,5 @@ __all__ = [
     "ScoreHistory",
     "Scorecard",
     "ScorecardBin",
+    "Scored",
 ]

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.people import cast  # noqa: F401
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):

@@ -88,7 +88,7 @@ def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
     before = None
     for days_ago, amount in limits:
         on = on_business_day(max(stage.complete - days_ago, stage.teller.world.start), story.ledger.country)
-        people = {} if before is None else {"proposer": "carla", "decider": "paolo"}
+        people: dict[str, str] = {} if before is None else {"proposer": "carla", "decider": "paolo"}
         reason = "opening" if before is None else "yearly_review"
         comment = "" if before is None else "Yearly review"
         stage.teller.limit(story, amount, on, before=before, reason=reason, comment=comment, **people)

@@ -88,7 +88,7 @@ def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
     before = None
     for days_ago, amount in limits:
         on = on_business_day(max(stage.complete - days_ago, stage.teller.world.start), story.ledger.country)
-        people: dict[str, str] = {} if before is None else {"proposer": "carla", "decider": "paolo"}
+        people: dict = {} if before is None else {"proposer": "carla", "decider": "paolo"}
         reason = "opening_limit"
         if before is not None:
             reason = "growing_business" if amount > before else "payment_behaviour"

@@ -204,7 +204,7 @@ def _count(target: Target, report: Report) -> None:
 
 
 _PROBLEMS = """SELECT row_no, place, value, code, params, severity, cells FROM import_problem
-    ORDER BY row_no, CASE WHEN cells IS NULL THEN 1 ELSE 0 END, place, code"""
+    ORDER BY row_no, seq"""
 
 
 def staged_problems() -> Any:

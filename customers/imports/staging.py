@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from django.db import connection
@@ -58,7 +59,7 @@ TABLES: dict[str, dict[str, str]] = {
     "import_unread": {"row_no": "integer", "customer": "text", "number": "text", "kind": "text"},
     "import_problem": {
         **{"row_no": "integer", "place": "text", "value": "text", "code": "text", "params": "text"},
-        **{"severity": "text", "cells": "text"},
+        **{"severity": "text", "cells": "text", "seq": "integer"},
     },
     "import_bad": {"row_no": "integer PRIMARY KEY"},
     # Good documents the ledger already has. state: 0 the same, 1 changed, 2 settled since.
@@ -82,6 +83,8 @@ TABLES: dict[str, dict[str, str]] = {
     "import_dispute": {"id": "bigint PRIMARY KEY", "instalment_id": "bigint", "row_no": "integer"},
     "import_touched": {"account_id": "bigint PRIMARY KEY"},
 }
+# Findings of one row keep the order they were made in (text order would differ between the databases).
+_SEQUENCE = count()
 _VIEWS = ("import_settle", "import_write", "import_good")
 
 GOOD = """
@@ -206,7 +209,7 @@ def report(problems: Iterable[Problem]) -> None:
         "import_problem",
         (
             (p.row, p.column, p.value, p.code, json.dumps(p.params, default=str), p.severity)
-            + (json.dumps(p.cells) if p.cells is not None else None,)
+            + (json.dumps(p.cells) if p.cells is not None else None, next(_SEQUENCE))
             for p in found
         ),
     )

@@ -87,7 +87,7 @@ class Writer:
             return f"({paid})", "d.settled_on", "'cash'", ""
         if layout == "snapshot":
             # A new version of a stored item starts whole: its allocations move over and are recounted.
-            return "(CASE WHEN d.old_id IS NULL THEN d.amount - d.open_amount ELSE 0 END)", "NULL", "''", ""
+            return "(CASE WHEN d.old_id IS NULL THEN d.amount - d.open_amount ELSE 0 END)", "CAST(NULL AS date)", "''", ""
         # A credit note is used up by its own references (pay_row), an invoice by those of others.
         join = """LEFT JOIN (SELECT number, fiscal_year, instalment, SUM(amount) AS total,
                 MAX(settles_on) AS last, MAX(kind) AS kind FROM import_alloc

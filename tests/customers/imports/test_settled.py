@@ -98,7 +98,9 @@ def test_a_number_of_another_customer_is_refused(settled, csv_file):
 def test_a_settlement_that_arrives_later_settles_the_stored_invoice(settled, csv_file):
     take(csv_file(HEADER, [OPEN]), settled)
     heard = []
-    ledger_changed.connect(lambda account_ids, **_: heard.append(set(account_ids)), weak=False, dispatch_uid="t")
+    ledger_changed.connect(
+        lambda account_ids, **_: heard.append(set(account_ids)), weak=False, dispatch_uid="t"
+    )
     try:
         report = take(csv_file(HEADER, [row(OPEN, settled="2026-04-02", disputed="yes")]), settled)
     finally:

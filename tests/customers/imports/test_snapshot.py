@@ -34,7 +34,9 @@ def instalment(number):
 
 
 def test_vanished_and_shrunk_items_are_inferred_settlements(snapshot, csv_file):
-    take(csv_file(HEADER, [item("F1", "100"), item("F2", "80"), item("F3", "60")]), snapshot, snapshot_on=FIRST)
+    take(
+        csv_file(HEADER, [item("F1", "100"), item("F2", "80"), item("F3", "60")]), snapshot, snapshot_on=FIRST
+    )
     report = take(csv_file(HEADER, [item("F2", "80", "50"), item("F3", "60")]), snapshot, snapshot_on=SECOND)
     assert report.counts["inferred"] == 2 and report.counts["unchanged"] == 2
     gone = instalment("F1")

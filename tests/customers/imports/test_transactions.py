@@ -42,7 +42,10 @@ def payment(number, amount, settles="", *, on="2026-02-15", customer="C1", curre
 
 def open_amounts():
     rows = Instalment.objects.filter(superseded_at__isnull=True).order_by("invoice__number", "number")
-    return {(number, n): minor for number, n, minor in rows.values_list("invoice__number", "number", "open_amount")}
+    return {
+        (number, n): minor
+        for number, n, minor in rows.values_list("invoice__number", "number", "open_amount")
+    }
 
 
 @pytest.fixture
@@ -51,7 +54,12 @@ def transactions(mapping):
 
 
 def test_a_payment_settles_its_references_in_order_and_the_rest_stays_unapplied(transactions, csv_file):
-    rows = [invoice("F1", "100"), invoice("F2", "50"), payment("P1", "120", "F1; F2"), payment("P2", "75", "F2")]
+    rows = [
+        invoice("F1", "100"),
+        invoice("F2", "50"),
+        payment("P1", "120", "F1; F2"),
+        payment("P2", "75", "F2"),
+    ]
     report = take(csv_file(HEADER, rows), transactions)
     assert report.counts["documents"] == 2 and report.counts["allocations"] == 3
     assert open_amounts() == {("F1", 1): 0, ("F2", 1): 0}
@@ -88,7 +96,9 @@ def test_explicit_amounts_and_fiscal_years(transactions, csv_file):
     ],
 )
 def test_references_that_do_not_hold(transactions, csv_file, settles, code):
-    ExchangeRate.objects.create(base="USD", quote="EUR", on=date(2026, 1, 1), rate=Decimal("0.9"), source="test")
+    ExchangeRate.objects.create(
+        base="USD", quote="EUR", on=date(2026, 1, 1), rate=Decimal("0.9"), source="test"
+    )
     rows = [
         invoice("F1", "100"),
         invoice("F2", "50"),
@@ -186,7 +196,9 @@ def test_a_corrected_payment_keeps_its_allocations(transactions, csv_file):
 
 
 def test_foreign_currency_is_converted_at_the_issue_day_or_refused(transactions, csv_file):
-    ExchangeRate.objects.create(base="USD", quote="EUR", on=date(2026, 1, 1), rate=Decimal("0.9"), source="test")
+    ExchangeRate.objects.create(
+        base="USD", quote="EUR", on=date(2026, 1, 1), rate=Decimal("0.9"), source="test"
+    )
     rows = [
         invoice("F1", "100", currency="USD"),
         invoice("F2", "100", currency="JPY"),
@@ -202,7 +214,9 @@ def test_foreign_currency_is_converted_at_the_issue_day_or_refused(transactions,
 
 
 def test_amounts_follow_the_currency_s_decimals(transactions, csv_file):
-    ExchangeRate.objects.create(base="EUR", quote="JPY", on=date(2026, 1, 1), rate=Decimal(160), source="test")
+    ExchangeRate.objects.create(
+        base="EUR", quote="JPY", on=date(2026, 1, 1), rate=Decimal(160), source="test"
+    )
     rows = [invoice("F1", "1000", currency="JPY"), invoice("F2", "10.5", currency="JPY")]
     report = take(csv_file(HEADER, rows), transactions)
     assert codes(report) == [(3, "amount", "too_many_decimals")]

@@ -35,7 +35,17 @@ def command(*arguments):
 
 
 def table_sizes():
-    models = (Customer, CreditAccount, Invoice, Instalment, Payment, Allocation, Dispute, ImportBatch, RefusedRow)
+    models = (
+        Customer,
+        CreditAccount,
+        Invoice,
+        Instalment,
+        Payment,
+        Allocation,
+        Dispute,
+        ImportBatch,
+        RefusedRow,
+    )
     return {model.__name__: model.objects.count() for model in models}
 
 
@@ -91,7 +101,9 @@ def test_dirty_file_gives_an_exact_report(ledger_files, tmp_path):
     again = take(ledger_files / "accounts-receivable-dirty.csv", find_mapping("ibm-watson"), commit=False)
     assert again.problems == report.problems
     target = tmp_path / "report.csv"
-    command(ledger_files / "accounts-receivable-dirty.csv", "--mapping", "ibm-watson", "--report", str(target))
+    command(
+        ledger_files / "accounts-receivable-dirty.csv", "--mapping", "ibm-watson", "--report", str(target)
+    )
     assert len(target.read_text(encoding="utf-8-sig").splitlines()) == 1 + 341
 
 

@@ -244,10 +244,19 @@ def report(problems: Iterable[Problem]) -> None:
 
 
 def analyze() -> None:
-    """Tell PostgreSQL how big the staged tables are; without it the joins are planned for ten rows."""
+    """Tell PostgreSQL how big the staged tables are; without it the joins are planned for a guess."""
     if is_postgres():
-        for table in ("import_doc", "import_pay", "import_customer", "import_match", "import_bad"):
+        for table in TABLES:
             execute(f"ANALYZE {table}")
+
+
+MANY = 5_000
+
+
+def analyze_stored(table: str, added: int) -> None:
+    """After many new rows the planner's statistics are blind to just those that are joined next."""
+    if added >= MANY and is_postgres():
+        execute(f"ANALYZE {table}")
 
 
 def stage_customers(customers: list[dict[str, Any]]) -> None:

@@ -13,9 +13,10 @@ from django.db import connection
 from creditdesk.core.clock import business_date
 from creditdesk.demo.loader import DemoRefused, is_demo, load_story, reset_demo
 from creditdesk.demo.models import DemoLoad
-from creditdesk.demo.preparing import prepare
+from creditdesk.demo.preparing import bring_up_to_date, prepare
 from creditdesk.demo.progress import Console
 from creditdesk.demo.serving import CannotServe, Site, free_port
+from creditdesk.demo.summary import summary
 
 
 class Command(BaseCommand):
@@ -46,11 +47,10 @@ class Command(BaseCommand):
             as_of = self._load(console, options)
         except DemoRefused as error:
             raise CommandError(str(error)) from error
+        bring_up_to_date(as_of, console)
         prepare(as_of, console)
         console.step("ready")
         self.stdout.write("")
-        from creditdesk.demo.summary import summary
-
         for line in summary(as_of):
             self.stdout.write(line)
         if options["no_serve"]:

@@ -14,7 +14,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.demo.loader import DemoRefused, is_demo, load_story, reset_demo
 from creditdesk.demo.models import DemoLoad
 from creditdesk.demo.preparing import bring_up_to_date, prepare
-from creditdesk.demo.progress import Console
+from creditdesk.demo.progress import Console, Quiet
 from creditdesk.demo.serving import CannotServe, Site, free_port
 from creditdesk.demo.summary import summary
 
@@ -42,9 +42,11 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("The demo has logins with a known password: it does not run in production.")
         console.step(f"preparing the database ({_database_name()})")
-        call_command("migrate", verbosity=0)
+        call_command("migrate", verbosity=1, stdout=Quiet(console))
         try:
             as_of = self._load(console, options)
+            # From here on this process, too, lives on the story's day.
+            settings.BUSINESS_DATE = as_of
         except DemoRefused as error:
             raise CommandError(str(error)) from error
         bring_up_to_date(as_of, console)

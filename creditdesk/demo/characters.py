@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from .accounts import Doc
 from .behaviour import CLEAN, Dirt, Plan, Story, drifting, late_in_months, punctual, slow, stops_paying
 from .days import business_days_after, iso, month_end, month_start, on_business_day, previous_business_day
 from .identity import lei, make_identity
 from .ordinary import SUMMER
+from .papers import Doc
 from .teller import Client, Teller
 from .words import COUNTRIES
 
@@ -85,10 +85,10 @@ class Stage:
 def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
     """Close the books and set the limits: (days ago, amount), the oldest first."""
     story.ledger.close()
-    before = None
+    before: int | None = None
     for days_ago, amount in limits:
         on = on_business_day(max(stage.complete - days_ago, stage.teller.world.start), story.ledger.country)
-        people = {} if before is None else {"proposer": "carla", "decider": "paolo"}
+        people: dict[str, str] = {} if before is None else {"proposer": "carla", "decider": "paolo"}
         reason = "opening_limit"
         if before is not None:
             reason = "growing_business" if amount > before else "payment_behaviour"
@@ -344,7 +344,7 @@ def fast_grower(stage: Stage) -> None:
 def recovered(stage: Stage) -> None:
     client = stage.client(years=10, terms=30)
     late = drifting(58, 0, stage.complete - 380, stage.complete - 230, 3)
-    story = stage.teller.account(client, Plan(4, 310_000, late, dirt=Dirt(promise=0.3)))
+    story = stage.teller.account(client, Plan(4, 310_000, late, dirt=replace(CLEAN, promise=0.3)))
     story.tell()
     story.promises()
     _finish(stage, story, (720, 3_000_000), (330, 1_500_000))

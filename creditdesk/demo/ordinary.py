@@ -209,10 +209,10 @@ def needed_limit(story: Story) -> int:
     if not any(quarters):
         return nice(story.plan.amount * 2)
     late = [
-        story.payday[part.id] - part.due
+        day - part.due
         for doc in story.docs
         for part in doc.parts
-        if story.payday.get(part.id) is not None
+        if (day := story.payday.get(part.id)) is not None
     ]
     mean = sum(late) / len(late) if late else 0
     share = 150 if mean <= 5 else 120 if mean <= 22 else 100

@@ -88,12 +88,21 @@ def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
     before: int | None = None
     for days_ago, amount in limits:
         on = on_business_day(max(stage.complete - days_ago, stage.teller.world.start), story.ledger.country)
-        people: dict[str, str] = {} if before is None else {"proposer": "carla", "decider": "paolo"}
+        proposer, decider = ("", "") if before is None else ("carla", "paolo")
         reason = "opening_limit"
         if before is not None:
             reason = "growing_business" if amount > before else "payment_behaviour"
         comment = "" if before is None else "Yearly review"
-        stage.teller.limit(story, amount, on, before=before, reason=reason, comment=comment, **people)
+        stage.teller.limit(
+            story,
+            amount,
+            on,
+            before=before,
+            reason=reason,
+            comment=comment,
+            proposer=proposer,
+            decider=decider,
+        )
         before = amount
 
 

@@ -21,6 +21,7 @@ urlpatterns = [
     path("favicon.ico", FaviconView.as_view()),
     path("admin/", admin.site.urls),
     path("desk/kpis/", include("kpis.urls")),
+    path("desk/limits/", include("scoring.limit_urls")),
     path("desk/profile/", profile, name="profile"),
     path("desk/language/", set_language, name="set_language"),
 ]

@@ -11,7 +11,7 @@ __all__ = [
     "LimitPolicyGrade",
     "Recommendation",
     "ScoreHistory",
-    "Scored",
     "Scorecard",
     "ScorecardBin",
+    "Scored",
 ]

@@ -35,6 +35,10 @@ class ScoringConfig(AppConfig):
         from scoring.proposals import answer_evidence
 
         listeners.connect()
+        schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
+        schedules.register(
+            "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
+        )
         limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")
         schedules.register(
             "Nightly limit proposals",

@@ -57,6 +57,15 @@ def _cheap_passwords():
         yield
 
 
+@pytest.fixture(autouse=True)
+def _english():
+    """A request leaves its reader's language active in the thread; the next test starts in English again."""
+    from django.utils import translation
+
+    with translation.override("en"):
+        yield
+
+
 @pytest.fixture
 def run_queued(db):
     """run_queued(): run what was enqueued, in this process and in order, tasks queued meanwhile included.

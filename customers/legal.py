@@ -19,12 +19,12 @@ from customers.approval import (
     propose_limit_change,
     supersede_waiting,
 )
+from customers.attributes import set_status
 from customers.events import legal_event_recorded
 from customers.holds import place_hold
 from customers.limit_evidence import gather_evidence
 from customers.limits import limit_at
 from customers.models import CreditAccount, Customer, LegalEvent, LimitChange
-from customers.standing import set_status
 
 INSOLVENCY_ACTOR = Actor.policy("insolvency")
 
@@ -102,7 +102,7 @@ def _mark_insolvent(customer: Customer, event: LegalEvent) -> None:
                 customer,
                 Customer.Status.INSOLVENT,
                 on=on,
-                today=event.known_on,
+                known_on=event.known_on,
                 actor=INSOLVENCY_ACTOR,
                 reason_code="insolvency",
             )

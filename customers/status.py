@@ -1,4 +1,4 @@
-"""A customer's status (prospect, active, on hold, insolvent, closed) at a date; recorded by customers/standing.py."""
+"""A customer's status (prospect, active, on hold, insolvent, closed) at a date; recorded by customers/attributes.py."""
 
 from __future__ import annotations
 

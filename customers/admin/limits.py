@@ -58,7 +58,7 @@ class LimitChangeAdmin(FactAdmin):
     account_path = "account"
     list_display = [
         *(customer_of, "from_money", "to_money", "why", "score_then", "exposure_then", "proposed_by"),
-        *("proposed_at", "state", "decided"),
+        *("proposed_at", "state"),
     ]
     list_display_links = None
     list_filter = [
@@ -68,7 +68,7 @@ class LimitChangeAdmin(FactAdmin):
         ("proposed_at", RangeDateFilter),
         AccountPortfolioFilter,
     ]
-    list_select_related = ["account__customer", "decided_by"]
+    list_select_related = ["account__customer"]
     search_fields = ["proposer_name", *account_search()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -119,12 +119,6 @@ class LimitChangeAdmin(FactAdmin):
     @admin.display(description=_("state"), ordering="status")
     def state(self, row: LimitChange) -> SafeString:
         return badge(row.get_status_display(), TONES.get(row.status, "mute"))
-
-    @admin.display(description=_("decided by"), ordering="decided_at")
-    def decided(self, row: LimitChange) -> str:
-        if row.is_automatic:
-            return str(_("at once, by rule"))
-        return str(row.decided_by or "")
 
 
 @admin.register(CreditLimit)

@@ -55,6 +55,11 @@ def _broken_promise(s: Situation) -> Params | None:
     }
 
 
+def _undelivered(s: Situation) -> Params | None:
+    """The last reminder did not reach anybody."""
+    return {"on": s.undelivered_on, **_money(s.overdue, s.currency)} if s.undelivered_on else None
+
+
 def _unapplied(s: Situation) -> Params | None:
     """Money of this customer lies unapplied and covers at least half of what is asked for."""
     cash = s.unapplied
@@ -209,6 +214,7 @@ RULES: tuple[tuple[str, Callable[[Situation], Params | None]], ...] = (
     ("insolvent", _insolvent),
     ("handed_over", _handed_over),
     ("returned_payment", _returned),
+    ("undelivered", _undelivered),
     ("unapplied_cash", _unapplied),
     ("broken_promise", _broken_promise),
     ("group_trouble", _group_trouble),
@@ -336,6 +342,8 @@ _SENTENCES: dict[str, Callable[[Params], str]] = {
     "returned_payment": lambda p: (
         _("payment of %(amount)s came back on %(day)s") % {"amount": _a(p), "day": day(p["on"])}
     ),
+    "undelivered": lambda p: _("the reminder of %(day)s over %(amount)s could not be delivered")
+    % {"day": day(p["on"]), "amount": _a(p)},
     "unapplied_cash": lambda p: (
         _("%(amount)s received on %(day)s is not applied yet: it may be this very debt")
         % {"amount": _a(p), "day": day(p["on"])}

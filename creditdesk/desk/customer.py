@@ -14,6 +14,7 @@ from creditdesk.desk.customer_tabs import TABS, Tab
 from creditdesk.desk.pages import desk_page, render_page
 from customers.access import visible_accounts, visible_customers
 from customers.models import CreditAccount, Customer
+from scoring.explain import explain
 
 STATUS_TONE = {"active": "good", "prospect": "info", "on_hold": "warn", "insolvent": "bad", "closed": "mute"}
 
@@ -64,6 +65,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         now = figures.standing(account, as_of)
         context.update(
             now=now,
+            why=explain(now.score) if now.score else None,
             trend=figures.trend(now),
             score_chart=figures.score_chart(now),
             exposure_chart=figures.exposure_chart(now),

@@ -19,6 +19,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.money import Money, MoneyField
 from creditdesk.core.templatetags.desk import badge
 from customers.access import visible_customers
+from customers.attributes import assign_collector
 from customers.models import (
     CollectorAssignment,
     CreditAccount,
@@ -27,7 +28,6 @@ from customers.models import (
     DocumentKind,
     Instalment,
 )
-from customers.standing import assign_collector
 
 from .base import CollectorFilter, PortfolioFilter, ReadOnlyInline, ScopedAdmin, account_search, money_html
 from .customers import STATUS_TONE
@@ -197,5 +197,5 @@ class CreditAccountAdmin(ScopedAdmin):
             if form.changed_data or not change:
                 super().save_model(request, obj, form, change)
             if moved:
-                assign_collector(obj, collector, on=today, today=today, actor=Actor.person(request.user))
+                assign_collector(obj, collector, on=today, actor=Actor.person(request.user))
                 obj.refresh_from_db()

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -38,7 +38,16 @@ def money_html(value: Money | None) -> SafeString | str:
     )
 
 
-class ScopedAdmin(ModelAdmin):
+class NotFoundAdmin(ModelAdmin):
+    """A row one may not see answers 404, as on every page of the desk, not a redirect with a message."""
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        raise Http404(_("There is no such row among those you may see."))
+
+
+class ScopedAdmin(NotFoundAdmin):
     """Rows of the companies and portfolios given to the user; everything else does not exist (404).
 
     account_path: the relation to the credit account ("account", "invoice__account"; "" when the row is one);
@@ -111,13 +120,6 @@ class ScopedAdmin(ModelAdmin):
             raise PermissionDenied
         url = reverse("admin:core_auditentry_changelist")
         return redirect(f"{url}?subject_type__exact={self.opts.label_lower}&subject_pk__exact={object_id}")
-
-    def _get_obj_does_not_exist_redirect(
-        self, request: HttpRequest, opts: Any, object_id: str
-    ) -> HttpResponse:
-        from django.http import Http404
-
-        raise Http404(_("There is no such row among those you may see."))
 
 
 def _values(row: Model, names: list[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.templatetags.desk import badge
+from customers.attributes import AttributeRefused, set_parent, set_status, set_terms
 from customers.models import (
     Contact,
     Customer,
@@ -27,7 +28,6 @@ from customers.models import (
     PaymentTerms,
     StatusChange,
 )
-from customers.standing import StandingError, set_parent, set_status, set_terms
 
 from .base import CUSTOMER_SEARCH, CollectorFilter, PortfolioFilter, ReadOnlyInline, ScopedAdmin
 
@@ -194,12 +194,12 @@ class CustomerAdmin(ScopedAdmin):
             if form.changed_data or not change:
                 super().save_model(request, obj, form, change)
             if "status" in moved or not change:
-                set_status(obj, dated["status"], on=today, today=today, actor=actor, reason_code="admin")
+                set_status(obj, dated["status"], on=today, actor=actor, reason_code="admin")
             if "parent" in moved:
                 try:
-                    set_parent(obj, dated["parent"], on=today, today=today, actor=actor)
-                except StandingError as error:
+                    set_parent(obj, dated["parent"], on=today, actor=actor)
+                except AttributeRefused as error:
                     self.message_user(request, str(error), level="error")
             if "terms_days" in moved and dated["terms_days"] is not None:
-                set_terms(obj, dated["terms_days"], on=today, today=today, actor=actor)
+                set_terms(obj, dated["terms_days"], on=today, actor=actor)
             obj.refresh_from_db()

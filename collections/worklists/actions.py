@@ -59,7 +59,9 @@ def log_call(
         raise ActionError(_("Say how the call ended."))
     with transaction.atomic():
         row = _begin(account, user, on)
-        return _log(account, row, user, on, Kind.CALL, State.DONE, outcome=outcome, contact=contact, text=text)
+        return _log(
+            account, row, user, on, Kind.CALL, State.DONE, outcome=outcome, contact=contact, text=text
+        )
 
 
 def send_reminder(

@@ -41,6 +41,10 @@ class Line:
     def account_id(self) -> int:
         return self.row.account_id
 
+    @property
+    def chance(self) -> float:
+        return self.row.probability / 1000
+
 
 @dataclass(slots=True)
 class Board:
@@ -54,6 +58,14 @@ class Board:
     held: list[Line] = field(default_factory=list)
     done: list[Line] = field(default_factory=list)
     query: str = ""
+
+    @property
+    def judged_on(self) -> date | None:
+        return min((run.judged_on for run in self.runs if run.judged_on), default=None)
+
+    def judged_for(self, company_id: int) -> date | None:
+        """The day on which lateness is judged for a company, as its run says."""
+        return next((run.judged_on for run in self.runs if run.company_id == company_id), None)
 
     @property
     def open(self) -> list[Line]:
@@ -208,12 +220,10 @@ class Panel:
     @property
     def total(self) -> Money:
         currency = self.account.currency
-        return sum(
-            (item.open for item in self.items if item.open.currency == currency), Money.zero(currency)
-        )
+        return sum((item.open for item in self.items if item.open.currency == currency), Money.zero(currency))
 
 
-def open_items(account: CreditAccount, on: date) -> list[OpenItem]:
+def open_items(account: CreditAccount, on: date, judged_on: date) -> list[OpenItem]:
     """Open invoices, the oldest first, with what holds each back: three queries."""
     rows = instalments_open_at(
         on, instalments=Instalment.objects.filter(account=account, kind=DocumentKind.INVOICE)
@@ -228,15 +238,21 @@ def open_items(account: CreditAccount, on: date) -> list[OpenItem]:
                 Money(row.__dict__["open_then"], row.currency),
                 Money(min(disputed.get(row.pk, 0), row.amount.minor), row.currency),
                 Money(promised.get(row.pk, 0), row.currency),
-                (on - row.due_on).days,
+                (judged_on - row.due_on).days,
             )
         )
     return found
 
 
-def panel_of(account: CreditAccount, line: Line | None, on: date, chosen: Sequence[int] = ()) -> Panel:
+def panel_of(
+    account: CreditAccount,
+    line: Line | None,
+    on: date,
+    judged_on: date | None,
+    chosen: Sequence[int] = (),
+) -> Panel:
     """Everything about one customer. `chosen`: the ticked invoices (none: the overdue ones of one currency)."""
-    items = open_items(account, on)
+    items = open_items(account, on, judged_on or on)
     contacts = by_chain(account.customer.contacts.all())
     ticked = {item.instalment.pk for item in items} & set(chosen)
     if not ticked:

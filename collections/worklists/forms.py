@@ -140,7 +140,11 @@ def spread(amount: Decimal, items: list[OpenItem]) -> list[tuple[Any, Decimal]]:
             rest -= take
     if rest > 0:
         raise forms.ValidationError(
-            {"amount": _("That is more than is open on the ticked invoices: correct the amount or tick more.")}
+            {
+                "amount": _(
+                    "That is more than is open on the ticked invoices: correct the amount or tick more."
+                )
+            }
         )
     return parts
 

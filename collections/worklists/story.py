@@ -25,6 +25,8 @@ from worklists.models import FollowUp
 from worklists.wording import amount, day
 
 PER_KIND = 15
+# The open ones stand in their own table: the story needs only the newest business.
+INVOICES = 6
 SHOWN = 30
 
 
@@ -68,7 +70,7 @@ def _invoices(account: CreditAccount, as_of: date) -> list[Happening]:
     rows = (
         Instalment.objects.filter(account=account, superseded_at__isnull=True, effective_on__lte=as_of)
         .select_related("invoice")
-        .order_by("-effective_on", "-pk")[:PER_KIND]
+        .order_by("-effective_on", "-pk")[:INVOICES]
     )
     found = []
     for row in rows:
@@ -259,5 +261,3 @@ def _scores(account: CreditAccount, as_of: date) -> list[Happening]:
         # The ledger's own day, so that several passes of one day read as they came.
         found.append(Happening(newer.as_of, text, "", tone, symbol="monitoring"))
     return found
-
-

@@ -60,7 +60,9 @@ def _panel(request: HttpRequest, account: CreditAccount, here: Board, *, line: L
     on = business_date(account.company.time_zone)
     values = request.POST if request.method == "POST" else request.GET
     chosen = [int(value) for value in values.getlist("item") if value.isdigit()]
-    panel = board.panel_of(account, line or here.line_of(account.pk), on, chosen)
+    panel = board.panel_of(
+        account, line or here.line_of(account.pk), on, here.judged_for(account.company_id), chosen
+    )
     if panel.line is None:
         panel.why_not = say_why_not(account, on)
     return panel
@@ -185,7 +187,9 @@ def _form(request: HttpRequest, here: Board, panel: Panel, form: ActForm) -> Htt
 
 def _preview(request: HttpRequest, panel: Panel, form: ActForm) -> dict[str, Any]:
     """The letter as it would leave now, or why it cannot."""
-    level = form.data.get("level") if form.is_bound else form.get_initial_for_field(form.fields["level"], "level")
+    level = (
+        form.data.get("level") if form.is_bound else form.get_initial_for_field(form.fields["level"], "level")
+    )
     if str(level) not in {"1", "2", "3"}:
         return {}
     asked = actions.asked_for(panel.account, [item.instalment for item in form.items], panel.on)
@@ -265,7 +269,7 @@ def _show(
     panel = None
     if account is not None:
         on = business_date(account.company.time_zone)
-        panel = board.panel_of(account, target, on)
+        panel = board.panel_of(account, target, on, here.judged_for(account.company_id))
         if target is None:
             panel.why_not = say_why_not(account, on)
     if target is not None:

@@ -1,6 +1,6 @@
 from .card import Scorecard, ScorecardBin
 from .policy import LimitPolicy, LimitPolicyGrade
-from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, ScoreHistory
+from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
     "AccountScore",
@@ -11,6 +11,7 @@ __all__ = [
     "LimitPolicyGrade",
     "Recommendation",
     "ScoreHistory",
+    "Scored",
     "Scorecard",
     "ScorecardBin",
 ]

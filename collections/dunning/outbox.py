@@ -203,14 +203,10 @@ def _hand_over(reminder: Reminder, connection) -> None:
 
 @transaction.atomic
 def _failed(reminder: Reminder, error: str) -> None:
-    if not _move(
-        reminder, (State.SENDING,), State.FAILED, SENDER, reminder.business_date, error=error
-    ):
+    if not _move(reminder, (State.SENDING,), State.FAILED, SENDER, reminder.business_date, error=error):
         return
     if error == BOUNCED and reminder.contact is not None:
-        mark_bounced(
-            reminder.contact, on=reminder.business_date, account=reminder.account, actor=SENDER
-        )
+        mark_bounced(reminder.contact, on=reminder.business_date, account=reminder.account, actor=SENDER)
     reminder_failed.send(sender=Reminder, reminder=reminder)
 
 

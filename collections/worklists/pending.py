@@ -102,7 +102,9 @@ def follow_ledger(today: date | None = None) -> int:
 @transaction.atomic
 def _follow_batch(today: date | None) -> int:
     pending = dict(
-        PendingAccount.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        PendingAccount.objects.select_for_update(
+            skip_locked=connection.features.has_select_for_update_skip_locked
+        )
         .order_by("pk")
         .values_list("pk", "account_id")[:BATCH]
     )

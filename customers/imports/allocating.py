@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -63,7 +62,9 @@ def parse_references(text: str, separator: str, amounts: Amounts, currency: str)
         amount = amounts[currency][match["amount"]] if match["amount"] else None
         if isinstance(amount, Bad) or (amount is not None and amount <= 0):
             raise _Refused("bad_reference", example=f"F1{separator} F2@2026:100")
-        found.append(Reference(match["number"].strip(), int(match["year"]) if match["year"] else None, amount))
+        found.append(
+            Reference(match["number"].strip(), int(match["year"]) if match["year"] else None, amount)
+        )
     return found
 
 
@@ -129,7 +130,9 @@ def _allocate(
         if not documents or (kind == "credit" and reference.number == credit_number and not documents):
             raise _restore(taken, "unknown_document", document=reference.number)
         if documents[0].currency != currency:
-            raise _restore(taken, "currency_of_document", document=reference.number, currency=documents[0].currency)
+            raise _restore(
+                taken, "currency_of_document", document=reference.number, currency=documents[0].currency
+            )
         if stored[1] and (*stored, reference.number, documents[0].fiscal_year) in settled:
             continue
         wanted = reference.amount if reference.amount is not None else left

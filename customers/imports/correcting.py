@@ -82,7 +82,9 @@ def drop_refused() -> None:
         staging.execute(f"DELETE FROM {table} WHERE row_no IN (SELECT row_no FROM import_bad)")  # noqa: S608
 
 
-def _refusals(target: Target, rows: dict[int, list[tuple[Any, ...]]]) -> dict[int, tuple[str, dict[str, Any]]]:
+def _refusals(
+    target: Target, rows: dict[int, list[tuple[Any, ...]]]
+) -> dict[int, tuple[str, dict[str, Any]]]:
     settled = target.spec.layout == "settled"
     instalments = list(Instalment.objects.filter(invoice__in=list(rows)))
     owner = {t.pk: t.invoice_id for t in instalments}
@@ -94,7 +96,8 @@ def _refusals(target: Target, rows: dict[int, list[tuple[Any, ...]]]) -> dict[in
     if settled:
         payment_of = {rows_[0][1]: pk for pk, rows_ in rows.items() if rows_[0][1]}
         others = Allocation.objects.filter(
-            Q(instalment__in=owner) | Q(credit__in=owner) | Q(payment__in=payment_of), superseded_at__isnull=True
+            Q(instalment__in=owner) | Q(credit__in=owner) | Q(payment__in=payment_of),
+            superseded_at__isnull=True,
         ).select_related("payment", "credit__invoice", "instalment")
         for allocation in others:
             invoice = owner.get(allocation.instalment_id) or owner.get(allocation.credit_id)
@@ -254,7 +257,9 @@ class Corrections:
         """Old instalment id -> its new version, by document and instalment number."""
         by_key: dict[tuple[int, int], Instalment] = {}
         for part in chunks(self.invoices):
-            for row in Instalment.objects.filter(invoice__corrects__in=part).select_related("invoice", "account"):
+            for row in Instalment.objects.filter(invoice__corrects__in=part).select_related(
+                "invoice", "account"
+            ):
                 by_key[row.invoice.corrects_id, row.number] = row  # type: ignore[index]
         moved = {}
         for part in chunks(self.invoices):
@@ -290,7 +295,11 @@ class Corrections:
         mirrored = copies.get(old.reverses_id or 0)
         due = target.due_on if target else None
         if due is None and old.instalment_id:
-            due = Instalment.objects.values_list("due_on", flat=True).get(pk=old.instalment_id) if on != old.effective_on else None
+            due = (
+                Instalment.objects.values_list("due_on", flat=True).get(pk=old.instalment_id)
+                if on != old.effective_on
+                else None
+            )
         if target is not None:
             on = max(on, target.effective_on)
         days = old.days_late

@@ -80,7 +80,9 @@ def resolve_customers(target: Target) -> None:
             WHERE c.code = import_customer.key AND import_customer.account_id IS NULL""",
             [target.segment_id],
         )
-    staging.execute("UPDATE import_customer SET currency = %s WHERE currency IS NULL", [target.company_currency])
+    staging.execute(
+        "UPDATE import_customer SET currency = %s WHERE currency IS NULL", [target.company_currency]
+    )
     warn_about_customers(target)
 
 
@@ -116,11 +118,15 @@ def warn_about_customers(target: Target) -> None:
         if vat and by_vat.setdefault(vat, key) != key:
             column = spec.columns.get("vat_number", "vat_number")
             problems.append(
-                Problem(customer["row"], column, vat, "vat_of_other_customer", {"other": by_vat[vat]}, WARNING)
+                Problem(
+                    customer["row"], column, vat, "vat_of_other_customer", {"other": by_vat[vat]}, WARNING
+                )
             )
         if key in taken and spec.customer_match == "key":
             column, code = spec.columns.get("customer", "customer"), new_code(spec, key, taken)
-            problems.append(Problem(customer["row"], column, key, "customer_number_taken", {"code": code}, WARNING))
+            problems.append(
+                Problem(customer["row"], column, key, "customer_number_taken", {"code": code}, WARNING)
+            )
     staging.report(problems)
 
 
@@ -201,17 +207,30 @@ def match_documents(target: Target) -> None:
     currency = "i.currency <> d.currency"
     changed = f"t.id IS NULL OR {amount} t.due_on <> d.due_on OR i.effective_on <> d.issued_on OR {currency}"
     count = "(SELECT COUNT(*) FROM customers_instalment x WHERE x.invoice_id = i.id)"
-    settled, state = "", f"CASE WHEN MAX(CASE WHEN {changed} THEN 1 ELSE 0 END) = 1 OR COUNT(*) <> {count} THEN 1"
+    settled, state = (
+        "",
+        f"CASE WHEN MAX(CASE WHEN {changed} THEN 1 ELSE 0 END) = 1 OR COUNT(*) <> {count} THEN 1",
+    )
     if spec.layout == "settled":
         settled = """LEFT JOIN customers_payment p ON p.company_id = i.company_id AND p.source_id = i.source_id
             AND p.key = d.pay_key AND p.superseded_at IS NULL"""
         paid = " OR ".join(
             staging.differs(*pair)
-            for pair in (("p.effective_on", "d.settled_on"), ("p.amount", "d.paid"), ("p.currency", "d.currency"))
+            for pair in (
+                ("p.effective_on", "d.settled_on"),
+                ("p.amount", "d.paid"),
+                ("p.currency", "d.currency"),
+            )
         )
-        gone = "MAX(CASE WHEN p.id IS NOT NULL AND (d.settled_on IS NULL OR " + paid + ") THEN 1 ELSE 0 END) = 1"
-        disputed = "(SELECT COUNT(*) FROM customers_disputeitem y JOIN customers_dispute q ON q.id = y.dispute_id"
-        disputed += " WHERE y.instalment_id = MAX(t.id) AND q.batch_id IS NOT NULL AND q.superseded_at IS NULL)"
+        gone = (
+            "MAX(CASE WHEN p.id IS NOT NULL AND (d.settled_on IS NULL OR " + paid + ") THEN 1 ELSE 0 END) = 1"
+        )
+        disputed = (
+            "(SELECT COUNT(*) FROM customers_disputeitem y JOIN customers_dispute q ON q.id = y.dispute_id"
+        )
+        disputed += (
+            " WHERE y.instalment_id = MAX(t.id) AND q.batch_id IS NOT NULL AND q.superseded_at IS NULL)"
+        )
         # A dispute is known only with its settlement, so an unsettled row says nothing about it yet.
         claim = f"(MAX(p.id) IS NOT NULL AND ({disputed} > 0) <> (MAX(d.disputed) > 0))"
         state += f" WHEN {gone} OR {claim} THEN 1"
@@ -243,7 +262,8 @@ def refuse_other_customers(target: Target) -> None:
         WHERE COALESCE(c.account_id, 0) <> i.account_id ORDER BY d.row_no"""
     )
     staging.report(
-        Problem(row, column, number, "number_of_other_customer", {"other": code}) for row, number, code in other
+        Problem(row, column, number, "number_of_other_customer", {"other": code})
+        for row, number, code in other
     )
 
 
@@ -325,5 +345,3 @@ def account_share(minor: int, amount: int, account_amount: int) -> int:
     if amount == account_amount:
         return minor
     return int((Decimal(minor) * account_amount / amount).to_integral_value())
-
-

@@ -32,7 +32,15 @@ class Report:
 
     @property
     def changes_nothing(self) -> bool:
-        keys = ("documents", "corrections", "payments", "payment_corrections", "allocations", "inferred", "reopened")
+        keys = (
+            "documents",
+            "corrections",
+            "payments",
+            "payment_corrections",
+            "allocations",
+            "inferred",
+            "reopened",
+        )
         return not any(self.counts.get(key, 0) for key in keys)
 
 
@@ -56,7 +64,10 @@ def problem_of(row: RefusedRow) -> Problem:
 
 def report_rows(problems: Iterable[Problem]) -> Iterator[list[str]]:
     """The report as a table, in the active language: header, then one line per finding."""
-    yield [str(text) for text in (_("row"), _("column"), _("value"), _("kind"), _("reason"), _("cure"), _("code"))]
+    yield [
+        str(text)
+        for text in (_("row"), _("column"), _("value"), _("kind"), _("reason"), _("cure"), _("code"))
+    ]
     kinds = {REFUSED: _("refused"), WARNING: _("warning")}
     for p in problems:
         text, remedy = reason(p.code, p.params), cure(p.code, p.params)
@@ -77,5 +88,11 @@ def write_report(path: str, problems: Iterable[Problem]) -> int:
 def staged_problem(row: tuple[Any, ...]) -> Problem:
     number, column, value, code, params, severity, cells = row
     return Problem(
-        number, column or "", value or "", code, json.loads(params), severity, json.loads(cells) if cells else None
+        number,
+        column or "",
+        value or "",
+        code,
+        json.loads(params),
+        severity,
+        json.loads(cells) if cells else None,
     )

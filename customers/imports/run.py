@@ -28,7 +28,7 @@ from customers.imports.problems import ImportRefused
 from customers.imports.reading import open_rows
 from customers.imports.report import SHOWN, Report, staged_problem, write_report
 from customers.imports.snapshots import check_order, last_snapshot, plan_snapshot
-from customers.imports.spec import Spec, spec_of
+from customers.imports.spec import spec_of
 from customers.imports.writing import Writer
 from customers.models import Access, ImportBatch, ImportMapping, RefusedRow
 

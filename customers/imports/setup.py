@@ -31,7 +31,9 @@ CHUNK = 500
 
 
 def shipped_mappings() -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SHIPPED.glob("*.json"))}
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SHIPPED.glob("*.json"))
+    }
 
 
 def find_mapping(slug: str) -> ImportMapping:
@@ -47,7 +49,9 @@ def find_mapping(slug: str) -> ImportMapping:
     return ImportMapping(slug=slug, layout=raw["layout"], on_change=raw["on_change"], spec=raw["spec"])
 
 
-def find_target(mapping: ImportMapping, spec: Spec, company_code: str, *, today: date, corrected_on: date) -> Target:
+def find_target(
+    mapping: ImportMapping, spec: Spec, company_code: str, *, today: date, corrected_on: date
+) -> Target:
     """Where the file would go as things stand; ids are NOBODY for what a commit would create."""
     source = mapping.source if mapping.pk and mapping.source_id else None
     if company_code:
@@ -173,7 +177,10 @@ def _portfolios(target: Target, customers: list[dict[str, Any]]) -> dict[str, Po
 
 
 def _make_chunk(
-    target: Target, customers: list[dict[str, Any]], portfolios: dict[str, Portfolio], first_seen: dict[str, Any]
+    target: Target,
+    customers: list[dict[str, Any]],
+    portfolios: dict[str, Portfolio],
+    first_seen: dict[str, Any],
 ) -> int:
     spec = target.spec
     keys = [c["key"] for c in customers]
@@ -207,7 +214,9 @@ def _make_chunk(
     )
     by_key.update(zip((c["key"] for c in fresh), made, strict=True))
     CustomerKey.objects.bulk_create(
-        CustomerKey(source_id=target.source_id, key=key, customer=by_key[key]) for key in keys if key not in keyed
+        CustomerKey(source_id=target.source_id, key=key, customer=by_key[key])
+        for key in keys
+        if key not in keyed
     )
     CreditAccount.objects.bulk_create(
         CreditAccount(

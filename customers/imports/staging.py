@@ -57,27 +57,49 @@ TABLES: dict[str, dict[str, str]] = {
     # Rows one look refused: what can be said about which document they meant.
     "import_unread": {"row_no": "integer", "customer": "text", "number": "text", "kind": "text"},
     "import_problem": {
-        **{"row_no": "integer", "place": "text", "value": "text", "code": "text", "params": "text"},
-        **{"severity": "text", "cells": "text"},
+        "row_no": "integer",
+        "place": "text",
+        "value": "text",
+        "code": "text",
+        "params": "text",
+        "severity": "text",
+        "cells": "text",
     },
     "import_bad": {"row_no": "integer PRIMARY KEY"},
     # Good documents the ledger already has. state: 0 the same, 1 changed, 2 settled since.
     "import_match": {
-        **{"row_no": "integer", "number": "text", "fiscal_year": "integer", "kind": "text"},
-        **{"invoice_id": "bigint", "payment_id": "bigint", "state": "integer"},
+        "row_no": "integer",
+        "number": "text",
+        "fiscal_year": "integer",
+        "kind": "text",
+        "invoice_id": "bigint",
+        "payment_id": "bigint",
+        "state": "integer",
     },
     "import_paymatch": {"row_no": "integer PRIMARY KEY", "payment_id": "bigint", "state": "integer"},
     # What payments and credit notes (pay_row) settle of documents, by the documents' keys.
     "import_alloc": {
-        **{"pay_row": "integer", "kind": "text", "number": "text", "fiscal_year": "integer"},
-        **{"instalment": "integer", "amount": "bigint", "settles_on": "date", "known_on": "date"},
+        "pay_row": "integer",
+        "kind": "text",
+        "number": "text",
+        "fiscal_year": "integer",
+        "instalment": "integer",
+        "amount": "bigint",
+        "settles_on": "date",
+        "known_on": "date",
     },
     "import_rate": {"row_no": "integer PRIMARY KEY", "account_amount": "bigint"},
     # What a snapshot shows as settled since the last one. grew: the open amount rose instead, so what was
     # inferred earlier is reversed first.
     "import_vanish": {
-        **{"number": "text", "fiscal_year": "integer", "kind": "text", "instalment": "integer"},
-        **{"amount": "bigint", "settled_after": "date", "grew": "integer", "is_new": "integer"},
+        "number": "text",
+        "fiscal_year": "integer",
+        "kind": "text",
+        "instalment": "integer",
+        "amount": "bigint",
+        "settled_after": "date",
+        "grew": "integer",
+        "is_new": "integer",
     },
     "import_dispute": {"id": "bigint PRIMARY KEY", "instalment_id": "bigint", "row_no": "integer"},
     "import_touched": {"account_id": "bigint PRIMARY KEY"},
@@ -178,7 +200,7 @@ def staging() -> Iterator[None]:
         if not connection.needs_rollback and connection.is_usable():
             try:
                 drop()
-            except Exception:  # noqa: BLE001, S110 - the first error is the one to show
+            except Exception:  # noqa: S110 - the first error is the one to show
                 pass
         raise
     drop()

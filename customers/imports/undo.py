@@ -62,17 +62,19 @@ def _dependents(batch: ImportBatch) -> Iterator[str]:
     for number, day in blocks.values_list("instalment__invoice__number", "effective_on")[:NAMED]:
         yield f"dunning block of {day} on {number}"
     key = ("company", "source", "number", "fiscal_year", "kind")
-    newer = Invoice.objects.filter(superseded_at__isnull=True, **{k: OuterRef(k) for k in key}).exclude(batch=batch)
+    newer = Invoice.objects.filter(superseded_at__isnull=True, **{k: OuterRef(k) for k in key}).exclude(
+        batch=batch
+    )
     corrected = Invoice.objects.filter(Exists(newer), batch=batch, superseded_at__isnull=False)
     for number in corrected.order_by("pk").values_list("number", flat=True)[:NAMED]:
         yield f"correction of {number}"
     key = ("company", "source", "key")
-    newer_payment = Payment.objects.filter(superseded_at__isnull=True, **{k: OuterRef(k) for k in key}).exclude(
-        batch=batch
-    )
-    for name in Payment.objects.filter(Exists(newer_payment), batch=batch, superseded_at__isnull=False).values_list(
-        "key", flat=True
-    )[:NAMED]:
+    newer_payment = Payment.objects.filter(
+        superseded_at__isnull=True, **{k: OuterRef(k) for k in key}
+    ).exclude(batch=batch)
+    for name in Payment.objects.filter(
+        Exists(newer_payment), batch=batch, superseded_at__isnull=False
+    ).values_list("key", flat=True)[:NAMED]:
         yield f"correction of payment {name}"
     if batch.snapshot_on:
         later = ImportBatch.objects.filter(
@@ -187,7 +189,9 @@ class _Restoring:
         """New rows like the old ones, but for the closing columns and `changes` (column: old row -> value)."""
         copies = {}
         for old in rows:
-            values = {f.attname: old.__dict__[f.attname] for f in old._meta.concrete_fields if not f.primary_key}
+            values = {
+                f.attname: old.__dict__[f.attname] for f in old._meta.concrete_fields if not f.primary_key
+            }
             values |= {
                 "known_on": max(old.known_on, old.known_until),
                 "known_until": None,
@@ -203,9 +207,15 @@ class _Restoring:
     def run(self) -> tuple[dict[str, int], set[int], set[int]]:
         source = self.batch.source_id
         invoices = list(Invoice.objects.filter(source=source, **self.closed).exclude(batch=self.batch))
-        current = {i.corrects_id: i.pk for i in Invoice.objects.filter(batch=self.batch, corrects__isnull=False)}
+        current = {
+            i.corrects_id: i.pk for i in Invoice.objects.filter(batch=self.batch, corrects__isnull=False)
+        }
         new = self._repeat(invoices, corrects_id=lambda old: current.get(old.pk, old.corrects_id))
-        rows = list(Instalment.objects.filter(invoice__source=source, **self.closed).exclude(invoice__batch=self.batch))
+        rows = list(
+            Instalment.objects.filter(invoice__source=source, **self.closed).exclude(
+                invoice__batch=self.batch
+            )
+        )
         # Whole until recounted below: what was allocated is repeated first.
         whole = {
             "invoice_id": lambda old: new[old.invoice_id].pk,
@@ -228,7 +238,9 @@ class _Restoring:
 
     def _allocations(self, source: int) -> list[Allocation]:
         of_source = (
-            Q(instalment__invoice__source=source) | Q(payment__source=source) | Q(credit__invoice__source=source)
+            Q(instalment__invoice__source=source)
+            | Q(payment__source=source)
+            | Q(credit__invoice__source=source)
         )
         closed = Allocation.objects.filter(of_source, **self.closed).exclude(batch=self.batch).order_by("pk")
         rows = list(closed)
@@ -241,7 +253,9 @@ class _Restoring:
         reversals = self._repeat(
             [a for a in rows if a.reverses_id is not None],
             **moved,
-            reverses_id=lambda old: first[old.reverses_id].pk if old.reverses_id in first else old.reverses_id,
+            reverses_id=lambda old: (
+                first[old.reverses_id].pk if old.reverses_id in first else old.reverses_id
+            ),
         )
         return [*first.values(), *reversals.values()]
 

@@ -116,7 +116,7 @@ class Writer:
                 account_amount, days_late, account_id, batch_id, instalment_id, payment_id)
             SELECT d.settled_on, {later_of("t.known_on", "y.known_on")}, %(now)s, 'cash', d.currency, {used},
                 {self._share(used)}, {days_between("d.settled_on", "t.due_on")}, t.account_id, %(batch)s, t.id, y.id
-            {self._stored("import_settle")} ORDER BY d.row_no"""  # noqa: S608 - own names
+            {self._stored("import_settle")} ORDER BY d.row_no"""
         )
         disputes = self.disputes()
         return {"payments": payments, "allocations": payments, "disputes": disputes}
@@ -148,7 +148,7 @@ class Writer:
                 + ROW_NUMBER() OVER (ORDER BY d.row_no)"""
         self.run(
             f"""INSERT INTO import_dispute (id, instalment_id, row_no) SELECT {number}, t.id, d.row_no
-            {self._stored("import_settle")} WHERE d.disputed = 1"""  # noqa: S608 - own names
+            {self._stored("import_settle")} WHERE d.disputed = 1"""
         )
         join = """FROM import_dispute s JOIN customers_instalment t ON t.id = s.instalment_id
             JOIN import_settle d ON d.row_no = s.row_no"""
@@ -157,11 +157,11 @@ class Writer:
             f"""INSERT INTO customers_dispute (id, effective_on, known_on, recorded_at, reason, currency, amount,
                 closed_on, closed_known_on, closed_recorded_at, outcome, account_id, batch_id)
             SELECT s.id, d.settled_on, {known}, %(now)s, 'other', t.currency, t.amount, d.settled_on, {known},
-                %(now)s, 'settled', t.account_id, %(batch)s {join} ORDER BY s.id"""  # noqa: S608 - own names
+                %(now)s, 'settled', t.account_id, %(batch)s {join} ORDER BY s.id"""
         )
         self.run(
             f"""INSERT INTO customers_disputeitem (dispute_id, instalment_id, amount)
-            SELECT s.id, t.id, t.amount {join} ORDER BY s.id"""  # noqa: S608 - own names
+            SELECT s.id, t.id, t.amount {join} ORDER BY s.id"""
         )
         return count
 
@@ -257,8 +257,12 @@ class Writer:
             if back <= 0:
                 continue
             same = {
-                **{"kind": old.kind, "account_id": old.account_id, "instalment_id": old.instalment_id},
-                **{"currency": old.currency, "settled_after": old.settled_after, "recorded_at": self.now},
+                "kind": old.kind,
+                "account_id": old.account_id,
+                "instalment_id": old.instalment_id,
+                "currency": old.currency,
+                "settled_after": old.settled_after,
+                "recorded_at": self.now,
                 "batch": self.batch,
             }
             whole, account = old.amount.minor, old.account_amount.minor

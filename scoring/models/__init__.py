@@ -14,4 +14,5 @@ __all__ = [
     "Scored",
     "Scorecard",
     "ScorecardBin",
+    "Scored",
 ]

@@ -14,7 +14,7 @@ from creditdesk.core.clock import business_date
 from customers.imports import run as imports
 from customers.imports.problems import ImportRefused, reason
 from customers.imports.problems import cure as cure_of
-from customers.imports.report import Report, write_report
+from customers.imports.report import Report
 from customers.imports.setup import find_mapping
 
 SHOWN = 20
@@ -30,15 +30,23 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--mapping", required=True, help="name of a saved or shipped mapping")
-        parser.add_argument("--commit", action="store_true", help="store the good rows (default: preview only)")
+        parser.add_argument(
+            "--commit", action="store_true", help="store the good rows (default: preview only)"
+        )
         parser.add_argument(
             "--all-or-nothing", action="store_true", help="with --commit: store nothing if any row is refused"
         )
-        parser.add_argument("--complete-through", type=day, help="day up to which the file completes the ledger")
+        parser.add_argument(
+            "--complete-through", type=day, help="day up to which the file completes the ledger"
+        )
         parser.add_argument("--company", default="", help="code of the company, instead of the mapping's")
         parser.add_argument("--snapshot-on", type=day, help="day a snapshot of open items was taken")
-        parser.add_argument("--known-on", type=day, help="day the file's corrections were known (default: today)")
-        parser.add_argument("--report", help="write every refused row, with reason and cure, to this CSV file")
+        parser.add_argument(
+            "--known-on", type=day, help="day the file's corrections were known (default: today)"
+        )
+        parser.add_argument(
+            "--report", help="write every refused row, with reason and cure, to this CSV file"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         today = business_date()
@@ -79,12 +87,17 @@ class Command(BaseCommand):
             if report.counts.get(name) or name in ("rows", "refused"):
                 out(f"{report.counts.get(name, 0):>10,}  {label}")
         for problem in report.problems[:SHOWN]:
-            where = _("row %(row)s") % {"row": problem.row} + (f", {problem.column}" if problem.column else "")
+            where = _("row %(row)s") % {"row": problem.row} + (
+                f", {problem.column}" if problem.column else ""
+            )
             text = f"{reason(problem.code, problem.params)} {cure_of(problem.code, problem.params)}"
             out(f"  {where}: {problem.value!r}: {text}")
         total = sum(report.by_code.values())
         if total > SHOWN:
-            out(_("  ... and %(more)s more findings; --report FILE writes them all.") % {"more": total - SHOWN})
+            out(
+                _("  ... and %(more)s more findings; --report FILE writes them all.")
+                % {"more": total - SHOWN}
+            )
         if self.report_path:
             out(_("Report: %(path)s") % {"path": self.report_path})
         if report.changes_nothing:

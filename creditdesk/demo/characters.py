@@ -11,7 +11,7 @@ from random import Random
 
 from .accounts import Doc
 from .behaviour import CLEAN, Dirt, Plan, Story, drifting, late_in_months, punctual, slow, stops_paying
-from .days import business_days_after, month_end, month_start, on_business_day, previous_business_day
+from .days import business_days_after, iso, month_end, month_start, on_business_day, previous_business_day
 from .identity import lei, make_identity
 from .ordinary import SUMMER
 from .teller import Client, Teller
@@ -89,7 +89,9 @@ def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
     for days_ago, amount in limits:
         on = on_business_day(max(stage.complete - days_ago, stage.teller.world.start), story.ledger.country)
         people = {} if before is None else {"proposer": "carla", "decider": "paolo"}
-        reason = "opening" if before is None else "yearly_review"
+        reason = "opening_limit"
+        if before is not None:
+            reason = "growing_business" if amount > before else "payment_behaviour"
         comment = "" if before is None else "Yearly review"
         stage.teller.limit(story, amount, on, before=before, reason=reason, comment=comment, **people)
         before = amount
@@ -381,7 +383,12 @@ def lost_one(stage: Stage) -> None:
     opened = on_business_day(stage.teller.world.start, "IT")
     stage.teller.limit(story, 7_000_000, opened)
     stage.teller.limit(
-        story, 0, business_days_after(failed + 4, 1, "IT"), before=7_000_000, reason="insolvency"
+        story,
+        0,
+        business_days_after(failed + 4, 1, "IT"),
+        before=7_000_000,
+        reason="insolvency",
+        params={"on": iso(failed), "source": "Tribunale di Vicenza"},
     )
 
 

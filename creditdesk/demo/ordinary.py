@@ -7,7 +7,7 @@ from random import Random
 
 from .behaviour import Dirt, Plan, Story, drifting, late_in_months, punctual, slow, stops_paying
 from .cast import TERRITORIES
-from .days import month_end, month_start, on_business_day
+from .days import iso, month_end, month_start, on_business_day
 from .identity import make_identity
 from .teller import Client, Teller
 from .words import COUNTRIES
@@ -53,7 +53,9 @@ def tell_ordinary(teller: Teller, seed: int, index: int, collectors: dict[str, l
     sole = rng.random() < 0.11
     identity = make_identity(country, rng, is_sole_trader=sole)
     since = world.as_of - rng.randint(150, 6000) if rng.random() < 0.9 else world.as_of - rng.randint(20, 150)
-    failed = world.complete - rng.randint(60, 420) if kind == "insolvent" else None
+    failed = max(world.complete - rng.randint(60, 420), since + 90) if kind == "insolvent" else None
+    if failed and failed > world.complete - 30:
+        kind, failed = "ordinary", None
     terms, end_of_month = rng.choice(
         ((30, False), (30, False), (60, False), (30, True), (60, True), (45, False), (90, False), (14, False))
         if country.code in {"IT", "ES", "FR"}
@@ -177,7 +179,7 @@ def limits(teller: Teller, client: Client, story: Story, failed: int | None = No
             wanted,
             on,
             before=current,
-            reason="yearly_review",
+            reason="growing_business" if wanted > current else "less_business",
             proposer="carla",
             decider="paolo",
             comment="Yearly review",
@@ -186,7 +188,9 @@ def limits(teller: Teller, client: Client, story: Story, failed: int | None = No
         teller.limit(story, wanted, opened)
     if failed:
         on = on_business_day(max(failed + 7, opened), story.ledger.country)
-        teller.limit(story, 0, on, before=wanted, reason="insolvency")
+        teller.limit(
+            story, 0, on, before=wanted, reason="insolvency", params={"on": iso(failed), "source": "register"}
+        )
 
 
 def _evidence(teller: Teller, client: Client, story: Story, kind: str, failed: int | None) -> None:

@@ -5,15 +5,14 @@ Every step may be run again and then changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
-from importlib import import_module
-from importlib.util import find_spec
 
 from customers.models import CreditAccount
 from scoring.engine import rescore
 from scoring.models import ScoreHistory
+from scoring.proposals import propose_limits
 from scoring.statement import Scope
+from worklists.runs import build_worklists
 
 from .progress import Console
 
@@ -26,15 +25,10 @@ def prepare(as_of: date, console: Console) -> None:
     score_history(as_of, console)
     console.step("scoring everyone")
     rescore(as_of)
-    for text, module, name in (
-        ("proposing limit changes", "scoring.proposals", "propose_limit_changes"),
-        ("building today's worklists", "worklists.runs", "build_worklists"),
-    ):
-        if find_spec(module) is None:
-            continue
-        console.step(text)
-        step: Callable[[date], object] = getattr(import_module(module), name)
-        step(as_of)
+    console.step("proposing limit changes")
+    propose_limits(as_of)
+    console.step("building today's worklists")
+    build_worklists(as_of)
 
 
 def score_history(as_of: date, console: Console) -> None:

@@ -39,11 +39,12 @@ def fill(account: CreditAccount, user: User | None = None) -> None:
     )
     open_dispute(account, [(late, Decimal("100.00"))], reason="price", opened_on=TODAY, actor=ACTOR)
     dates = {"effective_on": TODAY - timedelta(days=30), "known_on": TODAY - timedelta(days=29)}
-    LegalEvent.objects.create(customer=account.customer, kind="lien", source="register", **dates)
+    number = LegalEvent.objects.count()
+    LegalEvent.objects.create(customer=account.customer, kind="lien", source=f"register {number}", **dates)
     Cover.objects.create(account=account, kind="insurance", currency=account.currency, amount=50000, **dates)
     OpenOrder.objects.create(
         account=account,
-        number="O-1",
+        number=f"O-{number}",
         expected_on=TODAY + timedelta(days=9),
         currency="EUR",
         amount=9900,

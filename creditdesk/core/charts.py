@@ -327,9 +327,7 @@ def row_bars(
             body.append(_rect(left, y, max(room * float(value) / top, 2), 18, css, f"{text}: {fmt(value)}"))
         body.append(_text(NARROW - 2, y + 13, fmt(value), "value", "end"))
     return Chart(
-        svg=_svg(
-            title, "; ".join(f"{t}: {fmt(v)}" for t, v, _c in rows), height, body, "narrow", NARROW
-        ),
+        svg=_svg(title, "; ".join(f"{t}: {fmt(v)}" for t, v, _c in rows), height, body, "narrow", NARROW),
         title=title,
         headers=["", label or title],
         rows=[[t, fmt(v)] for t, v, _c in rows],

@@ -50,15 +50,13 @@ def _announce(sender: Any, customer_id: int) -> None:
 
 
 class LegalEventForm(forms.ModelForm):
-    """What `record_legal_event` refuses is said at the field it concerns."""
-
     def clean(self) -> dict[str, Any]:
-        data = super().clean()
+        data = super().clean() or {}
         happened, known = data.get("effective_on"), data.get("known_on")
         if happened and known and happened > known:
-            self.add_error("known_on", _("An event cannot be known before it happens."))
-        if not (data.get("source") or "").strip():
-            self.add_error("source", _("Name the source: a register, a gazette, a letter."))
+            self.add_error(
+                "known_on", _("An event cannot be known before it happens: correct one of the two dates.")
+            )
         return data
 
 
@@ -79,8 +77,8 @@ class LegalEventAdmin(AddOnlyFactAdmin):
         return badge(row.get_kind_display(), "bad" if row.kind in GRAVE else "warn")
 
     def save_model(self, request: HttpRequest, obj: LegalEvent, form: Any, change: bool) -> None:
-        """Through the verb that draws the consequences: an insolvency stops new business at once."""
-        event = record_legal_event(
+        """Through the service: an insolvency stops new business in the same transaction."""
+        stored = record_legal_event(
             obj.customer,
             obj.kind,
             effective_on=obj.effective_on,
@@ -90,8 +88,7 @@ class LegalEventAdmin(AddOnlyFactAdmin):
             ended_on=obj.ended_on,
             actor=Actor.person(request.user),
         )
-        obj.pk = event.pk
-        obj._state.adding = False
+        obj.pk, obj.recorded_by = stored.pk, stored.recorded_by
 
 
 @admin.register(FinancialStatement)

@@ -33,9 +33,9 @@ def desk(cast, settings):
     return cast
 
 
-def _customer(account, **params):
+def _customer(shown, **params):
     query = "&".join(f"{key}={value}" for key, value in params.items())
-    return reverse("desk:customer", args=[account.customer_id]) + (f"?{query}" if query else "")
+    return reverse("desk:customer", args=[shown.customer_id]) + (f"?{query}" if query else "")
 
 
 @pytest.mark.parametrize("who", STAFF)
@@ -269,6 +269,7 @@ HIDDEN = {
     "core.AuditChange",
     "core.AuditNote",
     "core.SealedEntry",
+    "axes.AccessAttemptExpiration",
     "customers.Access",
     "customers.CollectorAssignment",
     "customers.Contact",
@@ -279,7 +280,14 @@ HIDDEN = {
     "customers.PromiseItem",
     "customers.PromiseMove",
     "customers.StatusChange",
+    "demo.DemoLoad",
     "django_q.Task",
+    "dunning.ReminderItem",
+    "kpis.Kpi",
+    "scoring.DirtyAccount",
+    "scoring.LimitPolicyGrade",
+    "scoring.ScorecardBin",
+    "worklists.PendingAccount",
 }
 
 

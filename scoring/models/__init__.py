@@ -11,6 +11,7 @@ __all__ = [
     "LimitPolicyGrade",
     "Recommendation",
     "ScoreHistory",
+    "Scored",
     "Scorecard",
     "ScorecardBin",
     "Scored",

@@ -4,7 +4,7 @@
 the background workers gave a sign of life within settings.HEARTBEAT_MAX_AGE; otherwise 503, and why.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from creditdesk.core.models import Heartbeat
+from creditdesk.core.watchdog import cluster_names
 
 
 @require_safe
@@ -55,10 +56,14 @@ def check_migrations() -> str:
 
 
 def check_workers() -> str:
-    latest = Heartbeat.objects.order_by("-beat_at").values_list("beat_at", flat=True).first()
-    if latest is None:
-        return "no heartbeat yet: is manage.py run_workers running?"
-    age = timezone.now() - latest
-    if age > timedelta(seconds=settings.HEARTBEAT_MAX_AGE):
-        return f"last heartbeat {int(age.total_seconds())} s ago: is manage.py run_workers running?"
-    return ""
+    now = timezone.now()
+    latest: dict[str, datetime] = {}
+    for name, beat_at in Heartbeat.objects.order_by("beat_at").values_list("name", "beat_at"):
+        latest[name.partition("@")[0]] = beat_at
+    problems = []
+    for cluster in cluster_names():
+        if cluster not in latest:
+            problems.append(f"cluster {cluster} was never seen working")
+        elif (age := now - latest[cluster]) > timedelta(seconds=settings.HEARTBEAT_MAX_AGE):
+            problems.append(f"cluster {cluster} was last seen working {int(age.total_seconds())} s ago")
+    return "; ".join(problems) and f"{'; '.join(problems)}: is manage.py run_workers running?"

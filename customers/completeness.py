@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
-from django.db.models import Max
+from django.db.models import Max, Q, QuerySet
 
-from customers.models import ImportBatch, Source
+from customers.models import Company, ImportBatch
 
 
 def complete_through(company_id: int, *, recorded_by: datetime | None = None) -> date | None:
@@ -20,25 +21,31 @@ def complete_through(company_id: int, *, recorded_by: datetime | None = None) ->
 def complete_through_all(
     company_ids: list[int] | None = None, *, recorded_by: datetime | None = None
 ) -> dict[int, date | None]:
-    """The same for several companies (None: all) in two queries."""
-    sources = Source.objects.filter(is_ledger=True)
+    """The same for several companies (None: all) in one query."""
+    companies = latest_days(recorded_by)
     if company_ids is not None:
-        sources = sources.filter(company_id__in=company_ids)
-    batches = ImportBatch.objects.filter(status=ImportBatch.Status.COMMITTED, complete_through__isnull=False)
+        companies = companies.filter(pk__in=company_ids)
+    return oldest_of_latest(companies.values_list("pk", "day"))
+
+
+def latest_days(recorded_by: datetime | None = None) -> QuerySet[Company]:
+    """Companies, one row per ledger source, with the latest complete `day` of that source (or None)."""
+    delivered = Q(sources__batches__status=ImportBatch.Status.COMMITTED, sources__is_ledger=True)
     if recorded_by is not None:
-        batches = batches.filter(recorded_at__lte=recorded_by)
-    latest = dict(batches.values("source").annotate(day=Max("complete_through")).values_list("source", "day"))
+        delivered &= Q(sources__batches__recorded_at__lte=recorded_by)
+    return (
+        Company.objects.order_by()
+        .values("pk", "sources")
+        .annotate(day=Max("sources__batches__complete_through", filter=delivered))
+    )
+
+
+def oldest_of_latest(rows: Iterable[tuple[int, date | None]]) -> dict[int, date | None]:
+    """Per company the oldest day; a source that never delivered anything is not in use and holds nobody back."""
     days: dict[int, date | None] = {}
-    seen: set[int] = set()
-    for source_id, company_id in sources.values_list("id", "company_id"):
-        # A source that never delivered anything is not in use yet and holds nobody back.
-        day = latest.get(source_id)
-        if day is None:
-            days.setdefault(company_id, None)
-            continue
-        previous = days.get(company_id)
-        days[company_id] = day if company_id not in seen or previous is None else min(previous, day)
-        seen.add(company_id)
+    for company_id, day in rows:
+        known = days.get(company_id)
+        days[company_id] = known if day is None else day if known is None else min(known, day)
     return days
 
 

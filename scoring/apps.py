@@ -1,5 +1,25 @@
 from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+
+
+def _install_card(using: str, **_kwargs) -> None:
+    from scoring.default_card import ensure_default_card
+    from scoring.models import ScorecardBin
+
+    # Not while only some of the tables exist (`migrate customers`, `migrate scoring zero`).
+    if using == "default" and ScorecardBin._meta.db_table in connections[using].introspection.table_names():
+        ensure_default_card()
+
+
+def _install_policy(using: str, **_kwargs) -> None:
+    from scoring.default_policy import ensure_default_policy
+    from scoring.models import LimitPolicyGrade
+
+    tables = connections[using].introspection.table_names()
+    if using == "default" and LimitPolicyGrade._meta.db_table in tables:
+        ensure_default_policy()
 
 
 class ScoringConfig(AppConfig):
@@ -7,3 +27,25 @@ class ScoringConfig(AppConfig):
     label = "scoring"
     verbose_name = _("Scores and alerts")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from creditdesk.core import schedules
+        from customers.events import limit_evidence_wanted
+        from scoring import listeners
+        from scoring.proposals import answer_evidence
+
+        listeners.connect()
+        schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
+        schedules.register(
+            "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
+        )
+        limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")
+        schedules.register(
+            "Nightly limit proposals",
+            "scoring.limit_tasks.plan_nightly",
+            "30 4 * * *",
+            "bulk",
+            due_kwarg="due",
+        )
+        post_migrate.connect(_install_policy, sender=self, dispatch_uid="scoring.default_policy")
+        post_migrate.connect(_install_card, sender=self, dispatch_uid="scoring.default_card")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.people import cast  # noqa: F401
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
@@ -46,6 +48,40 @@ def _flush_past_the_guards():
         yield
 
 
-@pytest.fixture(scope="session")
-def project_root() -> Path:
-    return Path(__file__).resolve().parent.parent
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords():
+    """A real password hash takes a quarter of a second, on purpose; no test is about that."""
+    from django.test import override_settings
+
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    """A request leaves its reader's language active in the thread; the next test starts in English again."""
+    from django.utils import translation
+
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture
+def run_queued(db):
+    """run_queued(): run what was enqueued, in this process and in order, tasks queued meanwhile included.
+
+    Returns the dotted names of the functions that ran. An error in a task is raised, its row stays queued.
+    """
+    from django.utils.module_loading import import_string
+    from django_q.models import OrmQ
+
+    def run(cluster: str | None = None) -> list[str]:
+        ran: list[str] = []
+        while queued := OrmQ.objects.filter(**({"key": cluster} if cluster else {})).order_by("pk").first():
+            task = queued.task
+            import_string(task["func"])(*task["args"], **task["kwargs"])
+            queued.delete()
+            ran.append(task["func"])
+        return ran
+
+    return run

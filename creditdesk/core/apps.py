@@ -7,3 +7,8 @@ class CoreConfig(AppConfig):
     label = "core"
     verbose_name = _("Administration")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from creditdesk.core import pulse
+
+        pulse.connect()

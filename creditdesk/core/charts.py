@@ -42,7 +42,7 @@ def number(value: Value) -> str:
 
 def compact(value: Value) -> str:
     """Short for an axis: 46.3K in English, 46.300 -> 46 Tsd-like forms where the language has them."""
-    if abs(value) < 10_000:
+    if -10_000 < value < 10_000:
         return number(value)
     return format_compact_decimal(value, format_type="short", fraction_digits=1, locale=locale())
 

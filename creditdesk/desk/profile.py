@@ -30,7 +30,7 @@ class ProfileForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # Every language under its own name, so that one finds it whatever is active now.
-        self.fields["language"].choices = [
+        self.fields["language"].choices = [  # type: ignore[attr-defined]
             (code, translation.get_language_info(code)["name_local"].capitalize())
             for code, _name in settings.LANGUAGES
         ]

@@ -30,6 +30,7 @@ from customers.models import (
 from .counters import lock_instalments, lock_payments, recount
 from .errors import LedgerError
 from .posting import post_payment
+from .timeline import earliest_day, uses_of_instalment, uses_of_payment
 
 
 def _account_amount(row: Instalment, minor: int) -> int:
@@ -57,6 +58,36 @@ def _take(row: Instalment, amount: Money) -> None:
             % {"number": row.invoice.number, "open": row.open_amount, "amount": amount},
         )
     row.open_amount = row.open_amount - amount
+
+
+def _day_of_use(
+    rows: Sequence[tuple[Instalment, int]],
+    payment: Payment | None,
+    taken: int,
+    on: date | None,
+    not_before: date,
+) -> date:
+    """The day a use counts: `on` when it fits, else (on None) the first day from which there is room for good.
+
+    rows: instalments with the minor units taken from each. Raises LedgerError when `on` is too early.
+    """
+    # Only what was freed by a reversal can have been fuller in the past than it is now.
+    parts = [(row.amount.minor, uses_of_instalment(row), minor) for row, minor in rows if row.reopened]
+    if payment is not None:
+        uses = uses_of_payment(payment)
+        if any(minor < 0 for _day, minor in uses):
+            parts.append((payment.amount.minor, uses, taken))
+    day = earliest_day(parts, not_before)
+    if day is None:
+        raise LedgerError("not_open_then", _("There is no day on which all of this is open at once."))
+    if on is None or on == day:
+        return day
+    if on < not_before or earliest_day(parts, on) != on:
+        raise LedgerError(
+            "not_open_then",
+            _("On %(on)s this was not open yet: date it %(day)s or later.") % {"on": on, "day": day},
+        )
+    return on
 
 
 def _commit(
@@ -107,18 +138,17 @@ def allocate_payment(
     known_on: date | None = None,
     batch: ImportBatch | None = None,
 ) -> list[Allocation]:
-    """Apply a payment to instalments of its currency; `on` (default: the day it was received) is when it counts.
+    """Apply a payment to instalments of its currency; `on` is the day it counts.
 
-    Raises LedgerError when the payment or an instalment has not that much open.
+    Default: the day it was received, or later when an invoice was issued or freed later. Raises LedgerError
+    when the payment or an instalment has not that much open, now or on any day since `on`.
     """
-    on = on or payment.effective_on
     rows = lock_instalments([row.pk for row, _amount in parts])
     locked = lock_payments([payment.pk])[payment.pk]
     allocations = []
     available = locked.open_amount
-    for given, amount in parts:
-        row = rows[given.pk]
-        money = Money.of(amount, payment.currency)
+    taken = [(rows[given.pk], Money.of(amount, payment.currency)) for given, amount in parts]
+    for row, money in taken:
         if row.kind != DocumentKind.INVOICE:
             raise LedgerError(
                 "not_an_invoice", _("%(number)s is a credit note.") % {"number": row.invoice.number}
@@ -131,6 +161,14 @@ def allocate_payment(
                 % {"key": payment.key, "open": available, "amount": money},
             )
         available = available - money
+    on = _day_of_use(
+        [(row, money.minor) for row, money in taken],
+        locked,
+        (locked.open_amount - available).minor,
+        on,
+        max(locked.effective_on, *(row.effective_on for row, _money in taken)),
+    )
+    for row, money in taken:
         allocations.append(
             Allocation(
                 kind=Allocation.Kind.CASH,
@@ -201,11 +239,14 @@ def apply_credit_note(
     parts: Sequence[tuple[Instalment, Decimal]],
     *,
     actor: Actor,
-    on: date,
+    on: date | None = None,
     known_on: date | None = None,
     batch: ImportBatch | None = None,
 ) -> list[Allocation]:
-    """Apply a credit note's instalment to invoices of the same currency and account."""
+    """Apply a credit note's instalment to invoices of the same currency and account.
+
+    `on`: the day it counts; default the first day on which both stand.
+    """
     rows = lock_instalments([credit.pk, *(row.pk for row, _amount in parts)])
     source = rows[credit.pk]
     if source.kind != DocumentKind.CREDIT_NOTE:
@@ -213,9 +254,9 @@ def apply_credit_note(
             "not_a_credit_note", _("%(number)s is not a credit note.") % {"number": source.invoice.number}
         )
     allocations = []
-    for given, amount in parts:
-        row = rows[given.pk]
-        money = Money.of(amount, source.currency)
+    taken = [(rows[given.pk], Money.of(amount, source.currency)) for given, amount in parts]
+    free = source.open_amount
+    for row, money in taken:
         if row.account_id != source.account_id:
             raise LedgerError("other_account", _("A credit note is applied within its own account."))
         if row.kind != DocumentKind.INVOICE:
@@ -224,6 +265,14 @@ def apply_credit_note(
             )
         _take(row, money)
         _take(source, money)
+    on = _day_of_use(
+        [*((row, money.minor) for row, money in taken), (source, (free - source.open_amount).minor)],
+        None,
+        0,
+        on,
+        max(source.effective_on, *(row.effective_on for row, _money in taken)),
+    )
+    for row, money in taken:
         allocations.append(
             Allocation(
                 kind=Allocation.Kind.CREDIT,
@@ -257,8 +306,14 @@ def write_off(
     if len({(row.account_id, row.currency) for row in rows.values()}) != 1:
         raise LedgerError("other_account", _("A write-off is within one account and one currency."))
     first = next(iter(rows.values()))
+    taken = [(rows[given.pk], Money.of(amount, first.currency)) for given, amount in parts]
+    for row, money in taken:
+        _take(row, money)
+    _day_of_use(
+        [(row, money.minor) for row, money in taken], None, 0, on, max(row.effective_on for row, _m in taken)
+    )
     dates: dict[str, Any] = {"effective_on": on, "known_on": known_on or on, "batch": batch}
-    total = sum((Money.of(amount, first.currency) for _row, amount in parts), Money.zero(first.currency))
+    total = sum((money for _row, money in taken), Money.zero(first.currency))
     fact = WriteOff.objects.create(
         account_id=first.account_id,
         currency=first.currency,
@@ -269,9 +324,7 @@ def write_off(
         **dates,
     )
     allocations = []
-    for given, amount in parts:
-        row, money = rows[given.pk], Money.of(amount, first.currency)
-        _take(row, money)
+    for row, money in taken:
         allocations.append(
             Allocation(
                 kind=Allocation.Kind.WRITE_OFF,
@@ -295,6 +348,7 @@ def _use_up(payment: Payment, kind: str, amount: Money, on: date, known_on: date
             _("Payment %(key)s has %(open)s left, less than %(amount)s.")
             % {"key": payment.key, "open": payment.open_amount, "amount": amount},
         )
+    _day_of_use([], payment, amount.minor, on, payment.effective_on)
     return Allocation(
         kind=kind,
         account_id=payment.account_id,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, Window
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -124,6 +124,27 @@ def _days_late_differ() -> QuerySet:
     )
 
 
+def _overdrawn(key: str) -> QuerySet:
+    """Rows whose uses, summed to the end of some day, exceed the amount or fall below nothing.
+
+    The window's default frame takes all rows of a day together.
+    """
+    total = Window(Sum("amount"), partition_by=[F(key)], order_by=[F("effective_on").asc()])
+    return (
+        _allocations(**{f"{key}__isnull": False})
+        .annotate(total=total)
+        .filter(Q(total__lt=0) | Q(total__gt=F(f"{key}__amount")))
+    )
+
+
+def _used_before_it_stood() -> QuerySet:
+    return _current(Allocation).filter(
+        Q(effective_on__lt=F("instalment__effective_on"))
+        | Q(effective_on__lt=F("payment__effective_on"))
+        | Q(effective_on__lt=F("credit__effective_on"))
+    )
+
+
 def _allocated_to_superseded() -> QuerySet:
     return _current(Allocation).filter(
         Q(instalment__superseded_at__isnull=False)
@@ -175,6 +196,18 @@ CHECKS = (
     Check("instalment_copies", _("instalment differs from its document"), _copies_differ),
     Check("allocation_currency", _("allocation in another currency"), _currency_differs),
     Check("allocation_days_late", _("days late do not follow from the dates"), _days_late_differ),
+    Check(
+        "instalment_overdrawn",
+        _("more allocated than its amount on a past day"),
+        lambda: _overdrawn("instalment"),
+    ),
+    Check("payment_overdrawn", _("more used than was received on a past day"), lambda: _overdrawn("payment")),
+    Check(
+        "credit_overdrawn",
+        _("more credited than the credit note on a past day"),
+        lambda: _overdrawn("credit"),
+    ),
+    Check("allocation_too_early", _("allocation before both sides existed"), _used_before_it_stood),
     Check("allocation_superseded", _("current allocation on a superseded row"), _allocated_to_superseded),
     Check("reversal", _("reversal does not mirror what it reverses"), _reversal_differs),
     Check("promise_status", _("promise differs from its last move"), _promise_differs),

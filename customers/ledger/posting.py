@@ -30,6 +30,7 @@ from customers.rates import RateTable
 
 from .counters import lock_instalments, recount
 from .errors import LedgerError
+from .timeline import most_used, uses_of_instalment
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +287,9 @@ def _check_correction(invoice, by_number, allocated, account, currency, instalme
     if instalments is None:
         return
     for number, row in by_number.items():
-        used = row.amount - row.open_amount
+        # The most ever in use: lowering the amount below it would make a past day negative.
+        most = most_used(uses_of_instalment(row)) if row.reopened else (row.amount - row.open_amount).minor
+        used = Money(most, invoice.currency)
         new_amount = Money.of(
             instalments[number - 1].amount if number <= len(instalments) else 0, invoice.currency
         )
@@ -331,7 +334,7 @@ def copy_allocations(
             days_late=old.days_late,
             settled_after=old.settled_after,
             reverses=copies.get(old.reverses_id or 0),
-            effective_on=old.effective_on,
+            effective_on=max(old.effective_on, target.effective_on) if target else old.effective_on,
             known_on=max(old.known_on, corrected_on),
             batch=batch or old.batch,
         )
@@ -340,7 +343,7 @@ def copy_allocations(
             if old.days_late is not None:
                 reversed_copy = copies.get(old.reverses_id or 0)
                 copy.days_late = (
-                    reversed_copy.days_late if reversed_copy else (old.effective_on - target.due_on).days
+                    reversed_copy.days_late if reversed_copy else (copy.effective_on - target.due_on).days
                 )
             share = Decimal(old.amount.minor) / Decimal(target.amount.minor)
             copy.account_amount = int((Decimal(target.account_amount.minor) * share).to_integral_value())

@@ -11,6 +11,10 @@ def fact(table, *columns, set_once=()):
     return append_only(table, ("id", *DATES, *columns), set_once=(*CLOSING, *set_once))
 
 
+def differs(*columns):
+    return " OR ".join(f"OLD.{column} IS DISTINCT FROM NEW.{column}" for column in columns)
+
+
 class Migration(migrations.Migration):
     """What no code path, shell or script may do to the ledger: edit or delete a fact."""
 
@@ -69,6 +73,25 @@ class Migration(migrations.Migration):
             "customers_limitchange: a decided change is never edited; propose a new one",
         ),
         refuse_when(
+            "customers_limitchange_subject",
+            "customers_limitchange",
+            "BEFORE UPDATE",
+            differs(
+                *("account_id", "kind", "currency", "old_amount", "new_amount", "valid_from", "valid_until"),
+                *("reason_code", "as_of", "proposer_kind", "proposer_id", "proposer_name", "proposed_at"),
+                *("is_automatic", "reason_params", "evidence"),
+            ),
+            "customers_limitchange: what is proposed and by whom stays; amend it, which proposes a new one",
+        ),
+        # Four eyes: a change that somebody decides was first waiting. Only automatic ones arrive decided.
+        refuse_when(
+            "customers_limitchange_starts_waiting",
+            "customers_limitchange",
+            "BEFORE INSERT",
+            "NEW.status <> 'proposed' AND NOT NEW.is_automatic",
+            "customers_limitchange: a change starts as proposed; decide it afterwards",
+        ),
+        refuse_when(
             "customers_limitchange_kept",
             "customers_limitchange",
             "BEFORE DELETE",
@@ -80,7 +103,9 @@ class Migration(migrations.Migration):
             "customers_creditlimit",
             "BEFORE INSERT",
             "SELECT 1 FROM customers_limitchange c WHERE c.id = NEW.change_id AND NOT (c.status = 'applied' "
-            "AND c.account_id = NEW.account_id AND c.kind = NEW.kind AND c.new_amount = NEW.amount)",
+            "AND c.account_id = NEW.account_id AND c.kind = NEW.kind AND c.new_amount = NEW.amount "
+            "AND c.currency = NEW.currency AND c.valid_from <= NEW.valid_from "
+            "AND (NEW.kind = 'base' OR c.valid_until = NEW.valid_until))",
             "customers_creditlimit: a limit moves only through an applied limit change of the same amount",
         ),
         refuse_when_exists(
@@ -91,6 +116,18 @@ class Migration(migrations.Migration):
             "AND o.account_id = NEW.account_id AND o.valid_from <= NEW.valid_until "
             "AND o.valid_until >= NEW.valid_from",
             "customers_creditlimit: one temporary limit per account and day; choose other dates",
+        ),
+        *append_only(
+            "customers_credithold",
+            ("id", "account_id", "reason_code", "placed_on", "placed_by_name", "placed_by_id", "placed_at"),
+            set_once=("released_on", "released_by_id"),
+        ),
+        refuse_when(
+            "customers_credithold_released",
+            "customers_credithold",
+            "BEFORE UPDATE",
+            "OLD.released_on IS NOT NULL",
+            "customers_credithold: a released hold is never edited; place a new one",
         ),
         refuse_when(
             "customers_customer_kept",

@@ -107,10 +107,11 @@ class LimitChange(models.Model):
                 | (Q(status__in=["withdrawn", "superseded"]) & Q(decided_at__isnull=False)),
             ),
             models.CheckConstraint(
+                # An import may open an account's first limit; no machine ever raises one that is there.
                 name="limit_change_automatic_never_rises",
                 condition=Q(is_automatic=False)
-                | Q(proposer_kind="import")
-                | Q(old_amount__isnull=True)
+                | Q(proposer_kind="import", old_amount__isnull=True)
+                | Q(new_amount=0)
                 | Q(new_amount__lte=F("old_amount")),
             ),
             models.CheckConstraint(
@@ -128,12 +129,23 @@ class LimitChange(models.Model):
     def __str__(self) -> str:
         return f"{self.account_id}: {self.old_amount} → {self.new_amount}"
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.status == self.Status.PROPOSED
+
+    @property
+    def is_rise(self) -> bool:
+        """More credit than before, or a first limit. Undoing a cut is a rise, whoever made the cut."""
+        before = self.old_amount
+        return self.new_amount.minor > (before.minor if before else 0)
+
 
 class CreditLimit(models.Model):
     """A limit in force, written only by an applied LimitChange and never edited.
 
-    The base limit at D is the row with the latest (valid_from, id) not after D; temporary limits of one
-    account never overlap (trigger).
+    valid_from is the day it was decided (or the later first day of a temporary limit): a decision never changes
+    what the limit was before it. How base and temporary limits combine: customers/limits.py. Temporary limits
+    of one account never overlap (trigger).
     """
 
     account = models.ForeignKey(
@@ -196,7 +208,12 @@ class CreditHold(models.Model):
                 name="hold_released_by_a_person",
                 condition=Q(released_on__isnull=True, released_by__isnull=True)
                 | Q(released_on__isnull=False, released_by__isnull=False),
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["account", "reason_code"],
+                condition=Q(released_on__isnull=True),
+                name="one_open_hold_per_reason",
+            ),
         ]
 
 
@@ -218,5 +235,11 @@ class ApprovalAuthority(models.Model):
         verbose_name = _("approval authority")
         verbose_name_plural = _("approval authorities")
         constraints = [
-            models.UniqueConstraint(fields=["group", "company", "direction"], name="authority_once")
+            models.UniqueConstraint(fields=["group", "company", "direction"], name="authority_once"),
+            models.CheckConstraint(
+                name="authority_grade_known", condition=Q(worst_grade__in=["A", "B", "C", "D", "E"])
+            ),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.group} · {self.company} · {self.get_direction_display()}"

@@ -103,9 +103,10 @@ class ScorecardBin(models.Model):
         ordering = ["card", "pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["card", "signal", "is_missing", "lower"],
-                nulls_distinct=False,
-                name="scorecard_bin_once",
+                fields=["card", "signal", "lower"], condition=Q(is_missing=False), name="scorecard_bin_once"
+            ),
+            models.UniqueConstraint(
+                fields=["card", "signal"], condition=Q(is_missing=True), name="scorecard_missing_once"
             ),
             models.CheckConstraint(
                 name="scorecard_bin_bounds",

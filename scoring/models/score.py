@@ -65,7 +65,8 @@ class AccountScore(Scored):
     """The current score of a credit account: one column per signal and one for its points.
 
     stamp: the instant of the ledger this row was computed from. A pass that started earlier never overwrites it.
-    pass_id, moved: which pass wrote the row and whether its points changed; they tie ScoreHistory to the pass.
+    pass_id, moved: which pass wrote the row and whether it is the "first" or its points "changed"; they tie
+    ScoreHistory to the pass.
     """
 
     account = models.OneToOneField(
@@ -77,7 +78,7 @@ class AccountScore(Scored):
     )
     stamp = models.DateTimeField(_("computed from the ledger of"), editable=False)
     pass_id = models.BigIntegerField(editable=False)
-    moved = models.BooleanField(_("points changed"), editable=False)
+    moved = models.CharField(_("points moved"), max_length=7, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("score")
@@ -92,12 +93,12 @@ class AccountScore(Scored):
 for _signal in SIGNALS:
     AccountScore.add_to_class(
         _signal.name,
-        models.FloatField(_signal.label, null=True, blank=True)
+        models.FloatField(_signal.label, null=True, blank=True)  # type: ignore[arg-type]
         if _signal.is_ratio
-        else models.IntegerField(_signal.label, null=True, blank=True),
+        else models.IntegerField(_signal.label, null=True, blank=True),  # type: ignore[arg-type]
     )
 for _signal in SIGNALS:
-    AccountScore.add_to_class(_signal.points_column, models.SmallIntegerField(_signal.label, editable=False))
+    AccountScore.add_to_class(_signal.points_column, models.SmallIntegerField(_signal.label, editable=False))  # type: ignore[arg-type]
 
 
 class ScoreHistory(Scored):

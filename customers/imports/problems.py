@@ -1,0 +1,221 @@
+"""Why an import refuses a row, and the cure: codes and parameters, rendered in the reader's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+REFUSED, WARNING = "refused", "warning"
+
+# code: (reason, cure). Parameters are those the check stores with the code.
+TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
+    "missing_value": (_("A value is required here."), _("Fill the cell in, or correct it in the source.")),
+    "bad_date": (
+        _("This is not a date in the mapping's format (%(formats)s)."),
+        _("Correct the date, or add its format to the mapping."),
+    ),
+    "date_out_of_range": (_("The year is out of range."), _("Correct the date.")),
+    "date_in_future": (
+        _("The money cannot have arrived in the future."),
+        _("Correct the date, or import the row once the day has come."),
+    ),
+    "bad_number": (
+        _("This is not an amount in the mapping's number format (such as %(example)s)."),
+        _("Correct the amount, or set the decimal and thousands signs in the mapping."),
+    ),
+    "too_many_decimals": (
+        _("%(currency)s has only %(decimals)s decimals."),
+        _("Correct the amount or the currency."),
+    ),
+    "amount_not_positive": (
+        _("The amount must be above zero."),
+        _("Correct it; for a credit use a credit note row, or set 'negative' in the mapping."),
+    ),
+    "number_too_large": (_("The amount is too large to be one."), _("Correct the amount.")),
+    "bad_integer": (_("A whole number is expected."), _("Correct the value.")),
+    "unknown_value": (
+        _("This value is not in the mapping (known: %(known)s)."),
+        _("Correct the value, or add it to the mapping's list of values."),
+    ),
+    "bad_currency": (_("A currency is a code of three letters, such as EUR."), _("Correct the currency.")),
+    "bad_country": (
+        _("A country is a code of two letters, such as IT."),
+        _("Correct the country, or leave it empty."),
+    ),
+    "too_long": (_("At most %(length)s characters fit here."), _("Shorten the value.")),
+    "undecodable": (
+        _("The text cannot be read as %(encoding)s."),
+        _("Set the file's encoding in the mapping (often cp1252), or save the file as UTF-8."),
+    ),
+    "cells_mismatch": (
+        _("The row has %(found)s cells, the header has %(expected)s."),
+        _("Look for a stray or missing delimiter, or an unclosed quote, in this row."),
+    ),
+    "due_before_issue": (
+        _("The due date is before the issue date (%(issued_on)s)."),
+        _("Correct one of the two dates."),
+    ),
+    "settled_before_issue": (
+        _("The settlement is before the issue date (%(issued_on)s)."),
+        _("Correct one of the two dates."),
+    ),
+    "days_disagree": (
+        _("The row's own dates give %(computed)s days."),
+        _("Correct the number of days or the dates: they contradict each other."),
+    ),
+    "contradicts_customer": (
+        _("Customer %(customer)s has %(other)s in row %(other_row)s."),
+        _("Correct the value, or the customer number, so that a customer's rows agree."),
+    ),
+    "repeated_row": (
+        _("The row repeats row %(other_row)s."),
+        _("Delete the repetition; the first one is kept."),
+    ),
+    "contradicting_rows": (
+        _("The same document stands in rows %(rows)s with different content."),
+        _("Keep the right row and delete the others; none of them was taken."),
+    ),
+    "number_of_other_customer": (
+        _("The document number belongs to customer %(other)s."),
+        _("Correct the number or the customer; to move a document, cancel it with a credit note first."),
+    ),
+    "sibling_refused": (
+        _("Another instalment of this document was refused."),
+        _("Correct that row too: a document is taken whole or not at all."),
+    ),
+    "changed_row": (
+        _("The ledger already has this with %(was)s; the mapping refuses changes."),
+        _("Correct the row, or let the mapping treat changed rows as corrections."),
+    ),
+    "below_allocated": (
+        _("%(allocated)s is already allocated, more than the corrected amount."),
+        _("Take the allocations back first, or issue a credit note instead."),
+    ),
+    "facts_depend": (
+        _("Later facts rest on the earlier version: %(facts)s."),
+        _("Resolve these first, then import the row again."),
+    ),
+    "exceeds_open": (
+        _("Only %(open)s is open on document %(document)s."),
+        _("Correct the allocated amount, or leave it out so that the rest stays unapplied."),
+    ),
+    "exceeds_payment": (
+        _("The allocations add up to more than the payment."),
+        _("Correct the allocated amounts."),
+    ),
+    "bad_reference": (
+        _("This is not a list of documents (such as %(example)s)."),
+        _("Write document numbers, each with its amount if it is part of the payment only."),
+    ),
+    "unknown_document": (
+        _(
+            "There is no document %(document)s of this customer, neither in the ledger nor among the file's good rows."
+        ),
+        _(
+            "Correct the reference, import the document first, or leave it out so that the cash stays unapplied."
+        ),
+    ),
+    "ambiguous_document": (
+        _("Several documents have the number %(document)s."),
+        _("Write the fiscal year behind it: %(document)s@2026."),
+    ),
+    "currency_of_document": (
+        _("Document %(document)s is in %(currency)s."),
+        _("Correct the currency or the reference."),
+    ),
+    "missing_rate": (
+        _("There is no exchange rate %(base)s to %(quote)s for %(on)s or before."),
+        _("Load exchange rates first."),
+    ),
+    "open_above_amount": (
+        _("More is open than the document's amount (%(amount)s)."),
+        _("Correct the open amount or the amount."),
+    ),
+    "open_amount_grew": (
+        _("The ledger has only %(open)s open and received real payments."),
+        _("Reverse the payment in the ledger first, or correct the row."),
+    ),
+    # Warnings: the row is taken.
+    "bad_identifier": (
+        _("The check digits of this %(kind)s are wrong; it was not stored."),
+        _("Ask the customer for the right number."),
+    ),
+    "vat_of_other_customer": (
+        _("Customer %(other)s has the same VAT number."),
+        _("If they are one, merge the customers."),
+    ),
+    "customer_number_taken": (
+        _("Another source's customer already has this number; a new one, %(code)s, was made."),
+        _("If they are one, set customer_match to 'number' in the mapping, or merge the customers."),
+    ),
+    "vanished_held_back": (
+        _(
+            "Items missing from the snapshot were not closed: refused rows leave it open which items are meant."
+        ),
+        _("Correct the refused rows and import the snapshot again."),
+    ),
+}
+
+FILE_TEXTS: dict[str, Promise | str] = {
+    "no_file": _("There is no file %(path)s."),
+    "unreadable": _("The file cannot be read: %(error)s."),
+    "empty_file": _("The file has no header row."),
+    "missing_columns": _(
+        "The file lacks the columns %(missing)s of the mapping; it has %(found)s. "
+        "Check the delimiter (%(delimiter)s), or correct the mapping."
+    ),
+    "repeated_columns": _("The header names %(columns)s more than once. Rename one of them."),
+    "bad_csv": _("Row %(row)s cannot be read as CSV: %(error)s."),
+    "no_snapshot_day": _("A snapshot needs the day it was taken: give it with --snapshot-on."),
+    "snapshot_out_of_order": _(
+        "A later snapshot of this source (%(last)s) was already imported. Undo it first, or correct the day."
+    ),
+    "complete_through_future": _(
+        "The ledger cannot be complete through %(day)s: that day has not passed yet."
+    ),
+    "rows_refused": _("%(refused)s rows are refused and the import is all or nothing: nothing was stored."),
+    "unknown_mapping": _("There is no mapping %(slug)s. Known: %(known)s."),
+    "bad_mapping": _("Mapping %(slug)s: %(error)s"),
+    "unknown_company": _("There is no company with code %(code)s. Known: %(known)s."),
+    "not_allowed": _("You may not import into company %(company)s."),
+    "batch_undone": _("This import was already undone."),
+    "batch_depended_on": _("Later facts rest on this import, so it cannot be undone: %(facts)s."),
+    "changed_meanwhile": _(
+        "The ledger changed while the file was read. Nothing was stored: import it again."
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding about one row. `row` counts from 1 with the header; `column` is the file's own name for it."""
+
+    row: int
+    column: str
+    value: str
+    code: str
+    params: dict[str, Any] = field(default_factory=dict)
+    severity: str = REFUSED
+    cells: list[Any] | None = None
+
+
+def reason(code: str, params: dict[str, Any]) -> str:
+    return str(TEXTS[code][0]) % params if code in TEXTS else code
+
+
+def cure(code: str, params: dict[str, Any]) -> str:
+    return str(TEXTS[code][1]) % params if code in TEXTS else ""
+
+
+class ImportRefused(Exception):
+    """The whole file is refused: nothing was stored. `code` and `params` say why, str() renders it."""
+
+    def __init__(self, code: str, **params: Any) -> None:
+        super().__init__(code, params)
+        self.code, self.params = code, params
+
+    def __str__(self) -> str:
+        return str(FILE_TEXTS[self.code]) % self.params

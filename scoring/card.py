@@ -1,0 +1,218 @@
+"""A scorecard ready for use: loaded once, checked, and the rules that follow from its numbers.
+
+The same rules are written twice, as Python for one score and as SQL for a book; tests hold them equal.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
+from scoring.signals import BY_NAME, SIGNALS, WORSE
+
+
+class CardError(ValueError):
+    """A scorecard that may not be used; the text lists what is wrong."""
+
+
+class NoActiveCard(CardError):
+    """No scorecard is active, so nothing can be scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Points of values in [lower, upper); None: unbounded."""
+
+    lower: Decimal | None
+    upper: Decimal | None
+    points: int
+    rationale: str
+
+    def holds(self, value: float | int) -> bool:
+        return (self.lower is None or value >= self.lower) and (self.upper is None or value < self.upper)
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """The numbers of one Scorecard. `bins` are in order of value; `missing` holds the points of a missing value."""
+
+    pk: int
+    code: str
+    version: int
+    base_points: int
+    grades: tuple[tuple[int, str], ...]
+    review_from: int
+    review_to: int
+    guarantees_below: int
+    thin_below: int
+    thin_recent_below: int
+    anchor_score: int
+    odds_at_anchor: Decimal
+    points_to_double: int
+    bins: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+    missing_rationale: dict[str, str] = field(default_factory=dict)
+
+    def bin_of(self, signal: str, value: float | int | None) -> Bin:
+        """The bin a value falls into. Values are stored with 6 decimals, so bounds compare exactly."""
+        if value is None:
+            return Bin(None, None, self.missing[signal], self.missing_rationale[signal])
+        exact = Decimal(str(value))
+        return next(b for b in self.bins[signal] if b.holds(exact))  # type: ignore[arg-type]
+
+    def points_of(self, signal: str, value: float | int | None) -> int:
+        return self.bin_of(signal, value).points
+
+    def grade_of(self, score: int, *, insolvent: bool) -> str:
+        if insolvent:
+            return Grade.E
+        return next((grade for least, grade in self.grades if score >= least), Grade.E)
+
+    def pd_of(self, score: int, *, insolvent: bool) -> Decimal:
+        """Probability of default from the card's odds; 1 for a customer who has defaulted already."""
+        if insolvent:
+            return Decimal(1)
+        odds = float(self.odds_at_anchor) * 2.0 ** ((score - self.anchor_score) / self.points_to_double)
+        return Decimal(str(round(1 / (1 + odds), 4)))
+
+    def depth_of(self, due_count: int) -> str:
+        return Depth.NONE if due_count == 0 else Depth.THIN if due_count < self.thin_below else Depth.FULL
+
+    def grade_sql(self, row: str) -> str:
+        whens = " ".join(f"WHEN {row}.score >= {least} THEN '{grade}'" for least, grade in self.grades)
+        return f"CASE WHEN {row}.insolvent = 1 THEN 'E' {whens} ELSE 'E' END"
+
+    def depth_sql(self, row: str) -> str:
+        return (
+            f"CASE WHEN {row}.due_count_12m = 0 THEN 'none' "
+            f"WHEN {row}.due_count_12m < {self.thin_below} THEN 'thin' ELSE 'full' END"
+        )
+
+    def recommendation_sql(self, row: str) -> str:
+        """The same as scoring.decision.recommend."""
+        return (
+            f"CASE WHEN {row}.insolvent = 1 THEN '{Recommendation.DECLINED}' "
+            f"WHEN {row}.depth <> 'full' THEN '{Recommendation.REVIEW}' "
+            f"WHEN {row}.score < {self.review_from} THEN '{Recommendation.DECLINED}' "
+            f"WHEN {row}.score <= {self.review_to} THEN '{Recommendation.REVIEW}' "
+            f"WHEN {row}.score < {self.guarantees_below} THEN '{Recommendation.GUARANTEES}' "
+            f"ELSE '{Recommendation.APPROVED}' END"
+        )
+
+
+def as_card(row: Scorecard, bins: Sequence[ScorecardBin]) -> Card:
+    ranges: dict[str, list[Bin]] = defaultdict(list)
+    missing, why = {}, {}
+    for b in bins:
+        if b.is_missing:
+            missing[b.signal], why[b.signal] = b.points, b.rationale
+        else:
+            ranges[b.signal].append(Bin(b.lower, b.upper, b.points, b.rationale))
+    numbers: dict[str, Any] = {
+        name: getattr(row, name)
+        for name in (
+            "pk code version base_points review_from review_to guarantees_below thin_below thin_recent_below "
+            "anchor_score odds_at_anchor points_to_double"
+        ).split()
+    }
+    return Card(
+        **numbers,
+        grades=(
+            (row.grade_a_from, "A"),
+            (row.grade_b_from, "B"),
+            (row.grade_c_from, "C"),
+            (row.grade_d_from, "D"),
+        ),
+        bins={
+            name: tuple(sorted(some, key=lambda b: Decimal("-Infinity") if b.lower is None else b.lower))
+            for name, some in ranges.items()
+        },
+        missing=missing,
+        missing_rationale=why,
+    )
+
+
+@lru_cache(maxsize=8)
+def _loaded(using: str, pk: int, activated_at: datetime | None) -> Card:
+    row = Scorecard.objects.using(using).get(pk=pk)
+    return as_card(row, list(row.bins.all()))
+
+
+def card_by_id(pk: int, activated_at: datetime | None = None, using: str = "default") -> Card:
+    """A card that was activated: it never changes any more, so it is kept in memory."""
+    return _loaded(using, pk, activated_at)
+
+
+def active_card(using: str = "default") -> Card:
+    """The card in use. Raises NoActiveCard."""
+    found = (
+        Scorecard.objects.using(using)
+        .filter(status=Scorecard.Status.ACTIVE)
+        .values_list("pk", "activated_at")
+        .first()
+    )
+    if found is None:
+        raise NoActiveCard(_("No scorecard is active: activate one in the admin."))
+    return card_by_id(*found, using=using)
+
+
+def problems(card: Card) -> list[str]:
+    """Why a card may not be used, as sentences; empty when it may.
+
+    Checked: every signal of the product has bins that cover all values without gap or overlap and points for
+    'missing'; points never move against the signal's direction; the least and the greatest possible sum lie
+    within 0..100, so that base + points is the score without clamping.
+    """
+    found = [_("%s is not a signal of this version.") % name for name in card.bins if name not in BY_NAME]
+    for signal in SIGNALS:
+        bins = card.bins.get(signal.name, ())
+        if not bins or signal.name not in card.missing:
+            found.append(_("%s needs bins and points for a missing value.") % signal.name)
+            continue
+        if bins[0].lower is not None or bins[-1].upper is not None:
+            found.append(_("%s: the bins must reach from below any value to above any value.") % signal.name)
+        if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
+            found.append(_("%s: the bins leave a gap or overlap.") % signal.name)
+        points = [b.points for b in bins]
+        ordered = sorted(points, reverse=signal.higher_is == WORSE)
+        if points != ordered:
+            found.append(_("%s: a worse value must never earn more points than a better one.") % signal.name)
+    if found:
+        return found
+    extremes = [[b.points for b in card.bins[s.name]] + [card.missing[s.name]] for s in SIGNALS]
+    least = card.base_points + sum(min(points) for points in extremes)
+    greatest = card.base_points + sum(max(points) for points in extremes)
+    if least < 0 or greatest > 100:
+        found.append(
+            _(
+                "The points add up to %(least)s at least and %(greatest)s at most: they must stay within 0 and 100."
+            )
+            % {"least": least, "greatest": greatest}
+        )
+    return found
+
+
+@transaction.atomic
+def activate(row: Scorecard) -> Scorecard:
+    """Put a draft into use and retire the card in use. Raises CardError with everything that is wrong."""
+    locked = Scorecard.objects.select_for_update().get(pk=row.pk)
+    if locked.status != Scorecard.Status.DRAFT:
+        raise CardError(_("Only a draft can be activated."))
+    wrong = problems(as_card(locked, list(locked.bins.all())))
+    if wrong:
+        raise CardError(" ".join(wrong))
+    Scorecard.objects.filter(status=Scorecard.Status.ACTIVE).update(status=Scorecard.Status.RETIRED)
+    locked.status, locked.activated_at = Scorecard.Status.ACTIVE, timezone.now()
+    locked.save(update_fields=["status", "activated_at"])
+    return locked

@@ -1,0 +1,126 @@
+"""Where SQLite and PostgreSQL differ, for the one scoring statement.
+
+The SQL of families and signals is written once with a few macros: `days(a, b)` (a minus b in days),
+`ratio(a, b)` (rounded to 6 decimals: the last digits of a float quotient differ between databases and would
+move accounts across bins), `least(a, b)`, `isin(column, parameter)` for a list of ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class Dialect:
+    """SQL fragments of one vendor and how it takes parameters."""
+
+    now: str
+    changed: str
+    materialized = ""
+    object_function: str
+
+    def __init__(self, using: str) -> None:
+        self.connection: BaseDatabaseWrapper = connections[using]
+
+    def macros(self) -> dict[str, Callable[..., str]]:
+        raise NotImplementedError
+
+    def probability(self, odds_power: str) -> str:
+        raise NotImplementedError
+
+    def ids(self, ids: Collection[int]) -> Any:
+        raise NotImplementedError
+
+    def moment(self, value: date | datetime) -> Any:
+        """A date or time stamp as this database stores and compares it."""
+        return value
+
+    def expand(self, sql: str) -> str:
+        """Replace every macro call, innermost last, minding nested parentheses."""
+        for name, write in self.macros().items():
+            while (start := _find_call(sql, name)) >= 0:
+                arguments, end = _arguments(sql, start + len(name))
+                sql = sql[:start] + write(*arguments) + sql[end:]
+        return sql
+
+
+class PostgreSQL(Dialect):
+    now = "statement_timestamp()"
+    changed = "IS DISTINCT FROM"
+    object_function = "jsonb_build_object"
+
+    def macros(self) -> dict[str, Callable[..., str]]:
+        return {
+            "days": lambda a, b: f"(({a}) - ({b}))",
+            "ratio": lambda a, b: f"CAST(round(CAST({a} AS numeric) / ({b}), 6) AS double precision)",
+            "least": lambda a, b: f"LEAST({a}, {b})",
+            "isin": lambda column, parameter: f"{column} = ANY({parameter})",
+        }
+
+    def probability(self, odds: str) -> str:
+        return f"round(CAST(1.0 / (1.0 + {odds}) AS numeric), 4)"
+
+    def ids(self, ids: Collection[int]) -> Any:
+        return sorted(ids)
+
+
+class SQLite(Dialect):
+    # Microseconds are not to be had; a row of the same millisecond is overwritten, which is right with one writer.
+    now = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
+    changed = "IS NOT"
+    materialized = "MATERIALIZED "
+    object_function = "json_object"
+
+    def macros(self) -> dict[str, Callable[..., str]]:
+        return {
+            "days": lambda a, b: f"CAST(julianday({a}) - julianday({b}) AS INTEGER)",
+            "ratio": lambda a, b: f"round(CAST({a} AS REAL) / ({b}), 6)",
+            "least": lambda a, b: f"MIN({a}, {b})",
+            "isin": lambda column, parameter: f"{column} IN (SELECT value FROM json_each({parameter}))",
+        }
+
+    def probability(self, odds: str) -> str:
+        return f"round(1.0 / (1.0 + {odds}), 4)"
+
+    def ids(self, ids: Collection[int]) -> Any:
+        return json.dumps(sorted(ids))
+
+    def moment(self, value: date | datetime) -> Any:
+        if isinstance(value, datetime):
+            return self.connection.ops.adapt_datetimefield_value(value)
+        return value.isoformat()
+
+
+def dialect(using: str = "default") -> Dialect:
+    return SQLite(using) if connections[using].vendor == "sqlite" else PostgreSQL(using)
+
+
+def _find_call(sql: str, name: str) -> int:
+    """Position of the next call of a macro (lower case: the SQL functions themselves are upper case)."""
+    start = sql.find(f"{name}(")
+    while start > 0 and (sql[start - 1].isalnum() or sql[start - 1] in "_."):
+        start = sql.find(f"{name}(", start + 1)
+    return start
+
+
+def _arguments(sql: str, opening: int) -> tuple[list[str], int]:
+    """The arguments of the call whose parenthesis opens at `opening`, and the position after it."""
+    depth, parts, begin = 0, [], opening + 1
+    for position in range(opening, len(sql)):
+        character = sql[position]
+        if character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+            if depth == 0:
+                parts.append(sql[begin:position].strip())
+                return parts, position + 1
+        elif character == "," and depth == 1:
+            parts.append(sql[begin:position].strip())
+            begin = position + 1
+    raise ValueError(f"unbalanced parentheses in {sql[opening : opening + 60]}")

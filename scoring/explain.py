@@ -1,0 +1,171 @@
+"""Why a score is what it is: base + every signal's points = the score, each in a plain sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+
+from scoring.card import Card, card_by_id
+from scoring.models import AccountScore, Depth, Grade, Recommendation, Scored, ScoreHistory
+from scoring.sentences import day, figure, sentence
+from scoring.signals import SIGNALS, Signal
+
+STRONGEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One signal's part: its value, the bin it fell into and the points that bin gives."""
+
+    signal: Signal
+    value: float | int | None
+    points: int
+    lower: Decimal | None
+    upper: Decimal | None
+    rationale: str
+    sentence: str
+
+    @property
+    def name(self) -> str:
+        return self.signal.name
+
+    @property
+    def label(self) -> str:
+        return str(self.signal.label)
+
+    @property
+    def figure(self) -> str:
+        return figure(self.name, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """base_points + the points of all items = score, exactly.
+
+    helping, hurting: up to five strongest each way; others: the points of all other signals.
+    base_points + sum(helping) + sum(hurting) + others = score, too.
+    """
+
+    score: int
+    grade: str
+    pd: Decimal
+    recommendation: str
+    depth: str
+    as_of: date
+    judged_on: date | None
+    base_points: int
+    items: tuple[Item, ...]
+    helping: tuple[Item, ...]
+    hurting: tuple[Item, ...]
+    others: int
+
+    @property
+    def grade_label(self) -> str:
+        return str(Grade(self.grade).label)
+
+    @property
+    def recommendation_label(self) -> str:
+        return str(Recommendation(self.recommendation).label)
+
+    @property
+    def depth_label(self) -> str:
+        return str(Depth(self.depth).label)
+
+    @property
+    def pd_label(self) -> str:
+        """The probability as it may be shown: never without saying that it is not calibrated."""
+        return _("%s %% (uncalibrated)") % f"{self.pd * 100:.1f}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know about the score as a whole."""
+        notes = []
+        insolvent = next(i for i in self.items if i.name == "insolvent")
+        if insolvent.value:
+            notes.append(_("Insolvency proceedings are open: grade E and declined, whatever the points say."))
+        if self.judged_on is None:
+            notes.append(_("No ledger source has been declared complete yet, so lateness cannot be judged."))
+        elif self.judged_on < self.as_of:
+            notes.append(
+                _("The ledger is complete through %s: nobody counts as late beyond that day.")
+                % day(self.judged_on)
+            )
+        if self.depth == Depth.NONE:
+            notes.append(_("Nothing has fallen due in the last 12 months: a person decides."))
+        elif self.depth == Depth.THIN:
+            notes.append(
+                _("Little has fallen due: averages count like the portfolio's, and a person decides.")
+            )
+        return tuple(notes)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The sentences that moved the score most, each with its points, worst first."""
+        strongest = sorted((*self.hurting, *self.helping), key=lambda i: (i.points, i.name))
+        return tuple(f"{item.sentence} ({item.points:+d})" for item in strongest)
+
+
+def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Explanation:
+    """Explain a current, kept or just computed score in the active language.
+
+    Raises ValueError when the stored points do not add up to the stored score: that row was tampered with.
+    """
+    card = card or card_by_id(
+        row.card_id, row.card.activated_at if "card" in row._state.fields_cache else None
+    )
+    values, points = _stored(row)
+    items = []
+    for signal in SIGNALS:
+        if signal.name not in points:
+            continue
+        value = values[signal.name]
+        found = card.bin_of(signal.name, value)
+        items.append(
+            Item(
+                signal,
+                value,
+                points[signal.name],
+                found.lower,
+                found.upper,
+                _(found.rationale),
+                sentence(signal.name, value, row.as_of, row.judged_on),
+            )
+        )
+    if card.base_points + sum(item.points for item in items) != row.score:
+        raise ValueError(f"The points of account {row.account_id} do not add up to its score {row.score}")
+    return _assemble(row, card, items)
+
+
+def _stored(row: Scored) -> tuple[dict[str, float | int | None], dict[str, int]]:
+    if isinstance(row, ScoreHistory):
+        return row.signals, row.points
+    return (
+        {s.name: getattr(row, s.name) for s in SIGNALS},
+        {s.name: getattr(row, s.points_column) for s in SIGNALS},
+    )
+
+
+def _assemble(row: AccountScore | ScoreHistory, card: Card, items: list[Item]) -> Explanation:
+    def strongest(sign: int) -> tuple[Item, ...]:
+        ours = [item for item in items if item.points * sign > 0]
+        return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
+
+    helping, hurting = strongest(1), strongest(-1)
+    shown = sum(item.points for item in (*helping, *hurting))
+    return Explanation(
+        score=row.score,
+        grade=row.grade,
+        pd=row.pd,
+        recommendation=row.recommendation,
+        depth=row.depth,
+        as_of=row.as_of,
+        judged_on=row.judged_on,
+        base_points=card.base_points,
+        items=tuple(items),
+        helping=helping,
+        hurting=hurting,
+        others=row.score - card.base_points - shown,
+    )

@@ -1,0 +1,227 @@
+"""The families of facts the signals stand on: one grouped query per family and account.
+
+Placeholders: {judged} the day lateness is judged on, {as_of}, the window starts derived from them, and
+`seen(x)`/`scope(x.column)`, filled in by scoring/statement.py for the view and the accounts asked for.
+
+What fell due: instalments with due_on in [judged - 365, judged). Their amount is split into parts, each with
+its days late (never below 0):
+  cash       the day it counts, at most the judged day, minus the due day
+  inferred   the last day it was seen open minus the due day; left out when that is not positive
+  rest       open and undisputed, or written off (small differences aside): judged minus due
+Credited and disputed parts are in none. Amounts are minor units of the account's currency.
+"""
+
+from __future__ import annotations
+
+# An instalment's share in account currency, in integers: SQLite and PostgreSQL divide them alike.
+_TO_ACCOUNT = (
+    "CASE WHEN i.account_amount = i.amount THEN {x} "
+    "ELSE i.account_amount * (({x}) * 100000 / i.amount) / 100000 END"
+)
+
+# Current view: the stored open amount plus what was allocated after the date. No allocation before it is read.
+MOVED_CURRENT = """
+SELECT al.instalment_id,
+  SUM(CASE WHEN al.effective_on > {as_of} THEN al.amount ELSE 0 END) AS later,
+  SUM(CASE WHEN al.effective_on <= {as_of} AND w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS lost
+FROM customers_allocation al
+LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
+WHERE seen(al) AND scope(al.account_id) AND al.instalment_id IS NOT NULL
+  AND (al.effective_on > {as_of} OR al.kind = 'write_off')
+GROUP BY al.instalment_id
+"""
+OPEN_CURRENT = "(i.open_amount + COALESCE(m.later, 0))"
+TOUCHED_CURRENT = "(i.open_amount > 0 OR m.instalment_id IS NOT NULL)"
+
+# Any other view: the counters speak of today's knowledge, so balances come from the allocations themselves.
+MOVED_OTHER = """
+SELECT al.instalment_id, SUM(al.amount) AS settled,
+  SUM(CASE WHEN w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS lost
+FROM customers_allocation al
+LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
+WHERE seen(al) AND scope(al.account_id) AND al.instalment_id IS NOT NULL AND al.effective_on <= {as_of}
+GROUP BY al.instalment_id
+"""
+OPEN_OTHER = "(i.amount - COALESCE(m.settled, 0))"
+TOUCHED_OTHER = "(m.instalment_id IS NULL OR m.settled < i.amount OR m.lost > 0)"
+
+DISPUTED = """
+SELECT di.instalment_id, SUM(di.amount) AS disputed
+FROM customers_disputeitem di JOIN customers_dispute dp ON dp.id = di.dispute_id
+WHERE seen(dp) AND scope(dp.account_id) AND dp.effective_on <= {as_of} AND dispute_open(dp)
+GROUP BY di.instalment_id
+"""
+
+REST = f"""
+SELECT i.account_id, i.due_on, {_TO_ACCOUNT.format(x="i.open_at")} AS open,
+  {_TO_ACCOUNT.format(x="i.open_at - least(i.disputed, i.open_at)")} AS clean, i.lost
+FROM (
+  SELECT i.account_id, i.due_on, i.amount, i.account_amount, {{open}} AS open_at,
+    COALESCE(m.lost, 0) AS lost, COALESCE(q.disputed, 0) AS disputed
+  FROM customers_instalment i
+  LEFT JOIN moved m ON m.instalment_id = i.id
+  LEFT JOIN disputed q ON q.instalment_id = i.id
+  WHERE seen(i) AND scope(i.account_id) AND i.kind = 'invoice' AND i.effective_on <= {{as_of}} AND {{touched}}
+) i
+WHERE i.open_at > 0 OR i.lost > 0
+"""
+
+_NOT_REVERSED = (
+    "NOT EXISTS (SELECT 1 FROM customers_allocation r WHERE r.reverses_id = al.id "
+    "AND seen(r) AND r.effective_on <= {as_of})"
+)
+
+# Cash knows its days late, so its due day needs no join (`effective_on - days_late`).
+PARTS = f"""
+SELECT al.account_id, days({{judged}}, al.effective_on) + al.days_late AS due_ago,
+  al.days_late + least(0, days({{judged}}, al.effective_on)) AS late, al.account_amount AS weight
+FROM customers_allocation al
+WHERE seen(al) AND scope(al.account_id) AND al.kind = 'cash' AND al.amount > 0 AND al.effective_on <= {{as_of}}
+  AND {_NOT_REVERSED}
+UNION ALL
+SELECT al.account_id, days({{judged}}, i.due_on),
+  days(least(al.settled_after, {{judged}}), i.due_on), al.account_amount
+FROM customers_allocation al JOIN customers_instalment i ON i.id = al.instalment_id
+WHERE seen(al) AND scope(al.account_id) AND al.kind = 'inferred' AND al.amount > 0
+  AND al.effective_on <= {{as_of}} AND al.settled_after > i.due_on AND {_NOT_REVERSED}
+UNION ALL
+SELECT account_id, days({{judged}}, due_on), days({{judged}}, due_on), clean + lost
+FROM rest WHERE due_on < {{judged}} AND clean + lost > 0
+"""
+
+LATENESS = """
+SELECT account_id,
+  SUM(weight) AS weight,
+  SUM(weight * late) FILTER (WHERE late > 0) AS weighted_days,
+  SUM(weight) FILTER (WHERE due_ago <= {recent}) AS weight_recent,
+  SUM(weight * late) FILTER (WHERE late > 0 AND due_ago <= {recent}) AS weighted_days_recent,
+  SUM(weight) FILTER (WHERE late > 0) AS late,
+  SUM(weight) FILTER (WHERE late > 15) AS late15,
+  SUM(weight) FILTER (WHERE late > 30) AS late30,
+  MAX(late) AS max_days
+FROM part
+WHERE due_ago > 0 AND due_ago <= {window}
+GROUP BY account_id
+"""
+
+OPEN = """
+SELECT account_id,
+  SUM(clean) FILTER (WHERE due_on < {judged}) AS overdue,
+  SUM(clean) FILTER (WHERE due_on < {judged_window}) AS overdue_old,
+  SUM(clean) FILTER (WHERE days({judged}, due_on) > 60) AS overdue60,
+  COUNT(*) FILTER (WHERE due_on < {judged} AND clean > 0) AS overdue_count,
+  MAX(CASE WHEN due_on < {judged} AND clean > 0 THEN days({judged}, due_on) END) AS oldest_days,
+  SUM(open - clean) AS disputed
+FROM rest
+GROUP BY account_id
+"""
+
+BILLED = """
+SELECT i.account_id,
+  COUNT(*) FILTER (WHERE i.kind = 'invoice' AND i.due_on < {judged} AND i.due_on >= {judged_window}) AS due_count,
+  COUNT(*) FILTER (WHERE i.kind = 'invoice' AND i.due_on < {judged} AND i.due_on >= {judged_recent}) AS due_recent,
+  SUM(i.account_amount) FILTER (WHERE i.kind = 'invoice' AND i.due_on < {judged} AND i.due_on >= {judged_window})
+    AS due_amount,
+  COUNT(*) FILTER (WHERE i.kind = 'invoice' AND i.effective_on > {as_of_window}) AS invoiced_count,
+  SUM(i.account_amount) FILTER (WHERE i.kind = 'invoice' AND i.effective_on > {as_of_window}) AS invoiced,
+  SUM(i.account_amount) FILTER (WHERE i.kind = 'invoice' AND i.effective_on > {as_of_long}) AS invoiced_long,
+  SUM(i.account_amount) FILTER (WHERE i.kind <> 'invoice' AND i.effective_on > {as_of_window}) AS credited,
+  MIN(CASE WHEN i.kind = 'invoice' THEN i.effective_on END) AS first_on,
+  MAX(CASE WHEN i.kind = 'invoice' THEN i.effective_on END) AS last_on
+FROM customers_instalment i
+WHERE seen(i) AND scope(i.account_id) AND i.effective_on <= {as_of}
+GROUP BY i.account_id
+"""
+
+# A promise's state is the end of its moves; ids follow the order of judgement, business days may go back.
+PROMISES = """
+SELECT p.account_id, SUM(CASE WHEN mv.to_status IN ('broken', 'partly_kept') THEN 1 ELSE 0 END) AS broken,
+  COUNT(*) AS judged
+FROM customers_promise p
+JOIN (
+  SELECT mv.promise_id, MAX(mv.id) AS id
+  FROM customers_promisemove mv JOIN customers_promise p ON p.id = mv.promise_id
+  WHERE seen(mv) AND scope(p.account_id) AND mv.effective_on <= {as_of}
+  GROUP BY mv.promise_id
+) latest ON latest.promise_id = p.id
+JOIN customers_promisemove mv ON mv.id = latest.id
+WHERE seen(p) AND scope(p.account_id) AND p.effective_on <= {as_of}
+  AND p.due_on > {as_of_window} AND p.due_on <= {as_of}
+  AND mv.to_status IN ('kept', 'broken', 'partly_kept')
+GROUP BY p.account_id
+"""
+
+DISPUTES = """
+SELECT dp.account_id, COUNT(*) AS raised
+FROM customers_dispute dp
+WHERE seen(dp) AND scope(dp.account_id) AND dp.effective_on > {as_of_window} AND dp.effective_on <= {as_of}
+GROUP BY dp.account_id
+"""
+
+# A reversal is a negative row of the same kind, so what was taken back falls out of the sums.
+MOVES = """
+SELECT al.account_id,
+  SUM(CASE WHEN al.kind = 'returned' AND al.effective_on > {as_of_window}
+      THEN CASE WHEN al.amount > 0 THEN 1 ELSE -1 END ELSE 0 END) AS returned,
+  SUM(CASE WHEN w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS written_off
+FROM customers_allocation al
+LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
+WHERE seen(al) AND scope(al.account_id) AND al.kind IN ('returned', 'write_off')
+  AND al.effective_on > {as_of_long} AND al.effective_on <= {as_of}
+GROUP BY al.account_id
+"""
+
+LEGAL = """
+SELECT le.customer_id,
+  SUM(CASE WHEN le.kind IN ('insolvency', 'struck_off') AND (le.ended_on IS NULL OR le.ended_on > {as_of})
+      THEN 1 ELSE 0 END) AS insolvency,
+  SUM(CASE WHEN le.kind IN ('lien', 'litigation', 'protest') AND le.effective_on > {as_of_long}
+      THEN 1 ELSE 0 END) AS marks
+FROM customers_legalevent le
+WHERE seen(le) AND customer_scope(le.customer_id) AND le.effective_on <= {as_of}
+GROUP BY le.customer_id
+"""
+
+# The status in force: the latest effective change seen; a customer without any keeps the status it was given.
+STATUS = """
+SELECT st.customer_id, MAX(CASE WHEN st.place = 1 AND st.seen = 1 AND st.status = 'insolvent' THEN 1 ELSE 0 END)
+  AS insolvent
+FROM (
+  SELECT sc.customer_id, sc.status, CASE WHEN sc.effective_on <= {as_of} AND seen(sc) THEN 1 ELSE 0 END AS seen,
+    ROW_NUMBER() OVER (PARTITION BY sc.customer_id
+      ORDER BY CASE WHEN sc.effective_on <= {as_of} AND seen(sc) THEN 0 ELSE 1 END,
+        sc.effective_on DESC, sc.id DESC) AS place
+  FROM customers_statuschange sc WHERE customer_scope(sc.customer_id)
+) st
+GROUP BY st.customer_id
+"""
+
+CUSTOMER = """
+SELECT cu.id AS customer_id,
+  CASE WHEN cu.customer_since <= {as_of} THEN cu.customer_since END AS since,
+  COALESCE(lg.marks, 0) AS legal_marks,
+  CASE WHEN COALESCE(lg.insolvency, 0) > 0 OR st.insolvent = 1
+    OR (st.customer_id IS NULL AND cu.status = 'insolvent') THEN 1 ELSE 0 END AS insolvent
+FROM customers_customer cu
+LEFT JOIN legal lg ON lg.customer_id = cu.id
+LEFT JOIN status st ON st.customer_id = cu.id
+WHERE customer_scope(cu.id)
+"""
+
+# In order of definition; `moved` (first of all) depends on the view.
+CTES = (
+    ("disputed", DISPUTED),
+    ("rest", REST),
+    ("part", PARTS),
+    ("l", LATENESS),
+    ("o", OPEN),
+    ("b", BILLED),
+    ("p", PROMISES),
+    ("d", DISPUTES),
+    ("m", MOVES),
+    ("legal", LEGAL),
+    ("status", STATUS),
+    ("c", CUSTOMER),
+)
+# Read by more than one family, or joined: SQLite would compute them anew for each reader.
+SHARED = {"moved", "disputed", "rest", "l", "o", "b", "p", "d", "m", "legal", "status", "c"}

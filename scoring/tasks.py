@@ -1,0 +1,94 @@
+"""What django-q runs: rescoring what changed within seconds, and the whole book every night."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from creditdesk.core.audit import Actor, record_act
+from creditdesk.core.clock import business_date
+from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.models import Job
+from customers.models import CreditAccount
+from scoring.engine import Outcome, rescore
+from scoring.models import DirtyAccount
+from scoring.ranges import account_ranges
+from scoring.statement import Scope
+
+NIGHTLY = "score"
+CLAIM = 1000
+
+
+def rescore_dirty() -> int:
+    """Rescore the accounts whose ledger changed; returns how many. Also the sweep that runs every minute.
+
+    Marks are taken and the scores written in one transaction: a killed worker leaves both as they were. Rows
+    another worker holds are skipped, a change committed meanwhile has a mark of its own.
+    """
+    done = 0
+    while claimed := _rescore_some():
+        done += claimed
+    return done
+
+
+@transaction.atomic
+def _rescore_some() -> int:
+    marks = DirtyAccount.objects.order_by("pk")
+    if connection.features.has_select_for_update_skip_locked:
+        marks = marks.select_for_update(skip_locked=True)
+    claimed = list(marks.values_list("pk", "account_id")[:CLAIM])
+    if not claimed:
+        return 0
+    accounts = {account_id for _pk, account_id in claimed}
+    for as_of, ids in _by_business_date(accounts).items():
+        entry = record_act(
+            "score.rescored",
+            actor=Actor.job("rescore"),
+            business_date=as_of,
+            reason_code="ledger_changed",
+            data={"accounts": len(ids)},
+        )
+        rescore(as_of, Scope.of(ids), entry=entry)
+    DirtyAccount.objects.filter(pk__in=[pk for pk, _account in claimed]).delete()
+    return len(accounts)
+
+
+def _by_business_date(accounts: Iterable[int]) -> dict[date, list[int]]:
+    """Accounts by the business date of their company (its time zone)."""
+    dates: dict[date, list[int]] = defaultdict(list)
+    zones = CreditAccount.objects.filter(pk__in=accounts).values_list("pk", "company__time_zone")
+    for pk, zone in zones:
+        dates[business_date(zone)].append(pk)
+    return dates
+
+
+def plan_nightly(due: str | None = None) -> int:
+    """Queue one job per range of accounts for a night's business date; returns how many jobs still wait.
+
+    due: ISO time the run was due, so that one delayed past midnight still scores its own day.
+    """
+    as_of = datetime.fromisoformat(due).date() if due else business_date()
+    keys = [f"{low}-{high}" for low, high in account_ranges()]
+    return plan_jobs(NIGHTLY, keys, as_of, "scoring.tasks.score_range", cluster="bulk")
+
+
+def score_range(job: Job) -> dict[str, Any]:
+    """The effect of one nightly job: score its accounts and keep the history worth keeping."""
+    low, high = (int(part) for part in job.key.split("-"))
+    outcome = score_accounts(job.business_date, low, high, actor=Actor.job("nightly scoring"))
+    return {"scored": outcome.scored, "kept": outcome.kept}
+
+
+@transaction.atomic
+def score_accounts(
+    as_of: date, low: int, high: int, *, actor: Actor, keep_history: bool = True, go_back: bool = False
+) -> Outcome:
+    """Score a range of account ids (inclusive) in one transaction with its audit entry."""
+    entry = record_act(
+        "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
+    )
+    return rescore(as_of, Scope.between(low, high), entry=entry, keep_history=keep_history, go_back=go_back)

@@ -1,11 +1,166 @@
-"""The menu: what each person may open, with live counts."""
+"""The menu: what each person may open, with live counts.
+
+Built per request from permissions (cached by Django on the user) and four counts, cached some seconds per user.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.core.cache import cache
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from creditdesk.core.models import User
+from customers.access import account_scope
+from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
+
+BADGE_SECONDS = 15
+
+
+def counts(user: User) -> dict[str, int]:
+    """What waits for this user: one small query each, all answered by indexes; kept for BADGE_SECONDS."""
+    key = f"desk-badges-{user.pk}"
+    found = cache.get(key)
+    if found is None:
+        found = _count(user)
+        cache.set(key, found, BADGE_SECONDS)
+    return found
+
+
+def _count(user: User) -> dict[str, int]:
+    found: dict[str, int] = {}
+    scope = account_scope(user, "account__")
+    if user.has_perm("customers.decide_limitchange"):
+        waiting = LimitChange.objects.filter(scope, status=LimitChange.Status.PROPOSED)
+        found["proposals"] = waiting.exclude(proposer=user).count()
+    if user.has_perm("customers.view_credithold"):
+        found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("customers.view_refusedrow"):
+        refused = RefusedRow.objects.filter(batch__status=ImportBatch.Status.COMMITTED)
+        if not user.is_superuser:
+            refused = refused.filter(
+                batch__source__company__in=Access.objects.filter(user=user).values("company_id")
+            )
+        found["imports"] = refused.values("batch").distinct().count()
+    return found
+
+
+class _Menu:
+    """Collects groups of entries the user may open."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request, self.user = request, request.user
+        self.badges = counts(request.user)
+        self.groups: list[dict[str, Any]] = []
+
+    def group(self, title: str, *items: dict[str, Any] | None) -> None:
+        kept = [item for item in items if item]
+        if kept:
+            self.groups.append({"title": title, "separator": bool(self.groups), "items": kept})
+
+    def item(
+        self, title: str, icon: str, name: str, *permissions: str, badge: str = "", variant: str = "primary"
+    ) -> dict[str, Any] | None:
+        if not self.user.has_perms(permissions):
+            return None
+        link = reverse(name)
+        found: dict[str, Any] = {
+            "title": title,
+            "icon": icon,
+            "link": link,
+            "active": self._active(link, name),
+        }
+        if self.badges.get(badge):
+            found |= {"badge": self.badges[badge], "badge_variant": variant}
+        return found
+
+    def _active(self, link: str, name: str) -> bool:
+        path = self.request.path
+        if link == reverse("desk:home"):
+            return path == link
+        return path == link or path.startswith(link)
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    return []
+    """Unfold's menu structure for this user; empty for who does not work in the pages."""
+    if not request.user.is_authenticated or not request.user.is_staff:
+        return []
+    menu = _Menu(request)
+    item = menu.item
+    menu.group(
+        "",
+        item(_("Home"), "home", "desk:home"),
+        item(
+            _("Customers"),
+            "groups",
+            "desk:customers",
+            "customers.view_customer",
+            "customers.view_creditaccount",
+        ),
+    )
+    menu.group(
+        _("Measures"),
+        item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
+    )
+    menu.group(
+        _("Ledger"),
+        item(_("Invoices"), "receipt_long", "admin:customers_invoice_changelist", "customers.view_invoice"),
+        item(
+            _("Due items"), "event_busy", "admin:customers_instalment_changelist", "customers.view_instalment"
+        ),
+        item(_("Payments"), "payments", "admin:customers_payment_changelist", "customers.view_payment"),
+        item(
+            _("Promises to pay"), "handshake", "admin:customers_promise_changelist", "customers.view_promise"
+        ),
+        item(_("Disputes"), "gavel", "admin:customers_dispute_changelist", "customers.view_dispute"),
+        item(_("Write-offs"), "money_off", "admin:customers_writeoff_changelist", "customers.view_writeoff"),
+    )
+    menu.group(
+        _("Evidence"),
+        item(
+            _("Legal events"), "balance", "admin:customers_legalevent_changelist", "customers.view_legalevent"
+        ),
+        item(
+            _("Annual accounts"),
+            "account_balance",
+            "admin:customers_financialstatement_changelist",
+            "customers.view_financialstatement",
+        ),
+        item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Open orders"),
+            "shopping_cart",
+            "admin:customers_openorder_changelist",
+            "customers.view_openorder",
+        ),
+    )
+    menu.group(
+        _("Master data"),
+        item(
+            _("Customer records"), "badge", "admin:customers_customer_changelist", "customers.change_customer"
+        ),
+        item(
+            _("Credit accounts"),
+            "wallet",
+            "admin:customers_creditaccount_changelist",
+            "customers.view_creditaccount",
+        ),
+        item(_("Companies"), "domain", "admin:customers_company_changelist", "customers.change_company"),
+        item(
+            _("Exchange rates"),
+            "currency_exchange",
+            "admin:customers_exchangerate_changelist",
+            "customers.view_exchangerate",
+        ),
+    )
+    menu.group(
+        _("Oversight"),
+        item(_("Audit trail"), "history", "admin:core_auditentry_changelist", "core.view_auditentry"),
+        item(_("People"), "person", "admin:core_user_changelist", "core.view_user"),
+        item(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
+        item(_("Schedules"), "schedule", "admin:django_q_schedule_changelist", "django_q.view_schedule"),
+        item(_("Failed tasks"), "error", "admin:django_q_failure_changelist", "django_q.view_failure"),
+    )
+    return menu.groups

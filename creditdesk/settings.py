@@ -5,7 +5,7 @@ to this machine). With CREDITDESK_ENV=production it refuses to start with the de
 """
 
 import os
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "worklists",
     "dunning",
     "kpis",
+    "creditdesk.demo",
     "creditdesk",
 ]
 
@@ -115,7 +116,6 @@ TEMPLATES = [
     }
 ]
 
-LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
 
 # DATABASE_URL empty: one SQLite file, tuned so that web and workers share it without "database is locked".
@@ -148,12 +148,13 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("it", _("Italian")), ("es", _("Spanish")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/Rome")
+# Empty: today. The demo pins it, so that its story stays the same on whatever day it is opened.
+BUSINESS_DATE = date.fromisoformat(pinned) if (pinned := os.environ.get("CREDITDESK_BUSINESS_DATE")) else None
 USE_I18N = True
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
-STATICFILES_DIRS = [BASE_DIR / "creditdesk" / "static"]
 STATIC_ROOT = Path(os.environ.get("STATIC_ROOT", BASE_DIR / "var" / "static"))
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "var" / "media"))
 # Production serves hashed, compressed copies (after `manage.py collectstatic`), a trial the apps' own files.

@@ -4,6 +4,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from creditdesk import health
+from creditdesk.desk.home import root
 from creditdesk.desk.language import set_language
 from creditdesk.desk.profile import profile
 
@@ -19,8 +20,15 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("favicon.ico", FaviconView.as_view()),
+    path("", root, name="root"),
     path("admin/", admin.site.urls),
+    path("desk/", include("creditdesk.desk.urls")),
     path("desk/kpis/", include("kpis.urls")),
     path("desk/profile/", profile, name="profile"),
     path("desk/language/", set_language, name="set_language"),
 ]
+
+handler400 = "creditdesk.desk.errors.bad_request"
+handler403 = "creditdesk.desk.errors.forbidden"
+handler404 = "creditdesk.desk.errors.not_found"
+handler500 = "creditdesk.desk.errors.failed"

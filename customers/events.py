@@ -14,3 +14,7 @@ legal_event_recorded = Signal()
 limit_applied = Signal()
 # promise: Promise whose state moved.
 promise_moved = Signal()
+
+# accounts: list of CreditAccount, as_of: date. A listener answers {account id: dict}, which is stored with a limit
+# change as evidence; a question rather than an announcement, so that customers need not know who scores.
+limit_evidence_wanted = Signal()

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
@@ -258,16 +258,34 @@ def broken_at(as_of: date, view: View = CURRENT) -> Q:
     return view.q() & Q(status__in=[Status.BROKEN, Status.PARTLY_KEPT], resolved_on__lte=as_of)
 
 
-def open_promised(account_ids: Collection[int], as_of: date) -> dict[int, int]:
-    """Minor units promised and not yet judged at `as_of`, per instalment."""
-    rows = (
+def open_promised(account_ids: Collection[int] | QuerySet, as_of: date) -> dict[int, int]:
+    """Minor units promised, not yet judged at `as_of` and not yet received, per instalment.
+
+    `account_ids` may be a subquery. What came in since the promise was given is no longer promised but paid:
+    it must not hold back the rest of the instalment a second time.
+    """
+    items = (
         PromiseItem.objects.filter(
             promise__account__in=account_ids,
             promise__effective_on__lte=as_of,
             promise__superseded_at__isnull=True,
         )
         .filter(Q(promise__resolved_on__isnull=True) | Q(promise__resolved_on__gt=as_of))
-        .values("instalment_id")
-        .annotate(total=Sum("amount"))
+        .order_by()
+        .annotate(
+            came=Sum(
+                "instalment__allocations__amount",
+                filter=Q(
+                    instalment__allocations__kind=Allocation.Kind.CASH,
+                    instalment__allocations__superseded_at__isnull=True,
+                    instalment__allocations__effective_on__gte=F("promise__effective_on"),
+                    instalment__allocations__effective_on__lte=as_of,
+                ),
+            )
+        )
     )
-    return dict(rows.values_list("instalment_id", "total"))
+    promised: dict[int, int] = {}
+    for instalment_id, minor, came in items.values_list("instalment_id", "amount", "came"):
+        rest = min(max(minor - (came or 0), 0), minor)
+        promised[instalment_id] = promised.get(instalment_id, 0) + rest
+    return promised

@@ -13,6 +13,15 @@ def _install_card(using: str, **_kwargs) -> None:
         ensure_default_card()
 
 
+def _install_policy(using: str, **_kwargs) -> None:
+    from scoring.default_policy import ensure_default_policy
+    from scoring.models import LimitPolicyGrade
+
+    tables = connections[using].introspection.table_names()
+    if using == "default" and LimitPolicyGrade._meta.db_table in tables:
+        ensure_default_policy()
+
+
 class ScoringConfig(AppConfig):
     name = "scoring"
     label = "scoring"
@@ -21,11 +30,22 @@ class ScoringConfig(AppConfig):
 
     def ready(self) -> None:
         from creditdesk.core import schedules
+        from customers.events import limit_evidence_wanted
         from scoring import listeners
+        from scoring.proposals import answer_evidence
 
         listeners.connect()
         schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
         schedules.register(
             "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
         )
+        limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")
+        schedules.register(
+            "Nightly limit proposals",
+            "scoring.limit_tasks.plan_nightly",
+            "30 4 * * *",
+            "bulk",
+            due_kwarg="due",
+        )
+        post_migrate.connect(_install_policy, sender=self, dispatch_uid="scoring.default_policy")
         post_migrate.connect(_install_card, sender=self, dispatch_uid="scoring.default_card")

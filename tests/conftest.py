@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.people import cast  # noqa: F401
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
@@ -52,6 +54,15 @@ def _cheap_passwords():
     from django.test import override_settings
 
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    """A request leaves its reader's language active in the thread; the next test starts in English again."""
+    from django.utils import translation
+
+    with translation.override("en"):
         yield
 
 

@@ -82,6 +82,7 @@ def open_items(
         "company": Company._meta.db_table,
         "person": get_user_model()._meta.db_table,
     }
+    # Table names and the conditions above only; what a reader types travels as a parameter.
     body = """
         SELECT items.id, c.id, c.code, c.name, co.name, v.number, t.number, t.effective_on, t.due_on, items.bucket,
                items.currency, t.amount, items.minor, items.disputed, u.username
@@ -93,7 +94,7 @@ def open_items(
         JOIN {company} co ON co.id = a.company_id
         LEFT JOIN {person} u ON u.id = a.collector_id
         WHERE {condition}{extra} ORDER BY items.due_on, items.id{page}
-    """.format(**tables, condition=CONDITIONS[figure], extra=extra, page=page)
+    """.format(**tables, condition=CONDITIONS[figure], extra=extra, page=page)  # noqa: S608
     for row in select([as_of], scope, view, body, [*params, *page_params]):
         pk, customer_id, code, name, company, document, number, issued, due, bucket, ccy, *rest = row
         amount, open_minor, disputed, collector = rest

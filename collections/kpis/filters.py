@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.db.models import Q
 from django.http import Http404
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -18,7 +19,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.facts import View
 from creditdesk.core.models import User
 from customers.access import visible_accounts
-from customers.models import Company, Customer, Portfolio
+from customers.models import CollectorAssignment, Company, Customer, Portfolio
 from kpis.scope import Scope
 
 CURRENCY_LENGTH = 3
@@ -85,7 +86,9 @@ class FilterForm(forms.Form):
         self.fields["company"].queryset = companies.distinct().order_by("name")
         portfolios = Portfolio.objects.filter(accounts__in=accounts)
         self.fields["portfolio"].queryset = portfolios.distinct().order_by("name")
-        collectors = User.objects.filter(accounts__in=accounts)
+        # Those of earlier days too: a reprint keeps its filter after an account changed hands.
+        assigned = CollectorAssignment.objects.filter(account__in=accounts).values("collector")
+        collectors = User.objects.filter(Q(accounts__in=accounts) | Q(pk__in=assigned))
         self.fields["collector"].queryset = collectors.distinct().order_by("username")
         self.fields["customer"].queryset = Customer.objects.filter(accounts__in=accounts).distinct()
 

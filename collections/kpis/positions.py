@@ -25,19 +25,25 @@ from kpis.scope import Scope
 
 SQL = tuple[str, list[Any]]
 
+# MATERIALIZED: SQLite would otherwise work the open amount out anew wherever a query mentions it.
 _ITEMS = """
 WITH days(n, as_of, d30, d60, d90) AS (VALUES {days}),
-items AS (
+scoped AS MATERIALIZED ({instalments}),
+opened AS MATERIALIZED (
+  SELECT d.n, d.as_of, d.d30, d.d60, d.d90,
+    i.x_id AS id, i.x_invoice AS invoice_id, i.x_account AS account_id, i.x_kind AS kind,
+    i.x_currency AS currency, i.x_due AS due_on, {open} AS minor
+  FROM scoped i CROSS JOIN days d WHERE i.x_issued <= d.as_of {still_open}
+),
+items AS MATERIALIZED (
   SELECT o.n, o.id, o.invoice_id, o.account_id, o.kind, o.currency, o.due_on, o.minor,
-    CASE WHEN o.disputed > o.minor THEN o.minor ELSE o.disputed END AS disputed,
+    CASE WHEN q.disputed > o.minor THEN o.minor ELSE COALESCE(q.disputed, 0) END AS disputed,
     CASE WHEN o.due_on >= o.as_of THEN 'not_due' WHEN o.due_on >= o.d30 THEN '1-30'
          WHEN o.due_on >= o.d60 THEN '31-60' WHEN o.due_on >= o.d90 THEN '61-90' ELSE '90+' END AS bucket
-  FROM (
-    SELECT d.n, d.as_of, d.d30, d.d60, d.d90,
-      i.x_id AS id, i.x_invoice AS invoice_id, i.x_account AS account_id, i.x_kind AS kind,
-      i.x_currency AS currency, i.x_due AS due_on, {open} AS minor, {disputed} AS disputed
-    FROM ({instalments}) i JOIN days d ON i.x_issued <= d.as_of {still_open}
-  ) o WHERE o.minor > 0
+  FROM opened o
+  LEFT JOIN (SELECT y_to, SUM(y_amount) AS disputed FROM ({disputed}) dd GROUP BY y_to) q
+    ON q.y_to = o.id AND o.n = 0
+  WHERE o.minor > 0
 )
 """
 
@@ -91,7 +97,7 @@ def items_cte(days: Sequence[date], scope: Scope, view: View) -> SQL:
         # The counter says when the last allocation closed it: nothing after that day can be open.
         still_open="AND (i.x_settled IS NULL OR i.x_settled > d.as_of)" if view.is_current else "",
     )
-    return sql, [*day_params, *open_params, *disputed_params, *rows_params]
+    return sql, [*day_params, *rows_params, *open_params, *disputed_params]
 
 
 def _open_minor(view: View) -> SQL:
@@ -117,17 +123,12 @@ def _open_minor(view: View) -> SQL:
 
 
 def _disputed(as_of: date, view: View) -> SQL:
-    rows, params = _sql(
+    """Amounts in open dispute per instalment (y_to)."""
+    return _sql(
         DisputeItem.objects.filter(open_at(as_of, view, "dispute__"))
         .order_by()
         .annotate(y_to=F("instalment_id"), y_amount=F("amount"))
         .values("y_to", "y_amount")
-    )
-    return (
-        f"CASE WHEN d.n = 0 THEN COALESCE((SELECT SUM(q.y_amount) FROM ({rows}) q "  # noqa: S608
-        "WHERE q.y_to = i.x_id), 0) "
-        "ELSE 0 END",
-        params,
     )
 
 

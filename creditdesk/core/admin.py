@@ -9,7 +9,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from creditdesk.core import admin_machinery  # noqa: F401
+from creditdesk.core import admin_machinery  # noqa: F401 - registers the pages of the machinery
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 
@@ -74,7 +74,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
                 },
                 changes=[
                     Change.of(
-                        user, {"groups": before}, {"groups": sorted(user.groups.values_list("name", flat=True))}
+                        user,
+                        {"groups": before},
+                        {"groups": sorted(user.groups.values_list("name", flat=True))},
                     )
                 ],
             )
@@ -86,7 +88,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        """A permission's name needs its content type: fetched once, not per permission."""
+        group = super().get_object(request, object_id, from_field)
+        if group is not None:
+            prefetch_related_objects([group], "permissions__content_type")
+        return group
 
 
 class _TaskPages:

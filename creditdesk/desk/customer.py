@@ -14,6 +14,7 @@ from creditdesk.desk.customer_tabs import TABS, Tab
 from creditdesk.desk.pages import desk_page, render_page
 from customers.access import visible_accounts, visible_customers
 from customers.models import CreditAccount, Customer
+from scoring.explain import explain
 
 STATUS_TONE = {"active": "good", "prospect": "info", "on_hold": "warn", "insolvent": "bad", "closed": "mute"}
 
@@ -27,7 +28,9 @@ def _account(request: HttpRequest, customer: Customer) -> tuple[list[CreditAccou
         .order_by("company__name", "segment__name", "pk")
     )
     wanted = request.GET.get("account", "")
-    chosen = next((a for a in accounts if str(a.pk) == wanted), None) if wanted else next(iter(accounts), None)
+    chosen = (
+        next((a for a in accounts if str(a.pk) == wanted), None) if wanted else next(iter(accounts), None)
+    )
     if chosen is None:
         raise Http404(_("There is no such account among those you may see."))
     return accounts, chosen
@@ -62,6 +65,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         now = figures.standing(account, as_of)
         context.update(
             now=now,
+            why=explain(now.score) if now.score else None,
             trend=figures.trend(now),
             score_chart=figures.score_chart(now),
             exposure_chart=figures.exposure_chart(now),

@@ -107,9 +107,9 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
         .select_related("account")
         .first(),
         promises=list(
-            Promise.objects.filter(account=account, status=Promise.Status.OPEN, superseded_at__isnull=True).order_by(
-                "due_on"
-            )[:5]
+            Promise.objects.filter(
+                account=account, status=Promise.Status.OPEN, superseded_at__isnull=True
+            ).order_by("due_on")[:5]
         ),
     )
 
@@ -152,7 +152,9 @@ def _ageing(account: CreditAccount, as_of: date) -> tuple[list[tuple[str, Money]
 def score_chart(now: Standing) -> charts.Chart:
     """The score over two years with what happened on it."""
     account, start = now.account, now.as_of - timedelta(days=LOOK_BACK_DAYS)
-    kept = ScoreHistory.objects.filter(account=account, as_of__gte=start, as_of__lte=now.as_of).order_by("as_of", "pk")
+    kept = ScoreHistory.objects.filter(account=account, as_of__gte=start, as_of__lte=now.as_of).order_by(
+        "as_of", "pk"
+    )
     points = dict(kept.values_list("as_of", "score"))
     if now.score:
         points[now.score.as_of] = now.score.score
@@ -190,7 +192,9 @@ def _events(account: CreditAccount, start: date, as_of: date) -> list[charts.Eve
     disputes = Dispute.objects.filter(
         account=account, superseded_at__isnull=True, effective_on__range=(start, as_of)
     ).order_by("-effective_on")[:12]
-    found += [charts.Event(d.effective_on, _("dispute: %s") % d.get_reason_display(), "info") for d in disputes]
+    found += [
+        charts.Event(d.effective_on, _("dispute: %s") % d.get_reason_display(), "info") for d in disputes
+    ]
     return sorted(found, key=lambda event: event.on)
 
 
@@ -210,7 +214,9 @@ def exposure_chart(now: Standing) -> charts.Chart:
 
 def ageing_chart(now: Standing) -> charts.Chart:
     rows = [(label, money.amount) for label, money in now.ageing]
-    return charts.ageing_bars(rows, title=_("Open invoices by days past due"), fmt=_whole(now.account.currency))
+    return charts.ageing_bars(
+        rows, title=_("Open invoices by days past due"), fmt=_whole(now.account.currency)
+    )
 
 
 def _whole(currency: str) -> charts.Format:

@@ -90,12 +90,16 @@ def payments(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[
 
 def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
     changes = (
-        LimitChange.objects.filter(account=account).select_related("decided_by", "proposer").order_by("-proposed_at")
+        LimitChange.objects.filter(account=account)
+        .select_related("decided_by", "proposer")
+        .order_by("-proposed_at")
     )
     return {
         "page": paged(request, changes),
         "limits": CreditLimit.objects.filter(account=account).order_by("-valid_from", "-pk")[:12],
-        "holds": CreditHold.objects.filter(account=account).select_related("released_by").order_by("-pk")[:12],
+        "holds": CreditHold.objects.filter(account=account)
+        .select_related("released_by")
+        .order_by("-pk")[:12],
     }
 
 
@@ -113,16 +117,30 @@ PROMISE_TONE = {"kept": "good", "partly_kept": "warn", "broken": "bad", "open": 
 
 def _claims(account: CreditAccount) -> list[Happening]:
     found = []
-    for p in Promise.objects.filter(account=account, superseded_at__isnull=True).select_related("taken_by")[:100]:
+    for p in Promise.objects.filter(account=account, superseded_at__isnull=True).select_related("taken_by")[
+        :100
+    ]:
         text = _("Promise of %(amount)s for %(day)s") % {"amount": p.amount, "day": _day(p.due_on)}
         found.append(
-            Happening(p.effective_on, text, str(p.get_status_display()), PROMISE_TONE.get(p.status, "mute"), _who(p.taken_by))
+            Happening(
+                p.effective_on,
+                text,
+                str(p.get_status_display()),
+                PROMISE_TONE.get(p.status, "mute"),
+                _who(p.taken_by),
+            )
         )
-    for d in Dispute.objects.filter(account=account, superseded_at__isnull=True).select_related("opened_by")[:100]:
+    for d in Dispute.objects.filter(account=account, superseded_at__isnull=True).select_related("opened_by")[
+        :100
+    ]:
         text = _("Dispute of %(amount)s: %(reason)s") % {"amount": d.amount, "reason": d.get_reason_display()}
         note = str(d.get_outcome_display()) if d.closed_on else _("open")
-        found.append(Happening(d.effective_on, text, note, "mute" if d.closed_on else "warn", _who(d.opened_by)))
-    blocks = DunningBlock.objects.filter(account=account, superseded_at__isnull=True).select_related("placed_by")
+        found.append(
+            Happening(d.effective_on, text, note, "mute" if d.closed_on else "warn", _who(d.opened_by))
+        )
+    blocks = DunningBlock.objects.filter(account=account, superseded_at__isnull=True).select_related(
+        "placed_by"
+    )
     for b in blocks[:50]:
         text = _("No reminders until %s") % _day(b.expires_on)
         found.append(Happening(b.effective_on, text, b.reason_code, "mute", _who(b.placed_by)))
@@ -134,21 +152,27 @@ def _decisions(account: CreditAccount) -> list[Happening]:
     changes = LimitChange.objects.filter(account=account).exclude(status=LimitChange.Status.PROPOSED)
     for c in changes.select_related("decided_by").order_by("-pk")[:50]:
         text = _("Limit %(old)s to %(new)s") % {"old": c.old_amount or "—", "new": c.new_amount}
-        found.append(Happening(c.decided_at.date(), text, str(c.get_status_display()), "info", _who(c.decided_by)))
+        found.append(
+            Happening(c.decided_at.date(), text, str(c.get_status_display()), "info", _who(c.decided_by))
+        )
     for e in LegalEvent.objects.filter(customer=account.customer_id, superseded_at__isnull=True)[:50]:
         found.append(Happening(e.effective_on, str(e.get_kind_display()), e.source, "bad"))
     for s in StatusChange.objects.filter(customer=account.customer_id, superseded_at__isnull=True)[:50]:
-        found.append(Happening(s.effective_on, _("Status: %s") % s.get_status_display(), s.reason_code, "mute"))
+        found.append(
+            Happening(s.effective_on, _("Status: %s") % s.get_status_display(), s.reason_code, "mute")
+        )
     return found
 
 
 def events(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
     customer = account.customer_id
     return {
-        "statements": FinancialStatement.objects.filter(customer=customer, superseded_at__isnull=True).order_by(
+        "statements": FinancialStatement.objects.filter(
+            customer=customer, superseded_at__isnull=True
+        ).order_by("-effective_on")[:6],
+        "legal": LegalEvent.objects.filter(customer=customer, superseded_at__isnull=True).order_by(
             "-effective_on"
-        )[:6],
-        "legal": LegalEvent.objects.filter(customer=customer, superseded_at__isnull=True).order_by("-effective_on"),
+        ),
         "covers": Cover.objects.filter(account=account, superseded_at__isnull=True).order_by("-effective_on"),
         "orders": OpenOrder.objects.filter(
             account=account, superseded_at__isnull=True, closed_on__isnull=True

@@ -1,5 +1,15 @@
 from django.urls import path
-from django.views.generic import RedirectView
+
+from .customer import customer_page
+from .customer_list import customer_list
+from .home import changes, changes_seen, dismiss_first_steps, home
 
 app_name = "desk"
-urlpatterns = [path("customers/<int:pk>/", RedirectView.as_view(url="/"), name="customer")]
+urlpatterns = [
+    path("", home, name="home"),
+    path("customers/", customer_list, name="customers"),
+    path("customers/<int:pk>/", customer_page, name="customer"),
+    path("changes/", changes, name="changes"),
+    path("changes/seen/", changes_seen, name="changes_seen"),
+    path("first-steps/dismiss/", dismiss_first_steps, name="dismiss_first_steps"),
+]

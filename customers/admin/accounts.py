@@ -19,8 +19,15 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.money import Money, MoneyField
 from creditdesk.core.templatetags.desk import badge
 from customers.access import visible_customers
-from customers.models import CollectorAssignment, CreditAccount, CreditLimit, Customer, DocumentKind, Instalment
-from customers.standing import assign_collector
+from customers.attributes import assign_collector
+from customers.models import (
+    CollectorAssignment,
+    CreditAccount,
+    CreditLimit,
+    Customer,
+    DocumentKind,
+    Instalment,
+)
 
 from .base import CollectorFilter, PortfolioFilter, ReadOnlyInline, ScopedAdmin, account_search, money_html
 from .customers import STATUS_TONE
@@ -95,7 +102,9 @@ class CreditAccountAdmin(ScopedAdmin):
     search_help_text = _("Customer name, number, VAT number, or a document number")
     ordering = ["customer__name", "pk"]
     autocomplete_fields = ["customer"]
-    fieldsets = [(None, {"fields": [("customer", "currency"), ("company", "segment"), ("portfolio", "collector")]})]
+    fieldsets = [
+        (None, {"fields": [("customer", "currency"), ("company", "segment"), ("portfolio", "collector")]})
+    ]
     inlines = [LimitHistoryInline, CollectorHistoryInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -115,8 +124,12 @@ class CreditAccountAdmin(ScopedAdmin):
             super()
             .get_queryset(request)
             .annotate(
-                open_minor=Subquery(open_rows.annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()),
-                overdue_minor=Subquery(late.annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()),
+                open_minor=Subquery(
+                    open_rows.annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()
+                ),
+                overdue_minor=Subquery(
+                    late.annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()
+                ),
                 oldest_due_on=Subquery(late.order_by("due_on").values("due_on")[:1]),
             )
         )
@@ -129,7 +142,9 @@ class CreditAccountAdmin(ScopedAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "customer":
-            kwargs["queryset"] = visible_customers(request.user) | Customer.objects.filter(accounts__isnull=True)
+            kwargs["queryset"] = visible_customers(request.user) | Customer.objects.filter(
+                accounts__isnull=True
+            )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description=_("customer"), ordering="customer__name")
@@ -182,5 +197,5 @@ class CreditAccountAdmin(ScopedAdmin):
             if form.changed_data or not change:
                 super().save_model(request, obj, form, change)
             if moved:
-                assign_collector(obj, collector, on=today, today=today, actor=Actor.person(request.user))
+                assign_collector(obj, collector, on=today, actor=Actor.person(request.user))
                 obj.refresh_from_db()

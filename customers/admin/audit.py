@@ -13,7 +13,6 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
 from creditdesk.core.models import AuditChange, AuditEntry, AuditSeal
@@ -27,11 +26,10 @@ from customers.models import (
     Invoice,
     LimitChange,
     Payment,
-    Portfolio,
     Promise,
 )
 
-from .base import ReadOnlyInline
+from .base import NotFoundAdmin, ReadOnlyInline
 
 # Tables whose rows hang on an account; entries about other subjects (users, companies, jobs) need the whole book.
 ON_ACCOUNT = (Dispute, Instalment, Invoice, LimitChange, Payment, Promise)
@@ -52,7 +50,7 @@ def visible_entries(user: Any) -> QuerySet[AuditEntry]:
     accounts = visible_accounts(user)
 
     def keys(found: QuerySet) -> QuerySet:
-        return found.order_by().annotate(key=Cast("pk", CharField())).values("key")
+        return found.order_by().annotate(pk_text=Cast("pk", CharField())).values("pk_text")
 
     scope = Q(actor=user)
     scope |= Q(subject_type="customers.customer", subject_pk__in=keys(visible_customers(user)))
@@ -70,7 +68,7 @@ class ChangeInline(ReadOnlyInline):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ModelAdmin):
+class AuditEntryAdmin(NotFoundAdmin):
     list_display = ["when", "act", "who", "subject", "reason_code", "business_date"]
     list_display_links = ["when", "act"]
     list_filter = [
@@ -100,9 +98,12 @@ class AuditEntryAdmin(ModelAdmin):
         return visible_entries(request.user).select_related("note", "sealed")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup.split("__")[0] in {"subject_type", "subject_pk", "act", "actor"} or super().lookup_allowed(
-            lookup, value, request
-        )
+        return lookup.split("__")[0] in {
+            "subject_type",
+            "subject_pk",
+            "act",
+            "actor",
+        } or super().lookup_allowed(lookup, value, request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -148,7 +149,7 @@ class AuditEntryAdmin(ModelAdmin):
 
 
 @admin.register(AuditSeal)
-class AuditSealAdmin(ModelAdmin):
+class AuditSealAdmin(NotFoundAdmin):
     list_display = ["sealed_at", "entries", "digest"]
     ordering = ["-pk"]
 

@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -32,11 +32,22 @@ def money_html(value: Money | None) -> SafeString | str:
     if value is None:
         return "—"
     return format_html(
-        '<span class="d-money d-cell">{}&nbsp;<span class="d-ccy">{}</span></span>', plain_amount(value), value.currency
+        '<span class="d-money d-cell">{}&nbsp;<span class="d-ccy">{}</span></span>',
+        plain_amount(value),
+        value.currency,
     )
 
 
-class ScopedAdmin(ModelAdmin):
+class NotFoundAdmin(ModelAdmin):
+    """A row one may not see answers 404, as on every page of the desk, not a redirect with a message."""
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        raise Http404(_("There is no such row among those you may see."))
+
+
+class ScopedAdmin(NotFoundAdmin):
     """Rows of the companies and portfolios given to the user; everything else does not exist (404).
 
     account_path: the relation to the credit account ("account", "invoice__account"; "" when the row is one);
@@ -59,7 +70,9 @@ class ScopedAdmin(ModelAdmin):
         if request.user.is_superuser:
             return rows
         if self.account_path is not None:
-            return rows.filter(account_scope(request.user, f"{self.account_path}__" if self.account_path else ""))
+            return rows.filter(
+                account_scope(request.user, f"{self.account_path}__" if self.account_path else "")
+            )
         if self.customer_path is not None:
             if self.customer_path == "":
                 return rows.filter(Exists(visible_accounts(request.user).filter(customer_id=OuterRef("pk"))))
@@ -108,11 +121,6 @@ class ScopedAdmin(ModelAdmin):
         url = reverse("admin:core_auditentry_changelist")
         return redirect(f"{url}?subject_type__exact={self.opts.label_lower}&subject_pk__exact={object_id}")
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
-        from django.http import Http404
-
-        raise Http404(_("There is no such row among those you may see."))
-
 
 def _values(row: Model, names: list[str]) -> dict[str, Any]:
     """Column values of a row as the audit trail stores them: ids for relations, minor units for money."""
@@ -120,7 +128,7 @@ def _values(row: Model, names: list[str]) -> dict[str, Any]:
     for name in names:
         try:
             column = row._meta.get_field(name)
-        except Exception:  # noqa: S112, BLE001 - a form field that is no column
+        except Exception:  # noqa: S112 - a form field that is no column
             continue
         if column.many_to_many or column.one_to_many:
             continue

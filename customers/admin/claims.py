@@ -56,7 +56,15 @@ class PromiseMoveInline(ReadOnlyInline):
 @admin.register(Promise)
 class PromiseAdmin(FactAdmin):
     account_path = "account"
-    list_display = [customer_of, "promised_for", "amount_money", "kept_money", "status_badge", "given", "taken_by"]
+    list_display = [
+        customer_of,
+        "promised_for",
+        "amount_money",
+        "kept_money",
+        "status_badge",
+        "given",
+        "taken_by",
+    ]
     list_filter = [
         ("status", ChoicesDropdownFilter),
         AccountPortfolioFilter,
@@ -145,7 +153,12 @@ class DisputeAdmin(FactAdmin):
 class DunningBlockAdmin(AddOnlyFactAdmin):
     account_path = "account"
     list_display = [customer_of, "effective_on", "expires_on", "lifted_on", "reason_code", "placed_by"]
-    list_filter = [AccountPortfolioFilter, AccountCollectorFilter, ("expires_on", RangeDateFilter), VersionFilter]
+    list_filter = [
+        AccountPortfolioFilter,
+        AccountCollectorFilter,
+        ("expires_on", RangeDateFilter),
+        VersionFilter,
+    ]
     list_select_related = ["account__customer", "placed_by"]
     search_fields = ["reason_code", *account_search()]
     autocomplete_fields = ["account", "instalment"]

@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.templatetags.desk import badge
+from customers.attributes import AttributeRefused, set_parent, set_status, set_terms
 from customers.models import (
     Contact,
     Customer,
@@ -27,7 +28,6 @@ from customers.models import (
     PaymentTerms,
     StatusChange,
 )
-from customers.standing import StandingError, set_parent, set_status, set_terms
 
 from .base import CUSTOMER_SEARCH, CollectorFilter, PortfolioFilter, ReadOnlyInline, ScopedAdmin
 
@@ -114,7 +114,16 @@ class CustomerAdmin(ScopedAdmin):
     form = CustomerForm
     customer_path = ""
     personal_fields = frozenset({"name", "city", "vat_number", "registration_number"})
-    list_display = ["code", "name", "place", "vat_number", "status_badge", "legal_kind", "account_count", "page"]
+    list_display = [
+        "code",
+        "name",
+        "place",
+        "vat_number",
+        "status_badge",
+        "legal_kind",
+        "account_count",
+        "page",
+    ]
     list_display_links = ["code", "name"]
     list_filter = [
         ("status", ChoicesDropdownFilter),
@@ -129,7 +138,10 @@ class CustomerAdmin(ScopedAdmin):
     readonly_fields = ["merged_into"]
     fieldsets = [
         (None, {"fields": [("code", "name"), ("kind", "status"), ("country", "city"), "language"]}),
-        (_("Identifiers"), {"fields": [("vat_number", "registration_number"), ("lei", "sector")], "classes": ["tab"]}),
+        (
+            _("Identifiers"),
+            {"fields": [("vat_number", "registration_number"), ("lei", "sector")], "classes": ["tab"]},
+        ),
         (
             _("Relationship"),
             {
@@ -182,12 +194,12 @@ class CustomerAdmin(ScopedAdmin):
             if form.changed_data or not change:
                 super().save_model(request, obj, form, change)
             if "status" in moved or not change:
-                set_status(obj, dated["status"], on=today, today=today, actor=actor, reason_code="admin")
+                set_status(obj, dated["status"], on=today, actor=actor, reason_code="admin")
             if "parent" in moved:
                 try:
-                    set_parent(obj, dated["parent"], on=today, today=today, actor=actor)
-                except StandingError as error:
+                    set_parent(obj, dated["parent"], on=today, actor=actor)
+                except AttributeRefused as error:
                     self.message_user(request, str(error), level="error")
             if "terms_days" in moved and dated["terms_days"] is not None:
-                set_terms(obj, dated["terms_days"], on=today, today=today, actor=actor)
+                set_terms(obj, dated["terms_days"], on=today, actor=actor)
             obj.refresh_from_db()

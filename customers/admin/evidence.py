@@ -72,7 +72,15 @@ class LegalEventAdmin(AddOnlyFactAdmin):
 @admin.register(FinancialStatement)
 class FinancialStatementAdmin(AddOnlyFactAdmin):
     customer_path = "customer"
-    list_display = ["customer", "effective_on", "known_on", "revenue_money", "equity_money", "result_money", "source"]
+    list_display = [
+        "customer",
+        "effective_on",
+        "known_on",
+        "revenue_money",
+        "equity_money",
+        "result_money",
+        "source",
+    ]
     list_filter = [("effective_on", RangeDateFilter), VersionFilter]
     list_select_related = ["customer"]
     search_fields = CUSTOMER_LOOKUPS
@@ -107,7 +115,12 @@ class AmountAdmin:
 class CoverAdmin(AmountAdmin, AddOnlyFactAdmin):
     account_path = "account"
     list_display = [customer_of, "kind", "provider", "amount_money", "percent", "effective_on", "expires_on"]
-    list_filter = [("kind", ChoicesDropdownFilter), AccountPortfolioFilter, ("expires_on", RangeDateFilter), VersionFilter]
+    list_filter = [
+        ("kind", ChoicesDropdownFilter),
+        AccountPortfolioFilter,
+        ("expires_on", RangeDateFilter),
+        VersionFilter,
+    ]
     list_select_related = ["account__customer"]
     search_fields = ["provider", *account_search()]
     autocomplete_fields = ["account"]

@@ -24,9 +24,20 @@ CUSTOMER_FIELDS = (
     *("iban", "email", "portfolio", "terms_days"),
 )
 _LENGTHS = {
-    "customer": 38, "customer_name": 160, "city": 80, "language": 5, "sector": 10, "vat_number": 20,
-    "registration_number": 30, "lei": 30, "iban": 42, "email": 254, "portfolio": 20,
-    "number": 60, "payment_key": 80, "references": 4000,
+    "customer": 38,
+    "customer_name": 160,
+    "city": 80,
+    "language": 5,
+    "sector": 10,
+    "vat_number": 20,
+    "registration_number": 30,
+    "lei": 30,
+    "iban": 42,
+    "email": 254,
+    "portfolio": 20,
+    "number": 60,
+    "payment_key": 80,
+    "references": 4000,
 }
 _DATES = ("issued_on", "due_on", "known_on", "settled_on")
 _AMOUNTS = ("amount", "open_amount", "paid_amount")

@@ -73,9 +73,13 @@ class Access(models.Model):
         verbose_name = _("access")
         verbose_name_plural = _("accesses")
         constraints = [
+            models.UniqueConstraint(fields=["user", "company", "portfolio"], name="access_once"),
+            # SQLite has no NULLS NOT DISTINCT: the whole company needs a constraint of its own.
             models.UniqueConstraint(
-                fields=["user", "company", "portfolio"], name="access_once", nulls_distinct=False
-            )
+                fields=["user", "company"],
+                condition=models.Q(portfolio__isnull=True),
+                name="access_to_company_once",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -82,6 +82,10 @@ class ImportBatch(models.Model):
 class RefusedRow(models.Model):
     """A row an import refused: where, what, why and the cure (code and parameters, rendered when read)."""
 
+    class Severity(models.TextChoices):
+        REFUSED = "refused", _("refused")
+        WARNING = "warning", _("taken, with a warning")
+
     batch = models.ForeignKey(
         ImportBatch, models.CASCADE, related_name="refused_rows", verbose_name=_("import")
     )
@@ -90,6 +94,9 @@ class RefusedRow(models.Model):
     value = models.CharField(_("value"), max_length=200, blank=True)
     code = models.CharField(_("code"), max_length=40)
     params = models.JSONField(_("parameters"), default=dict, blank=True)
+    severity = models.CharField(_("kind"), max_length=8, choices=Severity, default=Severity.REFUSED)
+    # The row as the file has it, once per row, so that refused rows can be mended and imported again.
+    cells = models.JSONField(_("row as read"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("refused row")

@@ -20,6 +20,9 @@ class Migration(migrations.Migration):
 
     operations = [
         *append_only("scoring_scorehistory"),
+        # A proposal names the version it followed: a version is never edited, a newer one replaces it.
+        *append_only("scoring_limitpolicy"),
+        *append_only("scoring_limitpolicygrade"),
         refuse_when(
             "scoring_scorecard_frozen",
             "scoring_scorecard",

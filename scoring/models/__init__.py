@@ -1,13 +1,17 @@
 from .card import Scorecard, ScorecardBin
-from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, ScoreHistory
+from .policy import LimitPolicy, LimitPolicyGrade
+from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
     "AccountScore",
     "Depth",
     "DirtyAccount",
     "Grade",
+    "LimitPolicy",
+    "LimitPolicyGrade",
     "Recommendation",
     "ScoreHistory",
     "Scorecard",
     "ScorecardBin",
+    "Scored",
 ]

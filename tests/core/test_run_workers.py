@@ -48,7 +48,7 @@ class Runner:
             self.process = psutil.Popen(
                 command,
                 cwd=ROOT,
-                env=environment | {"Q_WORKERS": str(workers)},
+                env=environment | {"Q_WORKERS": str(workers), "TMPDIR": str(log.parent)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -51,3 +51,14 @@ def test_the_key_may_come_from_a_file(manage, tmp_path):
 def test_a_trial_needs_no_setting_and_is_not_in_debug_mode(manage):
     done = manage("shell", "-v0", "-c", "from django.conf import settings; print(settings.DEBUG)")
     assert done.stdout.strip().endswith("False"), done.stderr
+
+
+def test_every_static_file_a_page_names_exists_for_production(manage, tmp_path):
+    """Hashing fails on a style sheet that refers to a missing file."""
+    static = tmp_path / "static"
+    done = manage(
+        "collectstatic", "--noinput", CREDITDESK_ENV="production", SECRET_KEY=KEY, STATIC_ROOT=str(static)
+    )
+    assert done.returncode == 0, done.stderr
+    assert (static / "staticfiles.json").exists()
+    assert list(static.glob("creditdesk/desk.*.css"))

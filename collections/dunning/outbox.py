@@ -1,0 +1,229 @@
+"""The outbox: a reminder is written with the act that asks for it, and leaves the house at most once.
+
+    queued -> sending -> sent | failed        held (test mode)        cancelled
+
+A worker first claims the row (queued -> sending, committed), then hands the mail over, then notes the end.
+A worker that dies in between leaves `sending`: nobody can know whether the mail left, so nothing sends it
+again by itself and a person decides (`resolve`). At most once, never twice; what is in doubt is shown.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django_q.tasks import async_task
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.money import Money
+from customers.models import CreditAccount, Instalment
+from dunning.events import reminder_failed
+from dunning.letters import Letter, ReminderError, compose
+from dunning.models import Reminder, ReminderItem
+from dunning.recipients import mark_bounced, to_write_to
+
+State = Reminder.State
+TASK = "dunning.tasks.send"
+IN_DOUBT_AFTER = timedelta(minutes=15)
+BOUNCED = "bounced"
+SENDER = Actor.job("dunning.send")
+
+__all__ = ["ReminderError", "cancel", "in_doubt", "preview", "resolve", "send", "write"]
+
+
+def preview(
+    account: CreditAccount,
+    items: Sequence[tuple[Instalment, Money]],
+    level: int,
+    *,
+    today: date,
+    sender: str,
+    contacts: Sequence | None = None,
+) -> Letter:
+    """The letter as it would go out now."""
+    contact = to_write_to(account.customer.contacts.all() if contacts is None else contacts)
+    return compose(account, items, level, today=today, sender=sender, contact=contact)
+
+
+@transaction.atomic
+def write(
+    account: CreditAccount,
+    items: Sequence[tuple[Instalment, Money]],
+    level: int,
+    *,
+    today: date,
+    actor: Actor,
+) -> Reminder:
+    """Put a reminder in the outbox; in test mode it is held there. Raises ReminderError.
+
+    One per account, level and business date: a second click finds the first one.
+    """
+    contact = to_write_to(account.customer.contacts.all())
+    if contact is None:
+        raise ReminderError(
+            _("Nobody can be written to: add a contact with a working e-mail address, or call instead.")
+        )
+    sender = actor.user.get_full_name() if actor.user else ""
+    letter = compose(
+        account, items, level, today=today, sender=sender or account.company.name, contact=contact
+    )
+    reminder = Reminder(
+        account=account,
+        level=level,
+        business_date=today,
+        language=letter.language,
+        contact=contact,
+        to_address=contact.email,
+        subject=letter.subject,
+        body=letter.body,
+        currency=letter.total.currency,
+        amount=letter.total,
+        state=State.HELD if settings.OUTBOUND_TEST_MODE else State.QUEUED,
+        written_by=actor.user,
+    )
+    try:
+        with transaction.atomic():
+            reminder.save()
+    except IntegrityError as error:
+        raise ReminderError(
+            _("A reminder of level %(level)s was already written to this customer today.") % {"level": level}
+        ) from error
+    ReminderItem.objects.bulk_create(
+        ReminderItem(reminder=reminder, instalment=row, amount=money) for row, money in items
+    )
+    record_act(
+        "reminder.write",
+        actor=actor,
+        subject=reminder,
+        business_date=today,
+        data={"account": account.pk, "level": level, "language": letter.language, "state": reminder.state},
+        changes=[
+            Change.of(reminder, None, {"amount": letter.total.minor, "currency": letter.total.currency})
+        ],
+    )
+    if reminder.state == State.QUEUED:
+        async_task(TASK, reminder.pk)
+    return reminder
+
+
+@transaction.atomic
+def cancel(reminder: Reminder, *, actor: Actor, on: date) -> Reminder:
+    """Stop a reminder that has not left yet. Raises ReminderError when it has, or may have."""
+    if not _move(reminder, (State.QUEUED, State.HELD), State.CANCELLED, actor, on):
+        reminder.refresh_from_db()
+        raise ReminderError(
+            _("This reminder is %(state)s: it cannot be taken back. Write to the customer instead.")
+            % {"state": reminder.get_state_display()}
+        )
+    return reminder
+
+
+def _move(reminder: Reminder, frm: Sequence[str], to: str, actor: Actor, on: date | None, **fields) -> bool:
+    """Move the state only from where it is expected; False when somebody else moved it first."""
+    before = reminder.state
+    if not Reminder.objects.filter(pk=reminder.pk, state__in=frm).update(state=to, **fields):
+        return False
+    record_act(
+        "reminder.move",
+        actor=actor,
+        subject=reminder,
+        business_date=on,
+        changes=[Change.of(reminder, {"state": before}, {"state": to})],
+    )
+    reminder.refresh_from_db()
+    return True
+
+
+def send(reminder_id: int) -> str:
+    """Send one reminder if it is still queued; returns its state afterwards. Safe to run any number of times."""
+    reminder = Reminder.objects.select_related("contact", "account").get(pk=reminder_id)
+    if reminder.state != State.QUEUED:
+        return reminder.state
+    if settings.OUTBOUND_TEST_MODE:
+        with transaction.atomic():
+            _move(reminder, (State.QUEUED,), State.HELD, SENDER, reminder.business_date)
+        return reminder.state
+    connection = get_connection()
+    # Not claimed yet: a mail server that cannot be reached leaves the row queued, and the task is retried.
+    connection.open()
+    try:
+        with transaction.atomic(durable=not _in_test_transaction()):
+            claimed = _move(
+                reminder,
+                (State.QUEUED,),
+                State.SENDING,
+                SENDER,
+                reminder.business_date,
+                claimed_at=timezone.now(),
+            )
+        if claimed:
+            _hand_over(reminder, connection)
+    finally:
+        connection.close()
+    return reminder.state
+
+
+def _in_test_transaction() -> bool:
+    return transaction.get_connection().in_atomic_block
+
+
+def _hand_over(reminder: Reminder, connection) -> None:
+    mail = EmailMessage(
+        reminder.subject,
+        reminder.body,
+        to=[reminder.to_address],
+        connection=connection,
+        headers={"X-Creditdesk-Reminder": str(reminder.pk)},
+    )
+    try:
+        mail.send()
+    except smtplib.SMTPRecipientsRefused:
+        _failed(reminder, BOUNCED)
+    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+        # The server said no: the mail certainly did not leave.
+        _failed(reminder, str(error)[:300])
+    else:
+        with transaction.atomic():
+            _move(
+                reminder,
+                (State.SENDING,),
+                State.SENT,
+                SENDER,
+                reminder.business_date,
+                sent_at=timezone.now(),
+            )
+    # Anything else (the connection broke off, the worker was killed) stays `sending`: in doubt.
+
+
+@transaction.atomic
+def _failed(reminder: Reminder, error: str) -> None:
+    if not _move(reminder, (State.SENDING,), State.FAILED, SENDER, reminder.business_date, error=error):
+        return
+    if error == BOUNCED and reminder.contact is not None:
+        mark_bounced(reminder.contact, on=reminder.business_date, account=reminder.account, actor=SENDER)
+    reminder_failed.send(sender=Reminder, reminder=reminder)
+
+
+def in_doubt():
+    """Reminders claimed a while ago that never ended: they may or may not have left."""
+    return Reminder.objects.filter(
+        state=State.SENDING, claimed_at__lt=timezone.now() - IN_DOUBT_AFTER
+    ).order_by("claimed_at")
+
+
+@transaction.atomic
+def resolve(reminder: Reminder, *, was_sent: bool, actor: Actor, on: date) -> Reminder:
+    """A person has looked into the mail server's log: it left, or it did not. Raises ReminderError."""
+    to = State.SENT if was_sent else State.FAILED
+    fields = {"sent_at": timezone.now()} if was_sent else {"error": "interrupted"}
+    if not _move(reminder, (State.SENDING,), to, actor, on, **fields):
+        raise ReminderError(_("This reminder is not in doubt any more."))
+    if not was_sent:
+        reminder_failed.send(sender=Reminder, reminder=reminder)
+    return reminder

@@ -1,0 +1,290 @@
+"""Builds a company's worklists of a business day, keeps them right during the day, and says why somebody is not on one.
+
+Building again is safe at any time: it runs in one transaction, rows already worked keep their state, open ones
+are ranked anew, settled ones leave, and those that are due again come back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from customers.completeness import complete_through_all
+from customers.models import Company, CreditAccount, Instalment
+from worklists import ranking
+from worklists.causes import causes_of
+from worklists.gathering import Gathered, gather
+from worklists.holds import Hold, hold_of, say_hold
+from worklists.models import WorklistRow, WorklistRun
+from worklists.situations import Situation
+from worklists.steps import MINUTES, next_step
+
+State = WorklistRow.State
+BATCH = 500
+COMPUTED = (
+    *("collector_id", "lane", "rank", "currency", "at_risk", "collectable", "probability", "minutes"),
+    *("account_currency", "overdue", "oldest_due_on", "items", "cause_code", "cause_params", "also"),
+    *("step_code", "step_params", "held_until"),
+)
+# bulk_create names fields, not columns.
+_COMPUTED_FIELDS = ["collector" if name == "collector_id" else name for name in COMPUTED]
+# Rows in these states were decided by a person today: building again leaves them alone.
+DECIDED = (State.DONE, State.SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build did. `judged_on` None: the ledger was never declared complete, so nobody is on a list."""
+
+    company: Company
+    as_of: date
+    judged_on: date | None
+    rows: int
+    held: int
+    left: int
+
+
+def build_worklists(as_of: date, company: Company | None = None) -> list[Built]:
+    """Build the worklists of `as_of` for one company, or for each (a transaction per company)."""
+    companies = [company] if company is not None else list(Company.objects.order_by("pk"))
+    complete = complete_through_all([row.pk for row in companies])
+    return [_build(row, as_of, complete.get(row.pk)) for row in companies]
+
+
+@transaction.atomic
+def _build(company: Company, as_of: date, complete: date | None) -> Built:
+    run = _locked_run(company, as_of)
+    judged_on = None if complete is None else min(as_of, complete)
+    found = Gathered({}) if judged_on is None else gather(company, as_of, judged_on)
+    rows, holds = price(found, run)
+    kept = dict(WorklistRow.objects.filter(run=run).values_list("account_id", "state"))
+    _number(row for row in rows if kept.get(row.account_id) not in DECIDED)
+    left = _store(run, rows, kept)
+    run.judged_on, run.policy_version, run.built_at = judged_on, ranking.POLICY_VERSION, timezone.now()
+    run.counts = {
+        "rows": len(rows),
+        "left": left,
+        "holds": dict(Counter(code for code, _params in holds.values())),
+        "missing_rates": sorted(found.missing_rates),
+    }
+    run.save(update_fields=["judged_on", "policy_version", "built_at", "counts"])
+    return Built(company, as_of, judged_on, len(rows), len(holds), left)
+
+
+def refresh_accounts(account_ids: Collection[int], as_of: date) -> int:
+    """Look again at these accounts in the runs of `as_of` that exist; returns how many rows were written."""
+    wanted: dict[int, list[int]] = defaultdict(list)
+    for pk, company_id in CreditAccount.objects.filter(pk__in=account_ids).values_list("pk", "company_id"):
+        wanted[company_id].append(pk)
+    runs = WorklistRun.objects.filter(as_of=as_of, company__in=wanted).values_list("company_id", flat=True)
+    written = 0
+    for company in Company.objects.filter(pk__in=list(runs)).order_by("pk"):
+        written += _refresh(company, wanted[company.pk], as_of)
+    return written
+
+
+@transaction.atomic
+def _refresh(company: Company, account_ids: list[int], as_of: date) -> int:
+    run = _locked_run(company, as_of)
+    complete = complete_through_all([company.pk]).get(company.pk)
+    if complete is None:
+        return 0
+    found = gather(company, as_of, min(as_of, complete), account_ids=account_ids)
+    rows, _holds = price(found, run)
+    before = WorklistRow.objects.filter(run=run, account__in=account_ids)
+    kept = dict(before.values_list("account_id", "state"))
+    collectors = set(before.values_list("collector_id", flat=True)) | {row.collector_id for row in rows}
+    for row in rows:
+        row.rank = 0
+    _store(run, rows, kept, scope=account_ids)
+    _rerank(run, collectors)
+    return len(rows)
+
+
+def _locked_run(company: Company, as_of: date) -> WorklistRun:
+    """The run, locked: two builds of one day wait for each other."""
+    WorklistRun.objects.bulk_create(
+        [WorklistRun(company=company, as_of=as_of, policy_version=ranking.POLICY_VERSION)],
+        ignore_conflicts=True,
+    )
+    return WorklistRun.objects.select_for_update().get(company=company, as_of=as_of)
+
+
+def price(found: Gathered, run: WorklistRun) -> tuple[list[WorklistRow], dict[int, Hold]]:
+    """Rows dearest first, unsaved and not yet numbered, and why the other accounts are left alone."""
+    holds: dict[int, Hold] = {}
+    valued: list[ranking.Valued] = []
+    stories: dict[int, tuple[Situation, list, tuple]] = {}
+    for pk, situation in found.situations.items():
+        hold = hold_of(situation)
+        if hold is not None or (situation.is_legal and not situation.items):
+            holds[pk] = hold or ("nothing_overdue", {})
+            continue
+        causes = causes_of(situation)
+        step = next_step(situation, causes[0][0])
+        stories[pk] = (situation, causes, step)
+        valued.append(
+            ranking.value(
+                ranking.Candidate(
+                    key=pk,
+                    parts=situation.parts,
+                    grade=situation.grade,
+                    cause=causes[0][0],
+                    minutes=MINUTES[step[0]],
+                    oldest_due=situation.oldest.due_on.isoformat(),
+                )
+            )
+        )
+    return [_row(run, priced, *stories[priced.candidate.key]) for priced in ranking.rank(valued)], holds
+
+
+def _row(
+    run: WorklistRun, priced: ranking.Valued, situation: Situation, causes: list, step: tuple[str, Any]
+) -> WorklistRow:
+    (code, params), *further = causes
+    return WorklistRow(
+        run=run,
+        account_id=situation.account_id,
+        collector_id=situation.collector_id,
+        lane=WorklistRow.Lane.LEGAL if situation.is_legal else WorklistRow.Lane.NORMAL,
+        rank=0,
+        currency=situation.company_currency,
+        at_risk=priced.at_risk,
+        collectable=priced.collectable,
+        probability=min(priced.probability, 1000),
+        minutes=priced.candidate.minutes,
+        account_currency=situation.currency,
+        overdue=situation.overdue,
+        oldest_due_on=situation.oldest.due_on,
+        items=len(situation.items),
+        cause_code=code,
+        cause_params=params,
+        also=further,
+        step_code=step[0],
+        step_params=step[1],
+        state=State.SNOOZED if situation.snoozed_until else State.OPEN,
+        held_until=situation.snoozed_until,
+    )
+
+
+def _number(rows: Iterable[WorklistRow]) -> None:
+    """Ranks 1, 2, 3 per collector and lane, in the order given; what is held until a day takes no place."""
+    next_rank: dict[tuple[int | None, str], int] = defaultdict(int)
+    for row in rows:
+        if row.state == State.OPEN:
+            next_rank[row.collector_id, row.lane] += 1
+            row.rank = next_rank[row.collector_id, row.lane]
+
+
+def _store(
+    run: WorklistRun,
+    rows: list[WorklistRow],
+    kept: dict[int, str],
+    *,
+    scope: Collection[int] | None = None,
+) -> int:
+    """Write the rows; returns how many left. States decided by a person stay as they are."""
+    wanted = [row for row in rows if kept.get(row.account_id) not in DECIDED]
+    WorklistRow.objects.bulk_create(
+        wanted,
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["run", "account"],
+        update_fields=_COMPUTED_FIELDS,
+    )
+    here = WorklistRow.objects.filter(run=run)
+    if scope is not None:
+        here = here.filter(account__in=scope)
+    by_state: dict[str, list[int]] = defaultdict(list)
+    for row in wanted:
+        if row.account_id in kept and kept[row.account_id] != row.state:
+            by_state[row.state].append(row.account_id)
+    for state, accounts in by_state.items():
+        for start in range(0, len(accounts), BATCH):
+            # Only from the state that was read: a row worked in this very moment stays worked.
+            here.filter(account__in=accounts[start : start + BATCH]).exclude(state__in=DECIDED).update(
+                state=state
+            )
+    present = {row.account_id for row in rows}
+    gone = [pk for pk, state in kept.items() if pk not in present and state in {State.OPEN, State.SNOOZED}]
+    for start in range(0, len(gone), BATCH):
+        here.filter(account__in=gone[start : start + BATCH], state__in=[State.OPEN, State.SNOOZED]).update(
+            state=State.LEFT, held_until=None
+        )
+    return len(gone)
+
+
+def _rerank(run: WorklistRun, collectors: set[int | None]) -> None:
+    """Number the open rows of these collectors again, after some of them changed their price."""
+    from django.db.models import Q
+
+    mine = Q(collector__in=[pk for pk in collectors if pk is not None])
+    if None in collectors:
+        mine |= Q(collector__isnull=True)
+    rows = list(
+        WorklistRow.objects.filter(mine, run=run, state=State.OPEN).only(
+            *("pk", "collector_id", "lane", "rank", "state", "at_risk", "minutes", "oldest_due_on"),
+            *("account_id", "currency", "run_id"),
+        )
+    )
+    rows.sort(
+        key=lambda row: (
+            -(row.at_risk.minor * 1000 // row.minutes),
+            -row.at_risk.minor,
+            row.oldest_due_on,
+            row.account_id,
+        )
+    )
+    before = {row.pk: row.rank for row in rows}
+    _number(rows)
+    moved = [row for row in rows if row.rank != before[row.pk]]
+    WorklistRow.objects.bulk_update(moved, ["rank"], batch_size=BATCH)
+
+
+def why_not(account: CreditAccount, as_of: date) -> tuple[str, dict[str, Any]]:
+    """Why nobody has this account on a list at `as_of` (code and parameters), or where it stands."""
+    row = WorklistRow.objects.filter(account=account, run__as_of=as_of).select_related("collector").first()
+    if row is not None and row.state == State.OPEN:
+        if row.collector is None:
+            return "on_nobodys_list", {"rank": row.rank}
+        return "on_list", {"rank": row.rank, "collector": row.collector.get_full_name() or str(row.collector)}
+    if row is not None and row.state in {State.DONE, State.SKIPPED}:
+        last = row.followups.order_by("-pk").first()
+        if row.state == State.SKIPPED or last is None:
+            return "skipped", {}
+        return "done", {"what": last.get_kind_display()}
+    if row is not None and row.state == State.SNOOZED and row.held_until:
+        return "snoozed", {"until": row.held_until}
+    complete = complete_through_all([account.company_id]).get(account.company_id)
+    if complete is None:
+        return "not_judged", {}
+    judged_on = min(as_of, complete)
+    found = gather(account.company, as_of, judged_on, account_ids=[account.pk])
+    situation = found.situations[account.pk]
+    hold = hold_of(situation)
+    if hold is None:
+        return (
+            ("snoozed", {"until": situation.snoozed_until}) if situation.snoozed_until else ("not_built", {})
+        )
+    if hold[0] == "nothing_overdue":
+        coming = Instalment.objects.filter(
+            account=account, kind="invoice", open_amount__gt=0, superseded_at__isnull=True
+        ).order_by("due_on")
+        first = coming.first()
+        if first is not None:
+            return "next_due", {
+                "minor": first.open_amount.minor,
+                "currency": first.currency,
+                "day": first.due_on,
+            }
+    return hold
+
+
+def say_why_not(account: CreditAccount, as_of: date) -> str:
+    return say_hold(*why_not(account, as_of))

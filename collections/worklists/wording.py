@@ -1,0 +1,42 @@
+"""Amounts and days as a person reads them inside a sentence, in the active language."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from babel.dates import format_date
+from babel.numbers import format_decimal
+from django.utils.translation import get_language
+
+from creditdesk.core.money import exponent, to_decimal
+
+SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "CHF": "CHF"}
+
+
+def locale() -> str:
+    """Babel's name of the active language; English is written the European way (22 Nov 2026)."""
+    language = (get_language() or "en").replace("-", "_")
+    return "en_GB" if language in {"en", "en_us"} else language
+
+
+def amount(minor: int, currency: str) -> str:
+    """Whole units where the amount is large (nobody reads cents of 18,200), exact below 1,000: '18,200 €'."""
+    value = to_decimal(int(minor), currency)
+    cents = exponent(currency) and abs(value) < 1000 and value != value.to_integral_value()
+    if not cents:
+        value = value.quantize(Decimal(1))
+    text = format_decimal(value, format="#,##0.00" if cents else "#,##0", locale=locale())
+    return f"{text}\u00a0{SYMBOLS.get(currency, currency)}"
+
+
+def day(value: date | str, *, year: bool = False) -> str:
+    """12 Nov (with the year when asked, or when it is not a date of the last ten months)."""
+    if isinstance(value, str):
+        value = date.fromisoformat(value)
+    return format_date(value, "d MMM y" if year else "d MMM", locale=locale())
+
+
+def said(text: str, values: dict[str, Any]) -> str:
+    return text % values

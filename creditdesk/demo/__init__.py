@@ -1,0 +1,1 @@
+"""Story data: a made-up book of customers with recognisable characters, at any size, and the one-command demo."""

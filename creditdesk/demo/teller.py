@@ -1,0 +1,293 @@
+"""Writes the facts around a customer's ledger: the customer itself, terms, limits, events, orders, cover."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from .accounts import AccountLedger, World
+from .behaviour import Plan, Story
+from .book import Book
+from .cast import TERRITORIES, Territory
+from .days import iso
+from .identity import Identity, iban
+
+
+@dataclass(slots=True)
+class Client:
+    """A customer as far as it is told."""
+
+    id: int
+    identity: Identity
+    since: int
+    rng: Random
+
+
+@dataclass(slots=True)
+class Teller:
+    world: World
+    neighbours: dict[int, int]
+
+    @property
+    def book(self) -> Book:
+        return self.world.book
+
+    def customer(
+        self,
+        identity: Identity,
+        rng: Random,
+        *,
+        since: int,
+        founded: int,
+        terms: int,
+        end_of_month: bool = False,
+        status: str = "active",
+        status_on: int | None = None,
+        status_known: int | None = None,
+        parent: int | None = None,
+        parent_since: int | None = None,
+        lei: str = "",
+        preference: str = "",
+    ) -> Client:
+        """A customer with its contact, terms and status history."""
+        book = self.book
+        pk = next(book["Customer"].ids)
+        book["Customer"].rows.append(
+            (
+                *(pk, f"C-{pk:05d}", identity.name),
+                "sole_trader" if identity.is_sole_trader else "company",
+                *(identity.country, identity.city, identity.vat_number, identity.registration_number, lei),
+                *(identity.sector, identity.language, iso(since), iso(founded), None, status, parent, terms),
+            )
+        )
+        book["Contact"].add(
+            pk,
+            identity.contact_name,
+            "management" if identity.is_sole_trader else "accounting",
+            identity.email,
+            identity.phone,
+            identity.language,
+            preference,
+            None,
+        )
+        first = "prospect" if status == "prospect" else "active"
+        book["StatusChange"].add(iso(since), iso(since), pk, first, "opened")
+        if status_on is not None:
+            book["StatusChange"].add(
+                iso(status_on), iso(status_known or status_on), pk, status, "legal_event"
+            )
+        book["PaymentTerms"].add(iso(since), iso(since), pk, terms, end_of_month)
+        if parent is not None:
+            on = iso(parent_since or since)
+            book["GroupMembership"].add(on, on, pk, parent)
+        return Client(pk, identity, since, rng)
+
+    def account(
+        self,
+        client: Client,
+        plan: Plan,
+        *,
+        collector: str = "",
+        currency: str = "EUR",
+        territory: Territory | None = None,
+    ) -> Story:
+        """A credit account with its collector, and the story that will happen on it."""
+        territory = territory or TERRITORIES[client.identity.country]
+        collector = "@" + (collector or territory.collector)
+        company = territory.company
+        pk = self.book["CreditAccount"].add(
+            client.id, company.id, company.id, currency, territory.id, collector
+        )
+        since = iso(max(client.since, self.world.start))
+        self.book["CollectorAssignment"].add(since, since, pk, collector)
+        self.book["CustomerKey"].add(company.id, f"{company.country}{10000 + client.id}", client.id)
+        ledger = AccountLedger(self.world, pk, company.id, company.country, company.id, currency)
+        neighbour = self.neighbours.get(company.id)
+        if currency == "EUR":
+            self.neighbours[company.id] = pk
+        return Story(
+            ledger,
+            plan,
+            client.rng,
+            neighbour=neighbour if currency == "EUR" else None,
+            collector=collector,  # type: ignore[arg-type]
+        )
+
+    # Limits
+
+    def limit(
+        self,
+        story: Story,
+        amount: int,
+        on: int,
+        *,
+        before: int | None = None,
+        reason: str = "opening",
+        proposer: str = "",
+        decider: str = "",
+        comment: str = "",
+    ) -> None:
+        """An applied limit change of that day and the limit it set. Without people: taken over by the import."""
+        ledger = story.ledger
+        day = iso(on)
+        change = self.book["LimitChange"].add(
+            ledger.account,
+            "base",
+            ledger.currency,
+            before,
+            amount,
+            day,
+            None,
+            reason,
+            "{}",
+            comment,
+            "{}",
+            day,
+            "person" if proposer else ("event" if reason == "insolvency" else "import"),
+            f"@{proposer}" if proposer else None,
+            proposer or ("insolvency" if reason == "insolvency" else "erp"),
+            f"{day} 08:30:00",
+            "applied",
+            not proposer,
+            f"@{decider}" if decider else None,
+            f"{day} 14:10:00",
+            comment if decider else "",
+        )
+        self.book["CreditLimit"].add(ledger.account, "base", ledger.currency, amount, day, None, change)
+
+    # Evidence
+
+    def legal(
+        self, client: Client, kind: str, on: int, *, known: int | None = None, source: str = "register"
+    ) -> None:
+        self.book["LegalEvent"].add(
+            iso(on), iso(on if known is None else known), client.id, kind, source, "", None, None
+        )
+
+    def statement(
+        self, client: Client, year_end: int, published: int, *, assets: int, health: float, currency: str
+    ) -> None:
+        """Annual accounts in proportion to total assets (minor units); health 0 (failing) to 1 (excellent)."""
+
+        def part(share: float) -> int:
+            return int(Decimal(assets) * Decimal(round(share * 1000)) / 1000)
+
+        equity = 0.05 + 0.5 * health
+        self.book["FinancialStatement"].add(
+            iso(year_end),
+            iso(published),
+            client.id,
+            currency,
+            12,
+            part(1),
+            part(0.45 + 0.2 * health),
+            part(0.55 - 0.25 * health),
+            part(1 - equity),
+            part(equity),
+            part(equity - 0.08),
+            part(1.2 + 0.6 * health),
+            part(-0.06 + 0.2 * health),
+            part(-0.08 + 0.16 * health),
+            "filed accounts",
+        )
+
+    def order(self, story: Story, amount: int, on: int, expected: int, *, closed: int | None = None) -> None:
+        number = self.world.number("O", story.ledger.company, on)
+        self.book["OpenOrder"].add(
+            iso(on),
+            iso(on),
+            story.ledger.account,
+            number,
+            iso(expected),
+            story.ledger.currency,
+            amount,
+            iso(closed) if closed else None,
+            None,
+        )
+
+    def delivery(self, story: Story, amount: int, on: int) -> None:
+        number = self.world.number("D", story.ledger.company, on)
+        self.book["Delivery"].add(
+            iso(on), iso(on), story.ledger.account, number, story.ledger.currency, amount, None, None
+        )
+
+    def cover(
+        self,
+        story: Story,
+        amount: int,
+        on: int,
+        *,
+        kind: str = "insurance",
+        provider: str = "",
+        percent: int = 90,
+        expires: int | None = None,
+        terms: dict[str, Any] | None = None,
+    ) -> None:
+        self.book["Cover"].add(
+            iso(on),
+            iso(on),
+            story.ledger.account,
+            kind,
+            provider,
+            story.ledger.currency,
+            amount,
+            percent,
+            0,
+            iso(expires) if expires else None,
+            json.dumps(terms or {}),
+        )
+
+    def block(self, story: Story, on: int, until: int, reason: str) -> None:
+        """No reminders for the account for a while."""
+        self.book["DunningBlock"].add(
+            iso(on), iso(on), story.ledger.account, None, reason, iso(until), None, story.collector
+        )
+
+    def bank(
+        self,
+        client: Client,
+        *,
+        currency: str,
+        balance: int,
+        monthly: int,
+        weeks: int = 60,
+        falling_for_weeks: int = 0,
+    ) -> None:
+        """Weekly bank movements that the customer let us read; the last weeks may run dry."""
+        world, rng = self.world, client.rng
+        first = world.complete - 7 * weeks
+        consent = self.book["BankConsent"].add(
+            iso(first),
+            iso(first),
+            client.id,
+            "credit assessment",
+            "balances,transactions",
+            iso(world.as_of + 90),
+            None,
+        )
+        account = self.book["BankAccount"].add(
+            consent, client.id, iban(client.identity.country, rng), currency
+        )
+        for week in range(weeks):
+            day = first + 7 * week
+            dry = falling_for_weeks and week >= weeks - falling_for_weeks
+            inflow = int(monthly / 4 * rng.uniform(0.7, 1.3) * (0.35 if dry else 1.0))
+            outflow = int(monthly / 4 * rng.uniform(0.75, 1.2))
+            rejected = bool(dry and balance - outflow < -monthly // 8)
+            for kind, offset, amount in (("sales", 1, inflow), ("suppliers", 4, -outflow)):
+                bounced = rejected and kind == "suppliers"
+                balance += 0 if bounced else amount
+                self.book["BankTransaction"].add(
+                    iso(day + offset),
+                    iso(day + offset + 1),
+                    account,
+                    f"{week:03d}-{kind}",
+                    amount,
+                    balance,
+                    kind,
+                    bounced,
+                    None,
+                )

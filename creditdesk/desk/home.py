@@ -1,0 +1,159 @@
+"""Where people land: each role on the question it answers first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db.models import F, Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from creditdesk.core import roles
+from creditdesk.core.clock import business_date
+from creditdesk.core.models import AuditEntry, User
+from creditdesk.desk.customer_list import dressed, with_figures
+from creditdesk.desk.pages import desk_page, paged, render_page
+from creditdesk.navigation import counts
+from customers.access import account_scope, visible_accounts
+from customers.admin.audit import visible_entries
+from customers.models import Access, CreditHold, Customer, ImportBatch, LimitChange
+from scoring.models import ScoreHistory
+
+VISIT_KEY = "audit_seen_until"
+BANNER_COOKIE = "first_steps_done"
+
+
+def role_of(user: User) -> str:
+    """The role whose home opens: the first the user holds, in the order of how much it decides."""
+    held = set(user.groups.values_list("name", flat=True))
+    order = (roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR, roles.MANAGER, roles.AUDITOR)
+    return next((name for name in order if name in held), roles.CONTROLLER if user.is_superuser else "")
+
+
+def role_home(role: str) -> str:
+    """The address of a role's first page."""
+    return reverse("desk:home")
+
+
+@login_required
+def root(request: HttpRequest) -> HttpResponseRedirect:
+    return redirect(role_home(role_of(request.user)))
+
+
+@desk_page()
+def home(request: HttpRequest) -> HttpResponse:
+    """Every figure is counted on what the user may see; each block is there only with the right to open it."""
+    user = request.user
+    role = role_of(user)
+    if role == roles.AUDITOR:
+        return changes(request)
+    today = business_date()
+    seen = visible_accounts(user)
+    context: dict[str, Any] = {
+        "title": _("Home"),
+        "role": role,
+        "today": today,
+        "counts": counts(user),
+        "empty_book": not seen.exists(),
+    }
+    if not context["empty_book"] and user.has_perm("customers.view_creditaccount"):
+        rows = with_figures(seen, today).filter(overdue_minor__gt=0)
+        rows = rows.select_related("customer", "segment", "collector", "score_row")
+        context["worst"] = dressed(rows.order_by(F("overdue_minor").desc(), "pk")[:8], today)
+    if user.has_perm("customers.view_limitchange"):
+        context["proposals"] = (
+            LimitChange.objects.filter(account_scope(user, "account__"), status=LimitChange.Status.PROPOSED)
+            .select_related("account__customer")
+            .order_by("proposed_at")[:8]
+        )
+    if user.has_perm("customers.view_credithold"):
+        context["holds"] = (
+            CreditHold.objects.filter(account_scope(user, "account__"), released_on__isnull=True)
+            .select_related("account__customer")
+            .order_by("-placed_at")[:8]
+        )
+    if user.has_perm("scoring.view_scorehistory"):
+        context["movers"] = movers(user, today)
+    if user.has_perm("customers.view_importbatch"):
+        context["imports"] = _imports(user)
+    return render_page(request, "desk/home.html", context)
+
+
+def movers(user: User, today: Any, days: int = 30, length: int = 8) -> list[dict[str, Any]]:
+    """The accounts whose kept score fell or rose most within `days`, worst first."""
+    kept = (
+        ScoreHistory.objects.filter(
+            account_scope(user, "account__"), as_of__gt=today - timedelta(days=days), because="changed"
+        )
+        .order_by("account_id", "-as_of", "-pk")
+        .values_list("account_id", "as_of", "score")
+    )
+    latest: dict[int, tuple[int, int]] = {}
+    for account_id, _day, score in kept:
+        newest, _oldest = latest.get(account_id, (score, score))
+        latest[account_id] = (newest, score)
+    moved = sorted(latest.items(), key=lambda one: one[1][0] - one[1][1])
+    chosen = [pk for pk, (new, old) in moved if new != old][:length]
+    rows = visible_accounts(user).filter(pk__in=chosen).select_related("customer", "score_row")
+    found = {row.pk: row for row in rows}
+    return [{"account": found[pk], "delta": latest[pk][0] - latest[pk][1]} for pk in chosen if pk in found]
+
+
+def _imports(user: User) -> Any:
+    rows = ImportBatch.objects.select_related("source", "imported_by").order_by("-recorded_at")
+    if not user.is_superuser:
+        rows = rows.filter(source__company__in=Access.objects.filter(user=user).values("company_id"))
+    return rows[:5]
+
+
+@desk_page("core.view_auditentry")
+def changes(request: HttpRequest) -> HttpResponse:
+    """What happened since the auditor last said 'seen': by kind of act, then one by one, with a filter."""
+    last = parse_datetime(request.COOKIES.get(VISIT_KEY, "")) if VISIT_KEY in request.COOKIES else None
+    since = last or timezone.now() - timedelta(days=7)
+    rows = visible_entries(request.user).filter(at__gt=since)
+    words, kind = request.GET.get("q", "").strip(), request.GET.get("kind", "")
+    if words:
+        rows = rows.filter(
+            Q(act__icontains=words) | Q(actor_name__icontains=words) | Q(reason_code__icontains=words)
+        )
+    if kind in AuditEntry.ActorKind.values:
+        rows = rows.filter(actor_kind=kind)
+    context = {
+        "title": _("Changes since your last visit"),
+        "role": roles.AUDITOR,
+        "since": since,
+        "first_visit": last is None,
+        "page": paged(request, rows.order_by("-at", "-pk"), 50),
+        "kinds": AuditEntry.ActorKind.choices,
+        "empty_book": not Customer.objects.exists(),
+    }
+    return render_page(request, "desk/changes.html", context)
+
+
+@require_POST
+@desk_page("core.view_auditentry")
+def changes_seen(request: HttpRequest) -> HttpResponse:
+    """Everything up to the moment the list was shown counts as seen; later entries stay new."""
+    shown = parse_datetime(request.POST.get("until", ""))
+    if not isinstance(shown, datetime) or timezone.is_naive(shown):
+        raise PermissionDenied
+    response = redirect("desk:changes")
+    response.set_cookie(VISIT_KEY, shown.isoformat(), max_age=400 * 86400, httponly=True, samesite="Lax")
+    return response
+
+
+@require_POST
+@login_required
+def dismiss_first_steps(request: HttpRequest) -> HttpResponse:
+    response = redirect("root")
+    response.set_cookie(BANNER_COOKIE, "1", max_age=400 * 86400, httponly=True, samesite="Lax")
+    return response

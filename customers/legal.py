@@ -1,0 +1,117 @@
+"""Recording legal events. An insolvency stops new business in the same transaction.
+
+Hard cause: a company's limits go to zero at once. For a natural person (GDPR art. 22) no machine decides: a hold
+stops new business, and the cut waits for a named person, whose decision releases the hold.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.money import Money
+from customers.approval import (
+    apply_automatic_cut,
+    lock_account,
+    propose_limit_change,
+    supersede_waiting,
+)
+from customers.events import legal_event_recorded
+from customers.holds import place_hold
+from customers.limit_evidence import gather_evidence
+from customers.limits import limit_at
+from customers.models import CreditAccount, Customer, LegalEvent, LimitChange
+from customers.status import record_status
+
+INSOLVENCY_ACTOR = Actor.policy("insolvency")
+
+
+@transaction.atomic
+def record_legal_event(
+    customer: Customer,
+    kind: str,
+    *,
+    effective_on: date,
+    source: str,
+    actor: Actor,
+    known_on: date,
+    link: str = "",
+    ended_on: date | None = None,
+) -> LegalEvent:
+    """Store a legal event and draw its hard consequences, from `known_on` (business date) on.
+
+    The same event (customer, kind, day, source) recorded again is returned as it is. Raises ValueError for an
+    event dated after the day it became known, or without a source.
+    """
+    if effective_on > known_on:
+        raise ValueError(_("An event cannot be known before it happens: correct one of the two dates."))
+    if not source.strip():
+        raise ValueError(_("Name the source: a register, a gazette, a letter."))
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    same = {"customer": customer, "kind": kind, "effective_on": effective_on, "source": source.strip()}
+    existing = LegalEvent.objects.filter(**same, superseded_at__isnull=True).first()
+    if existing is not None:
+        return existing
+    event = LegalEvent.objects.create(
+        **same, known_on=known_on, link=link, ended_on=ended_on, recorded_by=actor.user
+    )
+    facts = {"kind": kind, "effective_on": effective_on, "known_on": known_on, "source": source.strip()}
+    record_act(
+        "legal_event.record",
+        actor=actor,
+        subject=customer,
+        reason_code=kind,
+        business_date=known_on,
+        changes=[Change.of(event, None, facts)],
+    )
+    if kind == LegalEvent.Kind.INSOLVENCY and ended_on is None:
+        _stop_business(customer, event)
+    legal_event_recorded.send(sender=LegalEvent, event=event)
+    return event
+
+
+def _stop_business(customer: Customer, event: LegalEvent) -> None:
+    record_status(
+        customer,
+        Customer.Status.INSOLVENT,
+        effective_on=event.effective_on,
+        known_on=event.known_on,
+        reason_code="insolvency",
+        actor=INSOLVENCY_ACTOR,
+    )
+    accounts = list(
+        CreditAccount.objects.filter(customer=customer).select_related("customer", "company").order_by("pk")
+    )
+    evidence = gather_evidence(accounts, event.known_on)
+    for account in accounts:
+        why = {
+            "reason_code": "insolvency",
+            "params": {"on": event.effective_on, "source": event.source, "event": event.pk},
+            "evidence": evidence[account.pk],
+        }
+        if customer.is_natural_person:
+            _hold_until_decided(account, event.known_on, why)
+        else:
+            apply_automatic_cut(
+                account, Money.zero(account.currency), actor=INSOLVENCY_ACTOR, on=event.known_on, **why
+            )
+
+
+def _hold_until_decided(account: CreditAccount, on: date, why: dict) -> None:
+    locked = lock_account(account.pk)
+    supersede_waiting(locked, actor=INSOLVENCY_ACTOR, on=on)
+    change = None
+    base = limit_at(locked, on).base
+    if base is None or base.minor:
+        change = propose_limit_change(
+            locked,
+            Money.zero(locked.currency),
+            actor=INSOLVENCY_ACTOR,
+            as_of=on,
+            proposer_kind=LimitChange.ProposerKind.EVENT,
+            **why,
+        )
+    place_hold(locked, reason_code="insolvency", actor=INSOLVENCY_ACTOR, on=on, change=change)

@@ -1,0 +1,80 @@
+"""Why a limit is to move: reason codes with their sentence, rendered in the reader's language.
+
+Stored are the code and its parameters, never the sentence. Amounts among the parameters are
+{"minor": int, "currency": str}, dates ISO text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from babel.dates import format_date
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+
+from creditdesk.core.money import Money, format_money
+
+# Chosen by a person who proposes.
+PERSON_REASONS = {
+    "customer_request": _("The customer asks for it"),
+    "growing_business": _("Business with the customer grows"),
+    "seasonal_peak": _("Seasonal peak"),
+    "less_business": _("The customer buys less than the limit allows"),
+    "payment_behaviour": _("Payment behaviour"),
+    "new_information": _("New information about the customer"),
+    "undo_cut": _("An earlier cut is to be undone"),
+    "other": _("Another reason (see the comment)"),
+}
+
+# Given by policy, events and imports; %(name)s are filled from the parameters.
+MACHINE_REASONS = {
+    "insolvency": _("Insolvency proceedings opened on %(on)s (%(source)s)"),
+    "opening_limit": _("Limit taken over from %(source)s"),
+    "first_limit": _("First limit: %(cap)s gives %(target)s"),
+    "policy_rise": _("Room to rise: %(cap)s allows %(target)s, in steps of at most %(step)s %%"),
+    "policy_cut": _("Above what policy allows: %(cap)s gives %(target)s"),
+    "declined": _("Score %(score)s %(grade)s: new credit is declined"),
+}
+
+REASONS: dict[str, Any] = {**PERSON_REASONS, **MACHINE_REASONS}
+
+# Which cap of the limit policy binds (scoring/limit_policy.py); named here because reasons speak of them.
+CAP_LABELS = {
+    "behaviour": _("the need for credit by purchases"),
+    "policy": _("the policy's ceiling for the grade"),
+    "capacity": _("the share of the customer's equity"),
+    "concentration": _("the share of all receivables"),
+}
+
+
+def money_param(money: Money) -> dict[str, Any]:
+    return {"minor": money.minor, "currency": money.currency}
+
+
+def render_reason(code: str, params: Mapping[str, Any]) -> str:
+    """The reason as one sentence. An unknown code shows itself: nothing is hidden from who decides."""
+    template = REASONS.get(code)
+    if template is None:
+        return code
+    values = {name: _text(name, value) for name, value in params.items()}
+    try:
+        return str(template) % values if "%(" in str(template) else str(template)
+    except (KeyError, ValueError):
+        return f"{template} {dict(params)}"
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, Mapping) and "minor" in value:
+        return format_money(Money(int(value["minor"]), value["currency"]))
+    if name == "cap":
+        return str(CAP_LABELS.get(value, value))
+    if name == "on" and isinstance(value, str):
+        return day_text(date.fromisoformat(value))
+    return gettext("unknown") if value is None else str(value)
+
+
+def day_text(day: date) -> str:
+    """22 Nov 2026 in the reader's language."""
+    return format_date(day, "d MMM y", locale=(get_language() or "en").split("-")[0])

@@ -1,0 +1,32 @@
+"""The limit policy the product ships: cautious ceilings, to be replaced by a version of one's own."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from django.db import transaction
+
+from scoring.models import LimitPolicy, LimitPolicyGrade
+
+# Grade: (ceiling in cents of EUR, share of the needed credit in percent).
+GRADES = {
+    "A": (50_000_000, 150),
+    "B": (20_000_000, 120),
+    "C": (7_500_000, 100),
+    "D": (2_500_000, 60),
+    "E": (0, 0),
+}
+
+
+@transaction.atomic
+def ensure_default_policy() -> LimitPolicy:
+    """Version 1 for every segment, created when no policy for every segment exists. Idempotent."""
+    existing = LimitPolicy.objects.filter(segment__isnull=True).order_by("version").first()
+    if existing is not None:
+        return existing
+    policy = LimitPolicy.objects.create(version=1, valid_from=date(2000, 1, 1))
+    LimitPolicyGrade.objects.bulk_create(
+        LimitPolicyGrade(policy=policy, grade=grade, ceiling=ceiling, need_percent=percent)
+        for grade, (ceiling, percent) in GRADES.items()
+    )
+    return policy

@@ -1,0 +1,34 @@
+"""What django-q runs: limit proposals for the whole book every night, after the scores."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from creditdesk.core.clock import business_date
+from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.models import Job
+from customers.models import CreditAccount
+from scoring.proposals import propose_limits
+
+NIGHTLY = "limits"
+RANGE = 1000
+
+
+def plan_nightly(due: str | None = None) -> int:
+    """Queue one job per thousand accounts for a night's business date; returns how many jobs still wait.
+
+    due: ISO time the run was due, so that one delayed past midnight still speaks of its own day.
+    """
+    as_of = datetime.fromisoformat(due).date() if due else business_date()
+    ids = list(CreditAccount.objects.order_by("pk").values_list("pk", flat=True))
+    keys = [f"{ids[i]}-{ids[min(i + RANGE, len(ids)) - 1]}" for i in range(0, len(ids), RANGE)]
+    return plan_jobs(NIGHTLY, keys, as_of, "scoring.limit_tasks.propose_range", cluster="bulk")
+
+
+def propose_range(job: Job) -> dict[str, Any]:
+    """The effect of one nightly job: proposals for its accounts."""
+    low, high = (int(part) for part in job.key.split("-"))
+    ids = list(CreditAccount.objects.filter(pk__range=(low, high)).values_list("pk", flat=True))
+    return asdict(propose_limits(job.business_date, ids))

@@ -1,0 +1,198 @@
+"""What the database itself refuses, whoever asks it: raw SQL behind the application's back."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from creditdesk.core.audit import Actor
+from creditdesk.core.money import Money
+from customers.approval import apply_automatic_cut, approve_limit_change, propose_limit_change
+from customers.holds import place_hold, release_hold
+from customers.models import CreditLimit
+
+pytestmark = pytest.mark.django_db
+DAY = date(2026, 3, 2)
+SOON, LATER = DAY + timedelta(days=10), DAY + timedelta(days=20)
+
+
+def eur(amount):
+    return Money.of(amount, "EUR")
+
+
+@pytest.fixture
+def waiting(cast):
+    return propose(cast, 10_000)
+
+
+@pytest.fixture
+def applied(cast, waiting):
+    return approve_limit_change(waiting, approver=cast.approver, reason="agreed", on=DAY)
+
+
+def propose(cast, amount, **extra):
+    return propose_limit_change(
+        cast.account,
+        eur(amount),
+        actor=Actor.person(cast.controller),
+        as_of=DAY,
+        reason_code="other",
+        **extra,
+    )
+
+
+def refuse(sql, params=(), words=""):
+    with pytest.raises(DatabaseError, match=words or None), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+
+
+def copy_limit(**values):
+    """SQL that inserts a copy of the first limit row with other values (all SQL literals)."""
+    columns = [
+        "account_id",
+        "kind",
+        "currency",
+        "amount",
+        "valid_from",
+        "valid_until",
+        "change_id",
+        "recorded_at",
+    ]
+    picked = ", ".join(str(values.get(column, column)) for column in columns)
+    return (
+        f"INSERT INTO customers_creditlimit ({', '.join(columns)}) "
+        f"SELECT {picked} FROM customers_creditlimit ORDER BY id LIMIT 1"
+    )
+
+
+def test_the_proposer_as_decider(waiting, cast):
+    sql = "UPDATE customers_limitchange SET status = 'applied', decided_at = %s, decided_by_id = %s WHERE id = %s"
+    refuse(sql, [waiting.proposed_at, cast.controller.pk, waiting.pk], "four_eyes")
+
+
+def test_nobody_as_decider(waiting):
+    sql = "UPDATE customers_limitchange SET status = 'applied', decided_at = %s WHERE id = %s"
+    refuse(sql, [waiting.proposed_at, waiting.pk], "decided_by_somebody")
+
+
+def test_a_change_without_proposer(waiting):
+    refuse("UPDATE customers_limitchange SET proposer_id = NULL WHERE id = %s", [waiting.pk])
+    refuse("UPDATE customers_limitchange SET proposer_name = '' WHERE id = %s", [waiting.pk])
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["new_amount = 999", "old_amount = 1", "as_of = '2020-01-01'", "proposer_name = 'x'", "evidence = '{}'"],
+)
+def test_a_waiting_change_keeps_its_subject(cast, change):
+    waiting = propose(cast, 10_000, evidence={"score": 50})
+    refuse(f"UPDATE customers_limitchange SET {change} WHERE id = {waiting.pk}", words="amend it")
+
+
+def test_a_decided_change_is_closed(applied):
+    for change in ("decision_reason = 'other'", "status = 'rejected'", "new_amount = 1", "comment = 'x'"):
+        refuse(
+            f"UPDATE customers_limitchange SET {change} WHERE id = {applied.pk}",
+            words="customers_limitchange: ",
+        )
+    refuse(f"DELETE FROM customers_limitchange WHERE id = {applied.pk}")
+
+
+def test_a_waiting_change_is_not_deleted(waiting):
+    refuse(f"DELETE FROM customers_limitchange WHERE id = {waiting.pk}", words="never deleted")
+
+
+def test_a_change_that_starts_decided(applied):
+    columns = (
+        "account_id, kind, currency, old_amount, new_amount, valid_from, reason_code, reason_params, comment, "
+        "evidence, as_of, proposer_kind, proposer_id, proposer_name, proposed_at, status, is_automatic, "
+        "decided_by_id, decided_at, decision_reason"
+    )
+    refuse(
+        f"INSERT INTO customers_limitchange ({columns}) SELECT {columns} FROM customers_limitchange "
+        f"WHERE id = {applied.pk}",
+        words="starts as proposed",
+    )
+
+
+def test_an_automatic_change_never_rises(cast, applied):
+    cut = apply_automatic_cut(
+        cast.account, eur(1_000), actor=Actor.policy("x"), on=DAY, reason_code="insolvency"
+    )
+    columns = (
+        "account_id, kind, currency, valid_from, reason_code, reason_params, comment, evidence, as_of, "
+        "proposer_kind, proposer_name, proposed_at, status, is_automatic, decided_at, decision_reason"
+    )
+    for kind in ("event", "import", "policy"):
+        picked = columns.replace("proposer_kind", f"'{kind}'")
+        refuse(
+            f"INSERT INTO customers_limitchange ({columns}, old_amount, new_amount) "
+            f"SELECT {picked}, 100000, 100001 FROM customers_limitchange WHERE id = {cut.pk}",
+            words="never_rises",
+        )
+
+
+def test_a_limit_without_an_applied_change(cast, applied):
+    waiting = propose(cast, 20_000)
+    refuse(copy_limit(amount=2_000_000, change_id=waiting.pk), words="only through an applied")
+    refuse(copy_limit(amount=999, change_id=waiting.pk), words="only through an applied")
+    # The same change twice: one limit per change.
+    refuse(copy_limit())
+    refuse(copy_limit(change_id="NULL"))
+
+
+def test_a_limit_of_another_account_amount_or_earlier_day(cast, applied):
+    change = propose(cast, 20_000)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE customers_limitchange SET status = 'applied', decided_at = proposed_at, "
+            "decided_by_id = %s WHERE id = %s",
+            [cast.approver.pk, change.pk],
+        )
+    right = {"amount": 2_000_000, "change_id": change.pk}
+    for wrong in (
+        {"account_id": cast.elsewhere.pk},
+        {"amount": 2_000_001},
+        {"valid_from": "'2026-03-01'"},
+        {"currency": "'USD'"},
+    ):
+        refuse(copy_limit(**right | wrong), words="only through an applied")
+    with connection.cursor() as cursor:
+        cursor.execute(copy_limit(**right))
+    assert CreditLimit.objects.count() == 2
+
+
+def test_limits_are_never_edited_or_deleted(applied):
+    refuse("UPDATE customers_creditlimit SET amount = 999", words="append-only")
+    refuse("UPDATE customers_creditlimit SET valid_from = '2020-01-01'", words="append-only")
+    refuse("DELETE FROM customers_creditlimit", words="append-only")
+
+
+def test_overlapping_temporary_limits(cast, applied):
+    first = propose(cast, 15_000, kind="temporary", valid_from=DAY, valid_until=LATER)
+    approve_limit_change(first, approver=cast.approver, reason="season", on=DAY)
+    second = propose(cast, 16_000, kind="temporary", valid_from=LATER, valid_until=LATER)
+    with pytest.raises(DatabaseError, match="one temporary limit"), transaction.atomic():
+        approve_limit_change(second, approver=cast.approver, reason="season", on=DAY)
+
+
+def test_two_waiting_changes_of_a_kind(waiting):
+    columns = (
+        "account_id, kind, currency, new_amount, valid_from, reason_code, reason_params, comment, evidence, "
+        "as_of, proposer_kind, proposer_id, proposer_name, proposed_at, status, is_automatic, decision_reason"
+    )
+    refuse(
+        f"INSERT INTO customers_limitchange ({columns}) SELECT {columns} FROM customers_limitchange "
+        f"WHERE id = {waiting.pk}"
+    )
+
+
+def test_holds_are_released_once_by_a_person(cast):
+    hold = place_hold(cast.account, reason_code="person", actor=Actor.person(cast.controller), on=DAY)
+    refuse("UPDATE customers_credithold SET released_on = '2026-03-03'", words="released_by_a_person")
+    refuse("UPDATE customers_credithold SET reason_code = 'x'", words="append-only")
+    refuse("DELETE FROM customers_credithold")
+    release_hold(hold, by=cast.approver, reason="checked", on=DAY)
+    refuse("UPDATE customers_credithold SET released_on = NULL, released_by_id = NULL")
+    refuse("UPDATE customers_credithold SET release_reason = 'x'", words="never edited")

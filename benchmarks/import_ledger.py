@@ -265,10 +265,14 @@ def compare(folder: Path, rows: int, runs: int, library_rows: int) -> dict[str, 
             for name, action, file in (("copy", copy_floor, clean), ("ours", ours, path)):
                 seconds, stored = timed(action, file, layout)
                 times.setdefault(f"{name} {layout}", []).append(seconds)
-                print(f"  {name:8} {layout:13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s")
+                print(
+                    f"  {name:8} {layout:13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s"
+                )
         seconds, stored = timed(library, small)
         times.setdefault("library", []).append(seconds)
-        print(f"  {'library':8} {'invoices':13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s")
+        print(
+            f"  {'library':8} {'invoices':13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s"
+        )
     median = {name: statistics.median(values) for name, values in times.items()}
     rate = rows / median["ours transactions"]
     return {
@@ -281,7 +285,7 @@ def compare(folder: Path, rows: int, runs: int, library_rows: int) -> dict[str, 
 def peak(path: Path) -> float:
     """Peak memory in MB of one import in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.import_ledger", "--measure", str(path)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
 
@@ -324,7 +328,9 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     with booted(), database(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        ratios = compare(folder, options.rows, options.runs, options.library_rows) | memory(folder, options.rows)
+        ratios = compare(folder, options.rows, options.runs, options.library_rows) | memory(
+            folder, options.rows
+        )
     goals = {"copy transactions": "<= 3", "copy settled": "<= 3", "library": ">= 10", "memory": "<= 1.2"}
     texts = {
         "copy transactions": "invoices: time against bare COPY and INSERT",

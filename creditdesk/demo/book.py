@@ -31,7 +31,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *("id", "source_id", "mapping_id", "file_name", "sha256", "status", "complete_through"),
         *("snapshot_on", "undone_at", "imported_by_id", "counts"),
     ),
-    "customers.RefusedRow": ("id", "batch_id", "row", "column", "value", "code", "params"),
+    "customers.RefusedRow": (
+        *("id", "batch_id", "row", "column", "value", "code", "params", "severity", "cells"),
+    ),
     "customers.Customer": (
         *("id", "code", "name", "kind", "country", "city", "vat_number", "registration_number", "lei"),
         *("sector", "language", "customer_since", "founded_on", "merged_into_id", "status", "parent_id"),

@@ -61,7 +61,10 @@ class Writer:
             SELECT issued_on, known_on, %(now)s, number, fiscal_year, kind, currency, amount, account_id,
                 %(batch)s, %(company)s, old_id, %(source)s FROM ({chosen}) y ORDER BY row_no"""
         )
-        self.instalments()
+        staging.analyze_stored("customers_invoice", invoices)
+        if invoices:
+            self.instalments()
+            staging.analyze_stored("customers_instalment", invoices)
         return {"documents": invoices}
 
     def instalments(self) -> None:
@@ -87,7 +90,12 @@ class Writer:
             return f"({paid})", "d.settled_on", "'cash'", ""
         if layout == "snapshot":
             # A new version of a stored item starts whole: its allocations move over and are recounted.
-            return "(CASE WHEN d.old_id IS NULL THEN d.amount - d.open_amount ELSE 0 END)", "NULL", "''", ""
+            return (
+                "(CASE WHEN d.old_id IS NULL THEN d.amount - d.open_amount ELSE 0 END)",
+                "CAST(NULL AS date)",
+                "''",
+                "",
+            )
         # A credit note is used up by its own references (pay_row), an invoice by those of others.
         join = """LEFT JOIN (SELECT number, fiscal_year, instalment, SUM(amount) AS total,
                 MAX(settles_on) AS last, MAX(kind) AS kind FROM import_alloc
@@ -111,6 +119,9 @@ class Writer:
                 c.account_id, %(batch)s, %(company)s, %(source)s
             FROM import_settle d JOIN import_customer c ON c.key = d.customer ORDER BY d.row_no"""
         )
+        if not payments:
+            return {"payments": 0, "allocations": 0, "disputes": 0}
+        staging.analyze_stored("customers_payment", payments)
         self.run(
             f"""INSERT INTO customers_allocation (effective_on, known_on, recorded_at, kind, currency, amount,
                 account_amount, days_late, account_id, batch_id, instalment_id, payment_id)
@@ -181,9 +192,12 @@ class Writer:
             WHERE p.pay_key IS NOT NULL AND (m.payment_id IS NULL OR m.state = 1)
                 AND NOT EXISTS (SELECT 1 FROM import_bad b WHERE b.row_no = p.row_no) ORDER BY p.row_no"""
         )
+        staging.analyze_stored("customers_payment", payments)
         return {"payments": payments, "allocations": self.allocations()}
 
     def allocations(self) -> int:
+        if not staging.scalar("SELECT COUNT(*) FROM import_alloc"):
+            return 0
         document = """JOIN customers_invoice i ON i.company_id = %(company)s AND i.source_id = %(source)s
                 AND i.number = l.number AND i.fiscal_year = l.fiscal_year AND i.kind = 'invoice'
                 AND i.superseded_at IS NULL

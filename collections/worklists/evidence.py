@@ -152,7 +152,7 @@ def _behaviour(found: dict[int, Situation], scope: Any, judged_on: date) -> None
             late_ever=row["late_ever"],
             last_payment_on=row["last_on"],
             year_spread=sqrt(max(variance, 0.0)),
-            **{f"{name}_mean": mean for name, mean in means.items()},
+            **{f"{name}_mean": mean for name, mean in means.items()},  # type: ignore[arg-type]
             **{f"{name}_count": row[f"{name}_count"] for name in windows},
         )
 

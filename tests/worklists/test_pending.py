@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django_q.models import OrmQ
 
 from customers.models import Contact, ImportBatch, Promise
@@ -25,6 +25,8 @@ def _today(settings):
 
 
 def clear():
+    # One test is one transaction: forget what it has noted so far, as a commit would.
+    connection.run_on_commit.clear()
     PendingAccount.objects.all().delete()
     OrmQ.objects.all().delete()
 

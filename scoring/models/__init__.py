@@ -11,7 +11,6 @@ __all__ = [
     "LimitPolicyGrade",
     "Recommendation",
     "ScoreHistory",
-    "Scored",
     "Scorecard",
     "ScorecardBin",
     "Scored",

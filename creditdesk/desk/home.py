@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q
+from django.db.models.functions import Abs, Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -39,8 +40,13 @@ def role_of(user: User) -> str:
 
 
 def role_home(role: str) -> str:
-    """The address of a role's first page."""
-    return reverse("desk:home")
+    """The address of a role's first page: the question it answers first."""
+    pages = {
+        roles.APPROVER: "limits:inbox",
+        roles.COLLECTOR: "worklists:today",
+        roles.MANAGER: "kpis:overview",
+    }
+    return reverse(pages.get(role, "desk:home"))
 
 
 @login_required
@@ -72,7 +78,7 @@ def home(request: HttpRequest) -> HttpResponse:
         context["proposals"] = (
             LimitChange.objects.filter(account_scope(user, "account__"), status=LimitChange.Status.PROPOSED)
             .select_related("account__customer")
-            .order_by("proposed_at")[:8]
+            .order_by(Abs(F("new_amount") - Coalesce(F("old_amount"), 0)).desc(), "proposed_at")[:8]
         )
     if user.has_perm("customers.view_credithold"):
         context["holds"] = (

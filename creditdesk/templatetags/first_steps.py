@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from creditdesk.core import roles
-from creditdesk.desk.home import BANNER_COOKIE, role_home, role_of
+from creditdesk.desk.landing import BANNER_COOKIE, role_home, role_of
 
 register = template.Library()
 

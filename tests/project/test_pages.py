@@ -14,7 +14,7 @@ from django.urls import reverse
 from creditdesk.core import roles
 from creditdesk.core.models import AuditEntry
 from creditdesk.desk.customer_tabs import TABS
-from creditdesk.desk.home import role_home, role_of
+from creditdesk.desk.landing import role_home, role_of
 from scoring.engine import rescore
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import invoice, pay

@@ -131,7 +131,7 @@ def _y_axis(ticks: Sequence[float], y: Callable[[float], float], fmt: Format) ->
     return parts
 
 
-def _month_marks(first: date, last: date, wanted: int = 7) -> list[date]:
+def _month_marks(first: date, last: date, wanted: int = 9) -> list[date]:
     months = (last.year - first.year) * 12 + last.month - first.month
     step = next((s for s in (1, 2, 3, 6, 12) if months / s <= wanted), 12)
     marks, year, month = [], first.year, first.month

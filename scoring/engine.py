@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -101,8 +102,6 @@ def rescore(
     speech, outcome = dialect(using), Outcome()
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         card, groups = _context(as_of, CURRENT, scope, using)
-        if scope.is_bulk:
-            _plan_for_bulk(cursor, using, scope)
         pass_id = secrets.randbits(62)
         for group in groups:
             values = parameters(
@@ -115,8 +114,9 @@ def rescore(
                 pass_id=pass_id,
                 go_back=int(go_back),
             )
-            cursor.execute(compile_upsert(using, card, scope.shape, bool(group.companies)), values)
-            outcome += Outcome(scored=max(cursor.rowcount, 0))
+            with _bulk_plan(cursor, using, scope):
+                cursor.execute(compile_upsert(using, card, scope.shape, bool(group.companies)), values)
+                outcome += Outcome(scored=max(cursor.rowcount, 0))
         if keep_history:
             cursor.execute(
                 compile_history(using, scope.shape),
@@ -127,14 +127,21 @@ def rescore(
     return outcome
 
 
-def _plan_for_bulk(cursor: Any, using: str, scope: Scope) -> None:
-    """Whole-book passes read every table once; random index walks and compilation only lose (measured)."""
-    if connections[using].vendor != "postgresql":
+@contextmanager
+def _bulk_plan(cursor: Any, using: str, scope: Scope) -> Iterator[None]:
+    """Whole-book passes read every table once; random index walks and compilation only lose (measured).
+
+    Only around the one statement: foreign keys are checked at commit, and those checks need their indexes.
+    """
+    if not scope.is_bulk or connections[using].vendor != "postgresql":
+        yield
         return
     settings = {"jit": "off", "work_mem": "64MB"}
     if scope.shape == "all":
-        settings |= {"enable_indexscan": "off", "enable_bitmapscan": "off"}
-    cursor.execute("SELECT " + ", ".join(f"set_config('{k}', '{v}', true)" for k, v in settings.items()))
+        settings |= {"enable_indexscan": "off", "enable_bitmapscan": "off", "enable_nestloop": "off"}
+    cursor.execute("; ".join(f"SET LOCAL {name} = '{value}'" for name, value in settings.items()))
+    yield
+    cursor.execute("; ".join(f"SET LOCAL {name} TO DEFAULT" for name in settings))
 
 
 def _is_month_end(day: date) -> bool:

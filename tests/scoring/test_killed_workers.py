@@ -70,7 +70,9 @@ def test_killed_at_random_points_nothing_is_lost_and_nothing_differs(settings):
     company = make_company(complete_through=TODAY)
     accounts = [make_account(company) for _n in range(24)]
     rows = [
-        invoice(account, "100.00", TODAY - timedelta(days=60 + 20 * n)) for account in accounts for n in range(3)
+        invoice(account, "100.00", TODAY - timedelta(days=60 + 20 * n))
+        for account in accounts
+        for n in range(3)
     ]
     tasks.plan_nightly()
     worker = start_worker()

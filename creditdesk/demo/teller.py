@@ -8,12 +8,13 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from .accounts import AccountLedger, World
+from .accounts import AccountLedger
 from .behaviour import Plan, Story
 from .book import Book
 from .cast import TERRITORIES, Territory
 from .days import iso
 from .identity import Identity, iban
+from .papers import World
 
 
 @dataclass(slots=True)
@@ -125,7 +126,8 @@ class Teller:
         on: int,
         *,
         before: int | None = None,
-        reason: str = "opening",
+        reason: str = "opening_limit",
+        params: dict[str, Any] | None = None,
         proposer: str = "",
         decider: str = "",
         comment: str = "",
@@ -142,7 +144,7 @@ class Teller:
             day,
             None,
             reason,
-            "{}",
+            json.dumps(params or ({"source": "ERP"} if reason == "opening_limit" else {})),
             comment,
             "{}",
             day,

@@ -7,6 +7,7 @@ stops new business, and the cut waits for a named person, whose decision release
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -80,7 +81,7 @@ def _stop_business(customer: Customer, event: LegalEvent) -> None:
     )
     evidence = gather_evidence(accounts, event.known_on)
     for account in accounts:
-        why = {
+        why: dict[str, Any] = {
             "reason_code": "insolvency",
             "params": {"on": event.effective_on, "source": event.source, "event": event.pk},
             "evidence": evidence[account.pk],

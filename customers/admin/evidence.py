@@ -54,7 +54,9 @@ class LegalEventForm(forms.ModelForm):
         data = super().clean() or {}
         happened, known = data.get("effective_on"), data.get("known_on")
         if happened and known and happened > known:
-            self.add_error("known_on", _("An event cannot be known before it happens: correct one of the two dates."))
+            self.add_error(
+                "known_on", _("An event cannot be known before it happens: correct one of the two dates.")
+            )
         return data
 
 

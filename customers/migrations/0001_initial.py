@@ -939,11 +939,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='limitchange',
-            constraint=models.CheckConstraint(condition=models.Q(('is_automatic', False), models.Q(('old_amount__isnull', True), ('proposer_kind', 'import')), ('new_amount', 0), ('new_amount__lte', models.F('old_amount')), _connector='OR'), name='limit_change_automatic_never_rises'),
+            constraint=models.CheckConstraint(condition=models.Q(('is_automatic', False), models.Q(('old_amount__isnull', True), ('proposer_kind', 'import')), ('new_amount', 0), models.Q(('new_amount__lte', models.F('old_amount')), ('old_amount__isnull', False)), _connector='OR'), name='limit_change_automatic_never_rises'),
         ),
         migrations.AddConstraint(
             model_name='limitchange',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'base'), ('valid_until__isnull', True)), models.Q(('kind', 'temporary'), ('valid_until__gte', models.F('valid_from'))), _connector='OR'), name='limit_change_dates'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'base'), ('valid_until__isnull', True)), models.Q(('kind', 'temporary'), ('valid_until__gte', models.F('valid_from')), ('valid_until__isnull', False)), _connector='OR'), name='limit_change_dates'),
         ),
         migrations.AddConstraint(
             model_name='limitchange',
@@ -959,7 +959,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='creditlimit',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'base'), ('valid_until__isnull', True)), models.Q(('kind', 'temporary'), ('valid_until__gte', models.F('valid_from'))), _connector='OR'), name='credit_limit_dates'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'base'), ('valid_until__isnull', True)), models.Q(('kind', 'temporary'), ('valid_until__gte', models.F('valid_from')), ('valid_until__isnull', False)), _connector='OR'), name='credit_limit_dates'),
         ),
         migrations.AddConstraint(
             model_name='credithold',

@@ -179,6 +179,7 @@ def copy_floor(path: Path, layout: str) -> int:
             FROM floor f JOIN customers_invoice i ON i.source_id = %(source)s AND i.number = f.number""",
             ids,
         )
+        cursor.execute("ANALYZE customers_instalment")
         if settled:
             cursor.execute(
                 """INSERT INTO customers_payment (effective_on, known_on, recorded_at, key, instrument, currency,
@@ -188,6 +189,7 @@ def copy_floor(path: Path, layout: str) -> int:
                 FROM floor f JOIN customers_invoice i ON i.source_id = %(source)s AND i.number = f.number""",
                 ids,
             )
+            cursor.execute("ANALYZE customers_payment")
             cursor.execute(
                 """INSERT INTO customers_allocation (effective_on, known_on, recorded_at, kind, currency, amount,
                     account_amount, days_late, account_id, instalment_id, payment_id)
@@ -265,10 +267,14 @@ def compare(folder: Path, rows: int, runs: int, library_rows: int) -> dict[str, 
             for name, action, file in (("copy", copy_floor, clean), ("ours", ours, path)):
                 seconds, stored = timed(action, file, layout)
                 times.setdefault(f"{name} {layout}", []).append(seconds)
-                print(f"  {name:8} {layout:13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s")
+                print(
+                    f"  {name:8} {layout:13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s"
+                )
         seconds, stored = timed(library, small)
         times.setdefault("library", []).append(seconds)
-        print(f"  {'library':8} {'invoices':13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s")
+        print(
+            f"  {'library':8} {'invoices':13} {stored:>8,} rows {seconds:7.2f} s  {stored / seconds:>9,.0f} rows/s"
+        )
     median = {name: statistics.median(values) for name, values in times.items()}
     rate = rows / median["ours transactions"]
     return {
@@ -324,7 +330,9 @@ def main(argv: list[str] | None = None) -> dict[str, float]:
     with booted(), database(), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        ratios = compare(folder, options.rows, options.runs, options.library_rows) | memory(folder, options.rows)
+        ratios = compare(folder, options.rows, options.runs, options.library_rows) | memory(
+            folder, options.rows
+        )
     goals = {"copy transactions": "<= 3", "copy settled": "<= 3", "library": ">= 10", "memory": "<= 1.2"}
     texts = {
         "copy transactions": "invoices: time against bare COPY and INSERT",

@@ -381,15 +381,33 @@ class _Chunk:
         for i in good:
             if kind[i] == "payment":
                 out.payments.append(
-                    (self.numbers[i], v["customer"][i], number[i], issued[i], known[i], v["currency"][i])
-                    + (amounts[i], instrument[i], references[i])
+                    (
+                        self.numbers[i],
+                        v["customer"][i],
+                        number[i],
+                        issued[i],
+                        known[i],
+                        v["currency"][i],
+                        amounts[i],
+                        instrument[i],
+                        references[i],
+                    )
                 )
             else:
                 out.documents.append(rows[i])
                 if references[i] and kind[i] == "credit_note":
                     out.payments.append(
-                        (self.numbers[i], v["customer"][i], None, issued[i], known[i], v["currency"][i])
-                        + (amounts[i], None, references[i])
+                        (
+                            self.numbers[i],
+                            v["customer"][i],
+                            None,
+                            issued[i],
+                            known[i],
+                            v["currency"][i],
+                            amounts[i],
+                            None,
+                            references[i],
+                        )
                     )
 
 

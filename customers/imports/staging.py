@@ -220,7 +220,7 @@ def load(table: str, values: Iterable[Sequence[Any]]) -> None:
                     copy.write_row(row)
         else:
             marks = ", ".join(["%s"] * len(columns))
-            cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", list(values))  # noqa: S608 - own names
+            cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", list(values))
 
 
 def report(problems: Iterable[Problem]) -> None:
@@ -231,8 +231,16 @@ def report(problems: Iterable[Problem]) -> None:
     load(
         "import_problem",
         (
-            (p.row, p.column, p.value, p.code, json.dumps(p.params, default=str), p.severity)
-            + (json.dumps(p.cells) if p.cells is not None else None, next(_SEQUENCE))
+            (
+                p.row,
+                p.column,
+                p.value,
+                p.code,
+                json.dumps(p.params, default=str),
+                p.severity,
+                json.dumps(p.cells) if p.cells is not None else None,
+                next(_SEQUENCE),
+            )
             for p in found
         ),
     )
@@ -240,7 +248,7 @@ def report(problems: Iterable[Problem]) -> None:
     for start in range(0, len(bad), 500):
         part = bad[start : start + 500]
         marks = ", ".join(["(%s)"] * len(part))
-        execute(f"INSERT INTO import_bad (row_no) VALUES {marks} ON CONFLICT DO NOTHING", part)  # noqa: S608
+        execute(f"INSERT INTO import_bad (row_no) VALUES {marks} ON CONFLICT DO NOTHING", part)
 
 
 def analyze() -> None:

@@ -168,7 +168,9 @@ def test_a_byte_order_mark_ragged_rows_and_blank_lines(mapping, tmp_path):
     assert Invoice.objects.get().number == "F1"
 
 
-CELLS = st.sampled_from(["", "x", "C1", "C2", "F1", "F2", "2026-01-10", "2026-02-10", "100.00", "-3", "0", "yes"])
+CELLS = st.sampled_from(
+    ["", "x", "C1", "C2", "F1", "F2", "2026-01-10", "2026-02-10", "100.00", "-3", "0", "yes"]
+)
 
 
 @pytest.mark.django_db
@@ -178,7 +180,9 @@ def test_preview_and_commit_agree(mapping, csv_file, data):
     """Whatever the rows: the preview's counts are what a commit stores, and the ledger stays sound."""
     rows = []
     for _ in range(data.draw(st.integers(1, 6))):
-        base = row(data.draw(st.sampled_from([GOOD, OPEN])), number=data.draw(st.sampled_from(["F1", "F2", "F3"])))
+        base = row(
+            data.draw(st.sampled_from([GOOD, OPEN])), number=data.draw(st.sampled_from(["F1", "F2", "F3"]))
+        )
         if data.draw(st.booleans()):
             base[data.draw(st.integers(0, len(base) - 1))] = data.draw(CELLS)
         rows.append(base)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from .accounts import AccountLedger, Cash, Doc, Part
+from .accounts import AccountLedger
 from .days import month_end, month_of, month_start, on_business_day
+from .papers import Cash, Doc, Part
 
 # (rng, issued day, due day) -> calendar days late (negative: early), None: never paid.
 Lateness = Callable[[Random, int, int], int | None]

@@ -31,7 +31,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *("id", "source_id", "mapping_id", "file_name", "sha256", "status", "complete_through"),
         *("snapshot_on", "undone_at", "imported_by_id", "counts"),
     ),
-    "customers.RefusedRow": ("id", "batch_id", "row", "column", "value", "code", "params"),
+    "customers.RefusedRow": (
+        *("id", "batch_id", "row", "column", "value", "code", "params", "severity", "cells"),
+    ),
     "customers.Customer": (
         *("id", "code", "name", "kind", "country", "city", "vat_number", "registration_number", "lei"),
         *("sector", "language", "customer_since", "founded_on", "merged_into_id", "status", "parent_id"),
@@ -229,7 +231,7 @@ class Writer:
                 waves.append([])
             waves[wave].append(row)
         target = connection.ops.quote_name(apps.get_model(table.label)._meta.db_table)
-        update = f"UPDATE {target} SET {', '.join(name + ' = %s' for name in decision)} WHERE id = %s"  # noqa: S608
+        update = f"UPDATE {target} SET {', '.join(name + ' = %s' for name in decision)} WHERE id = %s"
         for wave_rows in waves:
             waiting, decided = [], []
             for row in wave_rows:
@@ -263,7 +265,7 @@ class Writer:
         stands_for = self.stands_for
         with connection.cursor() as cursor:
             cursor.executemany(
-                f"INSERT INTO {target} ({quoted}) VALUES ({marks})",  # noqa: S608 names come from the models
+                f"INSERT INTO {target} ({quoted}) VALUES ({marks})",
                 [(*(stands_for.get(v, v) for v in row), *tail) for row in rows],
             )
 

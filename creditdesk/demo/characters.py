@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from .accounts import Doc
 from .behaviour import CLEAN, Dirt, Plan, Story, drifting, late_in_months, punctual, slow, stops_paying
 from .days import business_days_after, iso, month_end, month_start, on_business_day, previous_business_day
 from .identity import lei, make_identity
 from .ordinary import SUMMER
+from .papers import Doc
 from .teller import Client, Teller
 from .words import COUNTRIES
 
@@ -85,15 +85,24 @@ class Stage:
 def _finish(stage: Stage, story: Story, *limits: tuple[int, int]) -> None:
     """Close the books and set the limits: (days ago, amount), the oldest first."""
     story.ledger.close()
-    before = None
+    before: int | None = None
     for days_ago, amount in limits:
         on = on_business_day(max(stage.complete - days_ago, stage.teller.world.start), story.ledger.country)
-        people = {} if before is None else {"proposer": "carla", "decider": "paolo"}
+        proposer, decider = ("", "") if before is None else ("carla", "paolo")
         reason = "opening_limit"
         if before is not None:
             reason = "growing_business" if amount > before else "payment_behaviour"
         comment = "" if before is None else "Yearly review"
-        stage.teller.limit(story, amount, on, before=before, reason=reason, comment=comment, **people)
+        stage.teller.limit(
+            story,
+            amount,
+            on,
+            before=before,
+            reason=reason,
+            comment=comment,
+            proposer=proposer,
+            decider=decider,
+        )
         before = amount
 
 
@@ -121,14 +130,7 @@ def slow_giant(stage: Stage) -> None:
 
 
 def sudden_collapse(stage: Stage) -> None:
-    opened = stage.day(12)
-    client = stage.client(
-        years=9,
-        terms=30,
-        status="insolvent",
-        status_on=opened,
-        status_known=business_days_after(opened, 3, "IT"),
-    )
+    client = stage.client(years=9, terms=30)
     plan = Plan(
         5, 780_000, stops_paying(punctual(-3, 1.5), stage.complete - 75), dirt=CLEAN, stop_months_ago=1
     )
@@ -143,13 +145,6 @@ def sudden_collapse(stage: Stage) -> None:
     )
     stage.teller.legal(client, "lien", stage.day(128), known=stage.day(120), source="Registro Imprese")
     stage.teller.legal(client, "protest", stage.day(40), known=stage.day(36), source="Registro protesti")
-    stage.teller.legal(
-        client,
-        "insolvency",
-        opened,
-        known=business_days_after(opened, 3, "IT"),
-        source="Tribunale di Bologna",
-    )
     stage.statements(client, 310_000_000, 0.25, 0.65)
     _finish(stage, story, (720, 9_000_000), (300, 13_000_000))
 
@@ -358,7 +353,7 @@ def fast_grower(stage: Stage) -> None:
 def recovered(stage: Stage) -> None:
     client = stage.client(years=10, terms=30)
     late = drifting(58, 0, stage.complete - 380, stage.complete - 230, 3)
-    story = stage.teller.account(client, Plan(4, 310_000, late, dirt=Dirt(promise=0.3)))
+    story = stage.teller.account(client, Plan(4, 310_000, late, dirt=replace(CLEAN, promise=0.3)))
     story.tell()
     story.promises()
     _finish(stage, story, (720, 3_000_000), (330, 1_500_000))
@@ -467,6 +462,11 @@ CHARACTERS: tuple[Character, ...] = (
     Character("late_booker", "Hartmann Elektrotechnik GmbH", "DE", "43.21", "Kassel", late_booker),
     Character("paperwork", "Duplicata & Avoir SARL", "FR", "18.12", "Dijon", paperwork),
 )
+
+
+def character_code(key: str) -> str:
+    """The customer number of a character, the same in every demo."""
+    return f"C-{[character.key for character in CHARACTERS].index(key) + 1:05d}"
 
 
 def tell_characters(teller: Teller, seed: int) -> dict[str, int]:

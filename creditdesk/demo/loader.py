@@ -22,7 +22,6 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
 from customers.models import Company, Customer, Source
 
-from .accounts import World
 from .book import Book, Writer, reset_sequences
 from .bulk import without_indexes
 from .cast import COMPANIES, TERRITORIES, collectors_of, create_people, give_access, logins, write_companies
@@ -30,6 +29,7 @@ from .characters import CHARACTERS, tell_characters
 from .days import iso, month_end, month_start, previous_business_day
 from .models import DemoLoad
 from .ordinary import tell_ordinary
+from .papers import World
 from .teller import Teller
 
 SEED = 20261
@@ -204,6 +204,7 @@ def _write_batches(world: World) -> None:
         first = month_start(world.complete, last - month)
         through = min(month_end(first), world.complete)
         for company in COMPANIES:
+            newest = (month, company) == (last, COMPANIES[0])
             pk = world.book["ImportBatch"].add(
                 company.id,
                 None,
@@ -214,10 +215,38 @@ def _write_batches(world: World) -> None:
                 None,
                 None,
                 None,
-                json.dumps({"rows": 0}),
+                json.dumps({"rows": 41, "refused": 3, "header": REFUSED_HEADER} if newest else {}),
             )
+            if newest:
+                _write_refused(world, pk)
             if world.batch_of(company.id, first) != pk:
                 raise AssertionError("batches are numbered by month and company")
+
+
+REFUSED_HEADER = ["customer", "number", "issued", "due", "currency", "amount"]
+
+
+def _write_refused(world: World, batch: int) -> None:
+    """What the newest import refused: rows somebody has to mend in the source."""
+    day = iso(world.complete)
+    rows = (
+        (14, "due", "2026-11-31", "bad_date", {"formats": "YYYY-MM-DD"}, "refused", 3),
+        (22, "amount", "1.240,5O", "bad_number", {"example": "1234.56"}, "refused", 5),
+        (37, "due", iso(world.complete - 30), "due_before_issue", {"issued_on": day}, "refused", 3),
+    )
+    for number, column, value, code, params, severity, place in rows:
+        cells = [f"IT{10000 + number}", f"F{day}/{number}", day, iso(world.complete + 30), "EUR", "1240.50"]
+        cells[place] = value
+        world.book["RefusedRow"].add(
+            batch,
+            number,
+            column,
+            value,
+            code,
+            json.dumps(params),
+            severity,
+            json.dumps(cells),
+        )
 
 
 def _analyze() -> None:

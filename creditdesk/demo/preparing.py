@@ -1,19 +1,27 @@
-"""From a loaded story to a desk at work: scores with their history, limit proposals, today's worklists.
+"""From a loaded story to a desk at work: scores with their history, the latest events, proposals, worklists.
 
-Every step may be run again and then changes nothing.
+Everything here goes through the product's own verbs and may be run again: it then changes nothing.
 """
 
 from __future__ import annotations
 
 from datetime import date, timedelta
 
-from customers.models import CreditAccount
+from creditdesk.core.audit import Actor
+from creditdesk.core.models import User
+from creditdesk.core.money import Money
+from customers.approval import propose_limit_change
+from customers.legal import record_legal_event
+from customers.limits import limit_at
+from customers.models import CreditAccount, Customer, LegalEvent, LimitChange
 from scoring.engine import rescore
 from scoring.models import ScoreHistory
-from scoring.proposals import propose_limits
+from scoring.proposals import evidence_of, propose_limits
 from scoring.statement import Scope
 from worklists.runs import build_worklists
 
+from .characters import character_code
+from .days import business_days_after, previous_business_day
 from .progress import Console
 
 HISTORY_MONTHS = 23
@@ -21,14 +29,20 @@ HISTORY_UP_TO = 5000
 
 
 def prepare(as_of: date, console: Console) -> None:
-    """Score everyone (the month-ends of two years first), propose limit changes, build the worklists."""
-    score_history(as_of, console)
+    """Score everyone, propose limit changes, build the worklists of a loaded story."""
     console.step("scoring everyone")
     rescore(as_of)
+    propose_for_the_grower(as_of)
     console.step("proposing limit changes")
     propose_limits(as_of)
     console.step("building today's worklists")
     build_worklists(as_of)
+
+
+def bring_up_to_date(as_of: date, console: Console) -> None:
+    """What happened to the story's customers after its ledger was written: past scores and the latest events."""
+    score_history(as_of, console)
+    latest_events(as_of)
 
 
 def score_history(as_of: date, console: Console) -> None:
@@ -43,6 +57,43 @@ def score_history(as_of: date, console: Console) -> None:
     for number, day in enumerate(month_ends(as_of, HISTORY_MONTHS), start=1):
         rescore(day, Scope.of([pk for pk, first in since.items() if first is None or first <= day]))
         console(f"{day:%b %Y} ({number} of {HISTORY_MONTHS})")
+
+
+def latest_events(as_of: date) -> None:
+    """The two insolvencies of the story: a company's limit is cut at once, a sole trader's waits for a person."""
+    controller = Actor.person(User.objects.get(username="carla"))
+    for key, days_ago, days_to_hear, source in (
+        ("collapse", 12, 3, "Tribunale di Bologna"),
+        ("sole_trader", 7, 3, "Tribunale di Lucca"),
+    ):
+        opened = as_of.toordinal()
+        for _day in range(days_ago):
+            opened = previous_business_day(opened, "IT")
+        record_legal_event(
+            Customer.objects.get(code=character_code(key)),
+            LegalEvent.Kind.INSOLVENCY,
+            effective_on=date.fromordinal(opened),
+            known_on=date.fromordinal(business_days_after(opened, days_to_hear, "IT")),
+            source=source,
+            actor=controller,
+        )
+
+
+def propose_for_the_grower(as_of: date) -> None:
+    """The controller's own proposal, once: the fast grower needs room."""
+    account = CreditAccount.objects.select_related("customer").get(customer__code=character_code("grower"))
+    base = limit_at(account, as_of).base
+    if base is None or LimitChange.objects.filter(account=account, as_of=as_of).exists():
+        return
+    propose_limit_change(
+        account,
+        Money(base.minor * 3 // 2, base.currency),
+        actor=Actor.person(User.objects.get(username="carla")),
+        as_of=as_of,
+        reason_code="growing_business",
+        comment="Orders doubled within a year, always paid on time.",
+        evidence=evidence_of(account, as_of),
+    )
 
 
 def month_ends(as_of: date, months: int) -> list[date]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 
@@ -22,3 +23,15 @@ class Console:
     def __call__(self, text: str) -> None:
         if time.monotonic() - self.last >= QUIET_SECONDS:
             self.step(text)
+
+
+class Quiet(io.TextIOBase):
+    """A stream whose lines count as progress: shown only when nothing else was for two seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+
+    def write(self, text: str) -> int:
+        if line := text.strip():
+            self.console(line)
+        return len(text)

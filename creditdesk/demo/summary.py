@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from importlib.util import find_spec
 
 from django.db.models import Count
 
@@ -12,6 +11,9 @@ from creditdesk.core.money import format_money
 from customers.models import Customer, LimitChange
 from kpis.report import kpi_report
 from scoring.models import AccountScore
+from worklists.causes import say_cause
+from worklists.models import WorklistRow
+from worklists.steps import say_step
 
 from .cast import PASSWORD, SHOWN_LOGINS
 
@@ -39,12 +41,6 @@ def summary(as_of: date) -> Iterator[str]:
 
 
 def _worklist(as_of: date) -> Iterator[str]:
-    if find_spec("worklists.runs") is None:
-        return
-    from worklists.causes import say_cause
-    from worklists.models import WorklistRow
-    from worklists.steps import say_step
-
     rows = WorklistRow.objects.filter(run__as_of=as_of, lane=WorklistRow.Lane.NORMAL, collector__isnull=False)
     fullest = rows.values("collector", "collector__username").annotate(n=Count("pk")).order_by("-n").first()
     if fullest is None:

@@ -8,12 +8,13 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from .accounts import AccountLedger, World
+from .accounts import AccountLedger
 from .behaviour import Plan, Story
 from .book import Book
 from .cast import TERRITORIES, Territory
 from .days import iso
 from .identity import Identity, iban
+from .papers import World
 
 
 @dataclass(slots=True)

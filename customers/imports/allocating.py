@@ -120,7 +120,8 @@ def _allocate(
     kind = "cash" if key is not None else "credit"
     stored = ("payment", payment_id) if key is not None else ("credit", credit_invoice)
     left = amount - settled.get((*stored, "all"), 0) if stored[1] else amount
-    received, taken, planned = iso(received), [], []
+    received, planned = iso(received), []
+    taken: list[tuple[Any, int]] = []
     for reference in parse_references(refs, target.spec.reference_separator, amounts, currency):
         documents = opens.get(reference.number, [])
         years = {o.fiscal_year for o in documents} if reference.year is None else {reference.year}

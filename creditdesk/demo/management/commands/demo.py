@@ -13,9 +13,10 @@ from django.db import connection
 from creditdesk.core.clock import business_date
 from creditdesk.demo.loader import DemoRefused, is_demo, load_story, reset_demo
 from creditdesk.demo.models import DemoLoad
-from creditdesk.demo.preparing import prepare
-from creditdesk.demo.progress import Console
+from creditdesk.demo.preparing import bring_up_to_date, prepare
+from creditdesk.demo.progress import Console, Quiet
 from creditdesk.demo.serving import CannotServe, Site, free_port
+from creditdesk.demo.summary import summary
 
 
 class Command(BaseCommand):
@@ -41,16 +42,17 @@ class Command(BaseCommand):
         if settings.PRODUCTION:
             raise CommandError("The demo has logins with a known password: it does not run in production.")
         console.step(f"preparing the database ({_database_name()})")
-        call_command("migrate", verbosity=0)
+        call_command("migrate", verbosity=1, stdout=Quiet(console))
         try:
             as_of = self._load(console, options)
+            # From here on this process, too, lives on the story's day.
+            settings.BUSINESS_DATE = as_of
         except DemoRefused as error:
             raise CommandError(str(error)) from error
+        bring_up_to_date(as_of, console)
         prepare(as_of, console)
         console.step("ready")
         self.stdout.write("")
-        from creditdesk.demo.summary import summary
-
         for line in summary(as_of):
             self.stdout.write(line)
         if options["no_serve"]:

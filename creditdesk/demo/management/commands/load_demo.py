@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from creditdesk.core.clock import business_date
 from creditdesk.demo.loader import SEED, DemoRefused, is_demo, load_story, reset_demo
+from creditdesk.demo.preparing import bring_up_to_date
 from creditdesk.demo.progress import Console
 
 
@@ -27,17 +28,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        started = time.monotonic()
+        console = Console(self.stdout.write)
         as_of = options["as_of"] or business_date()
         try:
             if options["reset"] and is_demo():
                 self.stdout.write("emptying the demo database")
                 reset_demo()
-            loaded = load_story(
-                as_of, options["customers"], seed=options["seed"], progress=Console(self.stdout.write)
-            )
+            loaded = load_story(as_of, options["customers"], seed=options["seed"], progress=console)
         except DemoRefused as error:
             raise CommandError(str(error)) from error
+        bring_up_to_date(as_of, console)
         load = loaded.load
         if not loaded.created:
             self.stdout.write(
@@ -47,5 +47,5 @@ class Command(BaseCommand):
         counts = load.counts
         self.stdout.write(
             f"loaded {counts['customer']:,} customers, {counts['invoice']:,} documents, "
-            f"{counts['payment']:,} payments as of {as_of} in {time.monotonic() - started:.1f} s"
+            f"{counts['payment']:,} payments as of {as_of} in {time.monotonic() - console.started:.1f} s"
         )

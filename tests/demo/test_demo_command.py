@@ -1,0 +1,126 @@
+"""The whole command with real processes: it serves, and stops everything when told to."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from creditdesk.demo.serving import CannotServe, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def processes_of(marker):
+    """Command lines of living processes with this marker in their environment (Linux)."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and marker in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_bytes())
+        except OSError:
+            continue
+    return [line for line in found if line]
+
+
+def test_a_busy_port_gives_the_next_free_one():
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        taken = busy.getsockname()[1]
+        assert free_port(taken) > taken
+
+
+def test_no_free_port_is_said(monkeypatch):
+    monkeypatch.setattr("creditdesk.demo.serving.TRIED_PORTS", 1)
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        with pytest.raises(CannotServe, match="--port"):
+            free_port(busy.getsockname()[1])
+
+
+@pytest.fixture
+def environment(tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "DATABASE_URL"}
+    return environment | {
+        "SQLITE_FILE": str(tmp_path / "demo.sqlite3"),
+        "CREDITDESK_TEST_MARK": tmp_path.name,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def command(*arguments):
+    return [sys.executable, str(ROOT / "manage.py"), "demo", "--as-of", "2026-11-20", *arguments]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+def test_demo_serves_and_ctrl_c_stops_everything(environment, tmp_path):
+    if connection.vendor != "sqlite":
+        pytest.skip("once is enough: the command makes a SQLite file of its own")
+    log = tmp_path / "out.txt"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        wanted = probe.getsockname()[1]
+    marker = f"CREDITDESK_TEST_MARK={tmp_path.name}".encode()
+    with log.open("wb") as out:
+        demo = subprocess.Popen(
+            command("--customers", "40", "--port", str(wanted)),
+            cwd=ROOT,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 120
+        while "Open http://" not in log.read_text():
+            assert demo.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        url = log.read_text().split("Open ")[1].split()[0]
+        with urllib.request.urlopen(url + "healthz", timeout=5) as answer:
+            assert answer.status == 200
+        # The workers beside it: main process and cluster.
+        while not any(b"qcluster" in line for line in processes_of(marker)):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        asked = time.monotonic()
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(20) == 0, log.read_text()
+        assert time.monotonic() - asked < 15
+        assert processes_of(marker) == []
+    finally:
+        if demo.poll() is None:
+            demo.kill()
+            demo.wait()
+    text = log.read_text()
+    for said in ("Business date 2026-11-20", "proposals waiting", "Worklist of", "password: demo", "stopped"):
+        assert said in text
+
+
+def test_running_again_is_safe_and_reset_makes_it_anew(environment):
+    if connection.vendor != "sqlite":
+        pytest.skip("once is enough: the command makes a SQLite file of its own")
+
+    def run(*arguments):
+        return subprocess.run(
+            command("--no-serve", *arguments), cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+
+    first = run("--customers", "30")
+    again = run()
+    other = run("--customers", "31")
+    anew = run("--customers", "31", "--reset")
+    assert first.returncode == again.returncode == anew.returncode == 0, (
+        first.stderr + again.stderr + anew.stderr
+    )
+    facts = [text.split("Business date")[1] for text in (first.stdout, again.stdout)]
+    assert facts[0] == facts[1]
+    assert other.returncode != 0 and "--reset" in other.stderr
+    assert "customers                    31" in anew.stdout

@@ -179,6 +179,7 @@ def copy_floor(path: Path, layout: str) -> int:
             FROM floor f JOIN customers_invoice i ON i.source_id = %(source)s AND i.number = f.number""",
             ids,
         )
+        cursor.execute("ANALYZE customers_instalment")
         if settled:
             cursor.execute(
                 """INSERT INTO customers_payment (effective_on, known_on, recorded_at, key, instrument, currency,
@@ -188,6 +189,7 @@ def copy_floor(path: Path, layout: str) -> int:
                 FROM floor f JOIN customers_invoice i ON i.source_id = %(source)s AND i.number = f.number""",
                 ids,
             )
+            cursor.execute("ANALYZE customers_payment")
             cursor.execute(
                 """INSERT INTO customers_allocation (effective_on, known_on, recorded_at, kind, currency, amount,
                     account_amount, days_late, account_id, instalment_id, payment_id)

@@ -32,9 +32,12 @@ def counts(user: User) -> dict[str, int]:
 def _count(user: User) -> dict[str, int]:
     found: dict[str, int] = {}
     scope = account_scope(user, "account__")
-    if user.has_perm("customers.decide_limitchange"):
+    if user.has_perm("customers.view_limitchange"):
         waiting = LimitChange.objects.filter(scope, status=LimitChange.Status.PROPOSED)
-        found["proposals"] = waiting.exclude(proposer=user).count()
+        if user.has_perm("customers.decide_limitchange"):
+            # Four eyes: one's own proposals wait for somebody else.
+            waiting = waiting.exclude(proposer=user)
+        found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
     if user.has_perm("customers.view_refusedrow"):

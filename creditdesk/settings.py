@@ -116,6 +116,7 @@ TEMPLATES = [
     }
 ]
 
+LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
 
 # DATABASE_URL empty: one SQLite file, tuned so that web and workers share it without "database is locked".

@@ -210,7 +210,7 @@ def withdraw_limit_change(change: LimitChange, *, actor: Actor, reason: str, on:
     own = (
         waiting.proposer_id == actor.user.pk
         if actor.user
-        else _KINDS.get(actor.kind) == waiting.proposer_kind
+        else _KINDS.get(AuditEntry.ActorKind(actor.kind)) == waiting.proposer_kind
     )
     if not own:
         raise ApprovalError(

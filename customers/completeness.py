@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 
@@ -28,7 +29,7 @@ def complete_through_all(
     return oldest_of_latest(companies.values_list("pk", "day"))
 
 
-def latest_days(recorded_by: datetime | None = None) -> QuerySet[Company]:
+def latest_days(recorded_by: datetime | None = None) -> QuerySet[Company, Any]:
     """Companies, one row per ledger source, with the latest complete `day` of that source (or None)."""
     delivered = Q(sources__batches__status=ImportBatch.Status.COMMITTED, sources__is_ledger=True)
     if recorded_by is not None:

@@ -13,7 +13,6 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
@@ -23,11 +22,6 @@ from customers.models import CreditAccount, CreditHold, Customer, LimitChange
 from customers.status import status_at
 
 STOPPING = (Customer.Status.ON_HOLD, Customer.Status.INSOLVENT, Customer.Status.CLOSED)
-
-HOLD_REASONS = {
-    "insolvency": gettext_lazy("insolvency proceedings opened; a person has to decide"),
-    "person": gettext_lazy("placed by a person"),
-}
 
 
 class HoldError(ValueError):

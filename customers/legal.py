@@ -7,6 +7,7 @@ stops new business, and the cut waits for a named person, whose decision release
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -19,12 +20,12 @@ from customers.approval import (
     propose_limit_change,
     supersede_waiting,
 )
+from customers.attributes import set_status
 from customers.events import legal_event_recorded
 from customers.holds import place_hold
 from customers.limit_evidence import gather_evidence
 from customers.limits import limit_at
 from customers.models import CreditAccount, Customer, LegalEvent, LimitChange
-from customers.status import record_status
 
 INSOLVENCY_ACTOR = Actor.policy("insolvency")
 
@@ -74,20 +75,13 @@ def record_legal_event(
 
 
 def _stop_business(customer: Customer, event: LegalEvent) -> None:
-    record_status(
-        customer,
-        Customer.Status.INSOLVENT,
-        effective_on=event.effective_on,
-        known_on=event.known_on,
-        reason_code="insolvency",
-        actor=INSOLVENCY_ACTOR,
-    )
+    _mark_insolvent(customer, event)
     accounts = list(
         CreditAccount.objects.filter(customer=customer).select_related("customer", "company").order_by("pk")
     )
     evidence = gather_evidence(accounts, event.known_on)
     for account in accounts:
-        why = {
+        why: dict[str, Any] = {
             "reason_code": "insolvency",
             "params": {"on": event.effective_on, "source": event.source, "event": event.pk},
             "evidence": evidence[account.pk],
@@ -98,6 +92,22 @@ def _stop_business(customer: Customer, event: LegalEvent) -> None:
             apply_automatic_cut(
                 account, Money.zero(account.currency), actor=INSOLVENCY_ACTOR, on=event.known_on, **why
             )
+
+
+def _mark_insolvent(customer: Customer, event: LegalEvent) -> None:
+    # A status recorded for a later day would hide one that starts with the event: then it starts when known.
+    for on in (event.effective_on, event.known_on):
+        customer.refresh_from_db(fields=["status"])
+        if customer.status != Customer.Status.INSOLVENT:
+            set_status(
+                customer,
+                Customer.Status.INSOLVENT,
+                on=on,
+                known_on=event.known_on,
+                actor=INSOLVENCY_ACTOR,
+                reason_code="insolvency",
+            )
+    customer.refresh_from_db(fields=["status"])
 
 
 def _hold_until_decided(account: CreditAccount, on: date, why: dict) -> None:

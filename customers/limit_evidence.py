@@ -52,7 +52,7 @@ def gather_evidence(accounts: Sequence[CreditAccount], as_of: date) -> dict[int,
     for _receiver, answer in limit_evidence_wanted.send(
         sender=CreditAccount, accounts=list(accounts), as_of=as_of
     ):
-        for pk, extra in (answer or {}).items():
+        for pk, extra in (answer or {}).items():  # type: ignore[union-attr]
             evidence[pk] |= extra
     return evidence
 

@@ -32,9 +32,9 @@ PERSON_REASONS = {
 MACHINE_REASONS = {
     "insolvency": _("Insolvency proceedings opened on %(on)s (%(source)s)"),
     "opening_limit": _("Limit taken over from %(source)s"),
-    "first_limit": _("First limit: %(cap)s gives %(target)s"),
-    "policy_rise": _("Room to rise: %(cap)s allows %(target)s, in steps of at most %(step)s %%"),
-    "policy_cut": _("Above what policy allows: %(cap)s gives %(target)s"),
+    "first_limit": _("First limit. %(cap)s: %(target)s"),
+    "policy_rise": _("Room to rise. %(cap)s: %(target)s; at most %(step)s %% at once"),
+    "policy_cut": _("Above the policy. %(cap)s: %(target)s"),
     "declined": _("Score %(score)s %(grade)s: new credit is declined"),
 }
 
@@ -42,10 +42,10 @@ REASONS: dict[str, Any] = {**PERSON_REASONS, **MACHINE_REASONS}
 
 # Which cap of the limit policy binds (scoring/limit_policy.py); named here because reasons speak of them.
 CAP_LABELS = {
-    "behaviour": _("the need for credit by purchases"),
-    "policy": _("the policy's ceiling for the grade"),
-    "capacity": _("the share of the customer's equity"),
-    "concentration": _("the share of all receivables"),
+    "behaviour": _("Need by purchases"),
+    "policy": _("Ceiling of the grade"),
+    "capacity": _("Share of equity"),
+    "concentration": _("Share of all receivables"),
 }
 
 

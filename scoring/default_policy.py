@@ -10,10 +10,10 @@ from scoring.models import LimitPolicy, LimitPolicyGrade
 
 # Grade: (ceiling in cents of EUR, share of the needed credit in percent).
 GRADES = {
-    "A": (50_000_000, 150),
-    "B": (20_000_000, 120),
+    "A": (50_000_000, 200),
+    "B": (20_000_000, 150),
     "C": (7_500_000, 100),
-    "D": (2_500_000, 60),
+    "D": (2_500_000, 50),
     "E": (0, 0),
 }
 
@@ -24,7 +24,12 @@ def ensure_default_policy() -> LimitPolicy:
     existing = LimitPolicy.objects.filter(segment__isnull=True).order_by("version").first()
     if existing is not None:
         return existing
-    policy = LimitPolicy.objects.create(version=1, valid_from=date(2000, 1, 1))
+    policy = LimitPolicy.objects.create(
+        version=1,
+        valid_from=date(2000, 1, 1),
+        # A fifth off is worth a person's time; a tenth would fill the inbox with rounding.
+        material_percent=20,
+    )
     LimitPolicyGrade.objects.bulk_create(
         LimitPolicyGrade(policy=policy, grade=grade, ceiling=ceiling, need_percent=percent)
         for grade, (ceiling, percent) in GRADES.items()

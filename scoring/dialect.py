@@ -33,6 +33,10 @@ class Dialect:
     def probability(self, odds_power: str) -> str:
         raise NotImplementedError
 
+    def fenced(self, sql: str) -> str:
+        """A subquery whose columns are computed once, not again wherever the outer query names them."""
+        raise NotImplementedError
+
     def ids(self, ids: Collection[int]) -> Any:
         raise NotImplementedError
 
@@ -58,12 +62,16 @@ class PostgreSQL(Dialect):
         return {
             "days": lambda a, b: f"(({a}) - ({b}))",
             "ratio": lambda a, b: f"CAST(round(CAST({a} AS numeric) / ({b}), 6) AS double precision)",
-            "least": lambda a, b: f"LEAST({a}, {b})",
+            "least": lambda *some: f"LEAST({', '.join(some)})",
+            "greatest": lambda *some: f"GREATEST({', '.join(some)})",
             "isin": lambda column, parameter: f"{column} = ANY({parameter})",
         }
 
     def probability(self, odds: str) -> str:
         return f"round(CAST(1.0 / (1.0 + {odds}) AS numeric), 4)"
+
+    def fenced(self, sql: str) -> str:
+        return f"({sql} OFFSET 0)"
 
     def ids(self, ids: Collection[int]) -> Any:
         return sorted(ids)
@@ -80,12 +88,16 @@ class SQLite(Dialect):
         return {
             "days": lambda a, b: f"CAST(julianday({a}) - julianday({b}) AS INTEGER)",
             "ratio": lambda a, b: f"round(CAST({a} AS REAL) / ({b}), 6)",
-            "least": lambda a, b: f"MIN({a}, {b})",
+            "least": lambda *some: f"MIN({', '.join(some)})",
+            "greatest": lambda *some: f"MAX({', '.join(some)})",
             "isin": lambda column, parameter: f"{column} IN (SELECT value FROM json_each({parameter}))",
         }
 
     def probability(self, odds: str) -> str:
         return f"round(1.0 / (1.0 + {odds}), 4)"
+
+    def fenced(self, sql: str) -> str:
+        return f"(WITH fenced AS MATERIALIZED ({sql}) SELECT * FROM fenced)"
 
     def ids(self, ids: Collection[int]) -> Any:
         return json.dumps(sorted(ids))

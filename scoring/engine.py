@@ -131,10 +131,10 @@ def _plan_for_bulk(cursor: Any, using: str, scope: Scope) -> None:
     """Whole-book passes read every table once; random index walks and compilation only lose (measured)."""
     if connections[using].vendor != "postgresql":
         return
+    settings = {"jit": "off", "work_mem": "64MB"}
     if scope.shape == "all":
-        cursor.execute("SELECT set_config('enable_indexscan', 'off', true), set_config('jit', 'off', true)")
-    else:
-        cursor.execute("SELECT set_config('jit', 'off', true)")
+        settings |= {"enable_indexscan": "off", "enable_bitmapscan": "off"}
+    cursor.execute("SELECT " + ", ".join(f"set_config('{k}', '{v}', true)" for k, v in settings.items()))
 
 
 def _is_month_end(day: date) -> bool:

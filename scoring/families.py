@@ -19,11 +19,13 @@ _TO_ACCOUNT = (
     "ELSE i.account_amount * (({x}) * 100000 / i.amount) / 100000 END"
 )
 
+# PostgreSQL sums bigints to numeric, which would no longer divide like integers: hence the casts.
 # Current view: the stored open amount plus what was allocated after the date. No allocation before it is read.
 MOVED_CURRENT = """
 SELECT al.instalment_id,
-  SUM(CASE WHEN al.effective_on > {as_of} THEN al.amount ELSE 0 END) AS later,
-  SUM(CASE WHEN al.effective_on <= {as_of} AND w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS lost
+  CAST(SUM(CASE WHEN al.effective_on > {as_of} THEN al.amount ELSE 0 END) AS bigint) AS later,
+  CAST(SUM(CASE WHEN al.effective_on <= {as_of} AND w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS bigint)
+    AS lost
 FROM customers_allocation al
 LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
 WHERE seen(al) AND scope(al.account_id) AND al.instalment_id IS NOT NULL
@@ -35,8 +37,8 @@ TOUCHED_CURRENT = "(i.open_amount > 0 OR m.instalment_id IS NOT NULL)"
 
 # Any other view: the counters speak of today's knowledge, so balances come from the allocations themselves.
 MOVED_OTHER = """
-SELECT al.instalment_id, SUM(al.amount) AS settled,
-  SUM(CASE WHEN w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS lost
+SELECT al.instalment_id, CAST(SUM(al.amount) AS bigint) AS settled,
+  CAST(SUM(CASE WHEN w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS bigint) AS lost
 FROM customers_allocation al
 LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
 WHERE seen(al) AND scope(al.account_id) AND al.instalment_id IS NOT NULL AND al.effective_on <= {as_of}
@@ -46,7 +48,7 @@ OPEN_OTHER = "(i.amount - COALESCE(m.settled, 0))"
 TOUCHED_OTHER = "(m.instalment_id IS NULL OR m.settled < i.amount OR m.lost > 0)"
 
 DISPUTED = """
-SELECT di.instalment_id, SUM(di.amount) AS disputed
+SELECT di.instalment_id, CAST(SUM(di.amount) AS bigint) AS disputed
 FROM customers_disputeitem di JOIN customers_dispute dp ON dp.id = di.dispute_id
 WHERE seen(dp) AND scope(dp.account_id) AND dp.effective_on <= {as_of} AND dispute_open(dp)
 GROUP BY di.instalment_id
@@ -68,29 +70,11 @@ WHERE i.open_at > 0 OR i.lost > 0
 
 _NOT_REVERSED = (
     "NOT EXISTS (SELECT 1 FROM customers_allocation r WHERE r.reverses_id = al.id "
-    "AND seen(r) AND r.effective_on <= {as_of})"
+    "AND seen(r) AND r.effective_on <= {as_of} AND scope(r.account_id))"
 )
 
-# Cash knows its days late, so its due day needs no join (`effective_on - days_late`).
-PARTS = f"""
-SELECT al.account_id, days({{judged}}, al.effective_on) + al.days_late AS due_ago,
-  al.days_late + least(0, days({{judged}}, al.effective_on)) AS late, al.account_amount AS weight
-FROM customers_allocation al
-WHERE seen(al) AND scope(al.account_id) AND al.kind = 'cash' AND al.amount > 0 AND al.effective_on <= {{as_of}}
-  AND {_NOT_REVERSED}
-UNION ALL
-SELECT al.account_id, days({{judged}}, i.due_on),
-  days(least(al.settled_after, {{judged}}), i.due_on), al.account_amount
-FROM customers_allocation al JOIN customers_instalment i ON i.id = al.instalment_id
-WHERE seen(al) AND scope(al.account_id) AND al.kind = 'inferred' AND al.amount > 0
-  AND al.effective_on <= {{as_of}} AND al.settled_after > i.due_on AND {_NOT_REVERSED}
-UNION ALL
-SELECT account_id, days({{judged}}, due_on), days({{judged}}, due_on), clean + lost
-FROM rest WHERE due_on < {{judged}} AND clean + lost > 0
-"""
-
-LATENESS = """
-SELECT account_id,
+# What each source of parts adds up to; the window is applied where the rows are read.
+_LATENESS = """
   SUM(weight) AS weight,
   SUM(weight * late) FILTER (WHERE late > 0) AS weighted_days,
   SUM(weight) FILTER (WHERE due_ago <= {recent}) AS weight_recent,
@@ -98,22 +82,67 @@ SELECT account_id,
   SUM(weight) FILTER (WHERE late > 0) AS late,
   SUM(weight) FILTER (WHERE late > 15) AS late15,
   SUM(weight) FILTER (WHERE late > 30) AS late30,
-  MAX(late) AS max_days
-FROM part
-WHERE due_ago > 0 AND due_ago <= {window}
+  MAX(late) AS max_days"""
+_SUMS = "weight weighted_days weight_recent weighted_days_recent late late15 late30".split()
+
+# Cash knows its days late, so its due day needs no join (`effective_on - days_late`).
+CASH = f"""
+SELECT account_id, {_LATENESS} FROM (
+  SELECT al.account_id, al.account_amount AS weight, days({{judged}}, al.effective_on) + al.days_late AS due_ago,
+    al.days_late + least(0, days({{judged}}, al.effective_on)) AS late
+  FROM customers_allocation al
+  WHERE seen(al) AND scope(al.account_id) AND al.kind = 'cash' AND al.amount > 0
+    AND al.effective_on <= {{as_of}} AND {_NOT_REVERSED}
+) part
+WHERE due_ago > 0 AND due_ago <= {{window}}
 GROUP BY account_id
 """
 
-OPEN = """
-SELECT account_id,
-  SUM(clean) FILTER (WHERE due_on < {judged}) AS overdue,
-  SUM(clean) FILTER (WHERE due_on < {judged_window}) AS overdue_old,
-  SUM(clean) FILTER (WHERE days({judged}, due_on) > 60) AS overdue60,
-  COUNT(*) FILTER (WHERE due_on < {judged} AND clean > 0) AS overdue_count,
-  MAX(CASE WHEN due_on < {judged} AND clean > 0 THEN days({judged}, due_on) END) AS oldest_days,
-  SUM(open - clean) AS disputed
-FROM rest
+INFERRED = f"""
+SELECT account_id, {_LATENESS} FROM (
+  SELECT al.account_id, al.account_amount AS weight, days({{judged}}, i.due_on) AS due_ago,
+    days(least(al.settled_after, {{judged}}), i.due_on) AS late
+  FROM customers_allocation al JOIN customers_instalment i ON i.id = al.instalment_id
+  WHERE seen(al) AND scope(al.account_id) AND al.kind = 'inferred' AND al.amount > 0
+    AND al.effective_on <= {{as_of}} AND al.settled_after > i.due_on AND {_NOT_REVERSED}
+) part
+WHERE due_ago > 0 AND due_ago <= {{window}}
 GROUP BY account_id
+"""
+
+_DUE = "due_ago > 0 AND due_ago <= {window}"
+OPEN = f"""
+SELECT account_id,
+  SUM(clean) FILTER (WHERE due_ago > 0) AS overdue,
+  SUM(clean) FILTER (WHERE due_ago > {{window}}) AS overdue_old,
+  SUM(clean) FILTER (WHERE due_ago > 60) AS overdue60,
+  SUM(CASE WHEN due_ago > 0 AND clean > 0 THEN 1 ELSE 0 END) AS overdue_count,
+  MAX(CASE WHEN due_ago > 0 AND clean > 0 THEN due_ago END) AS oldest_days,
+  SUM(open - clean) AS disputed,
+  SUM(weight) FILTER (WHERE {_DUE}) AS weight,
+  SUM(weight * due_ago) FILTER (WHERE {_DUE}) AS weighted_days,
+  SUM(weight) FILTER (WHERE due_ago > 0 AND due_ago <= {{recent}}) AS weight_recent,
+  SUM(weight * due_ago) FILTER (WHERE due_ago > 0 AND due_ago <= {{recent}}) AS weighted_days_recent,
+  SUM(weight) FILTER (WHERE {_DUE}) AS late,
+  SUM(weight) FILTER (WHERE {_DUE} AND due_ago > 15) AS late15,
+  SUM(weight) FILTER (WHERE {_DUE} AND due_ago > 30) AS late30,
+  MAX(CASE WHEN {_DUE} AND weight > 0 THEN due_ago END) AS max_days
+FROM (
+  SELECT account_id, open, clean, clean + lost AS weight, days({{judged}}, due_on) AS due_ago FROM ({REST}) rest
+) rest
+GROUP BY account_id
+"""
+
+LATENESS = f"""
+SELECT a.id AS account_id,
+  {", ".join(f"COALESCE(cash.{c}, 0) + COALESCE(inferred.{c}, 0) + COALESCE(o.{c}, 0) AS {c}" for c in _SUMS)},
+  greatest(COALESCE(cash.max_days, -9999), COALESCE(inferred.max_days, -9999), COALESCE(o.max_days, -9999))
+    AS max_days
+FROM customers_creditaccount a
+LEFT JOIN cash ON cash.account_id = a.id
+LEFT JOIN inferred ON inferred.account_id = a.id
+LEFT JOIN o ON o.account_id = a.id
+WHERE scope(a.id)
 """
 
 BILLED = """
@@ -211,10 +240,10 @@ WHERE customer_scope(cu.id)
 # In order of definition; `moved` (first of all) depends on the view.
 CTES = (
     ("disputed", DISPUTED),
-    ("rest", REST),
-    ("part", PARTS),
-    ("l", LATENESS),
+    ("cash", CASH),
+    ("inferred", INFERRED),
     ("o", OPEN),
+    ("l", LATENESS),
     ("b", BILLED),
     ("p", PROMISES),
     ("d", DISPUTES),
@@ -223,5 +252,3 @@ CTES = (
     ("status", STATUS),
     ("c", CUSTOMER),
 )
-# Read by more than one family, or joined: SQLite would compute them anew for each reader.
-SHARED = {"moved", "disputed", "rest", "l", "o", "b", "p", "d", "m", "legal", "status", "c"}

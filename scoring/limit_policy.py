@@ -162,7 +162,13 @@ def recommend_limit(inputs: LimitInputs, policy: PolicyTerms) -> LimitRecommenda
     """The recommended limit of one account with every cap, which of them binds, and why."""
     caps = _caps(inputs, policy)
     bound_by, target = _smallest(inputs, policy, caps)
-    made = {"inputs": inputs, "policy": policy, "caps": caps, "bound_by": bound_by, "target": target}
+    made: dict[str, Any] = {
+        "inputs": inputs,
+        "policy": policy,
+        "caps": caps,
+        "bound_by": bound_by,
+        "target": target,
+    }
 
     def keep(why: str) -> LimitRecommendation:
         return LimitRecommendation(**made, amount=inputs.current, keep=why, reason_code="", params={})

@@ -163,8 +163,7 @@ class _Builder:
         moved = families.MOVED_CURRENT if self.view == "current" else families.MOVED_OTHER
         ctes = (("moved", moved), *families.CTES)
         return "WITH " + ",\n".join(
-            f"{name} AS {self.speech.materialized if name in families.SHARED else ''}({self.family(sql)})"
-            for name, sql in ctes
+            f"{name} AS {self.speech.materialized}({self.family(sql)})" for name, sql in ctes
         )
 
     def signals(self) -> str:
@@ -192,12 +191,14 @@ class _Builder:
         pointed = ", ".join(f"{self.points(name)} AS {name}_points" for name in names)
         total = " + ".join([str(card.base_points), *(f"p.{name}_points" for name in names)])
         odds = f"{card.odds_at_anchor} * POWER(2.0, (f.score - {card.anchor_score}) * 1.0 / {card.points_to_double})"
+        fenced = self.speech.fenced
+        signals = fenced(self.signals())
+        scored = fenced(f"SELECT s.*, {pointed} FROM {signals} s")
+        summed = fenced(f"SELECT p.*, {total} AS score, {card.depth_sql('p')} AS depth FROM {scored} p")
         return (
             f"SELECT f.*, {card.grade_sql('f')} AS grade, "
             f"CASE WHEN f.insolvent = 1 THEN 1 ELSE {self.speech.probability(odds)} END AS pd, "
-            f"{card.recommendation_sql('f')} AS recommendation FROM ("
-            f"SELECT p.*, {total} AS score, {card.depth_sql('p')} AS depth FROM ("
-            f"SELECT s.*, {pointed} FROM ({self.signals()}) s) p) f"
+            f"{card.recommendation_sql('f')} AS recommendation FROM {summed} f"
         )
 
 

@@ -94,7 +94,7 @@ def open_items(
         JOIN {company} co ON co.id = a.company_id
         LEFT JOIN {person} u ON u.id = a.collector_id
         WHERE {condition}{extra} ORDER BY items.due_on, items.id{page}
-    """.format(**tables, condition=CONDITIONS[figure], extra=extra, page=page)  # noqa: S608
+    """.format(**tables, condition=CONDITIONS[figure], extra=extra, page=page)
     for row in select([as_of], scope, view, body, [*params, *page_params]):
         pk, customer_id, code, name, company, document, number, issued, due, bucket, ccy, *rest = row
         amount, open_minor, disputed, collector = rest
@@ -136,7 +136,7 @@ def open_items_totals(
     body = f"""
         SELECT currency, COUNT(*), SUM(minor), SUM(disputed) FROM items
         WHERE {CONDITIONS[figure]}{extra} GROUP BY currency ORDER BY currency
-    """  # noqa: S608 - conditions come from the table above
+    """
     return [
         Total(ccy, rows, Money(int(minor), ccy), Money(int(disputed), ccy))
         for ccy, rows, minor, disputed in select([as_of], scope, view, body, params)
@@ -196,7 +196,7 @@ def account_ageing(
         JOIN {Company._meta.db_table} co ON co.id = a.company_id
         LEFT JOIN {get_user_model()._meta.db_table} u ON u.id = a.collector_id
         {where} ORDER BY {order.replace("g.", "r.")}{page}
-    """  # noqa: S608 - bucket names and table names only
+    """
     found = []
     for row in select([as_of], scope, view, body, params):
         account_id, customer_id, code, name, company, collector, ccy, *parts, total, oldest = row

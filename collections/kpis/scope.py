@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from creditdesk.core.facts import CURRENT, View
@@ -50,9 +50,9 @@ class Scope:
     def _collected_then(self, view: View) -> QuerySet[CreditAccount]:
         seen: Any = CollectorAssignment.objects.filter(view.q(), account_id=OuterRef("pk"))
         then = seen.order_by("-effective_on", "-pk").values("collector_id")[:1]
-        return CreditAccount.objects.annotate(then=Coalesce(Subquery(then), F("collector_id"))).filter(
-            then=self.collector_id
-        )
+        return CreditAccount.objects.annotate(
+            then=Coalesce(Subquery(then), F("collector_id"), output_field=BigIntegerField())
+        ).filter(then=self.collector_id)
 
 
 EVERYTHING = Scope()

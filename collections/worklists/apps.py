@@ -11,7 +11,8 @@ class WorklistsConfig(AppConfig):
     def ready(self) -> None:
         from creditdesk.core.schedules import register
         from customers import events
-        from worklists import pending
+        from dunning.events import reminder_failed
+        from worklists import actions, pending
 
         events.ledger_changed.connect(pending.ledger_changed, dispatch_uid="worklists.ledger_changed")
         events.promise_moved.connect(pending.promise_moved, dispatch_uid="worklists.promise_moved")
@@ -19,5 +20,6 @@ class WorklistsConfig(AppConfig):
             pending.legal_event_recorded, dispatch_uid="worklists.legal_event_recorded"
         )
         events.limit_applied.connect(pending.limit_applied, dispatch_uid="worklists.limit_applied")
+        reminder_failed.connect(actions.reminder_failed, dispatch_uid="worklists.reminder_failed")
         register("worklists.nightly", "worklists.tasks.nightly", "40 4 * * *", due_kwarg="due")
         register("worklists.sweep", "worklists.tasks.follow_ledger", "*/5 * * * *")

@@ -55,6 +55,11 @@ def _broken_promise(s: Situation) -> Params | None:
     }
 
 
+def _undelivered(s: Situation) -> Params | None:
+    """The last reminder did not reach anybody."""
+    return {"on": s.undelivered_on, **_money(s.overdue, s.currency)} if s.undelivered_on else None
+
+
 def _unapplied(s: Situation) -> Params | None:
     """Money of this customer lies unapplied and covers at least half of what is asked for."""
     cash = s.unapplied
@@ -84,9 +89,9 @@ def _sudden_change(s: Situation) -> Params | None:
 
 
 def _dispute_closed(s: Situation) -> Params | None:
-    if s.dispute_closed is None:
-        return None
     closed = s.dispute_closed
+    if closed is None or (closed.currency == s.currency and closed.minor * 5 < s.overdue):
+        return None
     return {
         **_money(min(closed.minor, s.overdue), closed.currency),
         "on": closed.on,
@@ -133,9 +138,9 @@ def _habit(s: Situation) -> Params | None:
     if b.year_count < 5 or b.year_mean < HABIT_FROM_DAYS or b.year_spread > max(10.0, b.year_mean * 0.5):
         return None
     usual = round(b.year_mean)
-    if s.days > usual + max(5, round(b.year_spread)):
+    if s.days > usual + max(3, min(round(b.year_spread), 7)):
         return None
-    expected = s.oldest.due_on + timedelta(days=usual)
+    expected = max(s.oldest.due_on + timedelta(days=usual), s.as_of + timedelta(days=1))
     return {"days": usual, "now": s.days, "expected": expected, **_money(s.overdue, s.currency)}
 
 
@@ -209,6 +214,7 @@ RULES: tuple[tuple[str, Callable[[Situation], Params | None]], ...] = (
     ("insolvent", _insolvent),
     ("handed_over", _handed_over),
     ("returned_payment", _returned),
+    ("undelivered", _undelivered),
     ("unapplied_cash", _unapplied),
     ("broken_promise", _broken_promise),
     ("group_trouble", _group_trouble),
@@ -335,6 +341,10 @@ _SENTENCES: dict[str, Callable[[Params], str]] = {
     ),
     "returned_payment": lambda p: (
         _("payment of %(amount)s came back on %(day)s") % {"amount": _a(p), "day": day(p["on"])}
+    ),
+    "undelivered": lambda p: (
+        _("the reminder of %(day)s over %(amount)s could not be delivered")
+        % {"day": day(p["on"]), "amount": _a(p)}
     ),
     "unapplied_cash": lambda p: (
         _("%(amount)s received on %(day)s is not applied yet: it may be this very debt")

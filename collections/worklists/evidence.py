@@ -152,7 +152,7 @@ def _behaviour(found: dict[int, Situation], scope: Any, judged_on: date) -> None
             late_ever=row["late_ever"],
             last_payment_on=row["last_on"],
             year_spread=sqrt(max(variance, 0.0)),
-            **{f"{name}_mean": mean for name, mean in means.items()},
+            **{f"{name}_mean": mean for name, mean in means.items()},  # type: ignore[arg-type]
             **{f"{name}_count": row[f"{name}_count"] for name in windows},
         )
 
@@ -306,6 +306,7 @@ def _contacts(found: dict[int, Situation], scope: Any, as_of: date) -> None:
             business_date__gt=as_of - timedelta(days=CONTACTS_LOOKED_AT_DAYS),
         )
         .exclude(outcome=FollowUp.Outcome.WRONG_NUMBER)
+        .exclude(reminder__state__in=[Reminder.State.FAILED, Reminder.State.CANCELLED])
         .order_by("business_date", "pk")
     )
     for pk, day, kind, outcome in rows.values_list("account_id", "business_date", "kind", "outcome"):
@@ -321,12 +322,18 @@ def _reminders(found: dict[int, Situation], scope: Any, as_of: date) -> None:
             business_date__lte=as_of,
             business_date__gt=as_of - timedelta(days=REMINDERS_COUNT_FOR_DAYS),
         )
-        .exclude(state__in=[Reminder.State.CANCELLED, Reminder.State.FAILED])
+        .exclude(state=Reminder.State.CANCELLED)
         .order_by("business_date", "level")
     )
-    for pk, level, day in rows.values_list("account_id", "level", "business_date"):
-        if pk in found:
-            found[pk].reminder_level, found[pk].reminded_on = level, day
+    fortnight = as_of - timedelta(days=CONTACTS_LOOKED_AT_DAYS)
+    for pk, level, day, state in rows.values_list("account_id", "level", "business_date", "state"):
+        situation = found.get(pk)
+        if situation is None:
+            continue
+        if state == Reminder.State.FAILED:
+            situation.undelivered_on = day if day > fortnight else None
+        else:
+            situation.reminder_level, situation.reminded_on, situation.undelivered_on = level, day, None
 
 
 def _snoozes(found: dict[int, Situation], scope: Any, as_of: date) -> None:

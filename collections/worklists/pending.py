@@ -113,8 +113,8 @@ def _follow_batch(today: date | None) -> int:
     accounts = set(pending.values())
     # Read the ledger only now: whatever was committed with these rows is seen.
     by_company: dict[int, list[int]] = defaultdict(list)
-    for pk, company in CreditAccount.objects.filter(pk__in=accounts).values_list("pk", "company_id"):
-        by_company[company].append(pk)
+    for pk, company_id in CreditAccount.objects.filter(pk__in=accounts).values_list("pk", "company_id"):
+        by_company[company_id].append(pk)
     mark = _following.set(True)
     try:
         for company in Company.objects.filter(pk__in=by_company).order_by("pk"):

@@ -98,6 +98,7 @@ class Situation:
     last_contact_reached: bool = True
     reminder_level: int = 0
     reminded_on: date | None = None
+    undelivered_on: date | None = None
     blocked_until: date | None = None
     snoozed_until: date | None = None
     parts: list[tuple[int, int]] = field(default_factory=list)

@@ -21,6 +21,7 @@ MINUTES = {
     "ask_agency": 5,
     "check_bank": 1,
     "call_returned": 8,
+    "call_address": 5,
     "apply_cash": 3,
     "call_promise": 8,
     "call_part_payment": 12,
@@ -58,6 +59,8 @@ def next_step(s: Situation, cause: str) -> Step:
             return "check_bank", {}
         case "returned_payment":
             return "call_returned", {}
+        case "undelivered":
+            return "call_address", {}
         case "unapplied_cash":
             return "apply_cash", {}
         case "broken_promise":
@@ -130,6 +133,7 @@ _SENTENCES: dict[str, Callable[[], str]] = {
     "ask_agency": lambda: _("ask the lawyer or agency how it stands, no calls"),
     "check_bank": lambda: _("look for it on today's bank statement, do not call yet"),
     "call_returned": lambda: _("call: why did it come back, agree a transfer today"),
+    "call_address": lambda: _("call: ask for an e-mail address that works"),
     "apply_cash": lambda: _("apply the cash first, then ask for the rest"),
     "call_promise": lambda: _("call before 11:00: the money today, or a date not after %(day)s"),
     "call_part_payment": lambda: _(

@@ -12,8 +12,6 @@ from django.utils.translation import get_language
 
 from creditdesk.core.money import exponent, to_decimal
 
-SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "CHF": "CHF"}
-
 
 def locale() -> str:
     """Babel's name of the active language; English is written the European way (22 Nov 2026)."""
@@ -22,17 +20,17 @@ def locale() -> str:
 
 
 def amount(minor: int, currency: str) -> str:
-    """Whole units where the amount is large (nobody reads cents of 18,200), exact below 1,000: '18,200 €'."""
+    """Whole units where the amount is large (nobody reads cents of 18,200), exact below 1,000: '18,200 EUR'."""
     value = to_decimal(int(minor), currency)
     cents = exponent(currency) and abs(value) < 1000 and value != value.to_integral_value()
     if not cents:
         value = value.quantize(Decimal(1))
     text = format_decimal(value, format="#,##0.00" if cents else "#,##0", locale=locale())
-    return f"{text}\u00a0{SYMBOLS.get(currency, currency)}"
+    return f"{text}\u00a0{currency}"
 
 
 def day(value: date | str, *, year: bool = False) -> str:
-    """12 Nov (with the year when asked, or when it is not a date of the last ten months)."""
+    """12 Nov, with the year when asked: rows speak of the last weeks, where a year is only noise."""
     if isinstance(value, str):
         value = date.fromisoformat(value)
     return format_date(value, "d MMM y" if year else "d MMM", locale=locale())

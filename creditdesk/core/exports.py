@@ -139,7 +139,7 @@ def _write_cell(book: Any, sheet: Any, row: int, column: int, raw: Any, formats:
 
 def _number_format(book: Any, value: int | float | Decimal, formats: dict[str, Any]) -> Any:
     """As many decimals as the amount has: cents for EUR, none for JPY, three for KWD."""
-    places = -value.as_tuple().exponent if isinstance(value, Decimal) else 0
+    places: Any = -value.as_tuple().exponent if isinstance(value, Decimal) else 0  # type: ignore[operator]
     if not isinstance(places, int) or places <= 0:
         return None
     key = f"decimal{places}"

@@ -6,7 +6,7 @@ django-q2 itself counts only failures it is told about: a task that kills its wo
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +22,8 @@ from creditdesk.core.models import Job
 
 MAX_ATTEMPTS = 3
 BATCH = 500
+# Claimed this lately, a job is in somebody's hands. A killed task comes back after the queue's `retry`, later.
+STILL_AT_IT = timedelta(minutes=1)
 
 Effect = Callable[[Job], Any]
 
@@ -36,13 +38,13 @@ def run_once(
     second one waits for the first. Must not be called inside a transaction (RuntimeError): the count of
     attempts has to survive the effect's failure.
     """
-    job = _claim(kind, key, business_date, max_attempts)
-    if job.status != Job.Status.WAITING:
+    job, is_claimed = _claim(kind, key, business_date, max_attempts)
+    if not is_claimed:
         return job
     try:
         with transaction.atomic(durable=True):
             job = Job.objects.select_for_update().get(pk=job.pk)
-            if job.status == Job.Status.WAITING:
+            if job.status != Job.Status.DONE:
                 job.result = effect(job)
                 job.status, job.done_at, job.error = Job.Status.DONE, timezone.now(), ""
                 job.save(update_fields=["result", "status", "done_at", "error"])
@@ -52,20 +54,25 @@ def run_once(
     return job
 
 
-def _claim(kind: str, key: str, business_date: date, max_attempts: int) -> Job:
+def _claim(kind: str, key: str, business_date: date, max_attempts: int) -> tuple[Job, bool]:
+    """The job, and whether this caller may attempt it (the attempt is then counted and committed)."""
     with transaction.atomic(durable=True):
         Job.objects.bulk_create([Job(kind=kind, key=key, business_date=business_date)], ignore_conflicts=True)
         job = Job.objects.select_for_update().get(kind=kind, key=key, business_date=business_date)
         if job.status != Job.Status.WAITING:
-            return job
-        if job.attempts >= max_attempts:  # the last attempt ended without a word: its worker was killed
+            return job, False
+        now = timezone.now()
+        if job.attempts < max_attempts:
+            job.attempts += 1
+            job.claimed_at = now
+            job.save(update_fields=["attempts", "claimed_at"])
+            return job, True
+        if job.claimed_at is None or now - job.claimed_at > STILL_AT_IT:
+            # The last attempt ended without a word: its worker was killed.
             job.status = Job.Status.FAILED
             job.error = job.error or f"gave up after {job.attempts} attempts that never reported back"
-        else:
-            job.attempts += 1
-            job.claimed_at = timezone.now()
-        job.save(update_fields=["status", "error", "attempts", "claimed_at"])
-        return job
+            job.save(update_fields=["status", "error"])
+        return job, False
 
 
 def _note_failure(job_id: int, error: Exception, max_attempts: int) -> None:

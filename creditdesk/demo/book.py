@@ -231,7 +231,7 @@ class Writer:
                 waves.append([])
             waves[wave].append(row)
         target = connection.ops.quote_name(apps.get_model(table.label)._meta.db_table)
-        update = f"UPDATE {target} SET {', '.join(name + ' = %s' for name in decision)} WHERE id = %s"  # noqa: S608
+        update = f"UPDATE {target} SET {', '.join(name + ' = %s' for name in decision)} WHERE id = %s"
         for wave_rows in waves:
             waiting, decided = [], []
             for row in wave_rows:
@@ -265,7 +265,7 @@ class Writer:
         stands_for = self.stands_for
         with connection.cursor() as cursor:
             cursor.executemany(
-                f"INSERT INTO {target} ({quoted}) VALUES ({marks})",  # noqa: S608 names come from the models
+                f"INSERT INTO {target} ({quoted}) VALUES ({marks})",
                 [(*(stands_for.get(v, v) for v in row), *tail) for row in rows],
             )
 

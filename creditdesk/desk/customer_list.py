@@ -33,7 +33,7 @@ SORTS = {
 }
 
 
-def _open_items(**conditions: Any) -> QuerySet[Instalment]:
+def _open_items(**conditions: Any) -> QuerySet[Instalment, Any]:
     return (
         Instalment.objects.filter(
             account=OuterRef("pk"),

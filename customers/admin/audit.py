@@ -145,7 +145,7 @@ class AuditEntryAdmin(NotFoundAdmin):
         try:
             return f"{row.sealed.seal_id} · {row.sealed.digest}"
         except ObjectDoesNotExist:
-            return _("not yet")
+            return str(_("not yet"))
 
 
 @admin.register(AuditSeal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest
@@ -11,8 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.templatetags.desk import badge
-from customers.events import ledger_changed, legal_event_recorded
+from customers.events import ledger_changed
+from customers.legal import record_legal_event
 from customers.models import (
     BankAccount,
     BankConsent,
@@ -46,8 +49,20 @@ def _announce(sender: Any, customer_id: int) -> None:
     ledger_changed.send(sender=sender, account_ids=ids)
 
 
+class LegalEventForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        happened, known = data.get("effective_on"), data.get("known_on")
+        if happened and known and happened > known:
+            self.add_error(
+                "known_on", _("An event cannot be known before it happens: correct one of the two dates.")
+            )
+        return data
+
+
 @admin.register(LegalEvent)
 class LegalEventAdmin(AddOnlyFactAdmin):
+    form = LegalEventForm
     customer_path = "customer"
     list_display = ["customer", "kind_badge", "effective_on", "known_on", "ended_on", "source"]
     list_filter = [("kind", ChoicesDropdownFilter), ("effective_on", RangeDateFilter), VersionFilter]
@@ -62,11 +77,18 @@ class LegalEventAdmin(AddOnlyFactAdmin):
         return badge(row.get_kind_display(), "bad" if row.kind in GRAVE else "warn")
 
     def save_model(self, request: HttpRequest, obj: LegalEvent, form: Any, change: bool) -> None:
-        obj.recorded_by = request.user
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            legal_event_recorded.send(sender=LegalEvent, event=obj)
-            _announce(LegalEvent, obj.customer_id)
+        """Through the service: an insolvency stops new business in the same transaction."""
+        stored = record_legal_event(
+            obj.customer,
+            obj.kind,
+            effective_on=obj.effective_on,
+            known_on=obj.known_on,
+            source=obj.source,
+            link=obj.link,
+            ended_on=obj.ended_on,
+            actor=Actor.person(request.user),
+        )
+        obj.pk, obj.recorded_by = stored.pk, stored.recorded_by
 
 
 @admin.register(FinancialStatement)

@@ -120,7 +120,8 @@ def _allocate(
     kind = "cash" if key is not None else "credit"
     stored = ("payment", payment_id) if key is not None else ("credit", credit_invoice)
     left = amount - settled.get((*stored, "all"), 0) if stored[1] else amount
-    received, taken, planned = iso(received), [], []
+    received, planned = iso(received), []
+    taken: list[tuple[Any, int]] = []
     for reference in parse_references(refs, target.spec.reference_separator, amounts, currency):
         documents = opens.get(reference.number, [])
         years = {o.fiscal_year for o in documents} if reference.year is None else {reference.year}
@@ -175,7 +176,7 @@ def _open_instalments(target: Target, customers: list[str]) -> dict[str, dict[st
         f"""SELECT w.customer, w.number, w.fiscal_year, w.instalment, w.issued_on, w.due_on, w.currency,
             w.amount - COALESCE((SELECT t.amount - t.open_amount FROM customers_instalment t
                 WHERE t.invoice_id = w.old_id AND t.number = w.instalment), 0)
-        FROM import_write w WHERE w.kind = 'invoice' AND w.customer IN ({_marks(customers)})""",  # noqa: S608
+        FROM import_write w WHERE w.kind = 'invoice' AND w.customer IN ({_marks(customers)})""",
         customers,
     )
     stored = staging.stream(
@@ -187,7 +188,7 @@ def _open_instalments(target: Target, customers: list[str]) -> dict[str, dict[st
         JOIN customers_instalment t ON t.invoice_id = i.id
         WHERE c.key IN ({_marks(customers)}) AND i.source_id = %s AND i.kind = 'invoice'
           AND i.superseded_at IS NULL
-          AND NOT EXISTS (SELECT 1 FROM import_write w WHERE w.old_id = i.id)""",  # noqa: S608
+          AND NOT EXISTS (SELECT 1 FROM import_write w WHERE w.old_id = i.id)""",
         [*customers, target.source_id],
     )
     for rows in (of_file, stored):
@@ -206,7 +207,7 @@ def _settled_pairs(target: Target, customers: list[str]) -> dict[Any, int]:
         JOIN import_pay p ON p.row_no = m.row_no JOIN customers_allocation a ON a.payment_id = m.payment_id
         LEFT JOIN customers_instalment t ON t.id = a.instalment_id LEFT JOIN customers_invoice i ON i.id = t.invoice_id
         WHERE a.superseded_at IS NULL AND p.customer IN ({_marks(customers)})
-        GROUP BY a.payment_id, i.number, i.fiscal_year""",  # noqa: S608
+        GROUP BY a.payment_id, i.number, i.fiscal_year""",
         customers,
     )
     credit = staging.stream(
@@ -216,7 +217,7 @@ def _settled_pairs(target: Target, customers: list[str]) -> dict[Any, int]:
         JOIN customers_instalment s ON s.invoice_id = x.invoice_id JOIN customers_allocation a ON a.credit_id = s.id
         JOIN customers_instalment t ON t.id = a.instalment_id JOIN customers_invoice i ON i.id = t.invoice_id
         WHERE a.superseded_at IS NULL AND p.customer IN ({_marks(customers)})
-        GROUP BY x.invoice_id, i.number, i.fiscal_year""",  # noqa: S608
+        GROUP BY x.invoice_id, i.number, i.fiscal_year""",
         customers,
     )
     for name, rows in (("payment", cash), ("credit", credit)):

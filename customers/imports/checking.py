@@ -290,7 +290,6 @@ class _Chunk:
     # Result --------------------------------------------------------------------------------------
     def result(self) -> Checked:
         out = Checked(rows=self.n)
-        self.late_contradictions(out)
         good = [i for i in range(self.n) if i not in self.found] if self.found else range(self.n)
         for i in sorted(self.found):
             cells: list[Any] | None = list(self.rows[i])
@@ -299,6 +298,7 @@ class _Chunk:
                 cells = None
             v = self.v
             out.unread.append((self.numbers[i], v["customer"][i], v["number"][i], v["kind"][i]))
+        self.late_contradictions(out)
         self.customers(good, out)
         self.stage(good, out)
         return out

@@ -79,7 +79,7 @@ def plan_corrections(target: Target) -> None:
 def drop_refused() -> None:
     """Matches of refused rows must not be acted on."""
     for table in ("import_match", "import_paymatch"):
-        staging.execute(f"DELETE FROM {table} WHERE row_no IN (SELECT row_no FROM import_bad)")  # noqa: S608
+        staging.execute(f"DELETE FROM {table} WHERE row_no IN (SELECT row_no FROM import_bad)")
 
 
 def _refusals(
@@ -156,7 +156,7 @@ def _check_arrivals(target: Target) -> None:
         f"""SELECT d.row_no, d.number, d.settled_on, t.open_amount, d.currency FROM import_match m
         JOIN import_good d ON d.number = m.number AND d.fiscal_year = m.fiscal_year AND d.kind = m.kind
         JOIN customers_instalment t ON t.invoice_id = m.invoice_id AND t.number = d.instalment
-        WHERE m.state = 2 AND t.open_amount < {staging.lesser_of("d.paid", "d.amount")} ORDER BY d.row_no"""  # noqa: S608
+        WHERE m.state = 2 AND t.open_amount < {staging.lesser_of("d.paid", "d.amount")} ORDER BY d.row_no"""
     )
     staging.report(
         Problem(row, column, str(day), "exceeds_open", {"document": number, "open": shown(left, currency)})

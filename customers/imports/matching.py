@@ -150,7 +150,7 @@ def refuse_repetitions(table: str, key: tuple[str, ...], spec: Spec) -> None:
     repeated = staging.stream(
         f"""SELECT {", ".join(f"d.{c}" for c in columns)} FROM {table} d
         JOIN (SELECT {names} FROM {table} GROUP BY {names} HAVING COUNT(*) > 1) r ON {join}
-        ORDER BY {", ".join(f"d.{name}" for name in key)}, d.row_no"""  # noqa: S608 - own names
+        ORDER BY {", ".join(f"d.{name}" for name in key)}, d.row_no"""
     )
     at = [columns.index(name) for name in key]
     problems: list[Problem] = []
@@ -244,7 +244,7 @@ def match_documents(target: Target) -> None:
             AND i.number = d.number AND i.fiscal_year = d.fiscal_year AND i.kind = d.kind
             AND i.superseded_at IS NULL
         LEFT JOIN customers_instalment t ON t.invoice_id = i.id AND t.number = d.instalment
-        {settled} GROUP BY d.number, d.fiscal_year, d.kind, i.id""",  # noqa: S608 - own names
+        {settled} GROUP BY d.number, d.fiscal_year, d.kind, i.id""",
         [target.company_id, target.source_id],
     )
     refuse_other_customers(target)

@@ -72,11 +72,11 @@ def _csv_rows(path: Path, spec: Spec) -> Iterator[Iterator[list[str]]]:
     # Undecodable bytes become surrogates: the row is refused with its number, not the whole file blindly.
     encoding = "utf-8-sig" if utf8 else spec.encoding
     try:
-        file = open(path, encoding=encoding, errors="surrogateescape" if utf8 else "replace", newline="")
+        file = open(path, encoding=encoding, errors="surrogateescape" if utf8 else "replace", newline="")  # noqa: SIM115 (closed below)
     except OSError as error:
         raise ImportRefused("unreadable", error=error.strerror or error) from error
     with file:
-        quoting = csv.QUOTE_MINIMAL if spec.quote else csv.QUOTE_NONE
+        quoting: Any = csv.QUOTE_MINIMAL if spec.quote else csv.QUOTE_NONE
         reader = csv.reader(file, delimiter=spec.delimiter, quotechar=spec.quote or None, quoting=quoting)
         yield reader
 

@@ -145,6 +145,7 @@ def _plan(target: Target, options: Options, report: Report) -> None:
         drop_refused()
     if target.spec.layout == "snapshot":
         plan_snapshot(target)
+    staging.analyze()
     _count(target, report)
 
 
@@ -204,7 +205,7 @@ def _count(target: Target, report: Report) -> None:
 
 
 _PROBLEMS = """SELECT row_no, place, value, code, params, severity, cells FROM import_problem
-    ORDER BY row_no, CASE WHEN cells IS NULL THEN 1 ELSE 0 END, place, code"""
+    ORDER BY row_no, seq"""
 
 
 def staged_problems() -> Any:

@@ -169,7 +169,7 @@ def _portfolios(target: Target, customers: list[dict[str, Any]]) -> dict[str, Po
         wanted = {"": given.get("code", "all")}
     found = {}
     for value, code in wanted.items():
-        name = given.get("name", "All accounts") if not value else value
+        name = value or given.get("name", "All accounts")
         found[value], _made = Portfolio.objects.get_or_create(
             company_id=target.company_id, code=slugify(code)[:20] or "all", defaults={"name": name}
         )

@@ -48,7 +48,7 @@ def plan_snapshot(target: Target) -> None:
         JOIN import_match m ON m.number = d.number AND m.fiscal_year = d.fiscal_year AND m.kind = d.kind
         JOIN customers_invoice i ON i.id = m.invoice_id
         JOIN customers_instalment t ON t.invoice_id = i.id AND t.number = d.instalment
-        WHERE {amount} - {used} <> d.open_amount""",  # noqa: S608 - own names
+        WHERE {amount} - {used} <> d.open_amount""",
         [previous],
     )
     _refuse_growth(target)
@@ -70,8 +70,11 @@ def plan_snapshot(target: Target) -> None:
           AND NOT EXISTS (SELECT 1 FROM import_doc d WHERE d.number = i.number AND d.kind = i.kind
               AND d.fiscal_year = i.fiscal_year AND d.instalment = t.number)
           AND NOT EXISTS (SELECT 1 FROM import_unread u WHERE u.number = i.number)
-          AND NOT EXISTS (SELECT 1 FROM import_unread u JOIN import_customer c ON c.key = u.customer
-              WHERE u.number IS NULL AND c.account_id = i.account_id)""",  # noqa: S608 - own names
+          AND NOT EXISTS (SELECT 1 FROM import_unread u
+              JOIN customers_customerkey k ON k.source_id = i.source_id AND k.key = u.customer
+              JOIN customers_customer c ON c.id = k.customer_id
+              JOIN customers_creditaccount a ON a.customer_id = COALESCE(c.merged_into_id, c.id)
+              WHERE u.number IS NULL AND a.id = i.account_id)""",
         params,
     )
 

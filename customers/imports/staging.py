@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from django.db import connection
@@ -64,6 +65,7 @@ TABLES: dict[str, dict[str, str]] = {
         "params": "text",
         "severity": "text",
         "cells": "text",
+        "seq": "integer",
     },
     "import_bad": {"row_no": "integer PRIMARY KEY"},
     # Good documents the ledger already has. state: 0 the same, 1 changed, 2 settled since.
@@ -104,6 +106,8 @@ TABLES: dict[str, dict[str, str]] = {
     "import_dispute": {"id": "bigint PRIMARY KEY", "instalment_id": "bigint", "row_no": "integer"},
     "import_touched": {"account_id": "bigint PRIMARY KEY"},
 }
+# Findings of one row keep the order they were made in (text order would differ between the databases).
+_SEQUENCE = count()
 _VIEWS = ("import_settle", "import_write", "import_good")
 
 GOOD = """
@@ -216,7 +220,7 @@ def load(table: str, values: Iterable[Sequence[Any]]) -> None:
                     copy.write_row(row)
         else:
             marks = ", ".join(["%s"] * len(columns))
-            cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", list(values))  # noqa: S608 - own names
+            cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", list(values))
 
 
 def report(problems: Iterable[Problem]) -> None:
@@ -228,7 +232,7 @@ def report(problems: Iterable[Problem]) -> None:
         "import_problem",
         (
             (p.row, p.column, p.value, p.code, json.dumps(p.params, default=str), p.severity)
-            + (json.dumps(p.cells) if p.cells is not None else None,)
+            + (json.dumps(p.cells) if p.cells is not None else None, next(_SEQUENCE))
             for p in found
         ),
     )
@@ -236,14 +240,23 @@ def report(problems: Iterable[Problem]) -> None:
     for start in range(0, len(bad), 500):
         part = bad[start : start + 500]
         marks = ", ".join(["(%s)"] * len(part))
-        execute(f"INSERT INTO import_bad (row_no) VALUES {marks} ON CONFLICT DO NOTHING", part)  # noqa: S608
+        execute(f"INSERT INTO import_bad (row_no) VALUES {marks} ON CONFLICT DO NOTHING", part)
 
 
 def analyze() -> None:
-    """Tell PostgreSQL how big the staged tables are; without it the joins are planned for ten rows."""
+    """Tell PostgreSQL how big the staged tables are; without it the joins are planned for a guess."""
     if is_postgres():
-        for table in ("import_doc", "import_pay", "import_customer", "import_match", "import_bad"):
+        for table in TABLES:
             execute(f"ANALYZE {table}")
+
+
+MANY = 5_000
+
+
+def analyze_stored(table: str, added: int) -> None:
+    """After many new rows the planner's statistics are blind to just those that are joined next."""
+    if added >= MANY and is_postgres():
+        execute(f"ANALYZE {table}")
 
 
 def stage_customers(customers: list[dict[str, Any]]) -> None:

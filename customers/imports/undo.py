@@ -68,9 +68,9 @@ def _dependents(batch: ImportBatch) -> Iterator[str]:
     corrected = Invoice.objects.filter(Exists(newer), batch=batch, superseded_at__isnull=False)
     for number in corrected.order_by("pk").values_list("number", flat=True)[:NAMED]:
         yield f"correction of {number}"
-    key = ("company", "source", "key")
+    payment_key = ("company", "source", "key")
     newer_payment = Payment.objects.filter(
-        superseded_at__isnull=True, **{k: OuterRef(k) for k in key}
+        superseded_at__isnull=True, **{k: OuterRef(k) for k in payment_key}
     ).exclude(batch=batch)
     for name in Payment.objects.filter(
         Exists(newer_payment), batch=batch, superseded_at__isnull=False

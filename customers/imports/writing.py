@@ -59,9 +59,12 @@ class Writer:
             f"""INSERT INTO customers_invoice (effective_on, known_on, recorded_at, number, fiscal_year, kind,
                 currency, amount, account_id, batch_id, company_id, corrects_id, source_id)
             SELECT issued_on, known_on, %(now)s, number, fiscal_year, kind, currency, amount, account_id,
-                %(batch)s, %(company)s, old_id, %(source)s FROM ({chosen}) y ORDER BY row_no"""  # noqa: S608
+                %(batch)s, %(company)s, old_id, %(source)s FROM ({chosen}) y ORDER BY row_no"""
         )
-        self.instalments()
+        staging.analyze_stored("customers_invoice", invoices)
+        if invoices:
+            self.instalments()
+            staging.analyze_stored("customers_instalment", invoices)
         return {"documents": invoices}
 
     def instalments(self) -> None:
@@ -76,7 +79,7 @@ class Writer:
                 CASE WHEN {settled} = d.amount THEN {by} ELSE '' END, FALSE, i.account_id, %(company)s, i.id
             FROM import_write d JOIN customers_invoice i ON i.batch_id = %(batch)s AND i.number = d.number
                 AND i.fiscal_year = d.fiscal_year AND i.kind = d.kind AND i.superseded_at IS NULL
-            LEFT JOIN import_rate r ON r.row_no = d.row_no {join} ORDER BY d.row_no"""  # noqa: S608 - own names
+            LEFT JOIN import_rate r ON r.row_no = d.row_no {join} ORDER BY d.row_no"""
         )
 
     def _settlement(self) -> tuple[str, str, str, str]:
@@ -87,7 +90,12 @@ class Writer:
             return f"({paid})", "d.settled_on", "'cash'", ""
         if layout == "snapshot":
             # A new version of a stored item starts whole: its allocations move over and are recounted.
-            return "(CASE WHEN d.old_id IS NULL THEN d.amount - d.open_amount ELSE 0 END)", "NULL", "''", ""
+            return (
+                "(CASE WHEN d.old_id IS NULL THEN d.amount - d.open_amount ELSE 0 END)",
+                "CAST(NULL AS date)",
+                "''",
+                "",
+            )
         # A credit note is used up by its own references (pay_row), an invoice by those of others.
         join = """LEFT JOIN (SELECT number, fiscal_year, instalment, SUM(amount) AS total,
                 MAX(settles_on) AS last, MAX(kind) AS kind FROM import_alloc
@@ -109,8 +117,11 @@ class Writer:
                 amount, open_amount, account_id, batch_id, company_id, source_id)
             SELECT d.settled_on, {known}, %(now)s, d.pay_key, d.instrument, d.currency, d.paid, d.paid - {used},
                 c.account_id, %(batch)s, %(company)s, %(source)s
-            FROM import_settle d JOIN import_customer c ON c.key = d.customer ORDER BY d.row_no"""  # noqa: S608
+            FROM import_settle d JOIN import_customer c ON c.key = d.customer ORDER BY d.row_no"""
         )
+        if not payments:
+            return {"payments": 0, "allocations": 0, "disputes": 0}
+        staging.analyze_stored("customers_payment", payments)
         self.run(
             f"""INSERT INTO customers_allocation (effective_on, known_on, recorded_at, kind, currency, amount,
                 account_amount, days_late, account_id, batch_id, instalment_id, payment_id)
@@ -179,11 +190,14 @@ class Writer:
             LEFT JOIN (SELECT pay_row, SUM(amount) AS total FROM import_alloc GROUP BY pay_row) a
                 ON a.pay_row = p.row_no
             WHERE p.pay_key IS NOT NULL AND (m.payment_id IS NULL OR m.state = 1)
-                AND NOT EXISTS (SELECT 1 FROM import_bad b WHERE b.row_no = p.row_no) ORDER BY p.row_no"""  # noqa: S608
+                AND NOT EXISTS (SELECT 1 FROM import_bad b WHERE b.row_no = p.row_no) ORDER BY p.row_no"""
         )
+        staging.analyze_stored("customers_payment", payments)
         return {"payments": payments, "allocations": self.allocations()}
 
     def allocations(self) -> int:
+        if not staging.scalar("SELECT COUNT(*) FROM import_alloc"):
+            return 0
         document = """JOIN customers_invoice i ON i.company_id = %(company)s AND i.source_id = %(source)s
                 AND i.number = l.number AND i.fiscal_year = l.fiscal_year AND i.kind = 'invoice'
                 AND i.superseded_at IS NULL
@@ -198,7 +212,7 @@ class Writer:
             FROM import_alloc l JOIN import_pay p ON p.row_no = l.pay_row {document}
             JOIN customers_payment y ON y.company_id = %(company)s AND y.source_id = %(source)s
                 AND y.key = p.pay_key AND y.superseded_at IS NULL
-            WHERE l.kind = 'cash' ORDER BY l.pay_row"""  # noqa: S608 - own names
+            WHERE l.kind = 'cash' ORDER BY l.pay_row"""
         )
         credit = self.run(
             f"""{insert} SELECT l.settles_on, {known}, %(now)s, 'credit', t.currency, l.amount,
@@ -208,7 +222,7 @@ class Writer:
                 AND n.number = d.number AND n.fiscal_year = d.fiscal_year AND n.kind = d.kind
                 AND n.superseded_at IS NULL
             JOIN customers_instalment s ON s.invoice_id = n.id AND s.number = d.instalment
-            WHERE l.kind = 'credit' ORDER BY l.pay_row"""  # noqa: S608 - own names
+            WHERE l.kind = 'credit' ORDER BY l.pay_row"""
         )
         return cash + credit
 
@@ -232,7 +246,7 @@ class Writer:
                 AND i.source_id = %(source)s AND i.number = v.number AND i.fiscal_year = v.fiscal_year
                 AND i.kind = v.kind AND i.superseded_at IS NULL
             JOIN customers_instalment t ON t.invoice_id = i.id AND t.number = v.instalment
-            WHERE v.amount > 0 ORDER BY t.id"""  # noqa: S608 - own names
+            WHERE v.amount > 0 ORDER BY t.id"""
         )
         recount(touched)
         return {"inferred": count, "reopened": len(grown)}
@@ -300,13 +314,13 @@ class Writer:
                 JOIN import_match m ON m.number = d.number AND m.fiscal_year = d.fiscal_year
                 AND m.kind = d.kind AND m.state = 2) x {by_key} AND i.kind = x.kind
             UNION SELECT a.credit_id FROM customers_allocation a WHERE a.batch_id = %(batch)s
-                AND a.credit_id IS NOT NULL""",  # noqa: S608 - own names
+                AND a.credit_id IS NOT NULL""",
             self.params,
         )
         mixed = rows(
             f"""SELECT t.id FROM (SELECT number, fiscal_year, instalment FROM import_alloc
                 GROUP BY number, fiscal_year, instalment HAVING COUNT(*) > 1 AND MIN(kind) <> MAX(kind)) x
-            {by_key} AND i.kind = 'invoice'""",  # noqa: S608 - own names
+            {by_key} AND i.kind = 'invoice'""",
             self.params,
         )
         payments = rows(

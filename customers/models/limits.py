@@ -216,6 +216,15 @@ class CreditHold(models.Model):
             ),
         ]
 
+    @property
+    def reason_text(self) -> str:
+        """The reason in the reader's language."""
+        known = {
+            "insolvency": _("insolvency proceedings opened; a person has to decide"),
+            "person": _("placed by a person"),
+        }
+        return str(known.get(self.reason_code, self.reason_code))
+
 
 class ApprovalAuthority(models.Model):
     """How far members of a group may decide on limits of a company: direction, amount, worst grade."""

@@ -23,7 +23,7 @@ def make_reader(db):
     """A user with the KPI permission who may see a company, or one portfolio of it."""
 
     def make(name: str, company=None, portfolio=None, *, permission: bool = True) -> User:
-        user = User.objects.create_user(name, password="x", is_staff=True)
+        user = User.objects.create_user(name, is_staff=True)
         if permission:
             user.user_permissions.add(Permission.objects.get(codename="view_kpis"))
         if company is not None:

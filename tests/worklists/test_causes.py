@@ -65,13 +65,18 @@ def disputer(company, who):
     account = account_of(company, who, "Disputer Ltd")
     item = overdue(account, "10000.00", 25)
     open_dispute(account, [(item, Decimal("4000"))], reason="quality", opened_on=ago(10), actor=ACTOR)
-    return account, "part_disputed", "call_rest", "4,000\u00a0€ in dispute (quality), the other 6,000\u00a0€"
+    return (
+        account,
+        "part_disputed",
+        "call_rest",
+        "4,000\u00a0EUR in dispute (quality), the other 6,000\u00a0EUR",
+    )
 
 
 def breaker(company, who):
     account = account_of(company, who, "Promises & Co")
     broken_promise(account)
-    return account, "broken_promise", "call_promise", "broken promise of 6,000\u00a0€ for 9 Nov"
+    return account, "broken_promise", "call_promise", "broken promise of 6,000\u00a0EUR for 9 Nov"
 
 
 def group(company, who):
@@ -88,7 +93,7 @@ def returned(company, who):
     item = overdue(account, "2500.00", 25)
     payment = pay(item, ago(20))
     return_payment(payment, actor=ACTOR, on=ago(4), reason_code="nsf")
-    return account, "returned_payment", "call_returned", "payment of 2,500\u00a0€ came back on 19 Nov"
+    return account, "returned_payment", "call_returned", "payment of 2,500\u00a0EUR came back on 19 Nov"
 
 
 def closed(company, who):
@@ -96,14 +101,14 @@ def closed(company, who):
     item = overdue(account, "7000.00", 40)
     case = open_dispute(account, [(item, Decimal("7000"))], reason="price", opened_on=ago(30), actor=ACTOR)
     close_dispute(case, outcome=Dispute.Outcome.REJECTED, on=ago(3), actor=ACTOR)
-    return account, "dispute_closed", "send_outcome", "dispute over 7,000\u00a0€ closed on 20 Nov"
+    return account, "dispute_closed", "send_outcome", "dispute over 7,000\u00a0EUR closed on 20 Nov"
 
 
 def growing(company, who):
     account = account_of(company, who, "Growing Hole")
     overdue(account, "3000.00", 95)
     overdue(account, "2000.00", 10)
-    return account, "growing", "call_escalate", "3,000\u00a0€ a month ago, 5,000\u00a0€ today"
+    return account, "growing", "call_escalate", "3,000\u00a0EUR a month ago, 5,000\u00a0EUR today"
 
 
 def first_late(company, who):
@@ -117,7 +122,7 @@ def new_large(company, who):
     account = account_of(company, who, "Large Order BV")
     history(account, 5, count=6, amount="1000.00")
     overdue(account, "30000.00", 4)
-    return account, "new_large", "call_large", "30,000\u00a0€ fell due on 19 Nov"
+    return account, "new_large", "call_large", "30,000\u00a0EUR fell due on 19 Nov"
 
 
 def over_limit(company, who):
@@ -126,7 +131,7 @@ def over_limit(company, who):
     overdue(account, "6000.00", 20)
     overdue(account, "100.00", 9)
     give_limit(account, "4000.00")
-    return account, "limit_exceeded", "call_limit", "2,100\u00a0€ above the limit of 4,000\u00a0€"
+    return account, "limit_exceeded", "call_limit", "2,100\u00a0EUR above the limit of 4,000\u00a0EUR"
 
 
 def newcomer(company, who):
@@ -139,7 +144,7 @@ def unapplied(company, who):
     account = account_of(company, who, "Cash On Account")
     overdue(account, "1500.00", 20)
     receive(account, "1400.00", ago(1))
-    return account, "unapplied_cash", "apply_cash", "1,400\u00a0€ received on 22 Nov is not applied yet"
+    return account, "unapplied_cash", "apply_cash", "1,400\u00a0EUR received on 22 Nov is not applied yet"
 
 
 def insolvent(company, who):

@@ -7,12 +7,13 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
 from creditdesk.core.money import Money
 from customers.approval import approve_limit_change, propose_limit_change, reject_limit_change
+from customers.attributes import set_status
 from customers.events import legal_event_recorded, limit_applied
 from customers.holds import HoldError, is_stopped, place_hold, release_hold, stops_at
 from customers.legal import record_legal_event
 from customers.limits import limit_at
 from customers.models import CreditAccount, CreditHold, CreditSegment, LegalEvent, LimitChange, StatusChange
-from customers.status import record_status, status_at
+from customers.status import status_at
 from tests.factories import ACTOR, invoice, make_account
 
 pytestmark = pytest.mark.django_db
@@ -123,7 +124,8 @@ def test_for_a_natural_person_a_hold_waits_for_a_person(cast, trader):
 
 def test_a_person_may_decide_against_the_cut(cast, trader):
     insolvency(trader)
-    record_status(trader.customer, "active", effective_on=KNOWN, actor=ACTOR, reason_code="mistaken identity")
+    trader.customer.refresh_from_db()
+    set_status(trader.customer, "active", on=KNOWN, actor=ACTOR, reason_code="mistaken_identity")
     reject_limit_change(
         CreditHold.objects.get().change, approver=cast.approver, reason="another Bianchi", on=KNOWN
     )
@@ -180,10 +182,9 @@ def test_a_hold_stops_business_until_released_with_a_reason(cast, account):
 def test_status_is_read_at_a_date(cast):
     customer = cast.account.customer
     assert status_at(type(customer).objects.filter(pk=customer.pk), HAPPENED) == {customer.pk: "active"}
-    record_status(customer, "on_hold", effective_on=KNOWN, actor=ACTOR)
+    set_status(customer, "on_hold", on=KNOWN, actor=ACTOR)
     rows = type(customer).objects.filter(pk=customer.pk)
     assert [status_at(rows, d)[customer.pk] for d in (HAPPENED, KNOWN)] == ["active", "on_hold"]
-    assert record_status(customer, "on_hold", effective_on=KNOWN, actor=ACTOR) is None
     assert is_stopped(cast.account, KNOWN)
 
 

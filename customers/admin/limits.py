@@ -1,0 +1,173 @@
+"""Limits in the admin: the approval inbox as a filterable list, limits in force, holds, authorities.
+
+Deciding happens on the decision page (/desk/limits/<id>/), by POST and with a reason; nothing is edited here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Case, F, IntegerField, QuerySet, Value, When
+from django.db.models.functions import Abs, Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateFilter
+
+from creditdesk.core.templatetags.desk import badge, grade_badge
+from customers.limit_evidence import money_of
+from customers.limit_reasons import render_reason
+from customers.models import ApprovalAuthority, CreditHold, CreditLimit, LimitChange
+
+from .base import (
+    AccountPortfolioFilter,
+    FactAdmin,
+    ScopedAdmin,
+    account_search,
+    customer_of,
+    money_html,
+)
+
+TONES = {"applied": "good", "proposed": "info", "rejected": "bad"}
+
+
+class StateFilter(DropdownFilter):
+    """Waiting changes unless one asks for others: this list is an inbox first."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("all", _("all")),
+            *((value, label) for value, label in LimitChange.Status.choices if value != "proposed"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(status=self.value() or LimitChange.Status.PROPOSED)
+
+
+@admin.register(LimitChange)
+class LimitChangeAdmin(FactAdmin):
+    account_path = "account"
+    list_display = [
+        *(customer_of, "from_money", "to_money", "why", "score_then", "exposure_then", "proposed_by"),
+        *("proposed_at", "state"),
+    ]
+    list_display_links = None
+    list_filter = [
+        StateFilter,
+        ("proposer_kind", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("proposed_at", RangeDateFilter),
+        AccountPortfolioFilter,
+    ]
+    list_select_related = ["account__customer"]
+    search_fields = ["proposer_name", *account_search()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """What an event proposed first (a hold waits for it), then the most money, then the oldest."""
+        rows = super().get_queryset(request)
+        return rows.annotate(
+            urgency=Case(
+                When(status="proposed", proposer_kind="event", then=Value(0)),
+                default=Value(1),
+                output_field=IntegerField(),
+            ),
+            moved=Abs(F("new_amount") - Coalesce(F("old_amount"), 0)),
+        ).order_by("urgency", "-moved", "proposed_at", "pk")
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The decision page shows a change with its evidence; there is no second page for it."""
+        if self.get_object(request, object_id) is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return redirect("limits:decide", object_id)
+
+    @admin.display(description=_("from"), ordering="old_amount")
+    def from_money(self, row: LimitChange) -> SafeString | str:
+        return money_html(row.old_amount)
+
+    @admin.display(description=_("to"), ordering="new_amount")
+    def to_money(self, row: LimitChange) -> SafeString:
+        link = reverse("limits:decide", args=[row.pk])
+        return format_html('<a class="d-link" href="{}">{}</a>', link, money_html(row.new_amount))
+
+    @admin.display(description=_("why"))
+    def why(self, row: LimitChange) -> str:
+        return render_reason(row.reason_code, row.reason_params)
+
+    @admin.display(description=_("score then"))
+    def score_then(self, row: LimitChange) -> SafeString:
+        return grade_badge(row.evidence.get("grade"), row.evidence.get("score"))
+
+    @admin.display(description=_("exposure then"))
+    def exposure_then(self, row: LimitChange) -> SafeString | str:
+        return money_html(money_of((row.evidence.get("exposure") or {}).get("total")))
+
+    @admin.display(description=_("proposed by"), ordering="proposer_name")
+    def proposed_by(self, row: LimitChange) -> SafeString:
+        return format_html(
+            '{}<span class="d-sub">{}</span>', row.proposer_name, row.get_proposer_kind_display()
+        )
+
+    @admin.display(description=_("state"), ordering="status")
+    def state(self, row: LimitChange) -> SafeString:
+        return badge(row.get_status_display(), TONES.get(row.status, "mute"))
+
+
+@admin.register(CreditLimit)
+class CreditLimitAdmin(FactAdmin):
+    account_path = "account"
+    list_display = [customer_of, "kind", "amount_money", "valid_from", "valid_until"]
+    list_filter = [("kind", ChoicesDropdownFilter), ("valid_from", RangeDateFilter), AccountPortfolioFilter]
+    list_select_related = ["account__customer"]
+    search_fields = account_search()
+    ordering = ["-valid_from", "-pk"]
+
+    @admin.display(description=_("amount"), ordering="amount")
+    def amount_money(self, row: CreditLimit) -> SafeString | str:
+        return money_html(row.amount)
+
+
+@admin.register(CreditHold)
+class CreditHoldAdmin(FactAdmin):
+    account_path = "account"
+    list_display = [customer_of, "reason", "placed_on", "placed_by_name", "released_on", "released_by"]
+    list_filter = [("placed_on", RangeDateFilter), ("released_on", RangeDateFilter), AccountPortfolioFilter]
+    list_select_related = ["account__customer", "released_by"]
+    search_fields = account_search()
+    ordering = ["-placed_on", "-pk"]
+
+    @admin.display(description=_("reason"), ordering="reason_code")
+    def reason(self, row: CreditHold) -> str:
+        return row.reason_text
+
+
+@admin.register(ApprovalAuthority)
+class ApprovalAuthorityAdmin(ScopedAdmin):
+    """Who may decide how much. Only a superuser edits: nobody widens their own authority."""
+
+    company_path = "company"
+    list_display = ["group", "company", "direction", "up_to", "worst_grade"]
+    list_filter = [("direction", ChoicesDropdownFilter)]
+    list_select_related = ["group", "company"]
+    ordering = ["company", "group", "direction"]
+
+    @admin.display(description=_("up to a limit of"), ordering="max_amount")
+    def up_to(self, row: ApprovalAuthority) -> SafeString | str:
+        return _("any amount") if row.max_amount is None else money_html(row.max_amount)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser

@@ -1,0 +1,118 @@
+"""Scores, their history, scorecards and limit policies: looked at here, changed only by new versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+
+from creditdesk.core.templatetags.desk import badge, day, grade_badge, percent
+from customers.admin.base import (
+    AccountCollectorFilter,
+    AccountPortfolioFilter,
+    FactAdmin,
+    NotFoundAdmin,
+    ReadOnlyInline,
+    account_search,
+    customer_of,
+)
+from scoring.models import AccountScore, LimitPolicy, LimitPolicyGrade, Scorecard, ScorecardBin, ScoreHistory
+
+
+class ScoredAdmin(FactAdmin):
+    account_path = "account"
+    list_select_related = ["account__customer", "card"]
+    search_fields = account_search()
+
+    @admin.display(description=_("score"), ordering="score")
+    def score_grade(self, row: Any) -> SafeString:
+        return grade_badge(row.grade, row.score)
+
+    @admin.display(description=_("PD (uncalibrated)"), ordering="pd")
+    def pd_share(self, row: Any) -> str:
+        return percent(row.pd)
+
+    @admin.display(description=_("as of"), ordering="as_of")
+    def on(self, row: Any) -> str:
+        return day(row.as_of)
+
+    @admin.display(description=_("recommendation"), ordering="recommendation")
+    def recommended(self, row: Any) -> SafeString:
+        tones = {"approved": "good", "guarantees": "info", "review": "warn", "declined": "bad"}
+        return badge(row.get_recommendation_display(), tones[row.recommendation])
+
+
+@admin.register(AccountScore)
+class AccountScoreAdmin(ScoredAdmin):
+    list_display = [customer_of, "score_grade", "pd_share", "recommended", "depth", "on", "card"]
+    list_filter = [
+        ("grade", ChoicesDropdownFilter),
+        ("recommendation", ChoicesDropdownFilter),
+        ("depth", ChoicesDropdownFilter),
+        AccountPortfolioFilter,
+        AccountCollectorFilter,
+    ]
+    ordering = ["score", "pk"]
+
+
+@admin.register(ScoreHistory)
+class ScoreHistoryAdmin(ScoredAdmin):
+    list_display = ["on", customer_of, "score_grade", "pd_share", "recommended", "because", "card"]
+    list_filter = [
+        ("because", ChoicesDropdownFilter),
+        ("grade", ChoicesDropdownFilter),
+        AccountPortfolioFilter,
+        ("as_of", RangeDateFilter),
+    ]
+    ordering = ["-as_of", "-pk"]
+
+
+class VersionedAdmin(NotFoundAdmin):
+    """A version in use is never edited (triggers): a new one takes its place."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class BinInline(ReadOnlyInline):
+    model = ScorecardBin
+    fields = ["signal", "is_missing", "lower", "upper", "points", "rationale"]
+    tab = False
+
+
+@admin.register(Scorecard)
+class ScorecardAdmin(VersionedAdmin):
+    list_display = ["name", "version", "status", "calibration", "activated_at"]
+    ordering = ["-pk"]
+    inlines = [BinInline]
+
+
+class PolicyGradeInline(ReadOnlyInline):
+    model = LimitPolicyGrade
+    tab = False
+
+
+@admin.register(LimitPolicy)
+class LimitPolicyAdmin(VersionedAdmin):
+    list_display = [
+        "segment",
+        "version",
+        "valid_from",
+        "currency",
+        "step",
+        "max_rise_percent",
+        "material_percent",
+    ]
+    list_select_related = ["segment"]
+    ordering = ["-valid_from", "-pk"]
+    inlines = [PolicyGradeInline]

@@ -1,0 +1,153 @@
+"""Evidence as it was when a limit change was proposed beside the evidence as it is now, differences marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from creditdesk.core.money import format_money
+from customers.limit_evidence import money_of
+from customers.limit_reasons import CAP_LABELS
+from customers.models import Customer
+from scoring.limit_inbox import json_signals
+from scoring.limit_policy import cap_formula
+from scoring.models import Recommendation
+from scoring.sentences import figure
+from scoring.signals import SIGNALS
+
+Evidence = dict[str, Any]
+NOTHING = "—"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One fact then and now, as text. points: of a signal (None for other facts)."""
+
+    label: str
+    then: str
+    now: str
+    points_then: int | None = None
+    points_now: int | None = None
+    is_number: bool = True
+
+    @property
+    def changed(self) -> bool:
+        return self.then != self.now or self.points_then != self.points_now
+
+
+@dataclass(frozen=True, slots=True)
+class CapLine:
+    """A cap of the limit policy with its formula, as stored in the evidence."""
+
+    label: str
+    amount: str
+    formula: str
+    binds: bool
+
+
+def facts(then: Evidence, now: Evidence) -> list[Line]:
+    """Score, exposure and history lines. Figures missing on both sides are left out."""
+    read: list[tuple[str, Callable[[Evidence], str]]] = [
+        (_("score"), _score),
+        (_("probability of default (uncalibrated)"), lambda e: _percent(e.get("pd"))),
+        (_("recommendation"), lambda e: _label(Recommendation, e.get("recommendation"))),
+        (_("exposure"), lambda e: _money(_exposure(e).get("total"))),
+        (_("of it open invoices"), lambda e: _money(_exposure(e).get("open_invoices"))),
+        (_("of it unbilled deliveries"), lambda e: _money(_exposure(e).get("unbilled_deliveries"))),
+        (_("of it open orders"), lambda e: _money(_exposure(e).get("open_orders"))),
+        (_("of it payments not yet safe"), lambda e: _money(_exposure(e).get("instruments"))),
+        (_("less unapplied cash"), lambda e: _money(_exposure(e).get("unapplied_cash"))),
+        (_("less open credit notes"), lambda e: _money(_exposure(e).get("open_credits"))),
+        (_("cover"), lambda e: _money(_exposure(e).get("cover"))),
+        (_("overdue"), lambda e: _money(e.get("overdue"))),
+        (_("oldest item, days past due"), lambda e: _plain(e.get("oldest_days_past_due"))),
+        (_("limit in force"), lambda e: _money((e.get("limit") or {}).get("in_force"))),
+        (_("customer status"), lambda e: _label(Customer.Status, e.get("customer_status"))),
+        (_("open disputes"), lambda e: _plain(_history(e).get("open_disputes", 0)) if e else NOTHING),
+        (_("broken promises"), lambda e: _plain(_history(e).get("broken_promises", 0)) if e else NOTHING),
+    ]
+    zero = {_money({"minor": 0, "currency": e.get("currency", "EUR")}) for e in (then, now)}
+    lines = [Line(label, text(then), text(now)) for label, text in read]
+    optional = {_("cover"), *(label for label, _text in read[4:10])}
+    empty = {NOTHING, *zero}
+    return [
+        line
+        for line in lines
+        if not (line.then == NOTHING and line.now == NOTHING)
+        and not (line.label in optional and {line.then, line.now} <= empty)
+    ]
+
+
+def signals(then: Evidence, now: Evidence) -> list[Line]:
+    """Every signal with its value and points then and now, the largest loss of points first."""
+    before, after = json_signals(then), json_signals(now)
+    lines = []
+    for signal in SIGNALS:
+        was, is_now = before.get(signal.name), after.get(signal.name)
+        if was is None and is_now is None:
+            continue
+        lines.append(
+            Line(
+                str(signal.label),
+                figure(signal.name, was["value"]) if was else NOTHING,
+                figure(signal.name, is_now["value"]) if is_now else NOTHING,
+                was["points"] if was else None,
+                is_now["points"] if is_now else None,
+            )
+        )
+    return sorted(
+        lines,
+        key=lambda line: (
+            not line.changed,
+            line.points_now if line.points_now is not None else (line.points_then or 0),
+        ),
+    )
+
+
+def caps(evidence: Evidence) -> list[CapLine]:
+    """The caps of the recommendation in the evidence; empty when nothing was recommended."""
+    recommended = evidence.get("recommended") or {}
+    return [
+        CapLine(
+            str(CAP_LABELS[cap["code"]]),
+            _money(cap["amount"]),
+            cap_formula(cap["code"], cap["params"]),
+            recommended.get("bound_by") == cap["code"],
+        )
+        for cap in recommended.get("caps", [])
+    ]
+
+
+def _exposure(evidence: Evidence) -> dict[str, Any]:
+    return evidence.get("exposure") or {}
+
+
+def _history(evidence: Evidence) -> dict[str, Any]:
+    return evidence.get("history") or {}
+
+
+def _score(evidence: Evidence) -> str:
+    if evidence.get("score") is None:
+        return NOTHING
+    return f"{evidence['score']} {evidence.get('grade', '')}"
+
+
+def _money(param: dict[str, Any] | None) -> str:
+    money = money_of(param)
+    return NOTHING if money is None else format_money(money)
+
+
+def _percent(value: Any) -> str:
+    return NOTHING if value in (None, "") else f"{Decimal(str(value)) * 100:.1f} %"
+
+
+def _plain(value: Any) -> str:
+    return NOTHING if value is None else str(value)
+
+
+def _label(choices: Any, value: Any) -> str:
+    return str(choices(value).label) if value else NOTHING

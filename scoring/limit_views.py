@@ -1,0 +1,350 @@
+"""The pages on which limits are proposed and decided. Thin: rules are in customers/approval.py."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from creditdesk.core.audit import Actor
+from creditdesk.core.clock import business_date
+from customers.access import account_scope, visible_accounts
+from customers.approval import (
+    ApprovalError,
+    amend_limit_change,
+    approve_limit_change,
+    propose_limit_change,
+    reject_limit_change,
+    waiting_change,
+    withdraw_limit_change,
+)
+from customers.approval_rules import DECIDE, PROPOSE, authorities, check_may_decide
+from customers.holds import HoldError, release_hold
+from customers.limit_evidence import money_of
+from customers.limit_reasons import render_reason
+from customers.models import CreditAccount, CreditHold, LimitChange, LimitKind
+from scoring import limit_comparison, limit_inbox
+from scoring.limit_forms import DecisionForm, LimitForm, ReleaseForm
+from scoring.limit_policy import keep_sentence
+from scoring.models import AccountScore
+from scoring.proposals import evidence_of
+
+PAGE = 50
+VIEW = "customers.view_limitchange"
+
+
+def page(
+    request: HttpRequest, template: str, title: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    return render(
+        request, template, {**admin.site.each_context(request), "title": title, **context}, status=status
+    )
+
+
+@login_required
+@permission_required(VIEW, raise_exception=True)
+@require_http_methods(["GET"])
+def inbox(request: HttpRequest) -> HttpResponse:
+    as_of = business_date()
+    paginator = Paginator(limit_inbox.ranked_ids(request.user, as_of), PAGE)
+    current = paginator.get_page(request.GET.get("page"))
+    found = limit_inbox.rows(request.user, list(current.object_list), as_of)
+    context = {
+        "page": current,
+        "page_obj": current,
+        "rows": found,
+        "as_of": as_of,
+        "waiting": paginator.count,
+    }
+    return page(request, "limits/inbox.html", _("Limit changes waiting"), context)
+
+
+def _change(request: HttpRequest, pk: int) -> LimitChange:
+    rows = limit_inbox.visible_changes(request.user)
+    return get_object_or_404(
+        rows.select_related("account__customer", "account__company", "proposer", "decided_by"), pk=pk
+    )
+
+
+def _today(account: CreditAccount) -> date:
+    return business_date(account.company.time_zone)
+
+
+def _grade(account: CreditAccount) -> str:
+    return AccountScore.objects.filter(account=account).values_list("grade", flat=True).first() or ""
+
+
+@login_required
+@permission_required(VIEW, raise_exception=True)
+@require_http_methods(["GET", "POST"])
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    change = _change(request, pk)
+    today = _today(change.account)
+    form = DecisionForm(request.POST or None)
+    status = 200
+    if request.method == "POST":
+        if form.is_valid():
+            try:
+                _decide(request, change, form.cleaned_data["action"], form.cleaned_data["reason"], today)
+            except ApprovalError as error:
+                messages.error(request, str(error))
+                status = 409
+                change = _change(request, pk)
+            else:
+                return _on_to_the_next(request, today)
+        else:
+            status = 400
+    context = _decision_context(request, change, today) | {"form": form}
+    return page(request, "limits/decide.html", change.account.customer.name, context, status)
+
+
+def _decide(request: HttpRequest, change: LimitChange, action: str, reason: str, today: date) -> None:
+    customer = change.account.customer.name
+    if action == "withdraw":
+        withdraw_limit_change(change, actor=Actor.person(request.user), reason=reason, on=today)
+        messages.success(request, _("Withdrawn: the change for %(customer)s.") % {"customer": customer})
+        return
+    verb = approve_limit_change if action == "approve" else reject_limit_change
+    done = verb(change, approver=request.user, reason=reason, on=today, grade_now=_grade(change.account))
+    text = (
+        _("Approved: %(customer)s, limit %(amount)s.")
+        if action == "approve"
+        else _("Rejected: %(customer)s.")
+    )
+    messages.success(request, text % {"customer": customer, "amount": done.new_amount})
+
+
+def _on_to_the_next(request: HttpRequest, today: date) -> HttpResponse:
+    following = limit_inbox.next_to_decide(request.user, today)
+    return redirect("limits:inbox") if following is None else redirect("limits:decide", following)
+
+
+def _decision_context(request: HttpRequest, change: LimitChange, today: date) -> dict[str, Any]:
+    then, now = change.evidence or {}, evidence_of(change.account, today)
+    recommended = now.get("recommended") or {}
+    refusal = ""
+    if change.is_waiting:
+        try:
+            check_may_decide(request.user, change, grade_now=now.get("grade", ""), on=today)
+        except ApprovalError as error:
+            refusal = str(error)
+    may_amend = change.is_waiting and (request.user.has_perm(PROPOSE) or request.user.has_perm(DECIDE))
+    covering = authorities([change], grades_now={change.account_id: now.get("grade", "")}, on=today)
+    return {
+        "change": change,
+        "account": change.account,
+        "customer": change.account.customer,
+        "why": render_reason(change.reason_code, change.reason_params),
+        "today": today,
+        "facts": limit_comparison.facts(then, now),
+        "signals": limit_comparison.signals(then, now),
+        "caps_then": limit_comparison.caps(then),
+        "caps_now": limit_comparison.caps(now),
+        "recommended_now": _recommended_text(recommended),
+        "then": then,
+        "now": now,
+        "history": _history(change.account),
+        "refusal": refusal,
+        "may_decide": change.is_waiting and not refusal,
+        "may_withdraw": change.is_waiting and change.proposer_id == request.user.pk,
+        "may_amend": may_amend,
+        "amend_form": _amend_form(change) if may_amend else None,
+        "who_may": sorted({row.group.name for row in covering[change.pk]}),
+        "following": _neighbour(request, change, today),
+        # Plain digits for a query string: a template would print them in the reader's language.
+        "undo_amount": "" if change.old_amount is None else f"{change.old_amount.amount:f}",
+        "difference": change.new_amount
+        if change.old_amount is None
+        else change.new_amount - change.old_amount,
+    }
+
+
+def _recommended_text(recommended: dict[str, Any]) -> str:
+    if not recommended:
+        return ""
+    if recommended.get("keep"):
+        return keep_sentence(recommended["keep"])
+    return render_reason(recommended["reason_code"], recommended["params"])
+
+
+def _neighbour(request: HttpRequest, change: LimitChange, today: date) -> int | None:
+    """The waiting change after this one in the order of the inbox (for skipping without deciding)."""
+    ids = limit_inbox.ranked_ids(request.user, today)
+    if change.pk not in ids:
+        return ids[0] if ids else None
+    place = ids.index(change.pk) + 1
+    return ids[place] if place < len(ids) else None
+
+
+def _history(account: CreditAccount) -> list[tuple[LimitChange, str]]:
+    rows = (
+        LimitChange.objects.filter(account=account)
+        .select_related("decided_by")
+        .order_by("-proposed_at", "-pk")
+    )
+    return [(row, render_reason(row.reason_code, row.reason_params)) for row in rows[:12]]
+
+
+def _amend_form(change: LimitChange, data: Any = None) -> LimitForm:
+    initial = {
+        "amount": change.new_amount.amount,
+        "valid_from": change.valid_from,
+        "valid_until": change.valid_until,
+        "reason_code": change.reason_code,
+    }
+    form = LimitForm(data, account=change.account, kind_fixed=True, initial=initial, prefix="amend")
+    if change.kind == LimitKind.BASE:
+        del form.fields["valid_from"], form.fields["valid_until"]
+    return form
+
+
+@login_required
+@permission_required(VIEW, raise_exception=True)
+@require_POST
+def amend(request: HttpRequest, pk: int) -> HttpResponse:
+    change = _change(request, pk)
+    if not (request.user.has_perm(PROPOSE) or request.user.has_perm(DECIDE)):
+        raise PermissionDenied
+    today = _today(change.account)
+    form = _amend_form(change, request.POST)
+    if form.is_valid():
+        data = form.cleaned_data
+        try:
+            amended = amend_limit_change(
+                change,
+                form.money,
+                actor=Actor.person(request.user),
+                as_of=today,
+                reason_code=data["reason_code"],
+                comment=data["comment"],
+                valid_from=data.get("valid_from"),
+                valid_until=data.get("valid_until"),
+                evidence=evidence_of(change.account, today),
+            )
+        except ApprovalError as error:
+            messages.error(request, str(error))
+            return redirect("limits:decide", pk)
+        messages.success(
+            request,
+            _("Amended to %(amount)s. You are the proposer now: somebody else decides.")
+            % {"amount": amended.new_amount},
+        )
+        return redirect("limits:decide", amended.pk)
+    context = _decision_context(request, change, today) | {"form": DecisionForm(), "amend_form": form}
+    return page(request, "limits/decide.html", change.account.customer.name, context, 400)
+
+
+@login_required
+@permission_required(PROPOSE, raise_exception=True)
+@require_http_methods(["GET", "POST"])
+def propose(request: HttpRequest, account_id: int) -> HttpResponse:
+    account = get_object_or_404(
+        visible_accounts(request.user).select_related("customer", "company", "segment"), pk=account_id
+    )
+    waiting = waiting_change(account)
+    if waiting is not None and request.method == "GET" and request.GET.get("kind") != LimitKind.TEMPORARY:
+        messages.info(request, _("A change is waiting already: amend it here."))
+        return redirect("limits:decide", waiting.pk)
+    today = _today(account)
+    evidence = evidence_of(account, today)
+    recommended = evidence.get("recommended") or {}
+    form = LimitForm(request.POST or None, account=account, initial=_initial(request, recommended))
+    status = 200
+    if request.method == "POST":
+        status = 400
+        if form.is_valid():
+            try:
+                change = _propose(request, account, form, evidence, today)
+            except ApprovalError as error:
+                form.add_error(None, str(error))
+                status = 409
+            else:
+                messages.success(request, _("Proposed: %(amount)s.") % {"amount": change.new_amount})
+                return redirect("limits:decide", change.pk)
+    context = {
+        "account": account,
+        "customer": account.customer,
+        "form": form,
+        "today": today,
+        "facts": limit_comparison.facts(evidence, evidence),
+        "caps": limit_comparison.caps(evidence),
+        "recommended": recommended,
+        "recommended_text": _recommended_text(recommended),
+        "history": _history(account),
+    }
+    title = _("Propose a limit: %(customer)s") % {"customer": account.customer.name}
+    return page(request, "limits/propose.html", title, context, status)
+
+
+def _initial(request: HttpRequest, recommended: dict[str, Any]) -> dict[str, Any]:
+    asked = request.GET.get("amount", "")
+    if asked.replace(".", "", 1).isdigit():
+        return {"amount": asked, "reason_code": request.GET.get("reason", "")}
+    amount = money_of(recommended.get("amount"))
+    return {"amount": amount.amount if amount is not None else None, "kind": request.GET.get("kind", "base")}
+
+
+def _propose(
+    request: HttpRequest, account: CreditAccount, form: LimitForm, evidence: dict[str, Any], today: date
+) -> LimitChange:
+    data = form.cleaned_data
+    temporary = data["kind"] == LimitKind.TEMPORARY
+    return propose_limit_change(
+        account,
+        form.money,
+        actor=Actor.person(request.user),
+        as_of=today,
+        reason_code=data["reason_code"],
+        comment=data["comment"],
+        evidence=evidence,
+        kind=data["kind"],
+        valid_from=data["valid_from"] if temporary else None,
+        valid_until=data["valid_until"] if temporary else None,
+    )
+
+
+@login_required
+@permission_required("customers.view_credithold", raise_exception=True)
+@require_http_methods(["GET"])
+def holds(request: HttpRequest) -> HttpResponse:
+    rows = (
+        CreditHold.objects.filter(account_scope(request.user, "account__"), released_on__isnull=True)
+        .select_related("account__customer", "change")
+        .order_by("placed_on", "pk")
+    )
+    context = {
+        "page_obj": Paginator(rows, PAGE).get_page(request.GET.get("page")),
+        "may_release": request.user.has_perm("customers.change_credithold"),
+    }
+    return page(request, "limits/holds.html", _("Customers on hold"), context)
+
+
+@login_required
+@permission_required("customers.change_credithold", raise_exception=True)
+@require_POST
+def release(request: HttpRequest, pk: int) -> HttpResponse:
+    hold = get_object_or_404(
+        CreditHold.objects.filter(account_scope(request.user, "account__")).select_related(
+            "account__company"
+        ),
+        pk=pk,
+    )
+    form = ReleaseForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, form.errors["reason"][0])
+        return redirect("limits:holds")
+    try:
+        release_hold(hold, by=request.user, reason=form.cleaned_data["reason"], on=_today(hold.account))
+    except HoldError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Released: %(customer)s.") % {"customer": hold.account.customer.name})
+    return redirect("limits:holds")

@@ -1,0 +1,189 @@
+"""The admin: facts stay facts, rows of other portfolios do not exist, lists stay cheap."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from customers.admin.base import FactAdmin, ScopedAdmin
+from customers.models import CreditAccount, Customer, Instalment, Invoice, LegalEvent, Payment, Promise
+from scoring.engine import rescore
+from tests.desk_world import TODAY, client_of, fill
+from tests.factories import make_account
+
+pytestmark = pytest.mark.django_db
+STAFF = ("controller", "approver", "collector", "manager", "auditor")
+
+
+@pytest.fixture
+def desk(cast, settings):
+    settings.BUSINESS_DATE = TODAY
+    cache.clear()
+    fill(cast.account, cast.collector)
+    fill(cast.elsewhere)
+    rescore(TODAY)
+    return cast
+
+
+def _url(model, page, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def _ours():
+    """Models of customers' own admin pages whose rows hang on an account or a customer."""
+    for model, page in admin.site._registry.items():
+        if isinstance(page, ScopedAdmin) and (
+            page.account_path is not None or page.customer_path is not None
+        ):
+            yield model, page
+
+
+@pytest.mark.parametrize("who", STAFF)
+def test_every_list_and_row_opens_for_who_may_and_refuses_others(desk, who):
+    user = getattr(desk, who)
+    client = client_of(user)
+    for model in admin.site._registry:
+        opts = model._meta
+        may = any(user.has_perm(f"{opts.app_label}.{verb}_{opts.model_name}") for verb in ("view", "change"))
+        status = client.get(_url(model, "changelist")).status_code
+        assert status == (200 if may else 403), opts.label
+    for model, page in _ours():
+        opts = model._meta
+        row = page.get_queryset(client.get(reverse("desk:home")).wsgi_request).first()
+        if row is None or not user.has_perm(f"{opts.app_label}.view_{opts.model_name}"):
+            continue
+        assert client.get(_url(model, "change", row.pk)).status_code == 200, opts.label
+
+
+@pytest.mark.parametrize("who", STAFF)
+def test_rows_of_another_portfolio_are_404(desk, who):
+    user = getattr(desk, who)
+    client = client_of(user)
+    tried = 0
+    for model, page in _ours():
+        path = page.account_path if page.account_path is not None else page.customer_path
+        value = desk.elsewhere.pk if page.account_path is not None else desk.elsewhere.customer_id
+        row = model.objects.filter(**{path or "pk": value}).first()
+        if row is None or not user.has_perm(f"customers.view_{model._meta.model_name}"):
+            continue
+        tried += 1
+        assert client.get(_url(model, "change", row.pk)).status_code == 404, model._meta.label
+        assert client.get(_url(model, "history", row.pk)).status_code == 404, model._meta.label
+    assert tried >= 8
+
+
+def test_lists_leave_out_other_portfolios(desk):
+    client = client_of(desk.controller)
+    for model in (Customer, CreditAccount, Invoice, Instalment, Payment, Promise, LegalEvent):
+        page = client.get(_url(model, "changelist"))
+        assert desk.elsewhere.customer.name not in page.content.decode(), model._meta.label
+        assert page.context["cl"].result_count > 0
+
+
+def test_autocomplete_offers_only_ones_own_customers(desk):
+    client = client_of(desk.controller)
+    params = {"app_label": "customers", "model_name": "cover", "field_name": "account", "term": ""}
+    found = client.get(reverse("admin:autocomplete"), params).json()["results"]
+    assert {row["id"] for row in found} == {str(desk.account.pk)}
+
+
+def test_facts_cannot_be_added_changed_or_deleted_even_by_a_superuser(desk, admin_client):
+    for model, page in admin.site._registry.items():
+        if not isinstance(page, FactAdmin):
+            continue
+        row = model.objects.first()
+        if row is None:
+            continue
+        assert admin_client.post(_url(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+        assert admin_client.post(_url(model, "change", row.pk), {}).status_code == 403
+    for model in (Invoice, Instalment, Payment, Promise):
+        assert admin_client.get(_url(model, "add")).status_code == 403
+
+
+def test_a_legal_event_is_recorded_with_its_consequences(desk):
+    client = client_of(desk.controller)
+    data = {
+        "customer": desk.account.customer_id,
+        "kind": "insolvency",
+        "source": "Registro imprese",
+        "link": "",
+        "ended_on": "",
+        "effective_on": TODAY.isoformat(),
+        "known_on": TODAY.isoformat(),
+    }
+    early = {**data, "effective_on": "2026-11-25"}
+    refused = client.post(_url(LegalEvent, "add"), early)
+    assert refused.status_code == 200
+    assert "cannot be known before it happens" in refused.content.decode()
+    assert client.post(_url(LegalEvent, "add"), data).status_code == 302
+    assert Customer.objects.get(pk=desk.account.customer_id).status == "insolvent"
+
+
+def test_the_stranger_cannot_be_given_a_fact_by_form(desk):
+    data = {
+        "customer": desk.elsewhere.customer_id,
+        "kind": "lien",
+        "source": "register",
+        "effective_on": TODAY.isoformat(),
+        "known_on": TODAY.isoformat(),
+    }
+    before = LegalEvent.objects.count()
+    assert client_of(desk.controller).post(_url(LegalEvent, "add"), data).status_code == 200
+    assert LegalEvent.objects.count() == before
+
+
+def test_assigning_a_collector_records_the_day(desk):
+    client = client_of(desk.controller)
+    url = _url(CreditAccount, "change", desk.account.pk)
+    data = {"portfolio": desk.portfolio.pk, "collector": desk.manager.pk}
+    for inline in client.get(url).context["inline_admin_formsets"]:
+        prefix = inline.formset.prefix
+        data |= {f"{prefix}-TOTAL_FORMS": "0", f"{prefix}-INITIAL_FORMS": "0"}
+    assert client.post(url, data).status_code == 302
+    desk.account.refresh_from_db()
+    assert desk.account.collector == desk.manager
+    latest = desk.account.collector_assignments.order_by("-effective_on", "-pk").first()
+    assert (latest.collector, latest.effective_on) == (desk.manager, TODAY)
+
+
+@pytest.mark.parametrize(
+    "model", [Customer, CreditAccount, Invoice, Instalment, Payment, Promise, LegalEvent]
+)
+def test_queries_of_lists_do_not_grow_with_rows(desk, model):
+    client = client_of(desk.controller)
+    client.get(_url(model, "changelist"))
+
+    def queries():
+        cache.clear()
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(_url(model, "changelist")).status_code == 200
+        return len(captured)
+
+    before = queries()
+    for number in range(4):
+        fill(make_account(desk.company, f"More {number}", portfolio=desk.portfolio), desk.manager)
+    assert queries() <= before
+    assert before < 25
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("overdue=any", True), ("overdue=90", False), ("overdue=no", False), ("grade=none", False)],
+)
+def test_filters_of_credit_accounts(desk, query, found):
+    page = client_of(desk.controller).get(_url(CreditAccount, "changelist") + f"?{query}")
+    assert (desk.account in set(page.context["cl"].result_list)) is found
+
+
+def test_history_is_the_audit_trail_of_the_row(desk):
+    url = _url(Customer, "history", desk.account.customer_id)
+    target = client_of(desk.auditor).get(url).url
+    assert f"subject_pk__exact={desk.account.customer_id}" in target
+    page = client_of(desk.auditor).get(target)
+    assert page.status_code == 200
+    assert {entry.subject_pk for entry in page.context["cl"].result_list} == {str(desk.account.customer_id)}
+    assert client_of(desk.collector).get(url).status_code == 403

@@ -1,0 +1,139 @@
+"""Scoring against the best hand-written statement (floor.sql): whole book, history, growth, one account.
+
+The machine is noisy, so runs are interleaved and only ratios of medians within one run are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from benchmarks.book import Book
+from scoring.engine import rescore
+from scoring.models import AccountScore
+from scoring.ranges import account_ranges
+from scoring.statement import Scope
+
+NEEDS = "postgresql"
+FLOOR = Path(__file__).with_name("floor.sql").read_text()
+COLUMNS = (
+    "account_id bigint PRIMARY KEY, as_of date, stamp timestamptz, d12 float8, d3 float8, l0 float8, l15 float8, "
+    "l30 float8, mx int, oldest int, od float8, od60 float8, n_od int, broken int, broken_share float8, "
+    "disputed float8, dispute_rate float8, credited float8, lost float8, returned int, n_due int, months int, idle int"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--per-account", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=5)
+
+
+def _floor(day: date, *, forbid: bool) -> None:
+    """forbid: index scans forbidden and the memory our own pass takes; else the planner's defaults."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        if forbid:
+            cursor.execute(
+                "SET LOCAL enable_indexscan = off; SET LOCAL enable_bitmapscan = off; "
+                "SET LOCAL work_mem = '64MB'; SET LOCAL jit = off"
+            )
+        cursor.execute(FLOOR, {"d": day})
+
+
+def _chunks(day: date) -> None:
+    for low, high in account_ranges():
+        rescore(day, Scope.between(low, high))
+
+
+def _median_seconds(shapes: dict[str, Callable[[date], Any]], last: date, runs: int) -> dict[str, float]:
+    """Every shape in turn, `runs` times, each run on a day of its own (never a month-end but where asked)."""
+    taken: dict[str, list[float]] = {name: [] for name in shapes}
+    for number in range(runs):
+        day = last - timedelta(days=1 + runs - number)
+        for name, run in shapes.items():
+            started = time.perf_counter()
+            run(day)
+            taken[name].append(time.perf_counter() - started)
+    return {name: median(values) for name, values in taken.items()}
+
+
+def _agree() -> int:
+    """Rows where floor and score disagree on what both define alike; the floor must be the same work."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM bench_floor f JOIN scoring_accountscore s USING (account_id, as_of) "
+            "WHERE (f.oldest, f.n_od, f.n_due, f.broken, f.returned) "
+            "IS DISTINCT FROM (s.oldest_overdue_days, s.overdue_count, s.due_count_12m, s.broken_promises_12m, "
+            "s.returned_payments_12m) OR abs(f.d12 - s.days_late_12m) > 0.00001 "
+            "OR abs(f.od - s.overdue_share) > 0.00001"
+        )
+        return cursor.fetchone()[0]
+
+
+def measure(book: Book, runs: int, say: Callable[[str], None]) -> dict[str, float]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS bench_floor; CREATE TABLE bench_floor ({COLUMNS})")
+    month_end = book.as_of
+    shapes: dict[str, Callable[[date], Any]] = {
+        "floor, planner's default": lambda day: _floor(day, forbid=False),
+        "floor, index scans forbidden": lambda day: _floor(day, forbid=True),
+        "signals and score": lambda day: rescore(day, keep_history=False, go_back=True),
+        "signals, score and history": lambda day: rescore(day, go_back=True),
+        "the same in nightly ranges": _chunks,
+    }
+    rescore(month_end - timedelta(days=30), go_back=True)
+    _floor(month_end - timedelta(days=30), forbid=True)
+    seconds = _median_seconds(shapes, month_end, runs)
+    floor = min(seconds["floor, planner's default"], seconds["floor, index scans forbidden"])
+    for name, value in seconds.items():
+        say(f"  {name:<32}{value:8.2f} s   {value / floor:5.2f} x floor")
+    started = time.perf_counter()
+    kept = rescore(month_end).kept
+    value = time.perf_counter() - started
+    _floor(month_end, forbid=True)
+    say(f"  rows where floor and score disagree: {_agree()} of {book.accounts}")
+    say(f"  month-end, {kept} rows kept{'':<9}{value:8.2f} s   {value / floor:5.2f} x floor")
+    return seconds | {"floor": floor}
+
+
+def measure_one(book: Book, say: Callable[[str], None], times: int = 300) -> None:
+    """One account after a payment, as the rescore task does it."""
+    ids = [1 + number * 7919 % book.accounts for number in range(times + 20)]
+    taken = []
+    for number, pk in enumerate(ids):
+        started = time.perf_counter()
+        rescore(book.as_of, Scope.of([pk]))
+        if number >= 20:
+            taken.append((time.perf_counter() - started) * 1000)
+    with CaptureQueriesContext(connection) as queries:
+        rescore(book.as_of, Scope.of([ids[0]]))
+    statements = [q for q in queries if q["sql"].split()[0] in {"SELECT", "INSERT", "UPDATE", "WITH"}]
+    say(
+        f"  one account: {len(statements)} queries, p50 {median(taken):.1f} ms, "
+        f"p99 {quantiles(taken, n=100)[98]:.1f} ms"
+    )
+
+
+def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[str], None]) -> None:
+    """`fresh` empties the database; a tenth of the accounts goes first, for growth."""
+    results = []
+    for accounts in (max(options.accounts // 10, 100), options.accounts):
+        fresh()
+        book = Book(accounts, options.per_account)
+        say(f"{accounts} accounts, {accounts * options.per_account} invoices")
+        book.build()
+        results.append(measure(book, options.runs, say))
+        measure_one(book, say)
+        assert AccountScore.objects.count() == accounts
+    small, large = results
+    growth = large["signals, score and history"] / small["signals, score and history"]
+    floor = large["floor"] / small["floor"]
+    say(f"growth tenfold: {growth:.1f} x, the floor's own {floor:.1f} x; ratio {growth / floor:.2f}")

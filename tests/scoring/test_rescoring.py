@@ -1,0 +1,267 @@
+"""Rescoring after a ledger change and by night: nothing lost, nothing twice, nothing stale."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+from django_q.models import OrmQ
+
+from creditdesk.core.models import AuditEntry, Job
+from scoring import tasks
+from scoring.engine import rescore
+from scoring.models import AccountScore, DirtyAccount, ScoreHistory
+from scoring.ranges import account_ranges
+from scoring.signals import SIGNALS
+from scoring.statement import Scope, compile_upsert
+from tests.factories import invoice, make_account, make_company, pay
+
+TODAY = date(2026, 3, 16)
+
+
+@pytest.fixture
+def pinned(settings):
+    settings.BUSINESS_DATE = TODAY
+
+
+@pytest.fixture
+def account(db, pinned):
+    return make_account(make_company(complete_through=TODAY))
+
+
+def everything(model) -> list[dict]:
+    """A table without what may differ between two equal runs."""
+    volatile = {"id", "stamp", "pass_id", "recorded_at", "entry_id", "moved"}
+    rows = model.objects.order_by("pk").values()
+    return [{k: v for k, v in row.items() if k not in volatile} for row in rows]
+
+
+def tables() -> list:
+    return [everything(AccountScore), sorted(everything(ScoreHistory), key=str)]
+
+
+def tasks_queued() -> int:
+    return sum("rescore_dirty" in str(row.task) for row in OrmQ.objects.all())
+
+
+def test_a_ledger_change_marks_the_account_and_queues_one_task_per_transaction(account):
+    OrmQ.objects.all().delete()
+    with transaction.atomic():
+        for number in range(3):
+            invoice(account, "10.00", TODAY - timedelta(days=number))
+    assert set(DirtyAccount.objects.values_list("account_id", flat=True)) == {account.pk}
+    assert tasks_queued() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_marks_and_task_roll_back_with_the_change(pinned):
+    account = make_account(make_company(complete_through=TODAY))
+    with pytest.raises(RuntimeError), transaction.atomic():
+        invoice(account, "10.00", TODAY)
+        raise RuntimeError
+    assert not DirtyAccount.objects.exists() and not OrmQ.objects.exists()
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                invoice(account, "10.00", TODAY)
+                raise RuntimeError
+        except RuntimeError:
+            pass
+        invoice(account, "11.00", TODAY)
+    assert DirtyAccount.objects.count() >= 1
+    assert tasks_queued() == 1, "a task queued in a savepoint that was taken back must not count"
+
+
+def test_rescoring_takes_the_marks_and_scores_at_the_business_date(account):
+    pay(invoice(account, "100.00", TODAY - timedelta(days=90)), TODAY)
+    assert tasks.rescore_dirty() == 1
+    row = AccountScore.objects.get()
+    assert (row.account_id, row.as_of, row.due_count_12m) == (account.pk, TODAY, 1)
+    assert not DirtyAccount.objects.exists()
+    assert tasks.rescore_dirty() == 0
+
+
+def test_a_payment_moves_the_score_and_leaves_history(account):
+    rows = [invoice(account, "100.00", TODAY - timedelta(days=300 - 30 * n)) for n in range(8)]
+    for row in rows[:-1]:
+        pay(row, row.due_on)
+    tasks.rescore_dirty()
+    before = AccountScore.objects.get()
+    pay(rows[-1], TODAY)
+    tasks.rescore_dirty()
+    after = AccountScore.objects.get()
+    assert after.oldest_overdue_days == 0 < before.oldest_overdue_days
+    assert after.score > before.score
+    kept = list(ScoreHistory.objects.order_by("pk"))
+    assert [k.because for k in kept] == ["first", "changed"]
+    assert [k.score for k in kept] == [before.score, after.score]
+    assert kept[-1].signals["oldest_overdue_days"] == 0
+    assert kept[-1].points["oldest_overdue_days"] == after.oldest_overdue_days_points
+    assert kept[-1].entry.act == "score.rescored"
+
+
+def test_scoring_twice_changes_nothing(account):
+    invoice(account, "100.00", TODAY - timedelta(days=90))
+    for as_of in (TODAY, date(2026, 3, 31), date(2026, 3, 31)):
+        rescore(as_of)
+    once = tables()
+    rescore(date(2026, 3, 31))
+    assert tables() == once
+
+
+def test_month_end_is_kept_even_where_nothing_moved(account):
+    assert rescore(date(2026, 4, 29)).kept == 1
+    assert rescore(date(2026, 4, 30)).kept == 1
+    assert rescore(date(2026, 4, 30)).kept == 0
+    assert ScoreHistory.objects.get(because="month_end").as_of == date(2026, 4, 30)
+
+
+def test_an_earlier_date_never_overwrites_a_later_one(account):
+    rescore(TODAY)
+    assert rescore(TODAY - timedelta(days=1)).scored == 0
+    assert AccountScore.objects.get().as_of == TODAY
+    assert rescore(TODAY - timedelta(days=1), go_back=True).scored == 1
+
+
+def test_kept_scores_are_never_edited(account):
+    rescore(TODAY)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        ScoreHistory.objects.update(score=100)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        ScoreHistory.objects.all().delete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slow_pass_never_overwrites_a_newer_rescore(pinned):
+    """The pass reads the ledger, a payment is rescored and committed, then the pass writes: it must yield."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer: a pass cannot be overtaken")
+    account = make_account(make_company(complete_through=TODAY))
+    row = invoice(account, "100.00", TODAY - timedelta(days=90))
+    rescore(TODAY)
+    reading, errors = threading.Event(), []
+
+    def slow_pass():
+        # The statement takes its stamp and snapshot, then sleeps before it comes to write its row.
+        import scoring.engine as engine
+
+        def slowed(*shape):
+            sql = compile_upsert(*shape)
+            return sql.replace("WHERE TRUE ORDER BY", "WHERE pg_sleep(1.5) IS NOT NULL ORDER BY", 1)
+
+        original, engine.compile_upsert = engine.compile_upsert, slowed
+        try:
+            reading.set()
+            rescore(TODAY, Scope.everyone(), keep_history=False)
+        except Exception as error:
+            errors.append(error)
+        finally:
+            engine.compile_upsert = original
+            connection.close()
+
+    thread = threading.Thread(target=slow_pass)
+    thread.start()
+    reading.wait()
+    threading.Event().wait(0.6)
+    pay(row, TODAY)
+    import scoring.engine as engine
+
+    engine.compile_upsert = compile_upsert
+    rescore(TODAY, Scope.of([account.pk]))
+    newer = AccountScore.objects.get()
+    assert newer.oldest_overdue_days == 0
+    thread.join()
+    assert not errors
+    assert AccountScore.objects.get().oldest_overdue_days == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_during_rescoring_keeps_its_own_mark(pinned, monkeypatch):
+    """A mark written while its account is being rescored is not deleted with the claimed ones."""
+    account = make_account(make_company(complete_through=TODAY))
+    invoice(account, "100.00", TODAY - timedelta(days=90))
+    real = tasks.rescore
+    calls = []
+
+    def rescore_then_change(*args, **kwargs):
+        outcome = real(*args, **kwargs)
+        if not calls:
+            calls.append(1)
+            DirtyAccount.objects.create(account=account)
+        return outcome
+
+    monkeypatch.setattr(tasks, "rescore", rescore_then_change)
+    tasks._rescore_some()
+    assert DirtyAccount.objects.count() == 1
+
+
+def test_a_failing_rescore_keeps_the_marks(account, monkeypatch):
+    invoice(account, "100.00", TODAY)
+    marks = DirtyAccount.objects.count()
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(tasks, "rescore", fail)
+    with pytest.raises(RuntimeError), transaction.atomic():
+        tasks.rescore_dirty()
+    assert DirtyAccount.objects.count() == marks > 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_nightly_jobs_score_everyone_once(pinned):
+    company = make_company(complete_through=TODAY)
+    accounts = [make_account(company) for _n in range(3)]
+    assert account_ranges() == [(accounts[0].pk, accounts[-1].pk)]
+    assert tasks.plan_nightly("2026-03-16T02:30:00+01:00") == 1
+    assert tasks.plan_nightly("2026-03-16T02:30:00+01:00") == 1, "still waiting: queued again, done once"
+    from creditdesk.core.jobs import perform
+
+    for job in list(Job.objects.all()) * 2:
+        perform(job.pk, "scoring.tasks.score_range")
+    job = Job.objects.get(kind="score")
+    assert job.status == "done" and job.result == {"scored": 3, "kept": 3}
+    assert AccountScore.objects.count() == ScoreHistory.objects.count() == 3
+    assert AuditEntry.objects.filter(act="score.pass").count() == 1
+    assert tasks.plan_nightly("2026-03-16T02:30:00+01:00") == 0
+
+
+def test_ranges_cover_every_account_once(account, monkeypatch):
+    from scoring import ranges
+
+    monkeypatch.setattr(ranges, "LEAST", 2)
+    monkeypatch.setattr(ranges, "MOST", 3)
+    accounts = [account, *(make_account(account.company) for _n in range(7))]
+    found = account_ranges()
+    covered = [a.pk for a in accounts for low, high in found if low <= a.pk <= high]
+    assert covered == [a.pk for a in accounts]
+    assert all(low <= high for low, high in found) and len(found) == 3
+
+
+def test_companies_are_judged_by_their_own_ledger(account):
+    behind = make_account(make_company("behind", complete_through=TODAY - timedelta(days=20)))
+    never = make_account(make_company("never"))
+    for some in (account, behind, never):
+        invoice(some, "100.00", TODAY - timedelta(days=40))
+    rescore(TODAY)
+    found = dict(AccountScore.objects.values_list("account_id", "oldest_overdue_days"))
+    assert found == {account.pk: 10, behind.pk: 0, never.pk: 0}
+    judged = dict(AccountScore.objects.values_list("account_id", "judged_on"))
+    assert judged == {account.pk: TODAY, behind.pk: TODAY - timedelta(days=20), never.pk: None}
+    rescore(TODAY, Scope.of([behind.pk, never.pk]))
+    assert dict(AccountScore.objects.values_list("account_id", "judged_on")) == judged
+
+
+def test_the_rescore_command_reports_and_repeats(account, capsys):
+    call_command("rescore", as_of=TODAY)
+    assert "1 accounts scored" in capsys.readouterr().out
+    call_command("rescore", as_of=TODAY)
+    assert "0 kept" in capsys.readouterr().out
+
+
+def test_points_columns_match_signals():
+    columns = {f.column for f in AccountScore._meta.concrete_fields}
+    assert {s.points_column for s in SIGNALS} <= columns and {s.name for s in SIGNALS} <= columns

@@ -289,3 +289,39 @@ def test_a_dispute_is_about_part_of_one_invoice(page, accounts):
     data = {"invoice": ticked(accounts[0])[0], "amount": "250.00", "reason": "quality"}
     page.post(act(accounts[0], "dispute"), data, headers=HTMX)
     assert Dispute.objects.get().amount.amount == Decimal("250.00")
+
+
+def test_numbers_for_the_machine_are_never_grouped(page, company, marta):
+    """Four digits and more: 1,234,567 in an address or a tick would be nobody's."""
+    from customers.models import CreditAccount, Instalment
+
+    template = account_of(company, marta)
+    account = CreditAccount.objects.create(
+        pk=1_234_567,
+        customer=template.customer,
+        segment=company.segments.create(code="b", name="B"),
+        company=company,
+        currency="EUR",
+        collector=marta,
+    )
+    item = overdue(account, "7000.00")
+    Instalment.objects.create(
+        pk=7_654_321,
+        invoice=item.invoice,
+        number=2,
+        company=company,
+        account=account,
+        kind="invoice",
+        due_on=item.due_on,
+        currency="EUR",
+        amount=Decimal("1"),
+        account_amount=100,
+        open_amount=Decimal("1"),
+        effective_on=item.effective_on,
+        known_on=item.known_on,
+    )
+    build_worklists(AS_OF)
+    text = page.get(reverse("worklists:today")).content.decode()
+    for words in ('data-row="1234567"', 'data-account="1234567"', 'value="7654321"', 'data-asked="700000"'):
+        assert words in text
+    assert "7,654,321" not in text and "1,234,567" not in text

@@ -27,6 +27,7 @@ from customers.models import (
 from customers.promises import open_promised
 from customers.rates import MissingRate, RateTable
 from worklists import evidence
+from worklists.groups import collect_groups
 from worklists.situations import Item, Situation
 
 ID_LIST_UP_TO = 1000
@@ -74,7 +75,7 @@ def gather(
     for situation in found.situations.values():
         _weigh(situation, rates)
     evidence.collect(found.situations, scope, as_of, judged_on, rates.to)
-    evidence.collect_groups(found.situations, company, judged_on, account_ids, rates.to)
+    collect_groups(found.situations, company, judged_on, account_ids, rates.to)
     return found
 
 

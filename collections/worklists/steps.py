@@ -113,6 +113,8 @@ def reminder_level(step: str, reached: int = 0) -> int:
     """The dunning level a step's e-mail has (or the next one, for a call)."""
     if step.startswith("email_") and step[-1].isdigit():
         return int(step[-1])
+    if step == "call_escalate":
+        return 3
     if step in {"email_gentle", "email_plan", "send_outcome"}:
         return 1
     return min(reached + 1, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -22,8 +23,10 @@ from customers.models import CreditAccount
 from customers.promises import PromiseError
 from dunning import outbox
 from dunning.letters import ReminderError
+from dunning.models import Reminder
 from worklists import actions, board
 from worklists.board import Board, Line, Panel
+from worklists.evidence import REMINDERS_COUNT_FOR_DAYS
 from worklists.forms import FORMS, ActForm
 from worklists.models import FollowUp
 from worklists.runs import say_why_not
@@ -169,7 +172,15 @@ def _initial(request: HttpRequest, panel: Panel, verb: str) -> dict[str, Any]:
     wished = request.GET.get("level", "")
     if wished in {"1", "2", "3"}:
         return {"level": int(wished)}
-    return {"level": reminder_level(panel.line.row.step_code) if panel.line else 1}
+    since = panel.on - timedelta(days=REMINDERS_COUNT_FOR_DAYS)
+    last = (
+        Reminder.objects.filter(account=panel.account, business_date__gt=since)
+        .exclude(state__in=[Reminder.State.CANCELLED, Reminder.State.FAILED])
+        .order_by("-business_date", "-level")
+        .values_list("level", flat=True)
+        .first()
+    )
+    return {"level": reminder_level(panel.line.row.step_code if panel.line else "call", last or 0)}
 
 
 def _form(request: HttpRequest, here: Board, panel: Panel, form: ActForm) -> HttpResponse:

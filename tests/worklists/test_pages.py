@@ -13,6 +13,7 @@ from customers.models import Contact, Dispute, Promise
 from dunning.models import Reminder
 from tests.factories import make_company, pay
 from tests.worklists.conftest import AS_OF, account_of, history, make_collector, overdue
+from worklists import board
 from worklists.models import FollowUp, Snooze, WorklistRow
 from worklists.runs import build_worklists
 
@@ -243,6 +244,16 @@ def test_changing_things_needs_post(page, accounts):
         assert page.get(reverse(f"worklists:{name}", args=args)).status_code == 405
 
 
+def list_queries(user):
+    """Of the list itself; the menu around it has counts of its own, kept for a moment."""
+    with CaptureQueriesContext(connection) as caught:
+        here = board.board_of(user, user)
+        board.collectors(user, here.runs)
+        assert [line.cause for line in here.open]
+    assert len(caught) <= 6
+    return len(caught)
+
+
 def test_queries_do_not_grow_with_the_rows(page, company, marta, accounts):
     def queries(method, address, data=None):
         with CaptureQueriesContext(connection) as caught:
@@ -255,7 +266,7 @@ def test_queries_do_not_grow_with_the_rows(page, company, marta, accounts):
     for account in accounts:
         history(account, 5, count=3)
     few = (
-        queries("get", reverse("worklists:today")),
+        list_queries(marta),
         queries("get", customer),
         queries("post", act(accounts[0], "call"), save),
     )
@@ -267,13 +278,11 @@ def test_queries_do_not_grow_with_the_rows(page, company, marta, accounts):
         pay(item, AS_OF, "5.00")
     build_worklists(AS_OF)
     many = (
-        queries("get", reverse("worklists:today")),
+        list_queries(marta),
         queries("get", customer),
         queries("post", act(accounts[2], "call"), save),
     )
-    # The menu's counts are cached for a moment: the whole page may need fewer the second time.
-    assert many[0] <= few[0]
-    assert many[1:] == few[1:]
+    assert many == few
     assert max(many) <= 45
 
 
@@ -289,3 +298,39 @@ def test_a_dispute_is_about_part_of_one_invoice(page, accounts):
     data = {"invoice": ticked(accounts[0])[0], "amount": "250.00", "reason": "quality"}
     page.post(act(accounts[0], "dispute"), data, headers=HTMX)
     assert Dispute.objects.get().amount.amount == Decimal("250.00")
+
+
+def test_numbers_for_the_machine_are_never_grouped(page, company, marta):
+    """Four digits and more: 1,234,567 in an address or a tick would be nobody's."""
+    from customers.models import CreditAccount, Instalment
+
+    template = account_of(company, marta)
+    account = CreditAccount.objects.create(
+        pk=1_234_567,
+        customer=template.customer,
+        segment=company.segments.create(code="b", name="B"),
+        company=company,
+        currency="EUR",
+        collector=marta,
+    )
+    item = overdue(account, "7000.00")
+    Instalment.objects.create(
+        pk=7_654_321,
+        invoice=item.invoice,
+        number=2,
+        company=company,
+        account=account,
+        kind="invoice",
+        due_on=item.due_on,
+        currency="EUR",
+        amount=Decimal("1"),
+        account_amount=100,
+        open_amount=Decimal("1"),
+        effective_on=item.effective_on,
+        known_on=item.known_on,
+    )
+    build_worklists(AS_OF)
+    text = page.get(reverse("worklists:today")).content.decode()
+    for words in ('data-row="1234567"', 'data-account="1234567"', 'value="7654321"', 'data-asked="700000"'):
+        assert words in text
+    assert "7,654,321" not in text and "1,234,567" not in text

@@ -6,6 +6,17 @@
   if (!root) return;
   const help = document.getElementById("wl-help");
   let lastKeyed = null;
+  /* Keys typed while an answer is on its way wait for the new customer: fast hands lose nothing. */
+  let busySince = 0;
+  let waiting = [];
+
+  function busy() { return busySince && Date.now() - busySince < 5000; }
+  function release() {
+    busySince = 0;
+    const keys = waiting;
+    waiting = [];
+    keys.slice(0, 1).forEach(command);
+  }
 
   function form() { return document.getElementById("wl-act"); }
   function panel() { return document.getElementById("wl-customer"); }
@@ -46,11 +57,27 @@
     field.value = (minor / Math.pow(10, Number(field.dataset.exponent || 2))).toFixed(Number(field.dataset.exponent || 2)).replace(".", field.dataset.point || ".");
   }
 
+  /* True when the key means something here. */
+  function command(key) {
+    if (key === "j" || key === "arrowdown") { step(1); return true; }
+    if (key === "k" || key === "arrowup") { step(-1); return true; }
+    const control = document.querySelector('[data-key="' + CSS.escape(key) + '"]');
+    if (!control || control.disabled) return false;
+    lastKeyed = key;
+    control.click();
+    return true;
+  }
+
   document.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (help.open) return;
     const target = event.target;
     const inForm = form() && form().contains(target);
+    if (busy() && (!inForm || form().classList.contains("htmx-request"))) {
+      if (event.key.length === 1) { event.preventDefault(); waiting.push(event.key.toLowerCase()); }
+      else if (event.key === "Enter") event.preventDefault();
+      return;
+    }
     if (event.key === "Escape" && form()) { event.preventDefault(); close(); return; }
     if (inForm && target.tagName === "TEXTAREA" && event.key === "Enter" && !event.shiftKey) {
       event.preventDefault(); form().requestSubmit(); return;
@@ -69,11 +96,7 @@
       if (form()) form().requestSubmit(); else step(1);
       return;
     }
-    const key = event.key.toLowerCase();
-    if (key === "j" || event.key === "ArrowDown") { event.preventDefault(); step(1); return; }
-    if (key === "k" || event.key === "ArrowUp") { event.preventDefault(); step(-1); return; }
-    const control = document.querySelector('[data-key="' + CSS.escape(key) + '"]');
-    if (control && !control.disabled) { event.preventDefault(); lastKeyed = key; control.click(); }
+    if (command(event.key.toLowerCase())) event.preventDefault();
   });
 
   document.addEventListener("click", function (event) {
@@ -98,6 +121,13 @@
     if (level) level.dispatchEvent(new Event("change", { bubbles: true }));
   });
 
+  document.addEventListener("htmx:beforeRequest", function (event) {
+    const where = event.detail.target;
+    if (where && (where.id === "wl-panel" || where.id === "wl-form")) busySince = Date.now();
+  });
+  document.addEventListener("htmx:afterRequest", function (event) {
+    if (!event.detail.successful || (event.detail.xhr.getResponseHeader("HX-Reswap") || "") === "none") release();
+  });
   document.addEventListener("htmx:afterSwap", function (event) {
     const where = event.detail.target;
     if (!where) return;
@@ -114,7 +144,9 @@
     }
   });
 
-  document.addEventListener("htmx:afterSettle", function () {
+  document.addEventListener("htmx:afterSettle", function (event) {
+    const where = event.detail.target;
+    if (where && (where.id === "wl-panel" || where.id === "wl-form")) window.setTimeout(release, 0);
     const toast = document.getElementById("wl-toast");
     if (toast && toast.textContent.trim()) {
       const copy = toast.cloneNode(true);

@@ -12,9 +12,11 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
+from worklists.models import WorklistRow
 
 BADGE_SECONDS = 15
 
@@ -40,6 +42,11 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("worklists.work_worklist"):
+        rows = WorklistRow.objects.filter(
+            collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
+        )
+        found["worklist"] = rows.count()
     if user.has_perm("customers.view_refusedrow"):
         refused = RefusedRow.objects.filter(batch__status=ImportBatch.Status.COMMITTED)
         if not user.is_superuser:
@@ -81,8 +88,12 @@ class _Menu:
 
     def _active(self, link: str, name: str) -> bool:
         path = self.request.path
-        if link == reverse("desk:home"):
+        if name == "desk:home":
             return path == link
+        if name == "admin:customers_importbatch_changelist" and path.endswith("/add/"):
+            return False
+        if name == "limits:inbox" and path.startswith(reverse("limits:holds")):
+            return False
         return path == link or path.startswith(link)
 
 
@@ -95,6 +106,17 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     menu.group(
         "",
         item(_("Home"), "home", "desk:home"),
+        item(_("Worklist"), "call", "worklists:today", "worklists.view_worklistrow", badge="worklist"),
+        item(_("Limit changes"), "rule", "limits:inbox", "customers.view_limitchange", badge="proposals"),
+        item(
+            _("Credit holds"),
+            "front_hand",
+            "limits:holds",
+            "customers.view_credithold",
+            badge="holds",
+            variant="warning",
+        ),
+        item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
         item(
             _("Customers"),
             "groups",
@@ -104,11 +126,21 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ),
     )
     menu.group(
-        _("Measures"),
-        item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
-    )
-    menu.group(
         _("Ledger"),
+        item(
+            _("Import a ledger"),
+            "upload_file",
+            "admin:customers_importbatch_add",
+            "customers.add_importbatch",
+        ),
+        item(
+            _("Imports"),
+            "inventory",
+            "admin:customers_importbatch_changelist",
+            "customers.view_importbatch",
+            badge="imports",
+            variant="warning",
+        ),
         item(_("Invoices"), "receipt_long", "admin:customers_invoice_changelist", "customers.view_invoice"),
         item(
             _("Due items"), "event_busy", "admin:customers_instalment_changelist", "customers.view_instalment"
@@ -118,6 +150,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             _("Promises to pay"), "handshake", "admin:customers_promise_changelist", "customers.view_promise"
         ),
         item(_("Disputes"), "gavel", "admin:customers_dispute_changelist", "customers.view_dispute"),
+        item(_("Reminders"), "mail", "admin:dunning_reminder_changelist", "dunning.view_reminder"),
         item(_("Write-offs"), "money_off", "admin:customers_writeoff_changelist", "customers.view_writeoff"),
     )
     menu.group(
@@ -125,6 +158,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         item(
             _("Legal events"), "balance", "admin:customers_legalevent_changelist", "customers.view_legalevent"
         ),
+        item(_("Scores"), "speed", "admin:scoring_accountscore_changelist", "scoring.view_accountscore"),
         item(
             _("Annual accounts"),
             "account_balance",

@@ -69,6 +69,7 @@ IMPORTING = (
 COLLECTING = (
     *_customers("add change", "contact", "promise", "dispute", "dunningblock"),
     "worklists.work_worklist",
+    "dunning.resolve_reminder",
 )
 
 ROLES = {
@@ -85,6 +86,10 @@ ROLES = {
                 "customers.propose_limitchange",
                 "customers.add_credithold",
                 "scoring.add_limitpolicy",
+                "scoring.add_limitpolicygrade",
+                "dunning.add_remindertemplate",
+                "dunning.change_remindertemplate",
+                "dunning.resolve_reminder",
                 "kpis.view_kpis",
             ),
         ),

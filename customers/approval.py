@@ -231,9 +231,11 @@ def apply_automatic_cut(
     params: Mapping[str, Any] | None = None,
     evidence: Mapping[str, Any] | None = None,
 ) -> LimitChange | None:
-    """Cut a limit at once, without waiting for anybody; for hard causes. None when there is nothing to cut.
+    """Cut the base limit at once, without waiting for anybody; for hard causes. None: there is nothing to cut.
 
-    Whatever was waiting for the account is replaced. Never for natural persons (ValueError): place a hold.
+    The cut ends temporary limits too. Where no limit was ever decided only a cut to zero says something: any
+    other amount would grant credit. Whatever was waiting for the account is replaced. Never for natural
+    persons (ValueError): place a hold.
     """
     locked = lock_account(account.pk)
     if locked.customer.is_natural_person:
@@ -241,6 +243,8 @@ def apply_automatic_cut(
     supersede_waiting(locked, actor=actor, on=on)
     limit = limit_at(locked, on)
     if limit.in_force is not None and limit.in_force <= new_amount:
+        return None
+    if new_amount.minor and (limit.base is None or limit.base <= new_amount):
         return None
     change = _new_change(
         locked,

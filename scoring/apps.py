@@ -30,9 +30,9 @@ class ScoringConfig(AppConfig):
 
     def ready(self) -> None:
         from creditdesk.core import schedules
-        from customers.events import limit_evidence_wanted
+        from customers.events import limit_applied, limit_evidence_wanted
         from scoring import listeners
-        from scoring.proposals import answer_evidence
+        from scoring.proposals import answer_evidence, keep_deciding_score
 
         listeners.connect()
         schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
@@ -40,6 +40,7 @@ class ScoringConfig(AppConfig):
             "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
         )
         limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")
+        limit_applied.connect(keep_deciding_score, dispatch_uid="scoring.deciding_score")
         schedules.register(
             "Nightly limit proposals",
             "scoring.limit_tasks.plan_nightly",

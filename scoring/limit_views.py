@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -41,6 +43,22 @@ PAGE = 50
 VIEW = "customers.view_limitchange"
 
 
+def staff_page(permission: str) -> Callable[[Any], Any]:
+    """For people who work in the pages and hold the permission: 403 for others, the login for the anonymous."""
+
+    def wrap(view: Any) -> Any:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_staff or not request.user.has_perm(permission):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return wrap
+
+
 def page(
     request: HttpRequest, template: str, title: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
@@ -49,8 +67,7 @@ def page(
     )
 
 
-@login_required
-@permission_required(VIEW, raise_exception=True)
+@staff_page(VIEW)
 @require_http_methods(["GET"])
 def inbox(request: HttpRequest) -> HttpResponse:
     as_of = business_date()
@@ -82,8 +99,7 @@ def _grade(account: CreditAccount) -> str:
     return AccountScore.objects.filter(account=account).values_list("grade", flat=True).first() or ""
 
 
-@login_required
-@permission_required(VIEW, raise_exception=True)
+@staff_page(VIEW)
 @require_http_methods(["GET", "POST"])
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     change = _change(request, pk)
@@ -206,8 +222,7 @@ def _amend_form(change: LimitChange, data: Any = None) -> LimitForm:
     return form
 
 
-@login_required
-@permission_required(VIEW, raise_exception=True)
+@staff_page(VIEW)
 @require_POST
 def amend(request: HttpRequest, pk: int) -> HttpResponse:
     change = _change(request, pk)
@@ -242,8 +257,7 @@ def amend(request: HttpRequest, pk: int) -> HttpResponse:
     return page(request, "limits/decide.html", change.account.customer.name, context, 400)
 
 
-@login_required
-@permission_required(PROPOSE, raise_exception=True)
+@staff_page(PROPOSE)
 @require_http_methods(["GET", "POST"])
 def propose(request: HttpRequest, account_id: int) -> HttpResponse:
     account = get_object_or_404(
@@ -311,8 +325,7 @@ def _propose(
     )
 
 
-@login_required
-@permission_required("customers.view_credithold", raise_exception=True)
+@staff_page("customers.view_credithold")
 @require_http_methods(["GET"])
 def holds(request: HttpRequest) -> HttpResponse:
     rows = (
@@ -327,8 +340,7 @@ def holds(request: HttpRequest) -> HttpResponse:
     return page(request, "limits/holds.html", _("Customers on hold"), context)
 
 
-@login_required
-@permission_required("customers.change_credithold", raise_exception=True)
+@staff_page("customers.change_credithold")
 @require_POST
 def release(request: HttpRequest, pk: int) -> HttpResponse:
     hold = get_object_or_404(

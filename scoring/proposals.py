@@ -22,7 +22,8 @@ from customers.models import CreditAccount, LimitChange, LimitKind
 from scoring.explain import explain
 from scoring.limit_inputs import SCORE_MAX_AGE, recommendations, recommendations_of_book
 from scoring.limit_policy import LimitRecommendation, material_difference
-from scoring.models import AccountScore
+from scoring.models import AccountScore, ScoreHistory
+from scoring.signals import SIGNALS
 
 POLICY_ACTOR = Actor.policy("limit policy")
 ProposerKind = LimitChange.ProposerKind
@@ -180,6 +181,27 @@ def score_evidence(row: AccountScore) -> dict[str, Any]:
             "hurting": [item.name for item in explanation.hurting],
         },
     }
+
+
+def keep_deciding_score(sender: Any, change: LimitChange, **_kwargs: Any) -> None:
+    """Keep the score a decision was taken on (customers.events.limit_applied)."""
+    row = AccountScore.objects.filter(account=change.account_id).first()
+    if row is None:
+        return
+    ScoreHistory.objects.create(
+        account_id=row.account_id,
+        because=ScoreHistory.Because.DECISION,
+        as_of=row.as_of,
+        judged_on=row.judged_on,
+        card_id=row.card_id,
+        score=row.score,
+        grade=row.grade,
+        pd=row.pd,
+        recommendation=row.recommendation,
+        depth=row.depth,
+        signals={signal.name: getattr(row, signal.name) for signal in SIGNALS},
+        points={signal.name: getattr(row, signal.points_column) for signal in SIGNALS},
+    )
 
 
 @transaction.atomic

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django.db import connection, transaction
 
 from creditdesk.core.audit import Actor, record_act
-from creditdesk.core.clock import business_date
+from creditdesk.core.clock import business_date, business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.models import CreditAccount
@@ -71,7 +71,7 @@ def plan_nightly(due: str | None = None) -> int:
 
     due: ISO time the run was due, so that one delayed past midnight still scores its own day.
     """
-    as_of = datetime.fromisoformat(due).date() if due else business_date()
+    as_of = business_date_due(due)
     keys = [f"{low}-{high}" for low, high in account_ranges()]
     return plan_jobs(NIGHTLY, keys, as_of, "scoring.tasks.score_range", cluster="bulk")
 

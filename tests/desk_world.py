@@ -27,8 +27,8 @@ from tests.factories import ACTOR, invoice, pay, receive
 TODAY = date(2026, 11, 20)
 
 
-def fill(account: CreditAccount, user: User | None = None) -> None:
-    """One row of every kind a customer page or an admin list shows."""
+def fill(account: CreditAccount, user: User | None = None, *, decisions: bool = True) -> None:
+    """One row of every kind a customer page or an admin list shows. decisions: also a hold and a waiting change."""
     first = invoice(account, "1000.00", TODAY - timedelta(days=120))
     pay(first, TODAY - timedelta(days=80))
     late = invoice(account, "700.00", TODAY - timedelta(days=70))
@@ -54,6 +54,9 @@ def fill(account: CreditAccount, user: User | None = None) -> None:
     Contact.objects.create(customer=account.customer, name="Anna B.", phone="+39 02 5550100")
     set_status(account.customer, "active", on=TODAY - timedelta(days=400), actor=ACTOR)
     assign_collector(account, user, on=TODAY - timedelta(days=100), actor=ACTOR)
+    record_act("customer.note", actor=ACTOR, subject=account.customer, business_date=TODAY)
+    if not decisions:
+        return
     CreditHold.objects.create(
         account=account, reason_code="long_overdue", placed_on=TODAY, placed_by_name="limit policy"
     )
@@ -67,7 +70,6 @@ def fill(account: CreditAccount, user: User | None = None) -> None:
         proposer_kind="policy",
         proposer_name="limit policy",
     )
-    record_act("customer.note", actor=ACTOR, subject=account.customer, business_date=TODAY)
 
 
 def client_of(user: User) -> Client:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,8 +16,9 @@ from django.db.models import Count, F, QuerySet, Sum
 from django.utils.dateparse import parse_date
 
 from creditdesk.core.facts import View
-from creditdesk.core.money import Money
+from creditdesk.core.money import Money, exponent
 from customers.models import Company, CreditAccount, Customer, DocumentKind, Instalment, Invoice
+from customers.rates import RateTable
 from kpis.ageing import BUCKETS
 from kpis.positions import select
 from kpis.scope import Scope
@@ -126,6 +128,8 @@ class Total:
     rows: int
     amount: Money
     of_which: Money | None = None
+    # The sums that are converted and rounded one by one when the figure is stated in one currency.
+    parts: Sequence[Money] = ()
 
 
 def open_items_totals(
@@ -133,14 +137,38 @@ def open_items_totals(
 ) -> list[Total]:
     """Per currency: how many items, what is open, and what of it is disputed."""
     extra, params = _and_currency(currency)
+    # Credit notes are two figures of the ageing (due and not due), invoices one for each bucket.
+    part = "CASE WHEN kind = 'credit_note' AND bucket <> 'not_due' THEN 'due' ELSE bucket END"
     body = f"""
-        SELECT currency, COUNT(*), SUM(minor), SUM(disputed) FROM items
-        WHERE {CONDITIONS[figure]}{extra} GROUP BY currency ORDER BY currency
+        SELECT currency, {part}, COUNT(*), SUM(minor), SUM(disputed) FROM items
+        WHERE {CONDITIONS[figure]}{extra} GROUP BY currency, {part} ORDER BY currency, {part}
     """
-    return [
-        Total(ccy, rows, Money(int(minor), ccy), Money(int(disputed), ccy))
-        for ccy, rows, minor, disputed in select([as_of], scope, view, body, params)
-    ]
+    totals: dict[str, Total] = {}
+    for ccy, _part, rows, minor, disputed in select([as_of], scope, view, body, params):
+        zero = Money.zero(ccy)
+        old = totals.get(ccy) or Total(ccy, 0, zero, zero)
+        amount, of_which = Money(int(minor), ccy), Money(int(disputed), ccy)
+        totals[ccy] = Total(
+            ccy, old.rows + rows, old.amount + amount, (old.of_which or zero) + of_which, (*old.parts, amount)
+        )
+    return list(totals.values())
+
+
+def stated_total(
+    totals: Sequence[Total], currency: str, rates: RateTable, *, rounded_once: bool = False
+) -> Money:
+    """The figure the rows belong to, in one currency, rounded as the report rounds it. Raises MissingRate.
+
+    rounded_once: sales are rounded after adding up, amounts of the ageing part by part.
+    """
+    if rounded_once:
+        exact = sum(
+            (Fraction(t.amount.amount) * Fraction(rates.rate(t.currency, currency)) for t in totals),
+            Fraction(0),
+        )
+        return Money(round(exact * 10 ** exponent(currency)), currency)
+    parts = (part for total in totals for part in (total.parts or (total.amount,)))
+    return sum((rates.convert(part, currency) for part in parts), Money.zero(currency))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def measures(report: KpiReport) -> list[Measure]:
     return [
         Measure("open_amount", _("Open invoices"), MONEY, ageing.open_amount,
                 _("open parts of %(items)s instalments of %(documents)s invoices")
-                % {"items": ageing.items, "documents": ageing.documents}, "open"),
+                % {"items": number(ageing.items), "documents": number(ageing.documents)}, "open"),
         Measure("overdue_amount", _("Overdue"), MONEY, ageing.overdue,
                 _("open and due before the as-of date"), "overdue"),
         Measure("past_due_share", _("Past-due share"), SHARE, ageing.past_due_share,

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from creditdesk.core.exports import FORMATS, export_response
 from creditdesk.core.money import Money
 from customers.models import DocumentKind, Promise
-from customers.rates import MissingRate
+from customers.rates import MissingRate, RateTable
 from kpis import drill, sheets
 from kpis.ageing import ageing_at
 from kpis.dashboard import dashboard
@@ -26,7 +26,7 @@ from kpis.dso import PERIOD_DAYS
 from kpis.filters import Filters
 from kpis.measures import measures
 from kpis.promises import judged_promises
-from kpis.report import kpi_report
+from kpis.report import home_currency, kpi_report
 from kpis.trend import comparison_day, month_ends
 from kpis.unapplied import unapplied_payments
 
@@ -127,6 +127,7 @@ def _drill(
     header: Sequence[str],
     line: Callable[[Any], Sequence[Any]],
     count: int | None = None,
+    rounded_once: bool = False,
     **more: Any,
 ) -> Any:
     """One list behind a figure: a page of it with its sums, or the whole of it as a file."""
@@ -138,6 +139,7 @@ def _drill(
             sheets.drill_export(name, title, filters, stamp, totals, header, lines), file_format
         )
     rows = sum(total.rows for total in totals) if count is None else count
+    stated, rate_rows = _stated(filters, totals, rounded_once)
     page: Page = Paginator(range(rows), PAGE_ROWS).get_page(request.GET.get("page"))
     start = (page.number - 1) * PAGE_ROWS
     context = _context(
@@ -148,10 +150,31 @@ def _drill(
         rows=list(page_of(PAGE_ROWS, start)),
         totals=totals,
         row_count=rows,
+        stated=stated,
+        rate_rows=rate_rows,
         overview_query=filters.params(customer=None),
         **more,
     )
     return render(request, template, context)
+
+
+def _stated(
+    filters: Filters, totals: Sequence[drill.Total], rounded_once: bool
+) -> tuple[Money | None, list[Any]]:
+    """The sum in one currency, as the overview shows it, with the rates behind it; None where nothing converts."""
+    currencies = {total.currency for total in totals}
+    if not currencies or (len(currencies) == 1 and not filters.currency):
+        return None, []
+    currency = filters.currency or home_currency(filters.scope)
+    if currencies == {currency}:
+        return None, []
+    rates = RateTable.at(filters.as_of, recorded_by=filters.view.recorded_by)
+    try:
+        return drill.stated_total(totals, currency, rates, rounded_once=rounded_once), rates.rows_used(
+            currencies, currency
+        )
+    except MissingRate:
+        return None, []
 
 
 def _figure_titles() -> dict[str, str]:
@@ -164,6 +187,16 @@ def _figure_titles() -> dict[str, str]:
         **{
             bucket: _("Open instalments, %(bucket)s") % {"bucket": label} for bucket, label in buckets.items()
         },
+    }
+
+
+def _figure_tabs() -> dict[str, str]:
+    return {
+        "open": _("All open"),
+        "overdue": _("Overdue"),
+        **{bucket: sheets.bucket_label(bucket) for bucket in sheets.BUCKETS},
+        "disputed": _("Disputed"),
+        "credits": _("Credit notes"),
     }
 
 
@@ -190,7 +223,7 @@ def instalments(request: HttpRequest, filters: Filters) -> Any:
         header=sheets.instalment_header(),
         line=sheets.instalment_row,
         figure=figure,
-        figures=titles,
+        tabs=_figure_tabs(),
     )
 
 
@@ -248,6 +281,7 @@ def documents(request: HttpRequest, filters: Filters) -> Any:
         title=_("Sales of %(days)s days") % {"days": PERIOD_DAYS},
         template="kpis/documents.html",
         totals=drill.documents_totals(rows),
+        rounded_once=True,
         page_of=lambda limit, offset: _slice(rows, limit, offset),
         header=[
             *(_("customer number"), _("customer"), _("company"), _("document"), _("kind"), _("issued on")),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
 
 from django.db.models import Q
 
@@ -22,20 +22,26 @@ from dunning.recipients import by_chain, to_call, to_write_to
 from worklists.causes import say_cause
 from worklists.models import WorklistRow, WorklistRun
 from worklists.steps import say_step
-from worklists.story import story_of
+from worklists.story import Happening, story_of
 
 State, Lane = WorklistRow.State, WorklistRow.Lane
 UNASSIGNED = "none"
 
 
-@dataclass(slots=True)
+@dataclass
 class Line:
-    """One row of the list, said in the reader's language."""
+    """One row of the list, said in the reader's language when it is shown."""
 
     row: WorklistRow
     days: int
-    cause: str
-    step: str
+
+    @cached_property
+    def cause(self) -> str:
+        return say_cause(self.row.cause_code, self.row.cause_params)
+
+    @cached_property
+    def step(self) -> str:
+        return say_step(self.row.step_code, self.row.step_params)
 
     @property
     def account_id(self) -> int:
@@ -122,11 +128,28 @@ def todays_runs() -> list[WorklistRun]:
     ]
 
 
+def frame_of(who: User | None, *, query: str = "") -> Board:
+    """A board without its rows, for parts of the page that show one customer only: one query."""
+    runs = todays_runs()
+    return Board(runs[0].as_of if runs else None, who, runs, query=query)
+
+
+def line_for(board: Board, account: CreditAccount) -> Line | None:
+    """The account's row of today, on whoever's list it stands: one query."""
+    run = next((run for run in board.runs if run.company_id == account.company_id), None)
+    if run is None:
+        return None
+    row = WorklistRow.objects.filter(run=run, account=account).exclude(state=State.LEFT).first()
+    if row is None:
+        return None
+    row.account = account
+    return _line(row, run)
+
+
 def board_of(viewer: User, who: User | None, *, query: str = "") -> Board:
     """The list of one collector (None: accounts without one), as far as the viewer may see: three queries."""
-    runs = todays_runs()
-    board = Board(runs[0].as_of if runs else None, who, runs, query=query)
-    by_pk = {run.pk: run for run in runs}
+    board = frame_of(who, query=query)
+    by_pk = {run.pk: run for run in board.runs}
     rows = (
         WorklistRow.objects.filter(account_scope(viewer, "account__"), run__in=list(by_pk), collector=who)
         .exclude(state=State.LEFT)
@@ -149,12 +172,7 @@ def board_of(viewer: User, who: User | None, *, query: str = "") -> Board:
 
 
 def _line(row: WorklistRow, run: WorklistRun) -> Line:
-    return Line(
-        row,
-        ((run.judged_on or run.as_of) - row.oldest_due_on).days,
-        say_cause(row.cause_code, row.cause_params),
-        say_step(row.step_code, row.step_params),
-    )
+    return Line(row, ((run.judged_on or run.as_of) - row.oldest_due_on).days)
 
 
 def collectors(viewer: User, runs: Sequence[WorklistRun]) -> list[tuple[str, str, int]]:
@@ -198,9 +216,9 @@ class OpenItem:
         return self.collectable.amount
 
 
-@dataclass(slots=True)
+@dataclass
 class Panel:
-    """One customer, all facts on one screen."""
+    """One customer, all facts on one screen; the story is read only when it is shown."""
 
     account: CreditAccount
     line: Line | None
@@ -208,10 +226,13 @@ class Panel:
     contacts: list[Contact]
     call: Contact | None
     write: Contact | None
-    story: list[Any]
     on: date
     chosen: set[int] = field(default_factory=set)
     why_not: str = ""
+
+    @cached_property
+    def story(self) -> list[Happening]:
+        return story_of(self.account, self.on)
 
     @property
     def further(self) -> list[str]:
@@ -265,7 +286,6 @@ def panel_of(
         contacts,
         to_call(contacts),
         to_write_to(contacts),
-        story_of(account, on),
         on,
         ticked,
     )

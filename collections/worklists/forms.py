@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from creditdesk.core.money import exponent, to_minor
 from customers.models import Contact, Dispute
 from dunning.models import LEVELS
 from worklists.board import OpenItem, Panel
@@ -45,7 +46,10 @@ def _described(contact: Contact) -> str:
     return f"{contact.name} · {contact.get_role_display()}" + (f" · {contact.phone}" if contact.phone else "")
 
 
-def _text(label: Any = _("Note"), required: bool = False) -> forms.CharField:
+NOTE = _("Note")
+
+
+def _text(label: Any = NOTE, required: bool = False) -> forms.CharField:
     return forms.CharField(
         label=label, required=required, max_length=2000, widget=forms.Textarea(attrs={"rows": 2})
     )
@@ -128,10 +132,21 @@ class PromiseForm(ActForm):
         return cleaned
 
 
+def exact(amount: Decimal, currency: str) -> Decimal:
+    """The amount, if the currency has that many decimals. ValidationError on `amount`."""
+    try:
+        to_minor(amount, currency)
+    except ValueError as error:
+        text = _("%(currency)s has %(places)s decimals: correct the amount.")
+        values = {"currency": currency, "places": exponent(currency)}
+        raise forms.ValidationError({"amount": text % values}) from error
+    return amount
+
+
 def spread(amount: Decimal, items: list[OpenItem]) -> list[tuple[Any, Decimal]]:
     """The amount over the items, oldest first, each up to what is open and undisputed. ValidationError when too much."""
     parts: list[tuple[Any, Decimal]] = []
-    rest = amount
+    rest = exact(amount, items[0].open.currency)
     for item in items:
         room = (item.open - item.disputed).amount
         take = min(rest, room)
@@ -174,7 +189,7 @@ class DisputeForm(ActForm):
         chosen = cleaned.get("invoice")
         item = next((item for item in self.panel.items if item.instalment.pk == chosen), None)
         if item is not None and "amount" in cleaned:
-            if cleaned["amount"] > (item.open - item.disputed).amount:
+            if exact(cleaned["amount"], item.open.currency) > (item.open - item.disputed).amount:
                 raise forms.ValidationError(
                     {
                         "amount": _("Only %(open)s of it is open and undisputed: correct the amount.")

@@ -30,24 +30,17 @@ ACTOR = Actor.job("worklists.follow_ledger")
 
 
 class _Noted:
-    """What one transaction has noted so far; lives among its on-commit hooks, so it ends with the transaction.
+    """Accounts noted so far in this transaction; hangs among its on-commit hooks, so it ends with it.
 
-    A rollback to a savepoint drops the hook with the rows and the task that were written under it.
+    A rollback to a savepoint drops the hooks registered under it together with the rows and the task written
+    under it. So an account found on a hook that is still there has a row that commits whenever ours would.
     """
 
-    def __init__(self) -> None:
-        self.stacks: dict[int, list[tuple[str, ...]]] = {}
+    def __init__(self, accounts: frozenset[int]) -> None:
+        self.accounts = accounts
 
     def __call__(self) -> None:
         """Nothing is left to do after the commit."""
-
-    def is_new(self, account_id: int, stack: tuple[str, ...]) -> bool:
-        """False while an earlier row of this account is sure to be committed whenever this one would be."""
-        earlier = self.stacks.setdefault(account_id, [])
-        if any(stack[: len(outer)] == outer for outer in earlier):
-            return False
-        earlier.append(stack)
-        return True
 
 
 _following: ContextVar[bool] = ContextVar("following", default=False)
@@ -59,14 +52,16 @@ def note_changes(account_ids: Collection[int]) -> None:
         return
     if not connection.in_atomic_block:
         raise RuntimeError("A change is noted in its own transaction")
-    noted = next((hook[1] for hook in connection.run_on_commit if isinstance(hook[1], _Noted)), None)
-    if noted is None:
-        noted = _Noted()
-        transaction.on_commit(noted)
+    hooks = [hook[1] for hook in connection.run_on_commit if isinstance(hook[1], _Noted)]
+    fresh = frozenset(account_ids).difference(*(hook.accounts for hook in hooks))
+    if not fresh:
+        return
+    PendingAccount.objects.bulk_create(
+        [PendingAccount(account_id=pk) for pk in sorted(fresh)], batch_size=BATCH
+    )
+    if not hooks:
         async_task(TASK)
-    stack = tuple(sid for sid in connection.savepoint_ids if sid)
-    fresh = [pk for pk in sorted(set(account_ids)) if noted.is_new(pk, stack)]
-    PendingAccount.objects.bulk_create([PendingAccount(account_id=pk) for pk in fresh], batch_size=BATCH)
+    transaction.on_commit(_Noted(fresh))
 
 
 def ledger_changed(sender: Any, account_ids: Collection[int], **kwargs: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -250,7 +251,7 @@ def _scores(account: CreditAccount, as_of: date) -> list[Happening]:
         .order_by("-as_of", "-pk")[: PER_KIND + 1]
     )
     found = []
-    for newer, older in zip(rows, rows[1:], strict=False):
+    for newer, older in pairwise(rows):
         if newer.score == older.score:
             continue
         text = _("score from %(old)s to %(new)s") % {

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
-from creditdesk.desk.pages import desk_page
+from creditdesk.core.pages import desk_page
 from customers.disputes import DisputeError
 from customers.models import CreditAccount
 from customers.promises import PromiseError
@@ -49,6 +49,11 @@ def _board(request: HttpRequest) -> Board:
     return board.board_of(request.user, who, query=query)
 
 
+def _frame(request: HttpRequest) -> Board:
+    who, query = _who(request)
+    return board.frame_of(who, query=query)
+
+
 def _account(request: HttpRequest, pk: int) -> CreditAccount:
     account = board.account_for(request.user, pk)
     if account is None:
@@ -60,9 +65,8 @@ def _panel(request: HttpRequest, account: CreditAccount, here: Board, *, line: L
     on = business_date(account.company.time_zone)
     values = request.POST if request.method == "POST" else request.GET
     chosen = [int(value) for value in values.getlist("item") if value.isdigit()]
-    panel = board.panel_of(
-        account, line or here.line_of(account.pk), on, here.judged_for(account.company_id), chosen
-    )
+    line = line or board.line_for(here, account)
+    panel = board.panel_of(account, line, on, here.judged_for(account.company_id), chosen)
     if panel.line is None:
         panel.why_not = say_why_not(account, on)
     return panel
@@ -74,17 +78,14 @@ def _context(request: HttpRequest, here: Board, panel: Panel | None, **extra: An
         "panel": panel,
         "may_work": request.user.has_perm(actions.PERMISSION),
         "test_mode": settings.OUTBOUND_TEST_MODE,
-        "next": here.after(
-            panel.account.pk if panel else None,
-            panel.line.row.rank if panel and panel.line else 0,
-            panel.line.row.lane if panel and panel.line else board.Lane.NORMAL,
-        ),
         **extra,
     }
 
 
-def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    here: Board = context["board"]
+def _page(request: HttpRequest, context: dict[str, Any], here: Board | None = None) -> HttpResponse:
+    """The whole page; its list is read here unless the caller has it."""
+    here = here or _board(request)
+    context["board"] = here
     return render(
         request,
         "worklists/today.html",
@@ -108,7 +109,7 @@ def today(request: HttpRequest) -> HttpResponse:
     if first is not None:
         account = _account(request, first.account_id)
         panel = _panel(request, account, here, line=first)
-    return _page(request, _context(request, here, panel))
+    return _page(request, _context(request, here, panel), here)
 
 
 @desk_page(VIEW)
@@ -116,7 +117,7 @@ def today(request: HttpRequest) -> HttpResponse:
 def customer(request: HttpRequest, pk: int) -> HttpResponse:
     """One customer: the panel alone for htmx, else the whole page with that customer open."""
     account = _account(request, pk)
-    here = _board(request)
+    here = _frame(request)
     context = _context(request, here, _panel(request, account, here))
     if request.htmx and not request.htmx.history_restore_request:
         return _vary(render(request, "worklists/_panel.html", context))
@@ -146,7 +147,7 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     account = _account(request, pk)
     if not request.user.has_perm(actions.PERMISSION):
         raise PermissionDenied
-    here = _board(request)
+    here = _frame(request)
     panel = _panel(request, account, here)
     if request.method != "POST":
         form = form_class(panel, initial=_initial(request, panel, verb))
@@ -158,7 +159,7 @@ def act(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         except REFUSALS as error:
             form.add_error(None, str(error))
         else:
-            return _moved(request, here, panel, line)
+            return _moved(request, panel, line)
     return _form(request, here, panel, form)
 
 
@@ -242,44 +243,50 @@ def _save(request: HttpRequest, account: CreditAccount, panel: Panel, form: ActF
     return verbs[form.verb]()
 
 
-def _moved(request: HttpRequest, before: Board, panel: Panel, line: FollowUp) -> HttpResponse:
-    """After a save: the next customer's panel, and out of band the list, the totals and what happened."""
+def _moved(request: HttpRequest, panel: Panel, done: FollowUp) -> HttpResponse:
+    """After a save: the next customer's panel, and out of band the row, the totals and what happened."""
     here = _board(request)
     account = panel.account
-    if line.kind == FollowUp.Kind.NOTE:
-        target: Line | None = here.line_of(account.pk)
-        stay = True
-    else:
-        row = panel.line.row if panel.line else None
-        target = here.after(account.pk, row.rank if row else 0, row.lane if row else board.Lane.NORMAL)
-        stay = False
-    return _show(request, here, target, account if stay else None, _happened(line))
+    if done.kind == FollowUp.Kind.NOTE:
+        return _show(request, here, here.line_of(account.pk), account, _happened(done))
+    row = panel.line.row if panel.line else None
+    target = here.after(account.pk, row.rank if row else 0, row.lane if row else board.Lane.NORMAL)
+    return _show(request, here, target, None, _happened(done), gone=account)
 
 
 def _show(
-    request: HttpRequest, here: Board, target: Line | None, fallback: CreditAccount | None, said: str
+    request: HttpRequest,
+    here: Board,
+    target: Line | None,
+    fallback: CreditAccount | None,
+    said: str,
+    *,
+    gone: CreditAccount | None = None,
+    whole_list: bool = False,
 ) -> HttpResponse:
+    """The panel of `target` (or of `fallback`, or the word that nobody is left) with what changed around it."""
     account = _account(request, target.account_id) if target is not None else fallback
     address = (
         reverse("worklists:customer", args=[account.pk]) if account else reverse("worklists:today")
     ) + here.query
     if not request.htmx:
         return redirect(address)
-    # The ticks of the customer just left mean nothing here.
     panel = None
     if account is not None:
+        # The ticks of the customer just left mean nothing here.
         on = business_date(account.company.time_zone)
         panel = board.panel_of(account, target, on, here.judged_for(account.company_id))
         if target is None:
             panel.why_not = say_why_not(account, on)
-    if target is not None:
+    if target is not None and gone is not None:
         said += " " + _("Next: %(customer)s, %(amount)s overdue.") % {
             "customer": target.row.account.customer.name,
             "amount": amount(target.row.overdue.minor, target.row.account_currency),
         }
     elif account is None:
         said += " " + _("Nobody is left on this list.")
-    response = render(request, "worklists/_moved.html", _context(request, here, panel, said=said))
+    context = _context(request, here, panel, said=said, gone=gone, whole_list=whole_list or not here.open)
+    response = render(request, "worklists/_moved.html", context)
     response["HX-Replace-Url"] = address
     response["HX-Trigger-After-Settle"] = "worklist:moved"
     return response
@@ -320,9 +327,8 @@ def _happened(line: FollowUp) -> str:
 def skip(request: HttpRequest, pk: int) -> HttpResponse:
     """Leave the customer alone for today."""
     account = _account(request, pk)
-    here = _board(request)
-    panel = _panel(request, account, here)
-    return _moved(request, here, panel, actions.skip(account, user=request.user, on=panel.on))
+    panel = _panel(request, account, _frame(request))
+    return _moved(request, panel, actions.skip(account, user=request.user, on=panel.on))
 
 
 @desk_page(VIEW, actions.PERMISSION)
@@ -339,4 +345,5 @@ def undo(request: HttpRequest) -> HttpResponse:
         response["HX-Reswap"] = "none"
         return response
     here = _board(request)
-    return _show(request, here, here.line_of(line.account_id), line.account, _happened(line))
+    target = here.line_of(line.account_id)
+    return _show(request, here, target, line.account, _happened(line), whole_list=True)

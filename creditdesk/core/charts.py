@@ -88,11 +88,18 @@ class Chart:
 
 
 def _svg(
-    title: str, desc: str, height: int, body: Iterable[str], css: str = "", width: int = WIDTH
+    title: str,
+    desc: str,
+    height: int,
+    body: Iterable[str],
+    css: str = "",
+    width: int = WIDTH,
+    role: str = "img",
 ) -> SafeString:
+    """role: "group" when the picture holds links, which an image may not."""
     key = f"chart-{next(_ids)}"
     return mark_safe(  # noqa: S308 - every text below went through escape()
-        f'<svg class="d-chart {css}" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg class="d-chart {css}" viewBox="0 0 {width} {height}" role="{role}" '
         f'aria-labelledby="{key}-t {key}-d" preserveAspectRatio="xMidYMid meet">'
         f'<title id="{key}-t">{escape(title)}</title><desc id="{key}-d">{escape(desc)}</desc>'
         f"{''.join(body)}</svg>"
@@ -131,7 +138,7 @@ def _y_axis(ticks: Sequence[float], y: Callable[[float], float], fmt: Format) ->
     return parts
 
 
-def _month_marks(first: date, last: date, wanted: int = 7) -> list[date]:
+def _month_marks(first: date, last: date, wanted: int = 9) -> list[date]:
     months = (last.year - first.year) * 12 + last.month - first.month
     step = next((s for s in (1, 2, 3, 6, 12) if months / s <= wanted), 12)
     marks, year, month = [], first.year, first.month
@@ -290,12 +297,16 @@ def stacked_bars(
             )
             base += value
         drawn = "".join(column)
-        body.append(f'<a href="{escape(links[i])}">{drawn}</a>' if links and links[i] else drawn)
+        body.append(
+            f'<a href="{escape(links[i])}" aria-label="{escape(category)}">{drawn}</a>'
+            if links and links[i]
+            else drawn
+        )
         if i % every == 0:
             body.append(_text(left + width / 2, height - 6, category, "axis"))
     desc = "; ".join(f"{c}: {fmt(t)}" for c, t in list(zip(categories, totals, strict=True))[-6:])
     return Chart(
-        svg=_svg(title, desc, height, body),
+        svg=_svg(title, desc, height, body, role="group" if links else "img"),
         title=title,
         legend=[(s.label, s.css or f"s{i}") for i, s in enumerate(series, 1)] if len(series) > 1 else (),
         headers=["", *(s.label for s in series)],

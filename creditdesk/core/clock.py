@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -19,3 +19,13 @@ def business_date(time_zone: str | None = None) -> date:
     if pinned:
         return pinned
     return timezone.now().astimezone(ZoneInfo(time_zone or settings.TIME_ZONE)).date()
+
+
+def business_date_due(due: str | None) -> date:
+    """The business date of scheduled work: the day it was due (ISO time) rather than the day it got round to run.
+
+    Where the date is pinned, scheduled work stays on it too: a nightly pass must not run ahead of the desk.
+    """
+    if due is None or getattr(settings, "BUSINESS_DATE", None):
+        return business_date()
+    return datetime.fromisoformat(due).date()

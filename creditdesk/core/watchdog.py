@@ -30,6 +30,7 @@ from creditdesk.core.pulse import PULSE_FILE
 logger = logging.getLogger("creditdesk.workers")
 
 MAX_BACKOFF = 30.0
+START_TIMEOUT = 30.0  # a cluster that was just started gets at least so long for its first sign of life
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class WatchedCluster:
         self.starts += 1
         self.launched = self.last_life = time.monotonic()
         self.last_touch = self.pulse.stat().st_mtime_ns
+        self.is_proven = False
         logger.info("cluster %s started as process %s", self.name, self.process.pid)
 
     def _release_tasks(self) -> None:
@@ -111,7 +113,10 @@ class WatchedCluster:
             logger.error("cluster %s: cannot look at the queue: %s", self.name, error)
             connection.close()
             self.last_life = now
-        if now - self.last_life > self.limits.stale_after:
+        patience = self.limits.stale_after
+        if not self.is_proven:
+            patience = max(patience, START_TIMEOUT)
+        if now - self.last_life > patience:
             logger.error(
                 "cluster %s gave no sign of life for %.0f s: replacing it", self.name, now - self.last_life
             )
@@ -122,6 +127,7 @@ class WatchedCluster:
         if touch != self.last_touch:
             self.last_touch = touch
             self.last_life = now
+            self.is_proven = True
             beat(self.name)
 
     def _send_probe(self, now: float) -> None:

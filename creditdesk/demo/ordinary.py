@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from scoring.default_policy import GRADES
+from scoring.models import LimitPolicy
+
 from .behaviour import Dirt, Plan, Story, drifting, late_in_months, punctual, slow, stops_paying
 from .cast import TERRITORIES
 from .days import iso, month_end, month_start, on_business_day
@@ -26,7 +29,7 @@ _TYPES = (
     ("insolvent", 5),
 )
 # As in the limit policy that the product ships.
-BUFFER_DAYS = 15
+BUFFER_DAYS: int = LimitPolicy._meta.get_field("buffer_days").get_default()
 SUMMER = frozenset({7, 8, 9})
 
 
@@ -215,7 +218,8 @@ def needed_limit(story: Story) -> int:
         if (day := story.payday.get(part.id)) is not None
     ]
     mean = sum(late) / len(late) if late else 0
-    share = 150 if mean <= 5 else 120 if mean <= 22 else 100
+    grade = "A" if mean <= 5 else "B" if mean <= 22 else "C"
+    _ceiling, share = GRADES[grade]
     return max(quarters) * (story.plan.terms + BUFFER_DAYS) * share // 9100
 
 

@@ -32,6 +32,7 @@ class Quiet(io.TextIOBase):
         self.console = console
 
     def write(self, text: str) -> int:
-        if line := text.strip():
-            self.console(line)
+        # "Applying ... OK" comes in two pieces: the first says what is going on.
+        if (line := text.strip()) and line != "OK":
+            self.console(line.removesuffix("..."))
         return len(text)

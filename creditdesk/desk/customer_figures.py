@@ -9,32 +9,43 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from creditdesk.core import charts
 from creditdesk.core.money import Money
 from customers.completeness import complete_through
 from customers.exposure import Exposure, exposures, instalments_open_at
+from customers.limits import limit_at
 from customers.models import (
     CreditAccount,
     CreditHold,
-    CreditLimit,
     Dispute,
     DocumentKind,
     Instalment,
     LegalEvent,
     LimitChange,
-    LimitKind,
     Promise,
     PromiseMove,
 )
 from customers.rates import RateTable
 from scoring.models import AccountScore, ScoreHistory
+from worklists.causes import say_cause
+from worklists.models import WorklistRow
+from worklists.steps import say_step
 
 LOOK_BACK_DAYS = 731
 TREND_DAYS = 30
 GRAVE_EVENTS = {"insolvency", "struck_off", "protest"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The account's place on today's worklist of its collector, in words."""
+
+    rank: int
+    all: int
+    cause: str
+    step: str
 
 
 @dataclass(slots=True)
@@ -55,6 +66,7 @@ class Standing:
     holds: list[CreditHold]
     waiting: LimitChange | None
     promises: list[Promise]
+    task: Task | None
 
     @property
     def use(self) -> float | None:
@@ -72,9 +84,23 @@ class Standing:
         return self.complete_through is None or self.complete_through < self.as_of
 
 
+def task_of(account: CreditAccount, as_of: date) -> Task | None:
+    """Its open row on the worklist of the day, if there is one; two queries."""
+    row = WorklistRow.objects.filter(account=account, run__as_of=as_of, state=WorklistRow.State.OPEN).first()
+    if row is None:
+        return None
+    peers = WorklistRow.objects.filter(run=row.run_id, collector=row.collector_id, lane=row.lane)
+    return Task(
+        row.rank,
+        peers.count(),
+        say_cause(row.cause_code, row.cause_params),
+        say_step(row.step_code, row.step_params),
+    )
+
+
 def standing(account: CreditAccount, as_of: date) -> Standing:
     exposure = exposures([account], as_of)[account.pk]
-    limit, until = limit_on(account, as_of)
+    limit = limit_at(account, as_of)
     score = AccountScore.objects.filter(account=account).select_related("card").first()
     before = (
         ScoreHistory.objects.filter(account=account, as_of__lte=as_of - timedelta(days=TREND_DAYS))
@@ -95,8 +121,8 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
         as_of=as_of,
         complete_through=complete_through(account.company_id),
         exposure=exposure,
-        limit=limit,
-        temporary_until=until,
+        limit=limit.in_force,
+        temporary_until=limit.temporary_until if limit.is_temporary else None,
         score=score,
         before=before,
         ageing=ageing,
@@ -111,19 +137,8 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
                 account=account, status=Promise.Status.OPEN, superseded_at__isnull=True
             ).order_by("due_on")[:5]
         ),
+        task=task_of(account, as_of),
     )
-
-
-def limit_on(account: CreditAccount, day: date) -> tuple[Money | None, date | None]:
-    """The limit in force (a temporary one goes before the base one) and until when a temporary one holds."""
-    rows = CreditLimit.objects.filter(account=account, valid_from__lte=day).filter(
-        Q(valid_until__isnull=True) | Q(valid_until__gte=day)
-    )
-    found: dict[str, CreditLimit] = {}
-    for row in rows.order_by("valid_from", "pk"):
-        found[row.kind] = row
-    row = found.get(LimitKind.TEMPORARY) or found.get(LimitKind.BASE)
-    return (row.amount, row.valid_until) if row else (None, None)
 
 
 def _ageing(account: CreditAccount, as_of: date) -> tuple[list[tuple[str, Money]], int]:
@@ -164,7 +179,7 @@ def score_chart(now: Standing) -> charts.Chart:
         events=_events(account, start, now.as_of) if points else [],
         y_range=(0, 100),
         axis_fmt=charts.number,
-        height=230,
+        height=290,
     )
 
 

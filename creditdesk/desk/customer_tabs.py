@@ -11,8 +11,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from creditdesk.desk.pages import paged
+from creditdesk.core.charts import day
+from creditdesk.core.pages import paged
 from customers.admin.audit import visible_entries
+from customers.limit_reasons import render_reason
 from customers.models import (
     Allocation,
     Contact,
@@ -20,7 +22,6 @@ from customers.models import (
     CreditAccount,
     CreditHold,
     CreditLimit,
-    Dispute,
     DunningBlock,
     FinancialStatement,
     Instalment,
@@ -28,23 +29,12 @@ from customers.models import (
     LimitChange,
     OpenOrder,
     Payment,
-    Promise,
     StatusChange,
 )
 from scoring.models import ScoreHistory
+from worklists.story import Happening, story_of
 
 TIMELINE_LENGTH = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
-    """One line of the timeline, newest first."""
-
-    on: date
-    text: str
-    note: str = ""
-    tone: str = "mute"
-    who: str = ""
 
 
 def invoices(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
@@ -94,8 +84,11 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
         .select_related("decided_by", "proposer")
         .order_by("-proposed_at")
     )
+    page = paged(request, changes)
+    for change in page:
+        change.why = render_reason(change.reason_code, change.reason_params)
     return {
-        "page": paged(request, changes),
+        "page": page,
         "limits": CreditLimit.objects.filter(account=account).order_by("-valid_from", "-pk")[:12],
         "holds": CreditHold.objects.filter(account=account)
         .select_related("released_by")
@@ -104,7 +97,8 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
 
 
 def timeline(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
-    found = [*_claims(account), *_decisions(account)]
+    """The collector's story of the account, and what happened to the customer around it."""
+    found = [*story_of(account, as_of), *_around(account, as_of)]
     found.sort(key=lambda one: one.on, reverse=True)
     return {
         "contacts": Contact.objects.filter(customer=account.customer_id).order_by("role", "name"),
@@ -112,52 +106,15 @@ def timeline(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[
     }
 
 
-PROMISE_TONE = {"kept": "good", "partly_kept": "warn", "broken": "bad", "open": "info"}
-
-
-def _claims(account: CreditAccount) -> list[Happening]:
+def _around(account: CreditAccount, as_of: date) -> list[Happening]:
+    known = {"superseded_at__isnull": True, "effective_on__lte": as_of}
     found = []
-    for p in Promise.objects.filter(account=account, superseded_at__isnull=True).select_related("taken_by")[
-        :100
-    ]:
-        text = _("Promise of %(amount)s for %(day)s") % {"amount": p.amount, "day": _day(p.due_on)}
-        found.append(
-            Happening(
-                p.effective_on,
-                text,
-                str(p.get_status_display()),
-                PROMISE_TONE.get(p.status, "mute"),
-                _who(p.taken_by),
-            )
-        )
-    for d in Dispute.objects.filter(account=account, superseded_at__isnull=True).select_related("opened_by")[
-        :100
-    ]:
-        text = _("Dispute of %(amount)s: %(reason)s") % {"amount": d.amount, "reason": d.get_reason_display()}
-        note = str(d.get_outcome_display()) if d.closed_on else _("open")
-        found.append(
-            Happening(d.effective_on, text, note, "mute" if d.closed_on else "warn", _who(d.opened_by))
-        )
-    blocks = DunningBlock.objects.filter(account=account, superseded_at__isnull=True).select_related(
-        "placed_by"
-    )
-    for b in blocks[:50]:
-        text = _("No reminders until %s") % _day(b.expires_on)
+    for b in DunningBlock.objects.filter(account=account, **known).select_related("placed_by")[:50]:
+        text = _("No reminders until %s") % day(b.expires_on)
         found.append(Happening(b.effective_on, text, b.reason_code, "mute", _who(b.placed_by)))
-    return found
-
-
-def _decisions(account: CreditAccount) -> list[Happening]:
-    found = []
-    changes = LimitChange.objects.filter(account=account).exclude(status=LimitChange.Status.PROPOSED)
-    for c in changes.select_related("decided_by").order_by("-pk")[:50]:
-        text = _("Limit %(old)s to %(new)s") % {"old": c.old_amount or "—", "new": c.new_amount}
-        found.append(
-            Happening(c.decided_at.date(), text, str(c.get_status_display()), "info", _who(c.decided_by))
-        )
-    for e in LegalEvent.objects.filter(customer=account.customer_id, superseded_at__isnull=True)[:50]:
+    for e in LegalEvent.objects.filter(customer=account.customer_id, **known)[:50]:
         found.append(Happening(e.effective_on, str(e.get_kind_display()), e.source, "bad"))
-    for s in StatusChange.objects.filter(customer=account.customer_id, superseded_at__isnull=True)[:50]:
+    for s in StatusChange.objects.filter(customer=account.customer_id, **known)[:50]:
         found.append(
             Happening(s.effective_on, _("Status: %s") % s.get_status_display(), s.reason_code, "mute")
         )
@@ -202,12 +159,6 @@ def audit(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str
 
 def _who(user: Any) -> str:
     return (user.get_full_name() or user.username) if user else ""
-
-
-def _day(value: date) -> str:
-    from creditdesk.core.charts import day
-
-    return day(value)
 
 
 @dataclass(frozen=True, slots=True)

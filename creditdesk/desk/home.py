@@ -8,9 +8,9 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Q
+from django.db.models.functions import Abs, Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
@@ -20,7 +20,8 @@ from creditdesk.core import roles
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import AuditEntry, User
 from creditdesk.desk.customer_list import dressed, with_figures
-from creditdesk.desk.pages import desk_page, paged, render_page
+from creditdesk.desk.landing import BANNER_COOKIE, role_home, role_of
+from creditdesk.core.pages import desk_page, paged, render_page
 from creditdesk.navigation import counts
 from customers.access import account_scope, visible_accounts
 from customers.admin.audit import visible_entries
@@ -28,19 +29,6 @@ from customers.models import Access, CreditHold, Customer, ImportBatch, LimitCha
 from scoring.models import ScoreHistory
 
 VISIT_KEY = "audit_seen_until"
-BANNER_COOKIE = "first_steps_done"
-
-
-def role_of(user: User) -> str:
-    """The role whose home opens: the first the user holds, in the order of how much it decides."""
-    held = set(user.groups.values_list("name", flat=True))
-    order = (roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR, roles.MANAGER, roles.AUDITOR)
-    return next((name for name in order if name in held), roles.CONTROLLER if user.is_superuser else "")
-
-
-def role_home(role: str) -> str:
-    """The address of a role's first page."""
-    return reverse("desk:home")
 
 
 @login_required
@@ -72,7 +60,7 @@ def home(request: HttpRequest) -> HttpResponse:
         context["proposals"] = (
             LimitChange.objects.filter(account_scope(user, "account__"), status=LimitChange.Status.PROPOSED)
             .select_related("account__customer")
-            .order_by("proposed_at")[:8]
+            .order_by(Abs(F("new_amount") - Coalesce(F("old_amount"), 0)).desc(), "proposed_at")[:8]
         )
     if user.has_perm("customers.view_credithold"):
         context["holds"] = (
@@ -108,7 +96,9 @@ def movers(user: User, today: Any, days: int = 30, length: int = 8) -> list[dict
 
 
 def _imports(user: User) -> Any:
-    rows = ImportBatch.objects.select_related("source", "imported_by").order_by("-recorded_at")
+    rows = ImportBatch.objects.select_related("source", "imported_by").order_by(
+        "-recorded_at", "-complete_through", "-pk"
+    )
     if not user.is_superuser:
         rows = rows.filter(source__company__in=Access.objects.filter(user=user).values("company_id"))
     return rows[:5]

@@ -116,7 +116,7 @@ def _allocate(
 ) -> list[tuple[Any, ...]]:
     """One payment or credit note against its references. All or nothing: _Refused leaves every amount as it was."""
     _customer, row_no, key, received, known, currency, amount, refs, payment_id, _state = row[:10]
-    credit_number, credit_year, _instalment, credit_invoice, _credit_state = row[10:]
+    credit_number, _credit_year, _instalment, credit_invoice, _credit_state = row[10:]
     kind = "cash" if key is not None else "credit"
     stored = ("payment", payment_id) if key is not None else ("credit", credit_invoice)
     left = amount - settled.get((*stored, "all"), 0) if stored[1] else amount
@@ -152,8 +152,16 @@ def _allocate(
             taken.append((part, use))
             known_on = target.import_day.isoformat() if stored[1] else max(iso(known), received)
             planned.append(
-                (row_no, kind, part.number, part.fiscal_year, part.instalment, use)
-                + (max(received, part.issued_on), max(known_on, part.issued_on))
+                (
+                    row_no,
+                    kind,
+                    part.number,
+                    part.fiscal_year,
+                    part.instalment,
+                    use,
+                    max(received, part.issued_on),
+                    max(known_on, part.issued_on),
+                )
             )
     return planned
 

@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
-from customers.imports.columns import YES_NO, Amounts, Bad, Code, Converter, Day, Known, Ordinals, Text, Whole
+from customers.imports.columns import (
+    YES_NO,
+    Amounts,
+    Bad,
+    Code,
+    Converter,
+    Day,
+    Known,
+    Ordinals,
+    Text,
+    Whole,
+    storable,
+)
 from customers.imports.identifiers import check_identifiers
 from customers.imports.problems import WARNING, Problem
 from customers.imports.spec import KNOWN_OWN, REQUIRED, Spec
@@ -120,7 +132,7 @@ class _Chunk:
 
     def bad(self, i: int, column: str, value: Any, code: str, **params: Any) -> None:
         place = self.c.header.index(column) if column in self.c.header else -1
-        finding = (place, column, "" if value is None else str(value), code, params)
+        finding = (place, column, "" if value is None else storable(str(value)), code, params)
         # One hole is one finding, however many rules ask for the cell.
         if not any(f[1] == column and f[3] == code for f in self.found[i]):
             self.found[i].append(finding)
@@ -292,7 +304,7 @@ class _Chunk:
         out = Checked(rows=self.n)
         good = [i for i in range(self.n) if i not in self.found] if self.found else range(self.n)
         for i in sorted(self.found):
-            cells: list[Any] | None = list(self.rows[i])
+            cells: list[Any] | None = [storable(cell) for cell in self.rows[i]]
             for _, column, value, code, params in sorted(self.found[i], key=lambda f: f[0]):
                 out.problems.append(Problem(self.numbers[i], column, value[:200], code, params, cells=cells))
                 cells = None
@@ -369,15 +381,33 @@ class _Chunk:
         for i in good:
             if kind[i] == "payment":
                 out.payments.append(
-                    (self.numbers[i], v["customer"][i], number[i], issued[i], known[i], v["currency"][i])
-                    + (amounts[i], instrument[i], references[i])
+                    (
+                        self.numbers[i],
+                        v["customer"][i],
+                        number[i],
+                        issued[i],
+                        known[i],
+                        v["currency"][i],
+                        amounts[i],
+                        instrument[i],
+                        references[i],
+                    )
                 )
             else:
                 out.documents.append(rows[i])
                 if references[i] and kind[i] == "credit_note":
                     out.payments.append(
-                        (self.numbers[i], v["customer"][i], None, issued[i], known[i], v["currency"][i])
-                        + (amounts[i], None, references[i])
+                        (
+                            self.numbers[i],
+                            v["customer"][i],
+                            None,
+                            issued[i],
+                            known[i],
+                            v["currency"][i],
+                            amounts[i],
+                            None,
+                            references[i],
+                        )
                     )
 
 

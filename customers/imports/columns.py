@@ -18,6 +18,11 @@ _SPACES = " \u00a0\u202f\u2009"
 MAX_MINOR = 10**15
 
 
+def storable(text: str) -> str:
+    """The text as both databases take it: bytes that could not be read show as a replacement character."""
+    return _UNDECODABLE.sub("\ufffd", text)
+
+
 class Bad:
     """Why a cell could not be read."""
 

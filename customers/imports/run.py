@@ -22,6 +22,7 @@ from customers.events import ledger_changed
 from customers.imports import setup, staging
 from customers.imports.allocating import plan_allocations
 from customers.imports.checking import Checker
+from customers.imports.columns import storable
 from customers.imports.correcting import Corrections, drop_refused, lock_matched, plan_corrections
 from customers.imports.matching import Target, convert, iso, match
 from customers.imports.problems import ImportRefused
@@ -113,13 +114,14 @@ def _read(path: Path, target: Target, options: Options, report: Report) -> None:
         absent = set(target.spec.optional) - set(header)
         target.spec = target.spec.without(absent)
         checker = Checker(target.spec, header, import_day=day, latest_day=latest.isoformat())
-        report.header = header
+        report.header = [storable(name) for name in header]
         total = 0
         for numbers, rows in chunks:
             checked = checker.check(numbers, rows)
             total += checked.rows
             if len(report.first_rows) < 10:
-                report.first_rows += rows[: 10 - len(report.first_rows)]
+                shown = rows[: 10 - len(report.first_rows)]
+                report.first_rows += [[storable(cell) for cell in row] for row in shown]
             staging.load("import_doc", checked.documents)
             staging.load("import_pay", checked.payments)
             staging.load("import_unread", checked.unread)

@@ -231,8 +231,16 @@ def report(problems: Iterable[Problem]) -> None:
     load(
         "import_problem",
         (
-            (p.row, p.column, p.value, p.code, json.dumps(p.params, default=str), p.severity)
-            + (json.dumps(p.cells) if p.cells is not None else None, next(_SEQUENCE))
+            (
+                p.row,
+                p.column,
+                p.value,
+                p.code,
+                json.dumps(p.params, default=str),
+                p.severity,
+                json.dumps(p.cells) if p.cells is not None else None,
+                next(_SEQUENCE),
+            )
             for p in found
         ),
     )

@@ -112,12 +112,13 @@ class LimitChange(models.Model):
                 condition=Q(is_automatic=False)
                 | Q(proposer_kind="import", old_amount__isnull=True)
                 | Q(new_amount=0)
-                | Q(new_amount__lte=F("old_amount")),
+                # A CHECK passes on NULL: without the first half an automatic first limit would slip through.
+                | Q(old_amount__isnull=False, new_amount__lte=F("old_amount")),
             ),
             models.CheckConstraint(
                 name="limit_change_dates",
                 condition=Q(kind="base", valid_until__isnull=True)
-                | Q(kind="temporary", valid_until__gte=F("valid_from")),
+                | Q(kind="temporary", valid_until__isnull=False, valid_until__gte=F("valid_from")),
             ),
             models.UniqueConstraint(
                 fields=["account", "kind"],
@@ -168,7 +169,7 @@ class CreditLimit(models.Model):
             models.CheckConstraint(
                 name="credit_limit_dates",
                 condition=Q(kind="base", valid_until__isnull=True)
-                | Q(kind="temporary", valid_until__gte=F("valid_from")),
+                | Q(kind="temporary", valid_until__isnull=False, valid_until__gte=F("valid_from")),
             ),
         ]
 

@@ -95,7 +95,7 @@ def test_killed_idle_workers_are_noticed_and_tasks_run_again(run_workers):
     for worker in runner.idle_workers(2):
         worker.kill()
     async_task(MARK, "after-the-kill")
-    wait_for(lambda: marked("after-the-kill"), 30, "the task")
+    wait_for(lambda: marked("after-the-kill"), 60, "the task")
     assert "main gave no sign of life" in runner.log.read_text()
     assert runner.cluster != before and not before.is_running()
 
@@ -105,14 +105,14 @@ def test_a_cluster_that_died_is_started_again(run_workers):
     for process in [runner.cluster, *runner.cluster.children(recursive=True)]:
         process.kill()
     async_task(MARK, "after-the-crash")
-    wait_for(lambda: marked("after-the-crash"), 20, "the task")
+    wait_for(lambda: marked("after-the-crash"), 60, "the task")
 
 
 def test_a_long_task_is_a_sign_of_life(run_workers):
-    runner = run_workers("--stale-after=3", "--probe-every=0.5", workers=1)
+    runner = run_workers("--stale-after=4", "--probe-every=0.5", workers=1)
     before = runner.cluster
-    async_task(MARK, "long", seconds=6)
-    wait_for(lambda: marked("long"), 20, "the long task")
+    async_task(MARK, "long", seconds=7)
+    wait_for(lambda: marked("long"), 30, "the long task")
     assert runner.cluster == before
     assert "sign of life" not in runner.log.read_text()
 

@@ -74,7 +74,7 @@ class World:
                 self.base = done.new_amount
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_any_sequence_of_acts_keeps_the_rules(cast, steps):
     users = {

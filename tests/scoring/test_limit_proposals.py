@@ -9,13 +9,14 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from creditdesk.core.money import Money
-from customers.approval import propose_limit_change, reject_limit_change
+from customers.approval import approve_limit_change, propose_limit_change, reject_limit_change
 from customers.limits import limit_at
 from customers.models import CreditAccount, CreditLimit, FinancialStatement, ImportBatch, LimitChange
 from scoring.engine import rescore
+from scoring.explain import explain
 from scoring.limit_inputs import recommendations_of_book
 from scoring.limit_tasks import plan_nightly, propose_range
-from scoring.models import AccountScore, LimitPolicy
+from scoring.models import AccountScore, LimitPolicy, ScoreHistory
 from scoring.proposals import evidence_of, propose_limits
 from tests.factories import invoice, make_account, pay
 
@@ -200,3 +201,13 @@ def test_evidence_without_a_score_still_tells_the_ledger(book):
     evidence = evidence_of(fresh, DAY)
     assert "score" not in evidence
     assert evidence["recommended"]["keep"] == "no_score"
+
+
+def test_the_score_a_decision_was_taken_on_is_kept(book):
+    propose_limits(DAY)
+    (change,) = waiting()
+    approve_limit_change(change, approver=book.approver, reason="agreed", on=DAY)
+    kept = ScoreHistory.objects.get(because="decision")
+    now = AccountScore.objects.get(account=book.account)
+    assert (kept.account, kept.score, kept.as_of) == (book.account, now.score, DAY)
+    assert explain(kept).items == explain(now).items

@@ -221,7 +221,7 @@ def test_file_level_refusals_name_what_is_wrong(settled, csv_file, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(ImportRefused, match="no header"):
         take(tmp_path / "empty.csv", settled)
-    with pytest.raises(ImportRefused, match="Known: .*ibm-watson"):
+    with pytest.raises(ImportRefused, match=r"Known: .*ibm-watson"):
         from customers.imports.setup import find_mapping
 
         find_mapping("nope")

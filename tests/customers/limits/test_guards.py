@@ -124,11 +124,11 @@ def test_an_automatic_change_never_rises(cast, applied):
         "account_id, kind, currency, valid_from, reason_code, reason_params, comment, evidence, as_of, "
         "proposer_kind, proposer_name, proposed_at, status, is_automatic, decided_at, decision_reason"
     )
-    for kind in ("event", "import", "policy"):
+    for kind, old in (("event", "100000"), ("import", "100000"), ("policy", "100000"), ("event", "NULL")):
         picked = columns.replace("proposer_kind", f"'{kind}'")
         refuse(
             f"INSERT INTO customers_limitchange ({columns}, old_amount, new_amount) "
-            f"SELECT {picked}, 100000, 100001 FROM customers_limitchange WHERE id = {cut.pk}",
+            f"SELECT {picked}, {old}, 100001 FROM customers_limitchange WHERE id = {cut.pk}",
             words="never_rises",
         )
 
@@ -196,3 +196,16 @@ def test_holds_are_released_once_by_a_person(cast):
     release_hold(hold, by=cast.approver, reason="checked", on=DAY)
     refuse("UPDATE customers_credithold SET released_on = NULL, released_by_id = NULL")
     refuse("UPDATE customers_credithold SET release_reason = 'x'", words="never edited")
+
+
+def test_a_temporary_limit_without_an_end(cast):
+    columns = (
+        "account_id, currency, new_amount, valid_from, reason_code, reason_params, comment, evidence, "
+        "as_of, proposer_kind, proposer_id, proposer_name, proposed_at, status, is_automatic, decision_reason"
+    )
+    waiting = propose(cast, 10_000)
+    refuse(
+        f"INSERT INTO customers_limitchange ({columns}, kind) SELECT {columns}, 'temporary' "
+        f"FROM customers_limitchange WHERE id = {waiting.pk}",
+        words="limit_change_dates",
+    )

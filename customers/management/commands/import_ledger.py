@@ -113,20 +113,3 @@ class Command(BaseCommand):
             )
         elif not report.committed:
             out(_("Preview only: nothing was stored. Add --commit to take the good rows in."))
-
-
-LABELS = {
-    "rows": "rows read",
-    "customers": "new customers",
-    "documents": "new invoices and credit notes",
-    "corrections": "corrected documents",
-    "payments": "new payments",
-    "payment_corrections": "corrected payments",
-    "allocations": "allocations",
-    "disputes": "disputes",
-    "inferred": "settlements inferred between snapshots",
-    "reopened": "items open again",
-    "unchanged": "already there, unchanged",
-    "refused": "rows refused",
-    "warnings": "warnings",
-}

@@ -90,6 +90,8 @@ class _Menu:
         path = self.request.path
         if name == "desk:home":
             return path == link
+        if name == "admin:customers_importbatch_changelist" and path.endswith("/add/"):
+            return False
         if name == "limits:inbox" and path.startswith(reverse("limits:holds")):
             return False
         return path == link or path.startswith(link)
@@ -125,6 +127,20 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     )
     menu.group(
         _("Ledger"),
+        item(
+            _("Import a ledger"),
+            "upload_file",
+            "admin:customers_importbatch_add",
+            "customers.add_importbatch",
+        ),
+        item(
+            _("Imports"),
+            "inventory",
+            "admin:customers_importbatch_changelist",
+            "customers.view_importbatch",
+            badge="imports",
+            variant="warning",
+        ),
         item(_("Invoices"), "receipt_long", "admin:customers_invoice_changelist", "customers.view_invoice"),
         item(
             _("Due items"), "event_busy", "admin:customers_instalment_changelist", "customers.view_instalment"

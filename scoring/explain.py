@@ -103,9 +103,8 @@ class Explanation:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """The sentences that moved the score most, each with its points, worst first."""
-        strongest = sorted((*self.hurting, *self.helping), key=lambda i: (i.points, i.name))
-        return tuple(f"{item.sentence} ({item.points:+d})" for item in strongest)
+        """The sentences that moved the score most with their points: what hurts first, strongest first."""
+        return tuple(f"{item.sentence} ({item.points:+d})" for item in (*self.hurting, *self.helping))
 
 
 def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Explanation:

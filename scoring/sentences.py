@@ -55,6 +55,10 @@ def _average(length: int) -> Callable[[float, date, date], str]:
 def _share_later_than(days: int) -> Callable[[float, date, date], str]:
     def write(value: float, _as_of: date, judged: date) -> str:
         figures = {"share": number_format(value * 100, 1), "days": days, **_window(judged, WINDOW_DAYS)}
+        if value == 0 and days == 0:
+            return _("None of the money due from %(from)s to %(to)s came late.") % figures
+        if value == 0:
+            return _("Nothing due from %(from)s to %(to)s came more than %(days)s days late.") % figures
         if days == 0:
             return _("%(share)s %% of the money due from %(from)s to %(to)s came late or is late.") % figures
         return (
@@ -90,6 +94,8 @@ def _oldest(value: float, _as_of: date, judged: date) -> str:
 
 
 def _overdue_share(value: float, _as_of: date, judged: date) -> str:
+    if not value:
+        return _("Nothing of what fell due in the last 12 months is overdue on %s.") % day(judged)
     return _("%(share)s %% of what fell due in the last 12 months is overdue on %(on)s.") % {
         "share": number_format(value * 100, 1),
         "on": day(judged),
@@ -97,6 +103,8 @@ def _overdue_share(value: float, _as_of: date, judged: date) -> str:
 
 
 def _overdue60(value: float, _as_of: date, judged: date) -> str:
+    if not value:
+        return _("Nothing is more than 60 days overdue on %s.") % day(judged)
     return _("%(share)s %% of what fell due in the last 12 months is more than 60 days overdue.") % {
         "share": number_format(value * 100, 1)
     }

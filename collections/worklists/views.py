@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
-from creditdesk.desk.pages import desk_page
+from creditdesk.core.pages import desk_page
 from customers.disputes import DisputeError
 from customers.models import CreditAccount
 from customers.promises import PromiseError

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from creditdesk.core.money import Money, MoneyField
-from creditdesk.desk.pages import desk_page, paged, render_page
+from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
 from customers.models import (
     CreditAccount,

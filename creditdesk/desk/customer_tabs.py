@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from creditdesk.core.charts import day
-from creditdesk.desk.pages import paged
+from creditdesk.core.pages import paged
 from customers.admin.audit import visible_entries
 from customers.limit_reasons import render_reason
 from customers.models import (

@@ -21,7 +21,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.models import AuditEntry, User
 from creditdesk.desk.customer_list import dressed, with_figures
 from creditdesk.desk.landing import BANNER_COOKIE, role_home, role_of
-from creditdesk.desk.pages import desk_page, paged, render_page
+from creditdesk.core.pages import desk_page, paged, render_page
 from creditdesk.navigation import counts
 from customers.access import account_scope, visible_accounts
 from customers.admin.audit import visible_entries
@@ -96,7 +96,9 @@ def movers(user: User, today: Any, days: int = 30, length: int = 8) -> list[dict
 
 
 def _imports(user: User) -> Any:
-    rows = ImportBatch.objects.select_related("source", "imported_by").order_by("-recorded_at")
+    rows = ImportBatch.objects.select_related("source", "imported_by").order_by(
+        "-recorded_at", "-complete_through", "-pk"
+    )
     if not user.is_superuser:
         rows = rows.filter(source__company__in=Access.objects.filter(user=user).values("company_id"))
     return rows[:5]

@@ -79,7 +79,7 @@ def test_demo_serves_and_ctrl_c_stops_everything(environment, tmp_path):
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while "Open http://" not in log.read_text():
             assert demo.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)

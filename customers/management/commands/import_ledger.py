@@ -14,7 +14,7 @@ from creditdesk.core.clock import business_date
 from customers.imports import run as imports
 from customers.imports.problems import ImportRefused, reason
 from customers.imports.problems import cure as cure_of
-from customers.imports.report import Report
+from customers.imports.report import LABELS, Report
 from customers.imports.setup import find_mapping
 
 SHOWN = 20

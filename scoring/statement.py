@@ -188,7 +188,8 @@ class _Builder:
         card, names = self.card, [s.name for s in SIGNALS]
         pointed = ", ".join(f"{self.points(name)} AS {name}_points" for name in names)
         total = " + ".join([str(card.base_points), *(f"p.{name}_points" for name in names)])
-        odds = f"{card.odds_at_anchor} * POWER(2.0, (f.score - {card.anchor_score}) * 1.0 / {card.points_to_double})"
+        doublings = f"(f.score - {card.anchor_score}) * 1.0 / {card.points_to_double}"
+        odds = self.speech.odds(str(card.odds_at_anchor), doublings)
         fenced = self.speech.fenced
         signals = fenced(self.signals())
         scored = fenced(f"SELECT s.*, {pointed} FROM {signals} s")

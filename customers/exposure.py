@@ -104,10 +104,11 @@ def instalments_open_at(
     if view.is_current:
         rows = rows.filter(Q(settled_on__isnull=True) | Q(settled_on__gt=as_of))
         invoice_then = F("open_amount") + _later_sum(as_of, view, instalment=OuterRef("pk"))
-        credit_then = F("open_amount") + _later_sum(as_of, view, credit=OuterRef("pk"))
+        # A credit note is used through `credit`; one that vanished from a snapshot, like an invoice.
+        credit_then = invoice_then + _later_sum(as_of, view, credit=OuterRef("pk"))
     else:
         invoice_then = F("amount") - _sum_until(as_of, view, instalment=OuterRef("pk"))
-        credit_then = F("amount") - _sum_until(as_of, view, credit=OuterRef("pk"))
+        credit_then = invoice_then - _sum_until(as_of, view, credit=OuterRef("pk"))
     open_then = Case(
         When(kind=DocumentKind.INVOICE, then=invoice_then), default=credit_then, output_field=MoneyField()
     )

@@ -122,7 +122,8 @@ def _move(
     known_on: date | None = None,
     replaced_by: Promise | None = None,
 ) -> None:
-    if to not in ALLOWED[Status(promise.status)]:
+    # A judged promise may move within its state: the kept amount changed with cash that came back.
+    if to not in ALLOWED[Status(promise.status)] and not (to == promise.status == Status.PARTLY_KEPT):
         raise PromiseError(
             _("A promise that is %(from)s cannot become %(to)s.")
             % {"from": promise.get_status_display(), "to": Status(to).label}
@@ -245,9 +246,11 @@ def _judge(promise: Promise, cash: list[tuple[date, int]], judged_through: date 
         status, on = Status.BROKEN, promise.judged_on
     money = Money(max(kept, 0), promise.currency)
     if status == promise.status:
-        if money != promise.kept_amount:
+        if money == promise.kept_amount:
+            return 0
+        if status == Status.OPEN:  # nothing is judged yet: what has come in so far is only a counter
             Promise.objects.filter(pk=promise.pk).update(kept_amount=money.minor)
-        return 0
+            return 0
     known = max(on, judged_through) if judged_through else on
     _move(promise, status, money, on, actor, "judged", known_on=known)
     return 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from decimal import Decimal
 
+from django.db import transaction
 from django.test import Client
 
 from creditdesk.core.audit import record_act
@@ -27,6 +28,7 @@ from tests.factories import ACTOR, invoice, pay, receive
 TODAY = date(2026, 11, 20)
 
 
+@transaction.atomic
 def fill(account: CreditAccount, user: User | None = None, *, decisions: bool = True) -> None:
     """One row of every kind a customer page or an admin list shows. decisions: also a hold and a waiting change."""
     first = invoice(account, "1000.00", TODAY - timedelta(days=120))

@@ -9,9 +9,9 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from creditdesk.core.clock import business_date
+from creditdesk.core.pages import desk_page, render_page
 from creditdesk.desk import customer_figures as figures
 from creditdesk.desk.customer_tabs import TABS, Tab
-from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts, visible_customers
 from customers.models import CreditAccount, Customer
 from scoring.explain import explain

@@ -19,9 +19,9 @@ from django.views.decorators.http import require_POST
 from creditdesk.core import roles
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import AuditEntry, User
+from creditdesk.core.pages import desk_page, paged, render_page
 from creditdesk.desk.customer_list import dressed, with_figures
 from creditdesk.desk.landing import BANNER_COOKIE, role_home, role_of
-from creditdesk.core.pages import desk_page, paged, render_page
 from creditdesk.navigation import counts
 from customers.access import account_scope, visible_accounts
 from customers.admin.audit import visible_entries

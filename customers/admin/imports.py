@@ -28,7 +28,7 @@ from unfold.decorators import action
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from customers.imports.problems import ImportRefused, cure, reason
-from customers.imports.report import problem_of, report_rows, safe_cell
+from customers.imports.report import LABELS, problem_of, report_rows, safe_cell
 from customers.imports.run import Options, run_import
 from customers.imports.setup import find_mapping, shipped_mappings
 from customers.imports.spec import SpecError, parse_spec
@@ -39,21 +39,6 @@ from .base import FactAdmin, ReadOnlyInline, ScopedAdmin
 
 SALT = "customers.imports.preview"
 KEPT_SECONDS = 24 * 3600
-LABELS = {
-    "rows": gettext_lazy("rows read"),
-    "customers": gettext_lazy("new customers"),
-    "documents": gettext_lazy("new invoices and credit notes"),
-    "corrections": gettext_lazy("corrected documents"),
-    "payments": gettext_lazy("new payments"),
-    "payment_corrections": gettext_lazy("corrected payments"),
-    "allocations": gettext_lazy("allocations"),
-    "disputes": gettext_lazy("disputes"),
-    "inferred": gettext_lazy("settlements inferred between snapshots"),
-    "reopened": gettext_lazy("items open again"),
-    "unchanged": gettext_lazy("already there, unchanged"),
-    "refused": gettext_lazy("rows refused"),
-    "warnings": gettext_lazy("warnings"),
-}
 
 
 def uploads() -> Path:

@@ -10,11 +10,28 @@ from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from customers.imports.problems import REFUSED, WARNING, Problem, cure, reason
 from customers.models import ImportBatch, RefusedRow
 
 SHOWN = 200
+# The counts in the order a person reads them.
+LABELS = {
+    "rows": gettext_lazy("rows read"),
+    "customers": gettext_lazy("new customers"),
+    "documents": gettext_lazy("new invoices and credit notes"),
+    "corrections": gettext_lazy("corrected documents"),
+    "payments": gettext_lazy("new payments"),
+    "payment_corrections": gettext_lazy("corrected payments"),
+    "allocations": gettext_lazy("allocations"),
+    "disputes": gettext_lazy("disputes"),
+    "inferred": gettext_lazy("settlements inferred between snapshots"),
+    "reopened": gettext_lazy("items open again"),
+    "unchanged": gettext_lazy("already there, unchanged"),
+    "refused": gettext_lazy("rows refused"),
+    "warnings": gettext_lazy("warnings"),
+}
 
 
 @dataclass

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -18,11 +19,13 @@ from customers.events import ledger_changed
 from customers.models import (
     Allocation,
     CreditAccount,
+    DisputeItem,
     DocumentKind,
     ImportBatch,
     Instalment,
     Invoice,
     Payment,
+    PromiseItem,
     Source,
 )
 from customers.models.customer import Customer
@@ -69,6 +72,7 @@ def post_document(
     orderer: Customer | None = None,
     batch: ImportBatch | None = None,
     corrects: Invoice | None = None,
+    recorded_at: datetime | None = None,
 ) -> Invoice:
     """Post an invoice or credit note with its instalments (amounts positive, in major units of `currency`).
 
@@ -91,7 +95,11 @@ def post_document(
             _("Document %(number)s of %(year)s exists already: correct it instead of posting it again.")
             % {"number": number, "year": fiscal_year},
         )
-    dates = {"effective_on": issued_on, "known_on": known_on or issued_on}
+    dates: dict[str, Any] = {
+        "effective_on": issued_on,
+        "known_on": known_on or issued_on,
+        "recorded_at": recorded_at or timezone.now(),
+    }
     total = sum((terms.amount for terms in instalments), Decimal(0))
     invoice = Invoice.objects.create(
         **key,
@@ -241,7 +249,9 @@ def correct_document(
     )
     _check_correction(invoice, by_number, allocated, account, currency, instalments)
     terms = instalments or [InstalmentTerms(r.due_on, r.amount.amount) for _n, r in sorted(by_number.items())]
-    closing = {"known_until": corrected_on, "superseded_at": timezone.now()}
+    # One instant closes the old version and opens the new one: a reprint sees exactly one of them.
+    now = timezone.now()
+    closing = {"known_until": corrected_on, "superseded_at": now}
     Invoice.objects.filter(pk=invoice.pk).update(**closing)
     Instalment.objects.filter(pk__in=old_rows).update(**closing)
     new = post_document(
@@ -258,10 +268,12 @@ def correct_document(
         orderer=invoice.orderer,
         batch=batch,
         corrects=invoice,
+        recorded_at=now,
     )
     new_by_number = {row.number: row for row in new.instalments.all()}
     moves = {row.pk: new_by_number[n] for n, row in by_number.items() if n in new_by_number}
-    copied = copy_allocations(allocated, moves, corrected_on, batch)
+    copied = copy_allocations(allocated, moves, corrected_on, batch, now)
+    copy_claims(moves)
     recount([row.pk for row in new_by_number.values()] + copied)
     ledger_changed.send(sender=Invoice, account_ids={invoice.account_id, new.account_id})
     return new
@@ -308,12 +320,12 @@ def copy_allocations(
     moves: dict[int, Instalment],
     corrected_on: date,
     batch: ImportBatch | None,
+    now: datetime,
 ) -> list[int]:
     """Close the allocations and repeat them on the new instalments; returns the other instalments they touch.
 
     days_late follows the new due date, so that behaviour is judged by the corrected document.
     """
-    now = timezone.now()
     Allocation.objects.filter(pk__in=[a.pk for a in allocated]).update(
         known_until=corrected_on, superseded_at=now
     )
@@ -336,6 +348,7 @@ def copy_allocations(
             reverses=copies.get(old.reverses_id or 0),
             effective_on=max(old.effective_on, target.effective_on) if target else old.effective_on,
             known_on=max(old.known_on, corrected_on),
+            recorded_at=now,
             batch=batch or old.batch,
         )
         if target is not None:
@@ -351,3 +364,23 @@ def copy_allocations(
         copies[old.pk] = copy
         touched += [pk for pk in (copy.instalment_id, copy.credit_id) if pk]
     return touched
+
+
+def copy_claims(moves: dict[int, Instalment]) -> None:
+    """Promises and disputes follow their instalments to the new version, up to its amount.
+
+    The items of the old version stay: a view that still sees it sees them with it.
+    """
+    for model in (PromiseItem, DisputeItem):
+        items = model.objects.filter(instalment__in=moves).select_related(
+            "promise" if model is PromiseItem else "dispute"
+        )
+        copies = []
+        for item in items:
+            target = moves[item.instalment_id]
+            item.pk = None
+            item._state.adding = True
+            item.amount = min(item.amount.minor, target.amount.minor)
+            item.instalment = target
+            copies.append(item)
+        model.objects.bulk_create(copies)

@@ -150,3 +150,16 @@ def test_many_promises_are_judged_in_as_many_queries_as_one(account, row, django
         promise_for(invoice(account, "10", D(2026, 1, 1)), "10")
     with django_assert_max_num_queries(9):
         settle_promises(D(2026, 3, 5), actor=ACTOR)
+
+
+def test_cash_that_comes_back_is_a_move_of_its_own(account, row):
+    promise = promise_for(row)
+    first, second = pay(row, D(2026, 3, 5), "60"), pay(row, D(2026, 3, 5), "20")
+    complete(account, D(2026, 3, 31))
+    settle(promise, D(2026, 3, 11))
+    assert (promise.status, promise.kept_amount) == ("partly_kept", Money.of(80, "EUR"))
+    return_payment(second, actor=ACTOR, on=D(2026, 3, 12), reason_code="nsf")
+    assert settle(promise, D(2026, 3, 13)) == 1
+    assert (promise.status, promise.kept_amount) == ("partly_kept", Money.of(60, "EUR"))
+    assert list(promise.moves.order_by("pk").values_list("kept_amount", flat=True)) == [8000, 6000]
+    assert first.open_amount.minor == 0

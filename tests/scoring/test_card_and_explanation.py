@@ -199,3 +199,18 @@ def test_score_command_names_an_unknown_customer():
 def test_problems_reads_unsaved_bins_too():
     card = draft()
     assert problems(as_card(card, list(card.bins.all()))) == []
+
+
+def test_the_score_a_decision_used_is_kept_and_explained_alike(account):
+    from creditdesk.core.audit import record_act
+    from scoring.history import keep_for_decision
+    from tests.factories import ACTOR
+
+    invoice(account, "100.00", TODAY - timedelta(days=90))
+    rescore(TODAY)
+    row = AccountScore.objects.get()
+    entry = record_act("limit.approve", actor=ACTOR, subject=account)
+    kept = keep_for_decision(row, entry)
+    kept.refresh_from_db()
+    assert (kept.because, kept.entry) == ("decision", entry)
+    assert explain(kept) == explain(row)

@@ -14,7 +14,7 @@ from creditdesk.core.clock import business_date
 from customers.imports import run as imports
 from customers.imports.problems import ImportRefused, reason
 from customers.imports.problems import cure as cure_of
-from customers.imports.report import Report
+from customers.imports.report import LABELS, Report
 from customers.imports.setup import find_mapping
 
 SHOWN = 20
@@ -113,20 +113,3 @@ class Command(BaseCommand):
             )
         elif not report.committed:
             out(_("Preview only: nothing was stored. Add --commit to take the good rows in."))
-
-
-LABELS = {
-    "rows": "rows read",
-    "customers": "new customers",
-    "documents": "new invoices and credit notes",
-    "corrections": "corrected documents",
-    "payments": "new payments",
-    "payment_corrections": "corrected payments",
-    "allocations": "allocations",
-    "disputes": "disputes",
-    "inferred": "settlements inferred between snapshots",
-    "reopened": "items open again",
-    "unchanged": "already there, unchanged",
-    "refused": "rows refused",
-    "warnings": "warnings",
-}

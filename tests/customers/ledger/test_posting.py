@@ -20,6 +20,7 @@ from customers.ledger import (
     write_off,
 )
 from customers.ledger.checking import check_ledger
+from customers.ledger.counters import recount
 from customers.models import Allocation, CreditAccount, DocumentKind, Instalment, Payment
 from tests.factories import ACTOR, invoice, make_account, make_company, pay, receive
 
@@ -258,3 +259,41 @@ def test_every_change_is_announced_inside_its_transaction(account):
     finally:
         ledger_changed.disconnect(listener)
     assert seen and all(entry == ({account.pk}, True) for entry in seen)
+
+
+def test_a_correction_carries_promises_and_disputes_along(account):
+    from customers.disputes import disputed_at, open_dispute
+    from customers.promises import open_promised, take_promise
+
+    row = invoice(account, "100", D(2026, 1, 1))
+    take_promise(account, [(row, Decimal(100))], due_on=D(2026, 3, 1), given_on=D(2026, 2, 10), actor=ACTOR)
+    open_dispute(account, [(row, Decimal(40))], reason="price", opened_on=D(2026, 2, 10), actor=ACTOR)
+    new = correct_document(
+        row.invoice,
+        actor=ACTOR,
+        corrected_on=D(2026, 2, 15),
+        instalments=[InstalmentTerms(D(2026, 2, 20), Decimal(90))],
+    ).instalments.get()
+    assert open_promised([account.pk], D(2026, 2, 20))[new.pk] == 9000
+    assert disputed_at([account.pk], D(2026, 2, 20))[new.pk] == 4000
+    row.refresh_from_db()
+    assert row.superseded_at == new.recorded_at
+
+
+def test_a_credit_note_settled_between_snapshots_is_open_before(account):
+    credit = invoice(account, "30", D(2026, 1, 1), days=0, kind=DocumentKind.CREDIT_NOTE)
+    with transaction.atomic():
+        Allocation.objects.create(
+            kind="inferred",
+            account=account,
+            instalment=credit,
+            currency="EUR",
+            amount=Decimal(30),
+            account_amount=3000,
+            settled_after=D(2026, 1, 10),
+            effective_on=D(2026, 1, 20),
+            known_on=D(2026, 1, 20),
+        )
+        recount([credit.pk])
+    assert (open_then(credit, D(2026, 1, 19)), open_then(credit, D(2026, 1, 20))) == (3000, 0)
+    sound()

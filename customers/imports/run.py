@@ -147,6 +147,7 @@ def _plan(target: Target, options: Options, report: Report) -> None:
         drop_refused()
     if target.spec.layout == "snapshot":
         plan_snapshot(target)
+        drop_refused()
     staging.analyze()
     _count(target, report)
 

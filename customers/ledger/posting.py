@@ -369,12 +369,13 @@ def copy_allocations(
 def copy_claims(moves: dict[int, Instalment]) -> None:
     """Promises and disputes follow their instalments to the new version, up to its amount.
 
-    The items of the old version stay: a view that still sees it sees them with it.
+    The items of the old version stay: a view that still sees it sees them with it. Claims that were themselves
+    superseded stay with it alone.
     """
-    for model in (PromiseItem, DisputeItem):
-        items = model.objects.filter(instalment__in=moves).select_related(
-            "promise" if model is PromiseItem else "dispute"
-        )
+    for model, claim in ((PromiseItem, "promise"), (DisputeItem, "dispute")):
+        items = model.objects.filter(
+            instalment__in=moves, **{f"{claim}__superseded_at__isnull": True}
+        ).select_related(claim)
         copies = []
         for item in items:
             target = moves[item.instalment_id]

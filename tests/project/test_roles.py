@@ -106,8 +106,10 @@ def arguments(name: str, cast: Any) -> list[int]:
         "desk:customer": [cast.account.customer_id],
         "limits:decide": [cast.change.pk],
         "limits:amend": [cast.change.pk],
+        "limits:comment": [cast.change.pk],
         "limits:propose": [cast.account.pk],
         "limits:release": [cast.hold.pk],
+        "limits:place_hold": [cast.account.pk],
     }.get(name, [])
 
 

@@ -9,7 +9,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, percent
 from scoring.signals import BY_NAME, RECENT_DAYS, WINDOW_DAYS, Unit
 
 Value = float | int | None
@@ -21,7 +21,7 @@ def figure(signal: str, value: Value) -> str:
         return _("missing")
     unit = BY_NAME[signal].unit
     if unit == Unit.SHARE:
-        return f"{number_format(value * 100, 1)} %"
+        return percent(value)
     if unit == Unit.DAYS:
         return _("%s days") % number_format(value, 0 if isinstance(value, int) else 1)
     if unit == Unit.MONTHS:

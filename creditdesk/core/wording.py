@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from babel.dates import format_date
-from babel.numbers import format_compact_decimal, format_decimal
+from babel.numbers import format_compact_decimal, format_decimal, format_percent
 from django.utils.translation import get_language
 
 Value = int | float | Decimal
@@ -31,3 +31,12 @@ def compact(value: Value) -> str:
 def day(value: date) -> str:
     """22 Nov 2026, in the reader's language: never a numeric month."""
     return format_date(value, "d MMM y", locale=locale())
+
+
+def percent(value: float | Decimal | None, places: int = 1) -> str:
+    """A share (0.091) as 9.1 %, spaced as the language does."""
+    if value is None:
+        return "—"
+    return format_percent(
+        value, format="#,##0." + "0" * places + "%" if places else "#,##0%", locale=locale()
+    )

@@ -372,8 +372,12 @@ def copy_claims(moves: dict[int, Instalment]) -> None:
     The items of the old version stay: a view that still sees it sees them with it. Claims that were themselves
     superseded stay with it alone.
     """
-    _copy_items(PromiseItem.objects.filter(promise__superseded_at__isnull=True).select_related("promise"), moves)
-    _copy_items(DisputeItem.objects.filter(dispute__superseded_at__isnull=True).select_related("dispute"), moves)
+    _copy_items(
+        PromiseItem.objects.filter(promise__superseded_at__isnull=True).select_related("promise"), moves
+    )
+    _copy_items(
+        DisputeItem.objects.filter(dispute__superseded_at__isnull=True).select_related("dispute"), moves
+    )
 
 
 def _copy_items(items: QuerySet, moves: dict[int, Instalment]) -> None:

@@ -448,6 +448,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LimitChangeComment',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='at')),
+                ('text', models.TextField(verbose_name='text')),
+                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='author')),
+                ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comments', to='customers.limitchange', verbose_name='limit change')),
+            ],
+            options={
+                'verbose_name': 'comment on a limit change',
+                'verbose_name_plural': 'comments on limit changes',
+                'constraints': [models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='limit_comment_says_something')],
+            },
+        ),
+        migrations.CreateModel(
             name='CreditLimit',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -473,6 +488,7 @@ class Migration(migrations.Migration):
                 ('placed_on', models.DateField(verbose_name='placed on')),
                 ('placed_by_name', models.CharField(max_length=80, verbose_name='placed by')),
                 ('placed_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('note', models.TextField(blank=True, verbose_name='note')),
                 ('released_on', models.DateField(blank=True, null=True, verbose_name='released on')),
                 ('release_reason', models.TextField(blank=True, verbose_name='reason of release')),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='customers.creditaccount', verbose_name='account')),

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
@@ -86,14 +86,7 @@ def moment(value: datetime | None) -> str:
     return f"{wording.day(local.date())}, {local:%H:%M}"
 
 
-@register.filter
-def percent(value: float | Decimal | None, places: int = 1) -> str:
-    """A share (0.091) as 9.1 %, spaced as the language does."""
-    if value is None:
-        return "—"
-    return format_percent(
-        value, format="#,##0." + "0" * places + "%" if places else "#,##0%", locale=wording.locale()
-    )
+percent = register.filter("percent", wording.percent)
 
 
 @register.filter

@@ -160,7 +160,7 @@ class Migration(migrations.Migration):
                 ('days_since_invoice_points', models.SmallIntegerField(editable=False, verbose_name='days since the last invoice')),
                 ('legal_marks_24m_points', models.SmallIntegerField(editable=False, verbose_name='protests, liens and litigation in 24 months')),
                 ('insolvent_points', models.SmallIntegerField(editable=False, verbose_name='insolvency proceedings open')),
-                ('card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorecard', verbose_name='scorecard')),
+                ('card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorecard', verbose_name='scorecard')),
             ],
             options={
                 'verbose_name': 'score',
@@ -200,9 +200,9 @@ class Migration(migrations.Migration):
                 ('signals', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='signals')),
                 ('points', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='points')),
                 ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='recorded at')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='score_history', to='customers.creditaccount', verbose_name='account')),
-                ('card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorecard', verbose_name='scorecard')),
-                ('entry', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.auditentry', verbose_name='audit entry')),
+                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='score_history', to='customers.creditaccount', verbose_name='account')),
+                ('card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorecard', verbose_name='scorecard')),
+                ('entry', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='core.auditentry', verbose_name='audit entry')),
             ],
             options={
                 'verbose_name': 'kept score',

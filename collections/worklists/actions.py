@@ -320,7 +320,8 @@ def _reopen(row: WorklistRow | None, on: date) -> None:
     state, until = State.OPEN, None
     if standing is not None:
         kind, until = standing
-        state = {Kind.SNOOZE: State.SNOOZED, Kind.SKIP: State.SKIPPED}.get(kind, State.DONE)
+        finished: dict[str, WorklistRow.State] = {Kind.SNOOZE: State.SNOOZED, Kind.SKIP: State.SKIPPED}
+        state = finished.get(kind, State.DONE)
     WorklistRow.objects.filter(pk=row.pk).update(state=state, held_until=until, finished_at=None)
     refresh_accounts([row.account_id], on)
 

@@ -90,6 +90,7 @@ class BinInline(ReadOnlyInline):
     model = ScorecardBin
     fields = ["signal_label", "is_missing", "lower", "upper", "points", "why"]
     readonly_fields = ["signal_label", "why"]
+    hide_title = True
     tab = False
 
     @admin.display(description=_("signal"))

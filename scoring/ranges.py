@@ -4,34 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db.models import Count
-
-from customers.models import CreditAccount, Instalment
+from customers.models import CreditAccount
 
 # An account's rows lie scattered over the tables, so every range reads most pages: few ranges, a second or two each.
 LEAST, MOST = 1000, 20_000
-INSTALMENTS = 400_000
+DUE = 200_000
 
 
 def account_ranges() -> list[tuple[int, int]]:
-    """Inclusive (low, high) id ranges of 1,000 to 20,000 accounts, closed at about 400,000 instalments."""
+    """Inclusive (low, high) id ranges of 1,000 to 20,000 accounts.
+
+    Closed at about 200,000 instalments fallen due in 12 months, as last scored: counting them anew would take
+    a fifth of the time that scoring takes.
+    """
     return list(_ranges())
 
 
 def _ranges() -> Iterator[tuple[int, int]]:
-    weights = dict(
-        Instalment.objects.order_by()
-        .values("account_id")
-        .annotate(n=Count("pk"))
-        .values_list("account_id", "n")
-        .iterator(chunk_size=20_000)
-    )
-    low, last, accounts, instalments = 0, 0, 0, 0
-    for pk in CreditAccount.objects.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=20_000):
+    low, last, accounts, due = 0, 0, 0, 0
+    book = CreditAccount.objects.order_by("pk").values_list("pk", "score_row__due_count_12m")
+    for pk, fallen_due in book.iterator(chunk_size=20_000):
         low = low or pk
-        last, accounts, instalments = pk, accounts + 1, instalments + weights.get(pk, 0)
-        if accounts >= MOST or (accounts >= LEAST and instalments >= INSTALMENTS):
+        last, accounts, due = pk, accounts + 1, due + (fallen_due or 0)
+        if accounts >= MOST or (accounts >= LEAST and due >= DUE):
             yield low, last
-            low, accounts, instalments = 0, 0, 0
+            low, accounts, due = 0, 0, 0
     if accounts:
         yield low, last

@@ -278,6 +278,18 @@ def test_ranges_cover_every_account_once(account, monkeypatch):
     assert all(low <= high for low, high in found) and len(found) == 3
 
 
+def test_ranges_close_where_much_falls_due(account, monkeypatch):
+    from scoring import ranges
+
+    for n in range(3):
+        invoice(account, "10.00", TODAY - timedelta(days=60 + n))
+    others = [make_account(account.company) for _n in range(3)]
+    rescore(TODAY)
+    monkeypatch.setattr(ranges, "LEAST", 1)
+    monkeypatch.setattr(ranges, "DUE", 3)
+    assert account_ranges() == [(account.pk, account.pk), (others[0].pk, others[-1].pk)]
+
+
 def test_companies_are_judged_by_their_own_ledger(account):
     behind = make_account(make_company("behind", complete_through=TODAY - timedelta(days=20)))
     never = make_account(make_company("never"))

@@ -9,7 +9,7 @@ RUN := $(BIN)/python
 MANAGE := $(RUN) manage.py
 # Checks look at the code, never at the database somebody works with.
 CHECK := env -u DATABASE_URL -u CREDITDESK_ENV SQLITE_FILE=var/checks.sqlite3
-PYTEST := $(RUN) -m pytest $(PYTEST_ARGS)
+PYTEST := $(RUN) -m pytest -n 2 $(PYTEST_ARGS)
 LANGUAGES := it es fr
 
 PORT ?= 8000

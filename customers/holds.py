@@ -73,7 +73,13 @@ def is_stopped(account: CreditAccount, as_of: date) -> bool:
 
 @transaction.atomic
 def place_hold(
-    account: CreditAccount, *, reason_code: str, actor: Actor, on: date, change: LimitChange | None = None
+    account: CreditAccount,
+    *,
+    reason_code: str,
+    actor: Actor,
+    on: date,
+    change: LimitChange | None = None,
+    note: str = "",
 ) -> CreditHold:
     """Stop new business until a named person releases it. One open hold per reason: a second call returns it."""
     CreditAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
@@ -89,6 +95,7 @@ def place_hold(
         placed_on=on,
         placed_by=actor.user,
         placed_by_name=actor.name[:80],
+        note=note.strip(),
     )
     facts = {"account": account.pk, "placed_on": on, "released_on": None}
     record_act(
@@ -96,10 +103,28 @@ def place_hold(
         actor=actor,
         subject=hold,
         reason_code=reason_code,
+        note=note.strip(),
         business_date=on,
         changes=[Change.of(hold, None, facts)],
     )
     return hold
+
+
+def place_hold_by_hand(
+    account: CreditAccount, *, by: User, reason_code: str, note: str, on: date
+) -> CreditHold:
+    """A person stops new business. Needs the right, the account in their scope, and a note that says why."""
+    if not by.has_perm("customers.add_credithold"):
+        raise HoldError(_("Your role does not place holds: ask a credit controller."))
+    if not visible_accounts(by).filter(pk=account.pk).exists():
+        raise HoldError(_("This customer is not in your portfolio."))
+    if reason_code not in CreditHold.PERSON_REASONS:
+        raise HoldError(_("Choose one of the reasons."))
+    if not note.strip():
+        raise HoldError(_("Write down why: the note stays with the hold."))
+    if open_holds(on).filter(account=account, reason_code=reason_code).exists():
+        raise HoldError(_("The customer is on hold for this reason already."))
+    return place_hold(account, reason_code=reason_code, actor=Actor.person(by), on=on, note=note)
 
 
 @transaction.atomic

@@ -10,10 +10,10 @@ from scoring.models import LimitPolicy, LimitPolicyGrade
 
 # Grade: (ceiling in cents of EUR, share of the needed credit in percent).
 GRADES = {
-    "A": (50_000_000, 200),
-    "B": (20_000_000, 150),
-    "C": (7_500_000, 100),
-    "D": (2_500_000, 50),
+    "A": (300_000_000, 200),
+    "B": (150_000_000, 150),
+    "C": (25_000_000, 100),
+    "D": (5_000_000, 50),
     "E": (0, 0),
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from creditdesk.core.money import format_money
+from creditdesk.core.wording import percent
 from customers.limit_evidence import money_of
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer
@@ -142,7 +143,7 @@ def _money(param: dict[str, Any] | None) -> str:
 
 
 def _percent(value: Any) -> str:
-    return NOTHING if value in (None, "") else f"{Decimal(str(value)) * 100:.1f} %"
+    return NOTHING if value in (None, "") else percent(Decimal(str(value)))
 
 
 def _plain(value: Any) -> str:

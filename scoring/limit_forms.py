@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money, exponent
 from customers.limit_reasons import PERSON_REASONS
-from customers.models import CreditAccount, LimitKind
+from customers.models import CreditAccount, CreditHold, LimitKind
 
 
 class LimitForm(forms.Form):
@@ -74,3 +74,27 @@ class ReleaseForm(forms.Form):
         max_length=2000,
         error_messages={"required": _("Write down why: the reason stays with the release.")},
     )
+
+
+class CommentForm(forms.Form):
+    text = forms.CharField(
+        label=_("question or answer"),
+        max_length=2000,
+        widget=forms.Textarea({"rows": 2}),
+        error_messages={"required": _("Write the question or the answer.")},
+    )
+
+
+class HoldForm(forms.Form):
+    reason_code = forms.ChoiceField(label=_("reason"), choices=())
+    note = forms.CharField(
+        label=_("note"),
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+        help_text=_("Who releases the hold reads this."),
+        error_messages={"required": _("Write down why: the note stays with the hold.")},
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["reason_code"].choices = list(CreditHold.PERSON_REASONS.items())  # type: ignore[attr-defined]

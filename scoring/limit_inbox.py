@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from creditdesk.core.models import User
@@ -84,9 +84,9 @@ def rows(user: User, ids: Sequence[int], as_of: date) -> list[Row]:
     """The rows of a page of the inbox, in the order of `ids`, in a constant number of queries."""
     changes = {
         change.pk: change
-        for change in LimitChange.objects.filter(pk__in=ids).select_related(
-            "account__customer", "account__company", "proposer"
-        )
+        for change in LimitChange.objects.filter(pk__in=ids)
+        .select_related("account__customer", "account__company", "proposer")
+        .annotate(comment_count=Count("comments"))
     }
     ordered = [changes[pk] for pk in ids if pk in changes]
     accounts = {change.account_id: change.account for change in ordered}

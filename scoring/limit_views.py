@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
-from customers.access import account_scope, visible_accounts
+from customers.access import visible_accounts
 from customers.approval import (
     ApprovalError,
     amend_limit_change,
@@ -29,12 +29,12 @@ from customers.approval import (
     withdraw_limit_change,
 )
 from customers.approval_rules import DECIDE, PROPOSE, authorities, check_may_decide
-from customers.holds import HoldError, release_hold
+from customers.limit_comments import comment_on, may_comment
 from customers.limit_evidence import money_of
 from customers.limit_reasons import render_reason
-from customers.models import CreditAccount, CreditHold, LimitChange, LimitKind
+from customers.models import CreditAccount, LimitChange, LimitKind
 from scoring import limit_comparison, limit_inbox
-from scoring.limit_forms import DecisionForm, LimitForm, ReleaseForm
+from scoring.limit_forms import CommentForm, DecisionForm, LimitForm
 from scoring.limit_policy import keep_sentence
 from scoring.models import AccountScore
 from scoring.proposals import evidence_of
@@ -91,7 +91,7 @@ def _change(request: HttpRequest, pk: int) -> LimitChange:
     )
 
 
-def _today(account: CreditAccount) -> date:
+def today_of(account: CreditAccount) -> date:
     return business_date(account.company.time_zone)
 
 
@@ -103,7 +103,7 @@ def _grade(account: CreditAccount) -> str:
 @require_http_methods(["GET", "POST"])
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     change = _change(request, pk)
-    today = _today(change.account)
+    today = today_of(change.account)
     form = DecisionForm(request.POST or None)
     status = 200
     if request.method == "POST":
@@ -173,6 +173,8 @@ def _decision_context(request: HttpRequest, change: LimitChange, today: date) ->
         "may_withdraw": change.is_waiting and change.proposer_id == request.user.pk,
         "may_amend": may_amend,
         "amend_form": _amend_form(change) if may_amend else None,
+        "comments": change.comments.select_related("author").order_by("at", "pk"),
+        "comment_form": CommentForm() if change.is_waiting and may_comment(request.user) else None,
         "who_may": sorted({row.group.name for row in covering[change.pk]}),
         "following": _neighbour(request, change, today),
         # Plain digits for a query string: a template would print them in the reader's language.
@@ -228,7 +230,7 @@ def amend(request: HttpRequest, pk: int) -> HttpResponse:
     change = _change(request, pk)
     if not (request.user.has_perm(PROPOSE) or request.user.has_perm(DECIDE)):
         raise PermissionDenied
-    today = _today(change.account)
+    today = today_of(change.account)
     form = _amend_form(change, request.POST)
     if form.is_valid():
         data = form.cleaned_data
@@ -267,7 +269,7 @@ def propose(request: HttpRequest, account_id: int) -> HttpResponse:
     if waiting is not None and request.method == "GET" and request.GET.get("kind") != LimitKind.TEMPORARY:
         messages.info(request, _("A change is waiting already: amend it here."))
         return redirect("limits:decide", waiting.pk)
-    today = _today(account)
+    today = today_of(account)
     evidence = evidence_of(account, today)
     recommended = evidence.get("recommended") or {}
     form = LimitForm(request.POST or None, account=account, initial=_initial(request, recommended))
@@ -325,38 +327,19 @@ def _propose(
     )
 
 
-@staff_page("customers.view_credithold")
-@require_http_methods(["GET"])
-def holds(request: HttpRequest) -> HttpResponse:
-    rows = (
-        CreditHold.objects.filter(account_scope(request.user, "account__"), released_on__isnull=True)
-        .select_related("account__customer", "change")
-        .order_by("placed_on", "pk")
-    )
-    context = {
-        "page_obj": Paginator(rows, PAGE).get_page(request.GET.get("page")),
-        "may_release": request.user.has_perm("customers.change_credithold"),
-    }
-    return page(request, "limits/holds.html", _("Customers on hold"), context)
-
-
-@staff_page("customers.change_credithold")
+@staff_page(VIEW)
 @require_POST
-def release(request: HttpRequest, pk: int) -> HttpResponse:
-    hold = get_object_or_404(
-        CreditHold.objects.filter(account_scope(request.user, "account__")).select_related(
-            "account__company"
-        ),
-        pk=pk,
-    )
-    form = ReleaseForm(request.POST)
+def comment(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask, or answer: the change keeps waiting."""
+    if not may_comment(request.user):
+        raise PermissionDenied
+    change = _change(request, pk)
+    form = CommentForm(request.POST)
     if not form.is_valid():
-        messages.error(request, form.errors["reason"][0])
-        return redirect("limits:holds")
+        messages.error(request, form.errors["text"][0])
+        return redirect("limits:decide", pk)
     try:
-        release_hold(hold, by=request.user, reason=form.cleaned_data["reason"], on=_today(hold.account))
-    except HoldError as error:
+        comment_on(change, author=request.user, text=form.cleaned_data["text"], on=today_of(change.account))
+    except ApprovalError as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, _("Released: %(customer)s.") % {"customer": hold.account.customer.name})
-    return redirect("limits:holds")
+    return redirect("limits:decide", pk)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from creditdesk.core.wording import day, percent
 from scoring.signals import BY_NAME, RECENT_DAYS, WINDOW_DAYS, Unit
 
 Value = float | int | None
-
-
-def day(value: date) -> str:
-    return date_format(value, "j M Y")
 
 
 def figure(signal: str, value: Value) -> str:
@@ -24,7 +21,7 @@ def figure(signal: str, value: Value) -> str:
         return _("missing")
     unit = BY_NAME[signal].unit
     if unit == Unit.SHARE:
-        return f"{number_format(value * 100, 1)} %"
+        return percent(value)
     if unit == Unit.DAYS:
         return _("%s days") % number_format(value, 0 if isinstance(value, int) else 1)
     if unit == Unit.MONTHS:

@@ -9,6 +9,7 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from creditdesk.core import pulse
+        from creditdesk.core import pulse, schedules
 
         pulse.connect()
+        schedules.register("Seal the audit trail", "creditdesk.core.tasks.seal_audit_trail", "10 * * * *")

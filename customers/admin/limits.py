@@ -161,7 +161,7 @@ class ApprovalAuthorityAdmin(ScopedAdmin):
 
     @admin.display(description=_("up to a limit of"), ordering="max_amount")
     def up_to(self, row: ApprovalAuthority) -> SafeString | str:
-        return _("any amount") if row.max_amount is None else money_html(row.max_amount)
+        return str(_("any amount")) if row.max_amount is None else money_html(row.max_amount)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser

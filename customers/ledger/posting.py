@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -372,16 +372,21 @@ def copy_claims(moves: dict[int, Instalment]) -> None:
     The items of the old version stay: a view that still sees it sees them with it. Claims that were themselves
     superseded stay with it alone.
     """
-    for model, claim in ((PromiseItem, "promise"), (DisputeItem, "dispute")):
-        items = model.objects.filter(
-            instalment__in=moves, **{f"{claim}__superseded_at__isnull": True}
-        ).select_related(claim)
-        copies = []
-        for item in items:
-            target = moves[item.instalment_id]
-            item.pk = None
-            item._state.adding = True
-            item.amount = min(item.amount.minor, target.amount.minor)
-            item.instalment = target
-            copies.append(item)
-        model.objects.bulk_create(copies)
+    _copy_items(
+        PromiseItem.objects.filter(promise__superseded_at__isnull=True).select_related("promise"), moves
+    )
+    _copy_items(
+        DisputeItem.objects.filter(dispute__superseded_at__isnull=True).select_related("dispute"), moves
+    )
+
+
+def _copy_items(items: QuerySet, moves: dict[int, Instalment]) -> None:
+    copies = []
+    for item in items.filter(instalment__in=moves):
+        target = moves[item.instalment_id]
+        item.pk = None
+        item._state.adding = True
+        item.amount = min(item.amount.minor, target.amount.minor)
+        item.instalment = target
+        copies.append(item)
+    items.model._default_manager.bulk_create(copies)

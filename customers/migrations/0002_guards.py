@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
         *fact("customers_collectorassignment", "account_id", "collector_id"),
         *fact("customers_legalevent", "customer_id", "kind", "source"),
         *append_only("customers_creditlimit"),
+        *append_only("customers_limitchangecomment"),
         # A decided change is closed for good; until then its subject and proposer stay as they are.
         refuse_when(
             "customers_limitchange_decided",
@@ -119,7 +120,16 @@ class Migration(migrations.Migration):
         ),
         *append_only(
             "customers_credithold",
-            ("id", "account_id", "reason_code", "placed_on", "placed_by_name", "placed_by_id", "placed_at"),
+            (
+                "id",
+                "account_id",
+                "reason_code",
+                "placed_on",
+                "placed_by_name",
+                "placed_by_id",
+                "placed_at",
+                "note",
+            ),
             set_once=("released_on", "released_by_id"),
         ),
         refuse_when(

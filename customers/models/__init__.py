@@ -22,7 +22,7 @@ from .evidence import (
 )
 from .imports import ImportBatch, ImportMapping, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
-from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitKind
+from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
 
 __all__ = [
     "Access",
@@ -55,6 +55,7 @@ __all__ = [
     "Invoice",
     "LegalEvent",
     "LimitChange",
+    "LimitChangeComment",
     "LimitKind",
     "OpenOrder",
     "Payment",

@@ -141,6 +141,27 @@ class LimitChange(models.Model):
         return self.new_amount.minor > (before.minor if before else 0)
 
 
+class LimitChangeComment(models.Model):
+    """A question about a change, or its answer; append-only. Proposer and approver read the same thread."""
+
+    change = models.ForeignKey(
+        LimitChange, models.PROTECT, related_name="comments", verbose_name=_("limit change")
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("author")
+    )
+    at = models.DateTimeField(_("at"), default=timezone.now)
+    text = models.TextField(_("text"))
+
+    class Meta:
+        verbose_name = _("comment on a limit change")
+        verbose_name_plural = _("comments on limit changes")
+        constraints = [models.CheckConstraint(name="limit_comment_says_something", condition=~Q(text=""))]
+
+    def __str__(self) -> str:
+        return f"{self.change_id}: {self.author}"
+
+
 class CreditLimit(models.Model):
     """A limit in force, written only by an applied LimitChange and never edited.
 
@@ -177,6 +198,14 @@ class CreditLimit(models.Model):
 class CreditHold(models.Model):
     """New business with the account is stopped until a named person releases it."""
 
+    # What a person who places a hold chooses from; what they know goes into `note`.
+    PERSON_REASONS = {
+        "long_overdue": _("invoices are long overdue"),
+        "broken_promises": _("promises were broken"),
+        "new_information": _("bad news about the customer"),
+        "person": _("placed by a person"),
+    }
+
     account = models.ForeignKey(
         CreditAccount, models.PROTECT, related_name="holds", verbose_name=_("account")
     )
@@ -195,6 +224,7 @@ class CreditHold(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     placed_at = models.DateTimeField(default=timezone.now)
+    note = models.TextField(_("note"), blank=True)
     released_on = models.DateField(_("released on"), null=True, blank=True)
     released_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
@@ -222,7 +252,7 @@ class CreditHold(models.Model):
         """The reason in the reader's language."""
         known = {
             "insolvency": _("insolvency proceedings opened; a person has to decide"),
-            "person": _("placed by a person"),
+            **self.PERSON_REASONS,
         }
         return str(known.get(self.reason_code, self.reason_code))
 

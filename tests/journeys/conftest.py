@@ -67,7 +67,7 @@ def browser_page(browser: Browser, live_server) -> Iterator[Page]:
         context.set_default_timeout(10_000)
         page = context.new_page()
         page.problems = []  # type: ignore[attr-defined]
-        page.on("pageerror", lambda error: page.problems.append(f"script error: {error}"))
+        page.on("pageerror", lambda error: page.problems.append(f"script error: {error} {error.stack}"))
         page.on("console", lambda message: message.type == "error" and page.problems.append(message.text))
         yield page
         assert not page.problems, "\n".join(page.problems)

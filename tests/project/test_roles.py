@@ -54,8 +54,10 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:inbox": STAFF,
     "limits:decide": STAFF,
     "limits:amend": PROPOSING,
+    "limits:comment": PROPOSING,
     "limits:propose": PROPOSING,
     "limits:holds": STAFF,
+    "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
     **{f"worklists:{page}": STAFF for page in ("today", "customer", "why_not")},
     **{f"worklists:{page}": frozenset({roles.COLLECTOR}) for page in ("undo", "skip", "act")},
@@ -104,8 +106,10 @@ def arguments(name: str, cast: Any) -> list[int]:
         "desk:customer": [cast.account.customer_id],
         "limits:decide": [cast.change.pk],
         "limits:amend": [cast.change.pk],
+        "limits:comment": [cast.change.pk],
         "limits:propose": [cast.account.pk],
         "limits:release": [cast.hold.pk],
+        "limits:place_hold": [cast.account.pk],
     }.get(name, [])
 
 

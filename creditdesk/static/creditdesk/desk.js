@@ -25,6 +25,10 @@
     if (search) { event.preventDefault(); search.focus(); }
   });
 
+  /* Unfold writes the chosen file's name into a text box of its own; our plain file fields have none and show it
+     themselves. Unfold starts at "load", after this deferred script. */
+  document.querySelectorAll(".d-page input[type=file]").forEach(function (field) { field.hasChangeListener = true; });
+
   /* Lazy tabs (links without JavaScript): the chosen one is marked when its panel arrives. */
   document.addEventListener("htmx:afterSwap", function (event) {
     const from = event.detail.requestConfig && event.detail.requestConfig.elt;

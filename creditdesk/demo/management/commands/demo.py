@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +17,7 @@ from creditdesk.demo.preparing import bring_up_to_date, prepare
 from creditdesk.demo.progress import Console, Quiet
 from creditdesk.demo.serving import CannotServe, Site, free_port
 from creditdesk.demo.summary import summary
+from customers.calendars import is_business_day
 
 
 class Command(BaseCommand):
@@ -64,7 +65,7 @@ class Command(BaseCommand):
             console.step("emptying the demo database")
             reset_demo()
         there = DemoLoad.objects.order_by("-pk").first()
-        as_of = options["as_of"] or (there.as_of if there else business_date())
+        as_of = options["as_of"] or (there.as_of if there else last_business_day())
         customers = options["customers"] or (there.customers if there else 600)
         console.step(f"loading the story of {customers:,} customers as of {as_of}")
         loaded = load_story(as_of, customers, progress=console)
@@ -90,3 +91,11 @@ def _database_name() -> str:
     if connection.vendor == "sqlite":
         return os.path.relpath(str(connection.settings_dict["NAME"]))
     return f"{connection.display_name} {connection.settings_dict['NAME']}"
+
+
+def last_business_day() -> date:
+    """Today, or the business day before: a desk opened on a Sunday shows Friday's work."""
+    day = business_date()
+    while not is_business_day(day, "IT"):
+        day -= timedelta(days=1)
+    return day

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from babel.dates import format_date
-from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money, format_money
+from creditdesk.core.wording import day
 
 # Chosen by a person who proposes.
 PERSON_REASONS = {
@@ -71,10 +71,5 @@ def _text(name: str, value: Any) -> str:
     if name == "cap":
         return str(CAP_LABELS.get(value, value))
     if name == "on" and isinstance(value, str):
-        return day_text(date.fromisoformat(value))
+        return day(date.fromisoformat(value))
     return gettext("unknown") if value is None else str(value)
-
-
-def day_text(day: date) -> str:
-    """22 Nov 2026 in the reader's language."""
-    return format_date(day, "d MMM y", locale=(get_language() or "en").split("-")[0])

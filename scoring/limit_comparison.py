@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from creditdesk.core.money import format_money
-from creditdesk.core.templatetags.desk import percent
+from creditdesk.core.wording import percent
 from customers.limit_evidence import money_of
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from creditdesk.core.templatetags.desk import percent
+from creditdesk.core.wording import day, percent
 from scoring.signals import BY_NAME, RECENT_DAYS, WINDOW_DAYS, Unit
 
 Value = float | int | None
-
-
-def day(value: date) -> str:
-    return date_format(value, "j M Y")
 
 
 def figure(signal: str, value: Value) -> str:

@@ -12,7 +12,7 @@ from babel.dates import format_date
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from creditdesk.core import charts
+from creditdesk.core import charts, wording
 from creditdesk.core.charts import AGEING_CSS, Chart, Series
 from creditdesk.core.money import Money
 from customers.rates import RateTable
@@ -106,7 +106,7 @@ def tiles(report: KpiReport, comparison: Point, filters: Filters) -> list[Tile]:
 def _short(day: date) -> str:
     """Fits under a column: 'Mar 26' for a month-end, the day itself otherwise."""
     next_day = date.fromordinal(day.toordinal() + 1)
-    return format_date(day, "MMM yy" if next_day.day == 1 else "d MMM", locale=charts.locale())
+    return format_date(day, "MMM yy" if next_day.day == 1 else "d MMM", locale=wording.locale())
 
 
 def ageing_chart(points: Sequence[Point], filters: Filters) -> Chart:

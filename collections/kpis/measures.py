@@ -8,8 +8,8 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.charts import number
 from creditdesk.core.money import Money, format_money
+from creditdesk.core.wording import number
 from kpis.dso import PERIOD_DAYS, CountBack
 from kpis.report import KpiReport
 

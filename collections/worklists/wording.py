@@ -8,15 +8,9 @@ from typing import Any
 
 from babel.dates import format_date
 from babel.numbers import format_decimal
-from django.utils.translation import get_language
 
 from creditdesk.core.money import exponent, to_decimal
-
-
-def locale() -> str:
-    """Babel's name of the active language; English is written the European way (22 Nov 2026)."""
-    language = (get_language() or "en").replace("-", "_")
-    return "en_GB" if language in {"en", "en_us"} else language
+from creditdesk.core.wording import locale
 
 
 def amount(minor: int, currency: str) -> str:

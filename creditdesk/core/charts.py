@@ -12,18 +12,16 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from itertools import count
 from typing import Any
 
 from babel.dates import format_date
-from babel.numbers import format_compact_decimal, format_decimal
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-Value = int | float | Decimal
+from creditdesk.core.wording import Value, compact, day, locale, number
+
 Format = Callable[[Value], str]
 _ids = count(1)
 
@@ -31,27 +29,6 @@ WIDTH = 640
 # Pictures beside others stand in a third of the page: drawn narrower, their text keeps its size.
 NARROW = 400
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 14, 24
-
-
-def locale() -> str:
-    """The reader's language as Babel names it."""
-    return (get_language() or "en").split("-")[0]
-
-
-def number(value: Value) -> str:
-    return format_decimal(value, format="#,##0.##", locale=locale())
-
-
-def compact(value: Value) -> str:
-    """Short for an axis: 46.3K in English, 46.300 -> 46 Tsd-like forms where the language has them."""
-    if -10_000 < value < 10_000:
-        return number(value)
-    return format_compact_decimal(value, format_type="short", fraction_digits=1, locale=locale())
-
-
-def day(value: date) -> str:
-    """22 Nov 2026, in the reader's language: never a numeric month."""
-    return format_date(value, "d MMM y", locale=locale())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from creditdesk.core.charts import day
 from creditdesk.core.pages import paged
+from creditdesk.core.wording import day
 from customers.admin.audit import visible_entries
 from customers.limit_reasons import render_reason
 from customers.models import (

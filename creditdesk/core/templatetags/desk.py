@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_decimal
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from creditdesk.core import charts
+from creditdesk.core import charts, wording
 from creditdesk.core.money import Money, exponent, format_money
 
 register = template.Library()
@@ -33,7 +33,7 @@ def money(
         text = format_decimal(
             value.amount.quantize(Decimal(1)),
             format="#,##0",
-            locale=charts.locale(),
+            locale=wording.locale(),
             decimal_quantization=True,
         )
     else:
@@ -64,7 +64,7 @@ def whole(value: Money | None) -> str:
     if value is None:
         return "—"
     places = value.amount.quantize(Decimal(1)) if exponent(value.currency) else value.amount
-    return format_decimal(places, format="#,##0", locale=charts.locale())
+    return format_decimal(places, format="#,##0", locale=wording.locale())
 
 
 @register.filter
@@ -74,7 +74,7 @@ def day(value: date | datetime | None) -> str:
         return "—"
     if isinstance(value, datetime):
         value = timezone.localtime(value).date() if timezone.is_aware(value) else value.date()
-    return charts.day(value)
+    return wording.day(value)
 
 
 @register.filter
@@ -83,17 +83,13 @@ def moment(value: datetime | None) -> str:
     if not value:
         return "—"
     local = timezone.localtime(value) if timezone.is_aware(value) else value
-    return f"{charts.day(local.date())}, {local:%H:%M}"
+    return f"{wording.day(local.date())}, {local:%H:%M}"
 
 
 @register.filter
 def percent(value: float | Decimal | None, places: int = 1) -> str:
-    """A share (0.091) as 9.1 %, spaced as the language does."""
-    if value is None:
-        return "—"
-    return format_percent(
-        value, format="#,##0." + "0" * places + "%" if places else "#,##0%", locale=charts.locale()
-    )
+    """A share (0.091) as 9.1%, spaced as the language does."""
+    return "—" if value is None else wording.percent(value, places)
 
 
 @register.filter
@@ -102,7 +98,7 @@ def figure(value: Any, places: int = 0) -> str:
     if value is None or value == "":
         return "—"
     return format_decimal(
-        value, format="#,##0" + ("." + "0" * places if places else ""), locale=charts.locale()
+        value, format="#,##0" + ("." + "0" * places if places else ""), locale=wording.locale()
     )
 
 

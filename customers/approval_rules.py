@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -50,7 +51,7 @@ def need_of(change: LimitChange, grade_now: str = "") -> Need:
 
 
 def authorities(
-    changes: list[LimitChange],
+    changes: Sequence[LimitChange],
     user: User | None = None,
     grades_now: dict[int, str] | None = None,
     *,

@@ -30,7 +30,11 @@ class Dialect:
     def macros(self) -> dict[str, Callable[..., str]]:
         raise NotImplementedError
 
-    def probability(self, odds_power: str) -> str:
+    def odds(self, at_anchor: str, doublings: str) -> str:
+        """at_anchor * 2 ** doublings, as a float (a numeric power costs more than all the signals of a row)."""
+        return f"{at_anchor} * POWER(2.0, {doublings})"
+
+    def probability(self, odds: str) -> str:
         raise NotImplementedError
 
     def fenced(self, sql: str) -> str:
@@ -66,6 +70,9 @@ class PostgreSQL(Dialect):
             "greatest": lambda *some: f"GREATEST({', '.join(some)})",
             "isin": lambda column, parameter: f"{column} = ANY({parameter})",
         }
+
+    def odds(self, at_anchor: str, doublings: str) -> str:
+        return f"CAST({at_anchor} AS double precision) * POWER(CAST(2 AS double precision), {doublings})"
 
     def probability(self, odds: str) -> str:
         return f"round(CAST(1.0 / (1.0 + {odds}) AS numeric), 4)"

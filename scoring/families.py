@@ -19,6 +19,14 @@ _TO_ACCOUNT = (
     "ELSE i.account_amount * (({x}) * 100000 / i.amount) / 100000 END"
 )
 
+# What is not plain cash of the past, in one scan: cash counted after the date, and every other kind.
+UNUSUAL = """
+SELECT al.id, al.account_id, al.instalment_id, al.write_off_id, al.kind, al.amount, al.account_amount,
+  al.effective_on, al.settled_after
+FROM customers_allocation al
+WHERE seen(al) AND scope(al.account_id) AND (al.kind <> 'cash' OR al.effective_on > {as_of})
+"""
+
 # PostgreSQL sums bigints to numeric, which would no longer divide like integers: hence the casts.
 # Current view: the stored open amount plus what was allocated after the date. No allocation before it is read.
 MOVED_CURRENT = """
@@ -26,14 +34,22 @@ SELECT al.instalment_id,
   CAST(SUM(CASE WHEN al.effective_on > {as_of} THEN al.amount ELSE 0 END) AS bigint) AS later,
   CAST(SUM(CASE WHEN al.effective_on <= {as_of} AND w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS bigint)
     AS lost
-FROM customers_allocation al
+FROM unusual al
 LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
-WHERE seen(al) AND scope(al.account_id) AND al.instalment_id IS NOT NULL
-  AND (al.effective_on > {as_of} OR al.kind = 'write_off')
+WHERE al.instalment_id IS NOT NULL AND (al.effective_on > {as_of} OR al.kind = 'write_off')
 GROUP BY al.instalment_id
 """
-OPEN_CURRENT = "(i.open_amount + COALESCE(m.later, 0))"
-TOUCHED_CURRENT = "(i.open_amount > 0 OR m.instalment_id IS NOT NULL)"
+# Open now (few, and indexed), or settled now but moved: reading the two apart leaves the settled ones alone.
+INVOICES_CURRENT = """
+  SELECT i.id, i.account_id, i.due_on, i.amount, i.account_amount, i.open_amount + COALESCE(m.later, 0) AS open_at,
+    COALESCE(m.lost, 0) AS lost
+  FROM customers_instalment i LEFT JOIN moved m ON m.instalment_id = i.id
+  WHERE seen(i) AND scope(i.account_id) AND i.open_amount > 0 AND i.kind = 'invoice' AND i.effective_on <= {as_of}
+  UNION ALL
+  SELECT i.id, i.account_id, i.due_on, i.amount, i.account_amount, m.later, m.lost
+  FROM moved m JOIN customers_instalment i ON i.id = m.instalment_id
+  WHERE seen(i) AND scope(i.account_id) AND i.open_amount = 0 AND i.kind = 'invoice' AND i.effective_on <= {as_of}
+"""
 
 # Any other view: the counters speak of today's knowledge, so balances come from the allocations themselves.
 MOVED_OTHER = """
@@ -44,8 +60,13 @@ LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
 WHERE seen(al) AND scope(al.account_id) AND al.instalment_id IS NOT NULL AND al.effective_on <= {as_of}
 GROUP BY al.instalment_id
 """
-OPEN_OTHER = "(i.amount - COALESCE(m.settled, 0))"
-TOUCHED_OTHER = "(m.instalment_id IS NULL OR m.settled < i.amount OR m.lost > 0)"
+INVOICES_OTHER = """
+  SELECT i.id, i.account_id, i.due_on, i.amount, i.account_amount, i.amount - COALESCE(m.settled, 0) AS open_at,
+    COALESCE(m.lost, 0) AS lost
+  FROM customers_instalment i LEFT JOIN moved m ON m.instalment_id = i.id
+  WHERE seen(i) AND scope(i.account_id) AND i.kind = 'invoice' AND i.effective_on <= {as_of}
+    AND (m.instalment_id IS NULL OR m.settled < i.amount OR m.lost > 0)
+"""
 
 DISPUTED = """
 SELECT di.instalment_id, CAST(SUM(di.amount) AS bigint) AS disputed
@@ -58,18 +79,16 @@ REST = f"""
 SELECT i.account_id, i.due_on, {_TO_ACCOUNT.format(x="i.open_at")} AS open,
   {_TO_ACCOUNT.format(x="i.open_at - least(i.disputed, i.open_at)")} AS clean, i.lost
 FROM (
-  SELECT i.account_id, i.due_on, i.amount, i.account_amount, {{open}} AS open_at,
-    COALESCE(m.lost, 0) AS lost, COALESCE(q.disputed, 0) AS disputed
-  FROM customers_instalment i
-  LEFT JOIN moved m ON m.instalment_id = i.id
-  LEFT JOIN disputed q ON q.instalment_id = i.id
-  WHERE seen(i) AND scope(i.account_id) AND i.kind = 'invoice' AND i.effective_on <= {{as_of}} AND {{touched}}
+  SELECT i.account_id, i.due_on, i.amount, i.account_amount, i.open_at, i.lost,
+    COALESCE(q.disputed, 0) AS disputed
+  FROM ({{invoices}}) i LEFT JOIN disputed q ON q.instalment_id = i.id
 ) i
 WHERE i.open_at > 0 OR i.lost > 0
 """
 
+# "IS NOT NULL" is implied; said aloud, PostgreSQL hashes the few reversals instead of every allocation.
 _NOT_REVERSED = (
-    "NOT EXISTS (SELECT 1 FROM customers_allocation r WHERE r.reverses_id = al.id "
+    "NOT EXISTS (SELECT 1 FROM customers_allocation r WHERE r.reverses_id = al.id AND r.reverses_id IS NOT NULL "
     "AND seen(r) AND r.effective_on <= {as_of} AND scope(r.account_id))"
 )
 
@@ -102,8 +121,8 @@ INFERRED = f"""
 SELECT account_id, {_LATENESS} FROM (
   SELECT al.account_id, al.account_amount AS weight, days({{judged}}, i.due_on) AS due_ago,
     days(least(al.settled_after, {{judged}}), i.due_on) AS late
-  FROM customers_allocation al JOIN customers_instalment i ON i.id = al.instalment_id
-  WHERE seen(al) AND scope(al.account_id) AND al.kind = 'inferred' AND al.amount > 0
+  FROM unusual al JOIN customers_instalment i ON i.id = al.instalment_id AND scope(i.account_id)
+  WHERE al.kind = 'inferred' AND al.amount > 0
     AND al.effective_on <= {{as_of}} AND al.settled_after > i.due_on AND {_NOT_REVERSED}
 ) part
 WHERE due_ago > 0 AND due_ago <= {{window}}
@@ -145,18 +164,19 @@ LEFT JOIN o ON o.account_id = a.id
 WHERE scope(a.id)
 """
 
+# Dates are tested before the kind: they are cheaper and leave less.
 BILLED = """
 SELECT i.account_id,
-  COUNT(*) FILTER (WHERE i.kind = 'invoice' AND i.due_on < {judged} AND i.due_on >= {judged_window}) AS due_count,
-  COUNT(*) FILTER (WHERE i.kind = 'invoice' AND i.due_on < {judged} AND i.due_on >= {judged_recent}) AS due_recent,
-  SUM(i.account_amount) FILTER (WHERE i.kind = 'invoice' AND i.due_on < {judged} AND i.due_on >= {judged_window})
+  COUNT(*) FILTER (WHERE i.due_on < {judged} AND i.due_on >= {judged_window} AND i.kind = 'invoice') AS due_count,
+  COUNT(*) FILTER (WHERE i.due_on >= {judged_recent} AND i.due_on < {judged} AND i.kind = 'invoice') AS due_recent,
+  SUM(i.account_amount) FILTER (WHERE i.due_on < {judged} AND i.due_on >= {judged_window} AND i.kind = 'invoice')
     AS due_amount,
-  COUNT(*) FILTER (WHERE i.kind = 'invoice' AND i.effective_on > {as_of_window}) AS invoiced_count,
-  SUM(i.account_amount) FILTER (WHERE i.kind = 'invoice' AND i.effective_on > {as_of_window}) AS invoiced,
-  SUM(i.account_amount) FILTER (WHERE i.kind = 'invoice' AND i.effective_on > {as_of_long}) AS invoiced_long,
-  SUM(i.account_amount) FILTER (WHERE i.kind <> 'invoice' AND i.effective_on > {as_of_window}) AS credited,
-  MIN(CASE WHEN i.kind = 'invoice' THEN i.effective_on END) AS first_on,
-  MAX(CASE WHEN i.kind = 'invoice' THEN i.effective_on END) AS last_on
+  COUNT(*) FILTER (WHERE i.effective_on > {as_of_window} AND i.kind = 'invoice') AS invoiced_count,
+  SUM(i.account_amount) FILTER (WHERE i.effective_on > {as_of_window} AND i.kind = 'invoice') AS invoiced,
+  SUM(i.account_amount) FILTER (WHERE i.effective_on > {as_of_long} AND i.kind = 'invoice') AS invoiced_long,
+  SUM(i.account_amount) FILTER (WHERE i.effective_on > {as_of_window} AND i.kind <> 'invoice') AS credited,
+  MIN(i.effective_on) FILTER (WHERE i.kind = 'invoice') AS first_on,
+  MAX(i.effective_on) FILTER (WHERE i.kind = 'invoice') AS last_on
 FROM customers_instalment i
 WHERE seen(i) AND scope(i.account_id) AND i.effective_on <= {as_of}
 GROUP BY i.account_id
@@ -193,9 +213,9 @@ SELECT al.account_id,
   SUM(CASE WHEN al.kind = 'returned' AND al.effective_on > {as_of_window}
       THEN CASE WHEN al.amount > 0 THEN 1 ELSE -1 END ELSE 0 END) AS returned,
   SUM(CASE WHEN w.id IS NOT NULL THEN al.account_amount ELSE 0 END) AS written_off
-FROM customers_allocation al
+FROM unusual al
 LEFT JOIN customers_writeoff w ON w.id = al.write_off_id AND NOT w.is_small
-WHERE seen(al) AND scope(al.account_id) AND al.kind IN ('returned', 'write_off')
+WHERE al.kind IN ('returned', 'write_off')
   AND al.effective_on > {as_of_long} AND al.effective_on <= {as_of}
 GROUP BY al.account_id
 """
@@ -237,7 +257,7 @@ LEFT JOIN status st ON st.customer_id = cu.id
 WHERE customer_scope(cu.id)
 """
 
-# In order of definition; `moved` (first of all) depends on the view.
+# In order of definition; `unusual` and `moved` come before them, `moved` depends on the view.
 CTES = (
     ("disputed", DISPUTED),
     ("cash", CASH),

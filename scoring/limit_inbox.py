@@ -88,7 +88,7 @@ def rows(user: User, ids: Sequence[int], as_of: date) -> list[Row]:
         .select_related("account__customer", "account__company", "proposer")
         .annotate(comment_count=Count("comments"))
     }
-    ordered: list[LimitChange] = [changes[pk] for pk in ids if pk in changes]
+    ordered = [changes[pk] for pk in ids if pk in changes]
     accounts = {change.account_id: change.account for change in ordered}
     scores = {row.account_id: row for row in AccountScore.objects.filter(account__in=accounts)}
     grades = {pk: row.grade for pk, row in scores.items()}

@@ -142,11 +142,9 @@ class _Builder:
         )
 
     def family(self, sql: str) -> str:
-        current = self.view == "current"
+        invoices = families.INVOICES_CURRENT if self.view == "current" else families.INVOICES_OTHER
+        sql = sql.replace("{invoices}", invoices)
         sql = sql.format(
-            moved=families.MOVED_CURRENT if current else families.MOVED_OTHER,
-            open=families.OPEN_CURRENT if current else families.OPEN_OTHER,
-            touched=families.TOUCHED_CURRENT if current else families.TOUCHED_OTHER,
             window=WINDOW_DAYS,
             recent=RECENT_DAYS,
             **{name: f"%({name})s" for name in dates(NEVER, None)},
@@ -161,7 +159,7 @@ class _Builder:
 
     def with_clause(self) -> str:
         moved = families.MOVED_CURRENT if self.view == "current" else families.MOVED_OTHER
-        ctes = (("moved", moved), *families.CTES)
+        ctes = (("unusual", families.UNUSUAL), ("moved", moved), *families.CTES)
         return "WITH " + ",\n".join(
             f"{name} AS {self.speech.materialized}({self.family(sql)})" for name, sql in ctes
         )
@@ -190,7 +188,8 @@ class _Builder:
         card, names = self.card, [s.name for s in SIGNALS]
         pointed = ", ".join(f"{self.points(name)} AS {name}_points" for name in names)
         total = " + ".join([str(card.base_points), *(f"p.{name}_points" for name in names)])
-        odds = f"{card.odds_at_anchor} * POWER(2.0, (f.score - {card.anchor_score}) * 1.0 / {card.points_to_double})"
+        doublings = f"(f.score - {card.anchor_score}) * 1.0 / {card.points_to_double}"
+        odds = self.speech.odds(str(card.odds_at_anchor), doublings)
         fenced = self.speech.fenced
         signals = fenced(self.signals())
         scored = fenced(f"SELECT s.*, {pointed} FROM {signals} s")

@@ -28,13 +28,15 @@ def compact(value: Value) -> str:
     return format_compact_decimal(value, format_type="short", fraction_digits=1, locale=locale())
 
 
-def percent(share: Value, places: int = 1) -> str:
-    """A share (0.091) as 9.1%, spaced as the language does."""
-    return format_percent(
-        share, format="#,##0." + "0" * places + "%" if places else "#,##0%", locale=locale()
-    )
-
-
 def day(value: date) -> str:
     """22 Nov 2026, in the reader's language: never a numeric month."""
     return format_date(value, "d MMM y", locale=locale())
+
+
+def percent(value: float | Decimal | None, places: int = 1) -> str:
+    """A share (0.091) as 9.1 %, spaced as the language does."""
+    if value is None:
+        return "—"
+    return format_percent(
+        value, format="#,##0." + "0" * places + "%" if places else "#,##0%", locale=locale()
+    )

@@ -21,7 +21,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 from creditdesk.core.templatetags.desk import badge, grade_badge
 from customers.limit_evidence import money_of
 from customers.limit_reasons import render_reason
-from customers.models import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment
+from customers.models import ApprovalAuthority, CreditHold, CreditLimit, LimitChange
 
 from .base import (
     AccountPortfolioFilter,
@@ -119,15 +119,6 @@ class LimitChangeAdmin(FactAdmin):
     @admin.display(description=_("state"), ordering="status")
     def state(self, row: LimitChange) -> SafeString:
         return badge(row.get_status_display(), TONES.get(row.status, "mute"))
-
-
-@admin.register(LimitChangeComment)
-class LimitChangeCommentAdmin(FactAdmin):
-    account_path = "change__account"
-    list_display = ["at", "change", "author", "text"]
-    list_select_related = ["change", "author"]
-    search_fields = ["text", *account_search("change__account")]
-    ordering = ["-at", "-pk"]
 
 
 @admin.register(CreditLimit)

@@ -96,14 +96,14 @@ def _plan(target: Target, batch: list[tuple[str, list[Any]]]) -> None:
     customers = [customer for customer, _rows in batch]
     amounts = Amounts(target.spec.decimal, target.spec.thousands)
     opens = _open_instalments(target, customers)
-    settled = _settled_pairs(target, customers)
+    settled, free_from = _settled_pairs(target, customers)
     problems: list[Problem] = []
     planned: list[tuple[Any, ...]] = []
     column = target.spec.columns.get("references", "references")
     for customer, rows in batch:
         for row in rows:
             try:
-                planned += _allocate(target, row, opens[customer], settled, amounts)
+                planned += _allocate(target, row, opens[customer], settled, free_from, amounts)
             except _Refused as refusal:
                 text = str(row[7])[:200]
                 problems.append(Problem(row[1], column, text, refusal.code, refusal.params))
@@ -112,7 +112,12 @@ def _plan(target: Target, batch: list[tuple[str, list[Any]]]) -> None:
 
 
 def _allocate(
-    target: Target, row: Any, opens: dict[str, list[Open]], settled: dict[Any, int], amounts: Amounts
+    target: Target,
+    row: Any,
+    opens: dict[str, list[Open]],
+    settled: dict[Any, int],
+    free_from: dict[Any, str],
+    amounts: Amounts,
 ) -> list[tuple[Any, ...]]:
     """One payment or credit note against its references. All or nothing: _Refused leaves every amount as it was."""
     _customer, row_no, key, received, known, currency, amount, refs, payment_id, _state = row[:10]
@@ -120,7 +125,8 @@ def _allocate(
     kind = "cash" if key is not None else "credit"
     stored = ("payment", payment_id) if key is not None else ("credit", credit_invoice)
     left = amount - settled.get((*stored, "all"), 0) if stored[1] else amount
-    received, planned = iso(received), []
+    # What was taken back once is free for good only from the last movement on.
+    received, planned = max(iso(received), free_from.get(stored, "")), []
     taken: list[tuple[Any, int]] = []
     for reference in parse_references(refs, target.spec.reference_separator, amounts, currency):
         documents = opens.get(reference.number, [])
@@ -179,12 +185,17 @@ def _marks(values: list[Any]) -> str:
 def _open_instalments(target: Target, customers: list[str]) -> dict[str, dict[str, list[Open]]]:
     """Per customer and document number: the invoices' instalments, of the file and of the ledger."""
     found: dict[str, dict[str, list[Open]]] = defaultdict(lambda: defaultdict(list))
+    last = staging.later_of("MAX(a.effective_on)", "w.issued_on")
     # Of a document corrected by this file: the new amounts less what the old version has allocated.
     of_file = staging.stream(
-        f"""SELECT w.customer, w.number, w.fiscal_year, w.instalment, w.issued_on, w.due_on, w.currency,
-            w.amount - COALESCE((SELECT t.amount - t.open_amount FROM customers_instalment t
-                WHERE t.invoice_id = w.old_id AND t.number = w.instalment), 0)
-        FROM import_write w WHERE w.kind = 'invoice' AND w.customer IN ({_marks(customers)})""",
+        f"""SELECT w.customer, w.number, w.fiscal_year, w.instalment,
+            COALESCE((SELECT {last}
+                FROM customers_allocation a
+                WHERE t.reopened AND a.instalment_id = t.id AND a.superseded_at IS NULL), w.issued_on),
+            w.due_on, w.currency, w.amount - COALESCE(t.amount - t.open_amount, 0)
+        FROM import_write w LEFT JOIN customers_instalment t
+            ON t.invoice_id = w.old_id AND t.number = w.instalment
+        WHERE w.kind = 'invoice' AND w.customer IN ({_marks(customers)})""",
         customers,
     )
     stored = staging.stream(
@@ -207,11 +218,17 @@ def _open_instalments(target: Target, customers: list[str]) -> dict[str, dict[st
     return found
 
 
-def _settled_pairs(target: Target, customers: list[str]) -> dict[Any, int]:
-    """What stored payments and credit notes have settled: by document, and in all."""
+def _settled_pairs(target: Target, customers: list[str]) -> tuple[dict[Any, int], dict[Any, str]]:
+    """What stored payments and credit notes have settled, by document and in all; and of those that were used,
+    freed and may be used again, the day of their last movement.
+
+    A reference that was settled and taken back by somebody stays taken back: it counts as settled, with nothing.
+    """
     sums: dict[Any, int] = defaultdict(int)
+    freed: set[Any] = set()
+    last: dict[Any, str] = {}
     cash = staging.stream(
-        f"""SELECT a.payment_id, i.number, i.fiscal_year, SUM(a.amount) FROM import_paymatch m
+        f"""SELECT a.payment_id, i.number, i.fiscal_year, SUM(a.amount), MIN(a.amount), MAX(a.effective_on) FROM import_paymatch m
         JOIN import_pay p ON p.row_no = m.row_no JOIN customers_allocation a ON a.payment_id = m.payment_id
         LEFT JOIN customers_instalment t ON t.id = a.instalment_id LEFT JOIN customers_invoice i ON i.id = t.invoice_id
         WHERE a.superseded_at IS NULL AND p.customer IN ({_marks(customers)})
@@ -219,7 +236,7 @@ def _settled_pairs(target: Target, customers: list[str]) -> dict[Any, int]:
         customers,
     )
     credit = staging.stream(
-        f"""SELECT x.invoice_id, i.number, i.fiscal_year, SUM(a.amount) FROM import_pay p
+        f"""SELECT x.invoice_id, i.number, i.fiscal_year, SUM(a.amount), MIN(a.amount), MAX(a.effective_on) FROM import_pay p
         JOIN import_doc d ON d.row_no = p.row_no AND p.pay_key IS NULL
         JOIN import_match x ON x.number = d.number AND x.fiscal_year = d.fiscal_year AND x.kind = d.kind
         JOIN customers_instalment s ON s.invoice_id = x.invoice_id JOIN customers_allocation a ON a.credit_id = s.id
@@ -229,8 +246,11 @@ def _settled_pairs(target: Target, customers: list[str]) -> dict[Any, int]:
         customers,
     )
     for name, rows in (("payment", cash), ("credit", credit)):
-        for pk, number, year, total in rows:
+        for pk, number, year, total, least, day in rows:
             sums[name, pk, "all"] += int(total)
-            if number is not None and total:
+            if number is not None:
                 sums[name, pk, number, year] += int(total)
-    return sums
+            last[name, pk] = max(last.get((name, pk), ""), iso(day))
+            if least < 0:
+                freed.add((name, pk))
+    return sums, {key: last[key] for key in freed}

@@ -1,7 +1,8 @@
 """Changed rows as corrections: the old version is closed, the new one known from the correction's day on.
 
 What was allocated to the old version moves with it (transactions, snapshot), or is replaced by the row's own
-settlement (settled layout). A correction that cannot carry over what rests on the old version is refused.
+settlement (settled layout); promises and disputes follow it in every layout. A correction that cannot carry
+over what rests on the old version is refused.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Change
 from customers.imports import staging
 from customers.imports.matching import Target, account_share, shown
+from customers.imports.past import most_in_use, refuse_early_arrivals, refuse_moved_payments
 from customers.imports.problems import Problem
 from customers.ledger.counters import lock_instalments, lock_payments
+from customers.ledger.posting import copy_claims
 from customers.models import (
     Allocation,
     Dispute,
@@ -72,7 +76,9 @@ def plan_corrections(target: Target) -> None:
             problems += [Problem(row[2], column, row[3], code, params) for row in by_invoice[pk]]
     staging.report(problems)
     _check_arrivals(target)
+    refuse_early_arrivals(target)
     _check_payments(target)
+    refuse_moved_payments(target)
     drop_refused()
 
 
@@ -88,9 +94,11 @@ def _refusals(
     settled = target.spec.layout == "settled"
     instalments = list(Instalment.objects.filter(invoice__in=list(rows)))
     owner = {t.pk: t.invoice_id for t in instalments}
-    facts = claims_on(list(owner), own_disputes=settled)
     depends: dict[int, list[str]] = defaultdict(list)
-    for instalment_id, text in facts:
+    for instalment_id, text in blocks_on(list(owner)):
+        depends[owner[instalment_id]].append(text)
+    homeless = _without_new_version(target, instalments, rows)
+    for instalment_id, text in claims_on(homeless, own_disputes=settled):
         depends[owner[instalment_id]].append(text)
     refused: dict[int, tuple[str, dict[str, Any]]] = {}
     if settled:
@@ -105,8 +113,9 @@ def _refusals(
             if invoice is None or home != invoice:
                 depends[invoice or home].append(name_allocation(allocation))  # type: ignore[index]
     else:
+        most = most_in_use(t.pk for t in instalments if t.reopened)
         for t in instalments:
-            used = t.amount.minor - t.open_amount.minor
+            used = most.get(t.pk, 0) if t.reopened else t.amount.minor - t.open_amount.minor
             new = {row[4]: row[5] for row in rows[t.invoice_id]}.get(t.number, 0)
             if target.spec.layout == "snapshot" and not target.spec.has("amount"):
                 new = t.amount.minor
@@ -119,8 +128,20 @@ def _refusals(
     return refused
 
 
+def _without_new_version(
+    target: Target, instalments: list[Instalment], rows: dict[int, list[tuple[Any, ...]]]
+) -> list[int]:
+    """Instalments whose claims have nowhere to go: the corrected document lacks them, or changed its currency."""
+    lost = []
+    for t in instalments:
+        kept = {row[4] for row in rows[t.invoice_id]}
+        if t.number not in kept or rows[t.invoice_id][0][6] != t.currency:
+            lost.append(t.pk)
+    return lost
+
+
 def claims_on(instalment_ids: list[int], *, own_disputes: bool = False) -> Iterator[tuple[int, str]]:
-    """Promises, disputes and blocks that rest on instalments, as (instalment, what it is).
+    """Promises and disputes that rest on instalments, as (instalment, what it is).
 
     own_disputes: leave out the disputes that imports made, because the correction replaces them.
     """
@@ -128,25 +149,38 @@ def claims_on(instalment_ids: list[int], *, own_disputes: bool = False) -> Itera
         instalment__in=instalment_ids, promise__superseded_at__isnull=True
     ).exclude(promise__status__in=[Promise.Status.WITHDRAWN, Promise.Status.REPLACED])
     for pk, day in promises.values_list("instalment_id", "promise__effective_on"):
-        yield pk, f"promise of {day}"
+        yield pk, _("promise of %(day)s") % {"day": day}
     disputes = DisputeItem.objects.filter(instalment__in=instalment_ids, dispute__superseded_at__isnull=True)
     if own_disputes:
         disputes = disputes.filter(dispute__batch__isnull=True)
     for pk, day in disputes.values_list("instalment_id", "dispute__effective_on"):
-        yield pk, f"dispute of {day}"
+        yield pk, _("dispute of %(day)s") % {"day": day}
+
+
+def blocks_on(instalment_ids: list[int]) -> Iterator[tuple[int, str]]:
+    """Dunning blocks on instalments: they do not move, so that nobody is reminded by mistake."""
     blocks = DunningBlock.objects.filter(
         instalment__in=instalment_ids, superseded_at__isnull=True, lifted_on__isnull=True
     )
     for pk, day in blocks.values_list("instalment_id", "effective_on"):
-        yield pk, f"dunning block of {day}"
+        yield pk, _("dunning block of %(day)s") % {"day": day}
 
 
 def name_allocation(allocation: Allocation) -> str:
     if allocation.payment_id:
-        return f"payment {allocation.payment.key} of {allocation.effective_on}"
+        return _("payment %(key)s of %(day)s") % {
+            "key": allocation.payment.key,
+            "day": allocation.effective_on,
+        }
     if allocation.credit_id:
-        return f"credit note {allocation.credit.invoice.number} of {allocation.effective_on}"
-    return f"{allocation.kind} of {allocation.effective_on}"
+        return _("credit note %(number)s of %(day)s") % {
+            "number": allocation.credit.invoice.number,
+            "day": allocation.effective_on,
+        }
+    return _("%(kind)s of %(day)s") % {
+        "kind": allocation.get_kind_display(),
+        "day": allocation.effective_on,
+    }
 
 
 def _check_arrivals(target: Target) -> None:
@@ -228,7 +262,7 @@ class Corrections:
 
     def _carry(self, which: Q) -> None:
         found = Allocation.objects.filter(which, superseded_at__isnull=True)
-        rows = list(found.order_by("pk").select_related("payment"))
+        rows = list(found.order_by("pk").select_related("payment", "instalment"))
         Allocation.objects.filter(pk__in=[a.pk for a in rows]).update(
             known_until=self.target.corrected_on, superseded_at=self.now
         )
@@ -236,10 +270,13 @@ class Corrections:
         self.carried += rows if not self.settled else []
 
     def carry_over(self) -> None:
-        """Repeat the closed allocations on the new versions."""
+        """Repeat the closed allocations, the promises and the disputes on the new versions."""
+        instalments = self._new_instalments()
+        for part in chunks(sorted(instalments)):
+            copy_claims({pk: instalments[pk] for pk in part})
         if not self.carried:
             return
-        instalments, payments = self._new_instalments(), self._new_payments()
+        payments = self._new_payments()
         copies: dict[int, Allocation] = {}
         for reversals in (False, True):
             batch = []
@@ -293,15 +330,11 @@ class Corrections:
         if payment is not None and old.payment is not None and on == old.payment.effective_on:
             on = payment.effective_on
         mirrored = copies.get(old.reverses_id or 0)
-        due = target.due_on if target else None
-        if due is None and old.instalment_id:
-            due = (
-                Instalment.objects.values_list("due_on", flat=True).get(pk=old.instalment_id)
-                if on != old.effective_on
-                else None
-            )
-        if target is not None:
-            on = max(on, target.effective_on)
+        due = target.due_on if target else old.instalment.due_on if old.instalment else None
+        credit = instalments.get(old.credit_id or 0)
+        # Nothing is used before both sides stand, and nothing is taken back before it was used.
+        after = (target, credit, payment, mirrored)
+        on = max([on, *(row.effective_on for row in after if row is not None)])
         days = old.days_late
         if days is not None:
             days = mirrored.days_late if mirrored else ((on - due).days if due else days)

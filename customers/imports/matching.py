@@ -50,7 +50,7 @@ def shown(minor: int, currency: str) -> str:
 
 
 def match(target: Target) -> None:
-    staging.analyze()
+    staging.analyze(staging.READ)
     resolve_customers(target)
     refuse_repetitions("import_doc", ("number", "fiscal_year", "kind", "instalment"), target.spec)
     if target.spec.layout == "transactions":
@@ -59,7 +59,7 @@ def match(target: Target) -> None:
     match_documents(target)
     if target.spec.layout == "transactions":
         match_payments(target)
-    staging.analyze()
+    staging.analyze(("import_match", "import_paymatch", "import_bad", "import_customer"))
 
 
 def resolve_customers(target: Target) -> None:

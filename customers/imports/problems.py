@@ -138,7 +138,27 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("The ledger has only %(open)s open and received real payments."),
         _("Reverse the payment in the ledger first, or correct the row."),
     ),
+    "not_open_then": (
+        _(
+            "Document %(document)s had only %(open)s open on that day: an earlier settlement was reversed later."
+        ),
+        _("Correct the settlement's day (possible from %(since)s on), or post the payment in the ledger."),
+    ),
+    "moved_into_the_past": (
+        _("On its new day the payment would settle document %(document)s while another one still did."),
+        _("Correct the day, or reverse the payment's allocation in the ledger and import the row again."),
+    ),
+    "used_since_snapshot": (
+        _("Document %(document)s was settled or reversed after the snapshot of %(snapshot)s was taken."),
+        _("Import a newer snapshot, or undo what was posted since; the item stays as the ledger has it."),
+    ),
     # Warnings: the row is taken.
+    "vanished_used_since": (
+        _(
+            "Document %(document)s is missing, but was settled or reversed after %(snapshot)s: it was not closed."
+        ),
+        _("Import a newer snapshot: it will show whether the document is still open."),
+    ),
     "bad_identifier": (
         _("The check digits of this %(kind)s are wrong; it was not stored."),
         _("Ask the customer for the right number."),

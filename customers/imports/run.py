@@ -147,7 +147,8 @@ def _plan(target: Target, options: Options, report: Report) -> None:
         drop_refused()
     if target.spec.layout == "snapshot":
         plan_snapshot(target)
-    staging.analyze()
+        drop_refused()
+    staging.analyze((*staging.PLANNED, "import_bad"))
     _count(target, report)
 
 
@@ -187,6 +188,9 @@ _LAYOUT_COUNTS = {
 
 def _count(target: Target, report: Report) -> None:
     queries = {**_COUNTS, **_LAYOUT_COUNTS[target.spec.layout]}
+    if not target.spec.has("instalment"):
+        # One row is one document then; counting distinct keys would sort the whole file.
+        queries["documents"] = "SELECT COUNT(*) FROM import_write WHERE old_id IS NULL"
     report.counts.update({name: int(staging.scalar(sql)) for name, sql in queries.items()})
     report.by_code = dict(
         staging.rows("SELECT code, COUNT(*) FROM import_problem GROUP BY code ORDER BY code")

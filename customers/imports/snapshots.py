@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import date
 
 from customers.imports import staging
-from customers.imports.matching import Target, shown
+from customers.imports.matching import Target, refuse_siblings, shown
+from customers.imports.past import hold_to_the_past, used_since
 from customers.imports.problems import WARNING, ImportRefused, Problem
 from customers.models import ImportBatch
 
@@ -39,7 +40,9 @@ def plan_snapshot(target: Target) -> None:
     amount = "d.amount" if has_amount else "t.amount"
     after = staging.later_of("i.effective_on", f"{_date('%s')}")
     # Still listed. `real` is what was settled otherwise than by inference.
-    used = "(t.amount - t.open_amount)"
+    # What was posted for days after the snapshot, it cannot show.
+    used = "(t.amount - t.open_amount - COALESCE(l.amount, 0))"
+    later = f"LEFT JOIN ({used_since(_date('%s'))}) l ON l.id = t.id"
     staging.execute(
         f"""INSERT INTO import_vanish
         SELECT d.number, d.fiscal_year, d.kind, d.instalment, {amount} - {used} - d.open_amount, {after},
@@ -47,9 +50,9 @@ def plan_snapshot(target: Target) -> None:
         FROM import_good d
         JOIN import_match m ON m.number = d.number AND m.fiscal_year = d.fiscal_year AND m.kind = d.kind
         JOIN customers_invoice i ON i.id = m.invoice_id
-        JOIN customers_instalment t ON t.invoice_id = i.id AND t.number = d.instalment
+        JOIN customers_instalment t ON t.invoice_id = i.id AND t.number = d.instalment {later}
         WHERE {amount} - {used} <> d.open_amount""",
-        [previous],
+        [previous, day, day],
     )
     _refuse_growth(target)
     staging.execute(
@@ -57,9 +60,22 @@ def plan_snapshot(target: Target) -> None:
         SELECT w.number, w.fiscal_year, w.kind, w.instalment, w.amount - w.open_amount, w.issued_on, 0, 1
         FROM import_write w WHERE w.old_id IS NULL AND w.amount > w.open_amount"""
     )
-    held = _held_back(target)
-    if held == "all":
-        return
+    if _held_back(target) != "all":
+        _plan_vanished(target, after, previous, day)
+    hold_to_the_past(target)
+    refuse_siblings(target.spec)
+    # Refused rows neither settle nor reopen; an exact repetition leaves its first row good.
+    staging.execute(
+        """DELETE FROM import_vanish WHERE EXISTS (SELECT 1 FROM import_doc d
+            WHERE d.number = import_vanish.number AND d.fiscal_year = import_vanish.fiscal_year
+            AND d.kind = import_vanish.kind AND d.instalment = import_vanish.instalment)
+        AND NOT EXISTS (SELECT 1 FROM import_good d
+            WHERE d.number = import_vanish.number AND d.fiscal_year = import_vanish.fiscal_year
+            AND d.kind = import_vanish.kind AND d.instalment = import_vanish.instalment)"""
+    )
+
+
+def _plan_vanished(target: Target, after: str, previous: str, day: str) -> None:
     params: list[object] = [previous, target.company_id, target.source_id, day]
     staging.execute(
         f"""INSERT INTO import_vanish
@@ -110,10 +126,3 @@ def _refuse_growth(target: Target) -> None:
         Problem(row, column, shown(listed, currency), "open_amount_grew", {"open": shown(was, currency)})
         for row, listed, was, currency in grown
     )
-    if grown:
-        staging.execute(
-            """DELETE FROM import_vanish WHERE EXISTS (SELECT 1 FROM import_doc d
-            JOIN import_bad b ON b.row_no = d.row_no WHERE d.number = import_vanish.number
-            AND d.fiscal_year = import_vanish.fiscal_year AND d.kind = import_vanish.kind
-            AND d.instalment = import_vanish.instalment)"""
-        )

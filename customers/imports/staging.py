@@ -251,11 +251,15 @@ def report(problems: Iterable[Problem]) -> None:
         execute(f"INSERT INTO import_bad (row_no) VALUES {marks} ON CONFLICT DO NOTHING", part)
 
 
-def analyze() -> None:
+# What a file fills while it is read, and what matching and planning fill afterwards.
+READ = ("import_doc", "import_pay", "import_customer", "import_unread", "import_problem", "import_bad")
+PLANNED = tuple(name for name in TABLES if name not in READ)
+
+
+def analyze(tables: tuple[str, ...]) -> None:
     """Tell PostgreSQL how big the staged tables are; without it the joins are planned for a guess."""
     if is_postgres():
-        for table in TABLES:
-            execute(f"ANALYZE {table}")
+        execute(f"ANALYZE {', '.join(tables)}")
 
 
 MANY = 5_000

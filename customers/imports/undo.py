@@ -13,12 +13,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, record_act
 from customers.events import ledger_changed
 from customers.imports.correcting import CHUNK, chunks, name_allocation
 from customers.imports.problems import ImportRefused
 from customers.ledger.counters import lock_instalments, lock_payments, recount
+from customers.ledger.posting import copy_claims
 from customers.models import (
     Access,
     Allocation,
@@ -48,26 +50,29 @@ def _dependents(batch: ImportBatch) -> Iterator[str]:
     for allocation in others.select_related("payment", "credit__invoice").order_by("pk")[:NAMED]:
         yield name_allocation(allocation)
     on_instalment = {"instalment__invoice__batch": batch}
-    promises = PromiseItem.objects.filter(**on_instalment, promise__superseded_at__isnull=True).exclude(
-        promise__status__in=[Promise.Status.WITHDRAWN, Promise.Status.REPLACED]
-    )
+    promises = PromiseItem.objects.filter(
+        ~Exists(_carried_from(PromiseItem, "promise")),
+        **on_instalment,
+        promise__superseded_at__isnull=True,
+    ).exclude(promise__status__in=[Promise.Status.WITHDRAWN, Promise.Status.REPLACED])
     for number, day in promises.values_list("instalment__invoice__number", "promise__effective_on")[:NAMED]:
-        yield f"promise of {day} on {number}"
+        yield _("promise of %(day)s on %(number)s") % {"day": day, "number": number}
     disputes = DisputeItem.objects.filter(**on_instalment, dispute__superseded_at__isnull=True).filter(
-        Q(dispute__batch__isnull=True) | ~Q(dispute__batch=batch)
+        ~Exists(_carried_from(DisputeItem, "dispute")),
+        Q(dispute__batch__isnull=True) | ~Q(dispute__batch=batch),
     )
     for number, day in disputes.values_list("instalment__invoice__number", "dispute__effective_on")[:NAMED]:
-        yield f"dispute of {day} on {number}"
+        yield _("dispute of %(day)s on %(number)s") % {"day": day, "number": number}
     blocks = DunningBlock.objects.filter(**on_instalment, superseded_at__isnull=True, lifted_on__isnull=True)
     for number, day in blocks.values_list("instalment__invoice__number", "effective_on")[:NAMED]:
-        yield f"dunning block of {day} on {number}"
+        yield _("dunning block of %(day)s on %(number)s") % {"day": day, "number": number}
     key = ("company", "source", "number", "fiscal_year", "kind")
     newer = Invoice.objects.filter(superseded_at__isnull=True, **{k: OuterRef(k) for k in key}).exclude(
         batch=batch
     )
     corrected = Invoice.objects.filter(Exists(newer), batch=batch, superseded_at__isnull=False)
     for number in corrected.order_by("pk").values_list("number", flat=True)[:NAMED]:
-        yield f"correction of {number}"
+        yield _("correction of %(number)s") % {"number": number}
     payment_key = ("company", "source", "key")
     newer_payment = Payment.objects.filter(
         superseded_at__isnull=True, **{k: OuterRef(k) for k in payment_key}
@@ -75,7 +80,7 @@ def _dependents(batch: ImportBatch) -> Iterator[str]:
     for name in Payment.objects.filter(
         Exists(newer_payment), batch=batch, superseded_at__isnull=False
     ).values_list("key", flat=True)[:NAMED]:
-        yield f"correction of payment {name}"
+        yield _("correction of payment %(key)s") % {"key": name}
     if batch.snapshot_on:
         later = ImportBatch.objects.filter(
             source=batch.source_id,
@@ -84,7 +89,14 @@ def _dependents(batch: ImportBatch) -> Iterator[str]:
             pk__gt=batch.pk,
         )
         for day in later.order_by("snapshot_on").values_list("snapshot_on", flat=True)[:NAMED]:
-            yield f"snapshot of {day}"
+            yield _("snapshot of %(day)s") % {"day": day}
+
+
+def _carried_from(model: Any, claim: str) -> QuerySet:
+    """The same claim's item on the version that the instalment's document corrects: it goes back there."""
+    return model.objects.filter(
+        instalment__invoice=OuterRef("instalment__invoice__corrects"), **{claim: OuterRef(claim)}
+    )
 
 
 @transaction.atomic
@@ -224,12 +236,15 @@ class _Restoring:
             "settled_by": lambda old: "",
             "settled_after": lambda old: None,
         }
-        self.instalments = {pk: row.pk for pk, row in self._repeat(rows, **whole).items()}
+        again = self._repeat(rows, **whole)
+        self.instalments = {pk: row.pk for pk, row in again.items()}
         payments = list(Payment.objects.filter(source=source, **self.closed).exclude(batch=self.batch))
         self.payments = {
             pk: row.pk for pk, row in self._repeat(payments, open_amount=lambda old: old.amount.minor).items()
         }
         allocations = self._allocations(source)
+        for part in chunks(list(again)):
+            copy_claims({pk: again[pk] for pk in part})
         disputes = self._disputes(source)
         counts = {"documents": len(invoices), "payments": len(payments), "allocations": len(allocations)}
         touched = {pk for a in allocations for pk in (a.instalment_id, a.credit_id) if pk}

@@ -270,6 +270,7 @@ class Writer:
             back = grown[old.instalment_id]
             if back <= 0:
                 continue
+            day = max(on, old.effective_on)
             same = {
                 "kind": old.kind,
                 "account_id": old.account_id,
@@ -282,7 +283,12 @@ class Writer:
             whole, account = old.amount.minor, old.account_amount.minor
             reversals.append(
                 Allocation(
-                    **same, amount=-whole, account_amount=-account, reverses=old, effective_on=on, known_on=on
+                    **same,
+                    amount=-whole,
+                    account_amount=-account,
+                    reverses=old,
+                    effective_on=day,
+                    known_on=max(day, old.known_on),
                 )
             )
             kept = whole - min(back, whole)
@@ -292,8 +298,8 @@ class Writer:
                         **same,
                         amount=kept,
                         account_amount=account * kept // whole,
-                        effective_on=on,
-                        known_on=on,
+                        effective_on=day,
+                        known_on=max(day, old.known_on),
                     )
                 )
             grown[old.instalment_id] -= min(back, whole)

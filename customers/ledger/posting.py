@@ -369,10 +369,15 @@ def copy_allocations(
 def copy_claims(moves: dict[int, Instalment]) -> None:
     """Promises and disputes follow their instalments to the new version, up to its amount.
 
-    The items of the old version stay: a view that still sees it sees them with it.
+    The items of the old version stay: a view that still sees it sees them with it. Claims that were themselves
+    superseded stay with it alone.
     """
-    _copy_items(PromiseItem.objects.select_related("promise"), moves)
-    _copy_items(DisputeItem.objects.select_related("dispute"), moves)
+    _copy_items(
+        PromiseItem.objects.filter(promise__superseded_at__isnull=True).select_related("promise"), moves
+    )
+    _copy_items(
+        DisputeItem.objects.filter(dispute__superseded_at__isnull=True).select_related("dispute"), moves
+    )
 
 
 def _copy_items(items: QuerySet, moves: dict[int, Instalment]) -> None:

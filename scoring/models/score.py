@@ -43,7 +43,10 @@ class Scored(models.Model):
 
     as_of = models.DateField(_("as of"))
     judged_on = models.DateField(_("lateness judged on"), null=True, blank=True)
-    card = models.ForeignKey(Scorecard, models.PROTECT, related_name="+", verbose_name=_("scorecard"))
+    # No index: nobody looks a score up by its card, and every pass would have to keep it.
+    card = models.ForeignKey(
+        Scorecard, models.PROTECT, related_name="+", db_index=False, verbose_name=_("scorecard")
+    )
     score = models.PositiveSmallIntegerField(_("score"))
     grade = models.CharField(_("grade"), max_length=1, choices=Grade)
     pd = models.DecimalField(
@@ -110,15 +113,26 @@ class ScoreHistory(Scored):
         MONTH_END = "month_end", _("month-end")
         DECISION = "decision", _("used in a decision")
 
+    # Found by the index below; an entry is never deleted, and read from here only.
     account = models.ForeignKey(
-        CreditAccount, models.PROTECT, related_name="score_history", verbose_name=_("account")
+        CreditAccount,
+        models.PROTECT,
+        related_name="score_history",
+        db_index=False,
+        verbose_name=_("account"),
     )
     because = models.CharField(_("kept because"), max_length=9, choices=Because)
     signals = models.JSONField(_("signals"), encoder=DjangoJSONEncoder)
     points = models.JSONField(_("points"), encoder=DjangoJSONEncoder)
     recorded_at = models.DateTimeField(_("recorded at"), default=timezone.now)
     entry = models.ForeignKey(
-        AuditEntry, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("audit entry")
+        AuditEntry,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("audit entry"),
     )
 
     class Meta:

@@ -282,6 +282,7 @@ HIDDEN = {
     "customers.CustomerKey",
     "customers.DisputeItem",
     "customers.GroupMembership",
+    "customers.LimitChangeComment",
     "customers.PaymentTerms",
     "customers.PromiseItem",
     "customers.PromiseMove",

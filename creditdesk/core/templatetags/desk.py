@@ -86,10 +86,7 @@ def moment(value: datetime | None) -> str:
     return f"{wording.day(local.date())}, {local:%H:%M}"
 
 
-@register.filter
-def percent(value: float | Decimal | None, places: int = 1) -> str:
-    """A share (0.091) as 9.1%, spaced as the language does."""
-    return "—" if value is None else wording.percent(value, places)
+percent = register.filter("percent", wording.percent)
 
 
 @register.filter

@@ -10,7 +10,8 @@ WITH cash AS (
   FROM (SELECT account_id, account_amount w, days_late late, %(d)s - effective_on + days_late ago
     FROM customers_allocation
     WHERE kind = 'cash' AND superseded_at IS NULL AND amount > 0 AND effective_on <= %(d)s
-      AND NOT EXISTS (SELECT 1 FROM customers_allocation r WHERE r.reverses_id = customers_allocation.id)) x
+      AND NOT EXISTS (SELECT 1 FROM customers_allocation r
+        WHERE r.reverses_id = customers_allocation.id AND r.reverses_id IS NOT NULL)) x
   WHERE ago BETWEEN 1 AND 365 GROUP BY account_id
 ), disputed AS (
   SELECT instalment_id, sum(di.amount)::bigint amount FROM customers_disputeitem di
@@ -28,11 +29,11 @@ WITH cash AS (
     WHERE open_amount > 0 AND superseded_at IS NULL AND kind = 'invoice') x
   GROUP BY account_id
 ), billed AS (
-  SELECT account_id, count(*) FILTER (WHERE inv AND y) n, count(*) FILTER (WHERE inv AND y AND due_on >= %(d)s - 90) n3,
-    sum(a) FILTER (WHERE inv AND y) due, count(*) FILTER (WHERE inv AND effective_on > %(d)s - 365) ni,
-    sum(a) FILTER (WHERE inv AND effective_on > %(d)s - 365) invoiced,
-    sum(a) FILTER (WHERE inv AND effective_on > %(d)s - 730) invoiced2,
-    sum(a) FILTER (WHERE NOT inv AND effective_on > %(d)s - 365) credited,
+  SELECT account_id, count(*) FILTER (WHERE y AND inv) n, count(*) FILTER (WHERE due_on >= %(d)s - 90 AND y AND inv) n3,
+    sum(a) FILTER (WHERE y AND inv) due, count(*) FILTER (WHERE effective_on > %(d)s - 365 AND inv) ni,
+    sum(a) FILTER (WHERE effective_on > %(d)s - 365 AND inv) invoiced,
+    sum(a) FILTER (WHERE effective_on > %(d)s - 730 AND inv) invoiced2,
+    sum(a) FILTER (WHERE effective_on > %(d)s - 365 AND NOT inv) credited,
     min(effective_on) FILTER (WHERE inv) first_on, max(effective_on) FILTER (WHERE inv) last_on
   FROM (SELECT account_id, account_amount a, effective_on, due_on, kind = 'invoice' inv,
       due_on < %(d)s AND due_on >= %(d)s - 365 y

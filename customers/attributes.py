@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, Fact, View
 from creditdesk.core.models import User
+from customers.events import ledger_changed
 from customers.models import (
     CollectorAssignment,
     CreditAccount,
@@ -74,6 +75,9 @@ def set_status(
     )
     _record(fact, locked, {"status": ("status", status)}, "customer.status", actor, reason_code)
     customer.status = locked.status
+    # Insolvency is a signal: whoever judges the customer's accounts has to look again.
+    accounts = locked.accounts.values_list("pk", flat=True)
+    ledger_changed.send(sender=StatusChange, account_ids=list(accounts))
     return fact
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 
@@ -21,6 +22,7 @@ from customers.admin.base import (
     customer_of,
 )
 from scoring.models import AccountScore, LimitPolicy, LimitPolicyGrade, Scorecard, ScorecardBin, ScoreHistory
+from scoring.signals import BY_NAME
 
 
 class ScoredAdmin(FactAdmin):
@@ -86,8 +88,19 @@ class VersionedAdmin(NotFoundAdmin):
 
 class BinInline(ReadOnlyInline):
     model = ScorecardBin
-    fields = ["signal", "is_missing", "lower", "upper", "points", "rationale"]
+    fields = ["signal_label", "is_missing", "lower", "upper", "points", "why"]
+    readonly_fields = ["signal_label", "why"]
+    hide_title = True
     tab = False
+
+    @admin.display(description=_("signal"))
+    def signal_label(self, row: ScorecardBin) -> str:
+        return str(BY_NAME[row.signal].label) if row.signal in BY_NAME else row.signal
+
+    @admin.display(description=_("rationale"))
+    def why(self, row: ScorecardBin) -> str:
+        """The card's texts are English msgids; the shipped card's are in the catalogs."""
+        return gettext(row.rationale)
 
 
 @admin.register(Scorecard)

@@ -249,15 +249,13 @@ def compile_history(using: str, shape: str) -> str:
         return f"{speech.object_function}({pairs})"
 
     copied = "as_of judged_on card_id score grade pd recommendation depth".split()
-    kept = (
-        f"SELECT t.account_id, {', '.join(f't.{c}' for c in copied)}, {{because}}, {pack('')}, {pack('_points')}, "
-        f"t.stamp, CAST(%(entry)s AS bigint) FROM {current} t WHERE {scope} AND t.pass_id = %(pass_id)s AND "
-    )
     return (
         f"INSERT INTO {table} (account_id, {', '.join(copied)}, because, signals, points, recorded_at, entry_id) "
-        + kept.format(because="t.moved")
-        + "t.moved <> '' UNION ALL "
-        + kept.format(because="'month_end'")
-        + f"t.moved = '' AND %(month_end)s = 1 AND NOT EXISTS (SELECT 1 FROM {table} h "
-        "WHERE h.account_id = t.account_id AND h.as_of = t.as_of)"
+        f"SELECT t.account_id, {', '.join(f't.{c}' for c in copied)}, "
+        f"CASE WHEN t.moved <> '' THEN t.moved ELSE 'month_end' END, {pack('')}, {pack('_points')}, "
+        f"t.stamp, CAST(%(entry)s AS bigint) FROM {current} t "
+        f"LEFT JOIN {table} h ON h.account_id = t.account_id AND h.as_of = t.as_of AND t.moved = '' "
+        "AND %(month_end)s = 1 "
+        f"WHERE {scope} AND t.pass_id = %(pass_id)s "
+        "AND (t.moved <> '' OR %(month_end)s = 1 AND h.id IS NULL)"
     )

@@ -214,3 +214,15 @@ def test_the_score_a_decision_used_is_kept_and_explained_alike(account):
     kept.refresh_from_db()
     assert (kept.because, kept.entry) == ("decision", entry)
     assert explain(kept) == explain(row)
+
+
+def test_the_card_in_the_admin_speaks_the_readers_language(admin_client, admin_user):
+    card = Scorecard.objects.get(status="active")
+    url = f"/admin/scoring/scorecard/{card.pk}/change/"
+    english = admin_client.get(url).content.decode()
+    assert "Pays on the day: the best sign" in english and "days late on average, 12 months" in english
+    assert "days_late_12m" not in english
+    admin_user.language = "it"
+    admin_user.save()
+    italian = admin_client.get(url).content.decode()
+    assert "Paga alla scadenza" in italian and "Pays on the day" not in italian

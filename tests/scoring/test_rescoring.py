@@ -8,16 +8,18 @@ from datetime import date, timedelta
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
 from creditdesk.core.models import AuditEntry, Job
+from customers.attributes import set_status
 from scoring import tasks
 from scoring.engine import rescore
 from scoring.models import AccountScore, DirtyAccount, ScoreHistory
 from scoring.ranges import account_ranges
 from scoring.signals import SIGNALS
 from scoring.statement import Scope, compile_upsert
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import ACTOR, invoice, make_account, make_company, pay
 
 TODAY = date(2026, 3, 16)
 
@@ -196,6 +198,41 @@ def test_a_change_during_rescoring_keeps_its_own_mark(pinned, monkeypatch):
     monkeypatch.setattr(tasks, "rescore", rescore_then_change)
     tasks._rescore_some()
     assert DirtyAccount.objects.count() == 1
+
+
+def test_a_status_change_marks_the_accounts_of_the_customer(account):
+    tasks.rescore_dirty()
+    rescore(TODAY)
+    assert AccountScore.objects.get().insolvent == 0
+    OrmQ.objects.all().delete()
+    set_status(account.customer, "insolvent", on=TODAY, actor=ACTOR)
+    assert tasks_queued() == 1
+    assert tasks.rescore_dirty() == 1
+    row = AccountScore.objects.get()
+    assert (row.insolvent, row.grade, row.recommendation) == (1, "E", "declined")
+
+
+def test_accounts_one_after_another_share_a_plan(account):
+    """What the server keeps prepared is the same statement for every account, and gives each its own score."""
+    others = [make_account(account.company) for _n in range(3)]
+    for number, some in enumerate([account, *others]):
+        for n in range(number):
+            invoice(some, "100.00", TODAY - timedelta(days=40 + n))
+    for some in [account, *others, account]:
+        assert rescore(TODAY, Scope.of([some.pk])).scored == 1
+    found = AccountScore.objects.order_by("pk").values_list("overdue_count", flat=True)
+    assert list(found) == [0, 1, 2, 3]
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'score_%%'", [])
+            assert cursor.fetchone()[0] >= 2
+
+
+def test_behind_a_pooler_nothing_is_prepared(account, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    with CaptureQueriesContext(connection) as queries:
+        assert rescore(TODAY, Scope.of([account.pk])).scored == 1
+    assert not any("EXECUTE" in q["sql"] or "PREPARE" in q["sql"] for q in queries)
 
 
 def test_a_failing_rescore_keeps_the_marks(account, monkeypatch):

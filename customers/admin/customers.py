@@ -8,13 +8,17 @@ from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from import_export.admin import ImportExportMixin
+from import_export.formats.base_formats import CSV, XLSX
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.contrib.import_export.forms import ExportForm, ImportForm
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
@@ -28,6 +32,7 @@ from customers.models import (
     PaymentTerms,
     StatusChange,
 )
+from customers.resources import CustomerResource
 
 from .base import CUSTOMER_SEARCH, CollectorFilter, PortfolioFilter, ReadOnlyInline, ScopedAdmin
 
@@ -110,8 +115,13 @@ class CustomerForm(forms.ModelForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ScopedAdmin):
+class CustomerAdmin(ImportExportMixin, ScopedAdmin):
     form = CustomerForm
+    resource_classes = [CustomerResource]
+    import_form_class = ImportForm
+    export_form_class = ExportForm
+    formats = [CSV, XLSX]
+    skip_admin_log = True  # the audit trail has it
     customer_path = ""
     personal_fields = frozenset({"name", "city", "vat_number", "registration_number"})
     list_display = [
@@ -157,6 +167,23 @@ class CustomerAdmin(ScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return {"user": request.user}
+
+    def process_result(self, result: Any, request: HttpRequest) -> HttpResponse:
+        """What the preview showed may have changed since: then nothing is stored, and this says so."""
+        if result.has_errors() or result.has_validation_errors():
+            text = _("Nothing was imported: the customers changed since the preview. Import the list again.")
+            self.message_user(request, text, level="error")
+            return redirect("admin:customers_customer_import")
+        return super().process_result(result, request)
 
     @admin.display(description=_("place"), ordering="country")
     def place(self, row: Customer) -> str:

@@ -11,6 +11,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from customers.imports.problems import ImportRefused
 from customers.imports.spec import Spec
 
@@ -57,7 +59,9 @@ def _xlsx_rows(path: Path, spec: Spec) -> Iterator[Iterator[list[str]]]:
     try:
         if spec.sheet and spec.sheet not in book.sheetnames:
             raise ImportRefused(
-                "unreadable", error=f"no sheet {spec.sheet}; found {', '.join(book.sheetnames)}"
+                "unreadable",
+                error=_("there is no sheet %(sheet)s; found %(found)s")
+                % {"sheet": spec.sheet, "found": ", ".join(book.sheetnames)},
             )
         sheet = book[spec.sheet] if spec.sheet else book.worksheets[0]
         text = _cell_text(spec)

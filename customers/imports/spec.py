@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from customers.imports.problems import ImportRefused
 
 # Every field a column or a constant can feed.
@@ -134,16 +136,31 @@ def _check(condition: Any, text: str) -> None:
 
 
 def _check_fields(layout: str, columns: dict[str, Any], constants: dict[str, Any]) -> None:
-    _check(columns, 'columns: say which column feeds which field, e.g. {"customer": "CustomerNo"}')
+    _check(columns, _("columns: say which column feeds which field, such as {“customer”: “CustomerNo”}"))
     for part, given in (("columns", columns), ("constants", constants)):
         unknown = sorted(set(given) - set(FIELDS))
-        _check(not unknown, f"{part}: unknown field {', '.join(unknown)}; known are {', '.join(FIELDS)}")
+        _check(
+            not unknown,
+            _("%(part)s: unknown field %(unknown)s; known are %(known)s")
+            % {"part": part, "unknown": ", ".join(unknown), "known": ", ".join(FIELDS)},
+        )
     missing = [name for name in REQUIRED[layout] if name not in columns and name not in constants]
-    _check(not missing, f"columns: {layout} needs {', '.join(missing)} (as a column or a constant)")
+    _check(
+        not missing,
+        _("columns: %(layout)s needs %(missing)s (as a column or a constant)")
+        % {"layout": layout, "missing": ", ".join(missing)},
+    )
     _check(
         "due_on" in columns or "terms_days" in columns or "terms_days" in constants,
-        "columns: give due_on, or terms_days to work the due date out",
+        _("columns: give due_on, or terms_days to work the due date out"),
     )
+
+
+def _not_a_date(pattern: str) -> str:
+    return _("dates: %(format)s is not a date format, such as %(example)s") % {
+        "format": pattern,
+        "example": "%d/%m/%Y",
+    }
 
 
 def _check_formats(raw: dict[str, Any]) -> None:
@@ -151,33 +168,39 @@ def _check_formats(raw: dict[str, Any]) -> None:
         try:
             sample = date(2026, 11, 22).strftime(pattern)
         except ValueError as error:
-            raise SpecError(f"dates: {pattern!r} is not a date format") from error
-        _check(
-            sample != pattern and "%" in pattern, f"dates: {pattern!r} is not a date format, e.g. %d/%m/%Y"
-        )
+            raise SpecError(_not_a_date(pattern)) from error
+        _check(sample != pattern and "%" in pattern, _not_a_date(pattern))
     numbers = raw.get("numbers", {})
     decimal, thousands = numbers.get("decimal", "."), numbers.get("thousands", "")
-    _check(decimal in {".", ","}, "numbers.decimal: '.' or ','")
+    _check(decimal in {".", ","}, _("numbers.decimal: “.” or “,”"))
     _check(
         thousands in {"", ".", ",", " ", "'"} and thousands != decimal,
-        "numbers.thousands: '', '.', ',', ' ' or ''''",
+        _("numbers.thousands: nothing, a point, a comma, a blank or an apostrophe; not the decimal sign"),
     )
     encoding = raw.get("file", {}).get("encoding", "utf-8")
     try:
         "".encode(encoding)
     except LookupError as error:
         raise SpecError(
-            f"file.encoding: {encoding!r} is unknown; use utf-8, cp1252 or another of Python's"
+            _("file.encoding: %(encoding)s is unknown; use utf-8, cp1252 or another of Python's")
+            % {"encoding": encoding}
         ) from error
-    _check(len(raw.get("file", {}).get("delimiter", ",")) == 1, "file.delimiter: one character")
+    _check(len(raw.get("file", {}).get("delimiter", ",")) == 1, _("file.delimiter: one character"))
 
 
 def parse_spec(slug: str, layout: str, on_change: str, raw: Any) -> Spec:
     """The mapping as stored to a Spec. Raises SpecError with a text that names the key and the cure."""
-    _check(isinstance(raw, dict), "a mapping is a JSON object")
-    _check(layout in REQUIRED, f"layout: one of {', '.join(REQUIRED)}")
+    _check(isinstance(raw, dict), _("a mapping is a JSON object"))
+    _check(
+        layout in REQUIRED,
+        _("%(key)s: one of %(allowed)s") % {"key": "layout", "allowed": ", ".join(REQUIRED)},
+    )
     unknown = sorted(set(raw) - _KEYS)
-    _check(not unknown, f"unknown key {', '.join(unknown)}; known are {', '.join(sorted(_KEYS))}")
+    _check(
+        not unknown,
+        _("unknown key %(unknown)s; known are %(known)s")
+        % {"unknown": ", ".join(unknown), "known": ", ".join(sorted(_KEYS))},
+    )
     columns, constants = raw.get("columns", {}), raw.get("constants", {})
     _check_fields(layout, columns, constants)
     _check_formats(raw)
@@ -187,7 +210,10 @@ def parse_spec(slug: str, layout: str, on_change: str, raw: Any) -> Spec:
         ("customer_match", {"key", "number"}),
         ("snapshot_on", {"given", "import_day"}),
     ):
-        _check(raw.get(key) is None or raw[key] in allowed, f"{key}: one of {', '.join(sorted(allowed))}")
+        _check(
+            raw.get(key) is None or raw[key] in allowed,
+            _("%(key)s: one of %(allowed)s") % {"key": key, "allowed": ", ".join(sorted(allowed))},
+        )
     file, numbers = raw.get("file", {}), raw.get("numbers", {})
     return Spec(
         slug=slug,

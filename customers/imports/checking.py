@@ -199,6 +199,7 @@ class _Chunk:
         v, n = self.v, self.n
         v["kind"] = list(self.column("record")) if "record" in v else [DocumentKind.INVOICE.value] * n
         self.signs("open_amount" if self.spec.layout == "snapshot" else "amount")
+        self.paid()
         self.dates()
         for rule in self.spec.days_agree:
             self.days_agree(rule)
@@ -222,6 +223,15 @@ class _Chunk:
                 values[i], kinds[i] = -value, DocumentKind.CREDIT_NOTE.value
             else:
                 self.bad_field(i, name, "amount_not_positive")
+
+    def paid(self) -> None:
+        """What was paid has the sign of the document; nothing paid is an empty cell, not a zero."""
+        values = self.column("paid_amount")
+        for i, value in enumerate(values):
+            if value is not None and value < 0 and self.v["kind"][i] == DocumentKind.CREDIT_NOTE.value:
+                values[i] = -value
+            elif value is not None and value <= 0:
+                self.bad_field(i, "paid_amount", "amount_not_positive")
 
     def dates(self) -> None:
         v, days = self.v, self.c.days

@@ -58,6 +58,8 @@ def settled(mapping):
         ({"amount": "12.345"}, "amount", "too_many_decimals"),
         ({"amount": "0"}, "amount", "amount_not_positive"),
         ({"amount": "-5"}, "amount", "amount_not_positive"),
+        ({"paid": "-3"}, "paid", "amount_not_positive"),
+        ({"paid": "0"}, "paid", "amount_not_positive"),
         ({"amount": "9" * 20}, "amount", "number_too_large"),
         ({"issued": "10/01/2026"}, "issued", "bad_date"),
         ({"issued": "2026-02-30"}, "issued", "bad_date"),

@@ -48,9 +48,3 @@ def oldest_of_latest(rows: Iterable[tuple[int, date | None]]) -> dict[int, date 
         known = days.get(company_id)
         days[company_id] = known if day is None else day if known is None else min(known, day)
     return days
-
-
-def judged_on(company_id: int, as_of: date) -> date | None:
-    """The day on which lateness is judged at `as_of`: not beyond the complete ledger."""
-    day = complete_through(company_id)
-    return None if day is None else min(as_of, day)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import F, Q, Window
+from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from creditdesk.core.money import Money, round_minor
@@ -82,10 +82,3 @@ class RateTable:
         return [
             row for pair, row in sorted(self.rows.items()) if set(pair) <= wanted and currencies - {quote}
         ]
-
-
-def exists_between(base: str, quote: str) -> bool:
-    return (
-        base == quote
-        or ExchangeRate.objects.filter(Q(base=base, quote=quote) | Q(base=quote, quote=base)).exists()
-    )

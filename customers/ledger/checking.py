@@ -13,6 +13,7 @@ from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, 
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from creditdesk.core.dates import Days
 from customers.models import (
     Allocation,
     Customer,
@@ -114,8 +115,6 @@ def _currency_differs() -> QuerySet:
 
 
 def _days_late_differ() -> QuerySet:
-    from creditdesk.core.dates import Days
-
     return (
         _current(Allocation)
         .filter(kind=Allocation.Kind.CASH, reverses__isnull=True)

@@ -111,27 +111,7 @@ def post_document(
         batch=batch,
         corrects=corrects,
     )
-    rates = RateTable.at(issued_on) if currency != account.currency else None
-    rows = []
-    for position, terms in enumerate(instalments, start=1):
-        amount = Money.of(terms.amount, currency)
-        in_account = rates.convert(amount, account.currency) if rates else amount
-        rows.append(
-            Instalment(
-                **dates,
-                invoice=invoice,
-                number=position,
-                company_id=account.company_id,
-                account=account,
-                kind=kind,
-                due_on=terms.due_on,
-                currency=currency,
-                amount=amount,
-                account_amount=in_account.minor,
-                open_amount=amount,
-            )
-        )
-    Instalment.objects.bulk_create(rows)
+    Instalment.objects.bulk_create(_instalment_rows(invoice, account, instalments, dates))
     record_act(
         "ledger.correct_document" if corrects else "ledger.post_document",
         actor=actor,
@@ -141,6 +121,33 @@ def post_document(
     )
     ledger_changed.send(sender=Invoice, account_ids={account.pk})
     return invoice
+
+
+def _instalment_rows(
+    invoice: Invoice, account: CreditAccount, instalments: Sequence[InstalmentTerms], dates: dict[str, Any]
+) -> list[Instalment]:
+    """The document's instalments, each also in the account's currency at the issue day's rate."""
+    rates = RateTable.at(invoice.effective_on) if invoice.currency != account.currency else None
+    rows = []
+    for position, terms in enumerate(instalments, start=1):
+        amount = Money.of(terms.amount, invoice.currency)
+        in_account = rates.convert(amount, account.currency) if rates else amount
+        rows.append(
+            Instalment(
+                **dates,
+                invoice=invoice,
+                number=position,
+                company_id=account.company_id,
+                account=account,
+                kind=invoice.kind,
+                due_on=terms.due_on,
+                currency=invoice.currency,
+                amount=amount,
+                account_amount=in_account.minor,
+                open_amount=amount,
+            )
+        )
+    return rows
 
 
 def _check_instalments(issued_on: date, instalments: Sequence[InstalmentTerms]) -> None:

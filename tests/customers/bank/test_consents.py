@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-from datetime import timezone as tz
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -17,7 +16,7 @@ from tests.factories import ACTOR, make_account, make_company
 
 pytestmark = pytest.mark.django_db
 
-NOW = datetime(2026, 11, 20, 9, tzinfo=tz.utc)
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 TODAY = NOW.date()
 
 
@@ -43,7 +42,10 @@ def consent(customer, *, since=TODAY - timedelta(days=30), until=TODAY + timedel
 
 def account(consent, at=NOW):
     return BankAccount.objects.create(
-        consent=consent, customer=consent.customer, iban="IT60X0542811101000000123456", currency="EUR",
+        consent=consent,
+        customer=consent.customer,
+        iban="IT60X0542811101000000123456",
+        currency="EUR",
         recorded_at=at,
     )
 
@@ -73,7 +75,11 @@ def test_the_database_takes_lines_only_while_a_consent_is_in_force(customer):
 def test_an_account_needs_a_consent_of_its_own_customer(customer):
     given = consent(customer)
     other = make_account(make_company("other")).customer
-    refused(lambda: BankAccount.objects.create(consent=given, customer=other, iban="X", currency="EUR", recorded_at=NOW))
+    refused(
+        lambda: BankAccount.objects.create(
+            consent=given, customer=other, iban="X", currency="EUR", recorded_at=NOW
+        )
+    )
     refused(lambda: account(given, NOW + timedelta(days=61)))
     bank = account(given)
     refused(lambda: BankAccount.objects.filter(pk=bank.pk).update(consent=consent(other)))
@@ -118,11 +124,19 @@ def test_an_expired_consent_reads_nothing_and_logs_nothing(customer):
 
 def test_a_renewal_carries_the_accounts_on(customer):
     given = record_consent(
-        customer, purpose="credit assessment", effective_on=date(2026, 1, 1), expires_on=date(2099, 1, 1), actor=ACTOR
+        customer,
+        purpose="credit assessment",
+        effective_on=date(2026, 1, 1),
+        expires_on=date(2099, 1, 1),
+        actor=ACTOR,
     )
     bank = BankAccount.objects.create(consent=given, customer=customer, iban="X", currency="EUR")
     newer = record_consent(
-        customer, purpose="credit assessment", effective_on=date(2026, 6, 1), expires_on=date(2099, 6, 1), actor=ACTOR
+        customer,
+        purpose="credit assessment",
+        effective_on=date(2026, 6, 1),
+        expires_on=date(2099, 6, 1),
+        actor=ACTOR,
     )
     bank.refresh_from_db()
     assert bank.consent_id == newer.pk

@@ -124,6 +124,8 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "")
 SQLITE_FILE = Path(os.environ.get("SQLITE_FILE", BASE_DIR / "var" / "creditdesk.sqlite3"))
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+        DATABASES["default"]["ENGINE"] = "creditdesk.core.sqlite"
     # Web processes only: forked qcluster workers would share the pool's sockets and lose tasks.
     if env_bool("DB_POOL", False):
         DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 4, "timeout": 10}
@@ -131,7 +133,7 @@ else:
     SQLITE_FILE.parent.mkdir(parents=True, exist_ok=True)
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "creditdesk.core.sqlite",
             "NAME": str(SQLITE_FILE),
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",

@@ -96,3 +96,8 @@ def append_only(
         refuse_when(f"{table}_frozen", table, "BEFORE UPDATE", update_condition, message),
         refuse_when(f"{table}_kept", table, "BEFORE DELETE", delete_condition, message),
     ]
+
+
+def undone(guard: migrations.RunPython) -> migrations.RunPython:
+    """The operation that takes a guard of an earlier migration away (and puts it back when reversed)."""
+    return migrations.RunPython(guard.reverse_code, guard.code, elidable=False)

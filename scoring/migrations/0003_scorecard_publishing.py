@@ -7,210 +7,471 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-class Migration(migrations.Migration):
+def mark_shipped(apps, schema_editor):
+    """Until now the only card was the one that comes with the product: the guards forbid touching it as a rule."""
+    apps.get_model("scoring", "Scorecard").objects.exclude(status="draft").update(is_shipped=True)
 
+
+class Migration(migrations.Migration):
     dependencies = [
-        ('customers', '0002_guards'),
-        ('scoring', '0002_guards'),
+        ("customers", "0002_guards"),
+        ("scoring", "0002_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CardReport',
+            name="CardReport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('fit', 'fit'), ('backtest', 'backtest'), ('stability', 'stability'), ('tryout', 'try-out on the live book'), ('monitoring', 'monthly monitoring')], max_length=10, verbose_name='kind')),
-                ('as_of', models.DateField(verbose_name='as of')),
-                ('figures', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='figures')),
-                ('made_by', models.CharField(max_length=80, verbose_name='made by')),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made at')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("fit", "fit"),
+                            ("backtest", "backtest"),
+                            ("stability", "stability"),
+                            ("tryout", "try-out on the live book"),
+                            ("monitoring", "monthly monitoring"),
+                        ],
+                        max_length=10,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("as_of", models.DateField(verbose_name="as of")),
+                (
+                    "figures",
+                    models.JSONField(
+                        encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name="figures"
+                    ),
+                ),
+                ("made_by", models.CharField(max_length=80, verbose_name="made by")),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="made at")),
             ],
             options={
-                'verbose_name': 'scorecard report',
-                'verbose_name_plural': 'scorecard reports',
-                'ordering': ['-pk'],
+                "verbose_name": "scorecard report",
+                "verbose_name_plural": "scorecard reports",
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='PublishingGate',
+            name="PublishingGate",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('min_gini', models.DecimalField(decimal_places=3, default='0.300', help_text='From the newest backtest or fit.', max_digits=4, verbose_name='least Gini')),
-                ('max_psi', models.DecimalField(decimal_places=3, default='0.250', help_text="Population stability index of the card's scores, a year ago against now.", max_digits=4, verbose_name='largest PSI')),
-                ('max_age_days', models.PositiveSmallIntegerField(default=100, help_text='Older reports do not count.', verbose_name='evidence no older than (days)')),
-                ('set_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='set at')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "min_gini",
+                    models.DecimalField(
+                        decimal_places=3,
+                        default="0.300",
+                        help_text="From the newest backtest or fit.",
+                        max_digits=4,
+                        verbose_name="least Gini",
+                    ),
+                ),
+                (
+                    "max_psi",
+                    models.DecimalField(
+                        decimal_places=3,
+                        default="0.250",
+                        help_text="Population stability index of the card's scores, a year ago against now.",
+                        max_digits=4,
+                        verbose_name="largest PSI",
+                    ),
+                ),
+                (
+                    "max_age_days",
+                    models.PositiveSmallIntegerField(
+                        default=100,
+                        help_text="Older reports do not count.",
+                        verbose_name="evidence no older than (days)",
+                    ),
+                ),
+                (
+                    "set_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, editable=False, verbose_name="set at"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'publishing gate',
-                'verbose_name_plural': 'publishing gates',
-                'ordering': ['-pk'],
+                "verbose_name": "publishing gate",
+                "verbose_name_plural": "publishing gates",
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='ScorecardEditor',
+            name="ScorecardEditor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'editor of a scorecard',
-                'verbose_name_plural': 'editors of scorecards',
+                "verbose_name": "editor of a scorecard",
+                "verbose_name_plural": "editors of scorecards",
             },
         ),
         migrations.CreateModel(
-            name='ScoreOverride',
+            name="ScoreOverride",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('grade', models.CharField(choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], max_length=1, verbose_name='grade instead')),
-                ('computed_score', models.PositiveSmallIntegerField(verbose_name='computed score')),
-                ('computed_grade', models.CharField(choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], max_length=1, verbose_name='computed grade')),
-                ('reason_code', models.CharField(choices=[('new_information', 'information the score cannot know'), ('data_error', 'an input is wrong and being corrected'), ('guarantee', 'backed by a guarantee or the parent'), ('strategic', 'business decision'), ('bad_news', 'bad news not yet recorded anywhere')], max_length=20, verbose_name='reason')),
-                ('note', models.TextField(verbose_name='explanation')),
-                ('valid_from', models.DateField(verbose_name='valid from')),
-                ('valid_until', models.DateField(verbose_name='valid until')),
-                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made at')),
-                ('ended_on', models.DateField(blank=True, null=True, verbose_name='ended early on')),
-                ('end_reason', models.TextField(blank=True, verbose_name='ended because')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "grade",
+                    models.CharField(
+                        choices=[
+                            ("A", "A: pays as agreed"),
+                            ("B", "B: pays with small delays"),
+                            ("C", "C: pays late"),
+                            ("D", "D: pays very late or in doubt"),
+                            ("E", "E: likely not to pay"),
+                        ],
+                        max_length=1,
+                        verbose_name="grade instead",
+                    ),
+                ),
+                ("computed_score", models.PositiveSmallIntegerField(verbose_name="computed score")),
+                (
+                    "computed_grade",
+                    models.CharField(
+                        choices=[
+                            ("A", "A: pays as agreed"),
+                            ("B", "B: pays with small delays"),
+                            ("C", "C: pays late"),
+                            ("D", "D: pays very late or in doubt"),
+                            ("E", "E: likely not to pay"),
+                        ],
+                        max_length=1,
+                        verbose_name="computed grade",
+                    ),
+                ),
+                (
+                    "reason_code",
+                    models.CharField(
+                        choices=[
+                            ("new_information", "information the score cannot know"),
+                            ("data_error", "an input is wrong and being corrected"),
+                            ("guarantee", "backed by a guarantee or the parent"),
+                            ("strategic", "business decision"),
+                            ("bad_news", "bad news not yet recorded anywhere"),
+                        ],
+                        max_length=20,
+                        verbose_name="reason",
+                    ),
+                ),
+                ("note", models.TextField(verbose_name="explanation")),
+                ("valid_from", models.DateField(verbose_name="valid from")),
+                ("valid_until", models.DateField(verbose_name="valid until")),
+                ("made_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="made at")),
+                ("ended_on", models.DateField(blank=True, null=True, verbose_name="ended early on")),
+                ("end_reason", models.TextField(blank=True, verbose_name="ended because")),
             ],
             options={
-                'verbose_name': 'score override',
-                'verbose_name_plural': 'score overrides',
-                'ordering': ['-pk'],
-                'permissions': [('override_score', 'Can override a score with a reason')],
+                "verbose_name": "score override",
+                "verbose_name_plural": "score overrides",
+                "ordering": ["-pk"],
+                "permissions": [("override_score", "Can override a score with a reason")],
             },
         ),
         migrations.AlterModelOptions(
-            name='scorecard',
-            options={'ordering': ['-pk'], 'permissions': [('propose_scorecard', 'Can propose a scorecard for publishing'), ('publish_scorecard', 'Can publish or send back a proposed scorecard')], 'verbose_name': 'scorecard', 'verbose_name_plural': 'scorecards'},
+            name="scorecard",
+            options={
+                "ordering": ["-pk"],
+                "permissions": [
+                    ("propose_scorecard", "Can propose a scorecard for publishing"),
+                    ("publish_scorecard", "Can publish or send back a proposed scorecard"),
+                ],
+                "verbose_name": "scorecard",
+                "verbose_name_plural": "scorecards",
+            },
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='based_on',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scoring.scorecard', verbose_name='made from'),
+            model_name="scorecard",
+            name="based_on",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="scoring.scorecard",
+                verbose_name="made from",
+            ),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='created_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by'),
+            model_name="scorecard",
+            name="created_by",
+            field=models.ForeignKey(
+                blank=True,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="made by",
+            ),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='decided_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by'),
+            model_name="scorecard",
+            name="decided_by",
+            field=models.ForeignKey(
+                blank=True,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="published by",
+            ),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='decision_reason',
-            field=models.TextField(blank=True, editable=False, verbose_name='reason of the decision'),
+            model_name="scorecard",
+            name="decision_reason",
+            field=models.TextField(blank=True, editable=False, verbose_name="reason of the decision"),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='is_shipped',
-            field=models.BooleanField(default=False, editable=False, help_text='Put into use by the installation.', verbose_name='comes with the product'),
+            model_name="scorecard",
+            name="is_shipped",
+            field=models.BooleanField(
+                default=False,
+                editable=False,
+                help_text="Put into use by the installation.",
+                verbose_name="comes with the product",
+            ),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='override_reason',
-            field=models.TextField(blank=True, editable=False, verbose_name='published against the gates because'),
+            model_name="scorecard",
+            name="override_reason",
+            field=models.TextField(
+                blank=True, editable=False, verbose_name="published against the gates because"
+            ),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='proposal_reason',
-            field=models.TextField(blank=True, editable=False, verbose_name='reason of the proposal'),
+            model_name="scorecard",
+            name="proposal_reason",
+            field=models.TextField(blank=True, editable=False, verbose_name="reason of the proposal"),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='proposed_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at'),
+            model_name="scorecard",
+            name="proposed_at",
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name="proposed at"),
         ),
         migrations.AddField(
-            model_name='scorecard',
-            name='proposed_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by'),
+            model_name="scorecard",
+            name="proposed_by",
+            field=models.ForeignKey(
+                blank=True,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="proposed by",
+            ),
         ),
         migrations.AlterField(
-            model_name='scorecard',
-            name='status',
-            field=models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status'),
+            model_name="scorecard",
+            name="status",
+            field=models.CharField(
+                choices=[
+                    ("draft", "draft"),
+                    ("proposed", "waiting for a second person"),
+                    ("active", "active"),
+                    ("retired", "retired"),
+                ],
+                default="draft",
+                max_length=8,
+                verbose_name="status",
+            ),
+        ),
+        migrations.RunPython(mark_shipped, migrations.RunPython.noop),
+        migrations.AddConstraint(
+            model_name="scorecard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("decided_by__isnull", True),
+                    models.Q(
+                        ("proposed_by__isnull", False),
+                        models.Q(("decided_by", models.F("proposed_by")), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="scorecard_four_eyes",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scorecard',
-            constraint=models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('proposed_by__isnull', False), models.Q(('decided_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='scorecard_four_eyes'),
+            model_name="scorecard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status__in", ["draft", "proposed"]),
+                    ("is_shipped", True),
+                    models.Q(("decided_by__isnull", False), ("proposed_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="scorecard_published_by_two",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scorecard',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'proposed']), ('is_shipped', True), models.Q(('decided_by__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_published_by_two'),
-        ),
-        migrations.AddConstraint(
-            model_name='scorecard',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('proposed_at__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_proposal_named'),
-        ),
-        migrations.AddField(
-            model_name='cardreport',
-            name='card',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reports', to='scoring.scorecard', verbose_name='scorecard'),
+            model_name="scorecard",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "proposed"), _negated=True),
+                    models.Q(("proposed_at__isnull", False), ("proposed_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="scorecard_proposal_named",
+            ),
         ),
         migrations.AddField(
-            model_name='publishinggate',
-            name='set_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="cardreport",
+            name="card",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="reports",
+                to="scoring.scorecard",
+                verbose_name="scorecard",
+            ),
         ),
         migrations.AddField(
-            model_name='scorecardeditor',
-            name='card',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='editors', to='scoring.scorecard', verbose_name='scorecard'),
+            model_name="publishinggate",
+            name="set_by",
+            field=models.ForeignKey(
+                blank=True,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='scorecardeditor',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='editor'),
+            model_name="scorecardeditor",
+            name="card",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="editors",
+                to="scoring.scorecard",
+                verbose_name="scorecard",
+            ),
         ),
         migrations.AddField(
-            model_name='scoreoverride',
-            name='account',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='score_overrides', to='customers.creditaccount', verbose_name='account'),
+            model_name="scorecardeditor",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="editor",
+            ),
         ),
         migrations.AddField(
-            model_name='scoreoverride',
-            name='card',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorecard', verbose_name='scorecard'),
+            model_name="scoreoverride",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="score_overrides",
+                to="customers.creditaccount",
+                verbose_name="account",
+            ),
         ),
         migrations.AddField(
-            model_name='scoreoverride',
-            name='ended_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='ended by'),
+            model_name="scoreoverride",
+            name="card",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="scoring.scorecard",
+                verbose_name="scorecard",
+            ),
         ),
         migrations.AddField(
-            model_name='scoreoverride',
-            name='made_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by'),
+            model_name="scoreoverride",
+            name="ended_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="ended by",
+            ),
+        ),
+        migrations.AddField(
+            model_name="scoreoverride",
+            name="made_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="made by",
+            ),
         ),
         migrations.AddIndex(
-            model_name='cardreport',
-            index=models.Index(fields=['card', 'kind', '-id'], name='card_report_newest'),
+            model_name="cardreport",
+            index=models.Index(fields=["card", "kind", "-id"], name="card_report_newest"),
         ),
         migrations.AddConstraint(
-            model_name='publishinggate',
-            constraint=models.CheckConstraint(condition=models.Q(('max_age_days__gt', 0), ('max_psi__gt', 0), ('min_gini__gte', -1), ('min_gini__lte', 1)), name='publishing_gate_bounds'),
+            model_name="publishinggate",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("max_age_days__gt", 0), ("max_psi__gt", 0), ("min_gini__gte", -1), ("min_gini__lte", 1)
+                ),
+                name="publishing_gate_bounds",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scorecardeditor',
-            constraint=models.UniqueConstraint(fields=('card', 'user'), name='scorecard_editor_once'),
+            model_name="scorecardeditor",
+            constraint=models.UniqueConstraint(fields=("card", "user"), name="scorecard_editor_once"),
         ),
         migrations.AddIndex(
-            model_name='scoreoverride',
-            index=models.Index(fields=['account', 'valid_until'], name='override_of_account'),
+            model_name="scoreoverride",
+            index=models.Index(fields=["account", "valid_until"], name="override_of_account"),
         ),
         migrations.AddConstraint(
-            model_name='scoreoverride',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('note', ''), _negated=True), ('valid_until__gte', models.F('valid_from'))), name='override_reasoned'),
+            model_name="scoreoverride",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("note", ""), _negated=True), ("valid_until__gte", models.F("valid_from"))
+                ),
+                name="override_reasoned",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scoreoverride',
-            constraint=models.CheckConstraint(condition=models.Q(('grade', models.F('computed_grade')), _negated=True), name='override_differs'),
+            model_name="scoreoverride",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("grade", models.F("computed_grade")), _negated=True),
+                name="override_differs",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='scoreoverride',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_by__isnull', True), ('ended_on__isnull', True)), models.Q(('ended_by__isnull', False), ('ended_on__isnull', False), models.Q(('end_reason', ''), _negated=True)), _connector='OR'), name='override_end_named'),
+            model_name="scoreoverride",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("ended_by__isnull", True), ("ended_on__isnull", True)),
+                    models.Q(
+                        ("ended_by__isnull", False),
+                        ("ended_on__isnull", False),
+                        models.Q(("end_reason", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="override_end_named",
+            ),
         ),
     ]

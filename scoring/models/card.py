@@ -57,7 +57,10 @@ class Scorecard(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
     is_shipped = models.BooleanField(
-        _("comes with the product"), default=False, editable=False, help_text=_("Put into use by the installation.")
+        _("comes with the product"),
+        default=False,
+        editable=False,
+        help_text=_("Put into use by the installation."),
     )
     based_on = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("made from")
@@ -92,9 +95,7 @@ class Scorecard(models.Model):
         verbose_name=_("published by"),
     )
     decision_reason = models.TextField(_("reason of the decision"), blank=True, editable=False)
-    override_reason = models.TextField(
-        _("published against the gates because"), blank=True, editable=False
-    )
+    override_reason = models.TextField(_("published against the gates because"), blank=True, editable=False)
 
     class Meta:
         verbose_name = _("scorecard")

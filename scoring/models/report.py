@@ -48,7 +48,11 @@ class PublishingGate(models.Model):
     """The bar a card must pass to be published without a reasoned override. Append-only; the newest counts."""
 
     min_gini = models.DecimalField(
-        _("least Gini"), max_digits=4, decimal_places=3, default="0.300", help_text=_("From the newest backtest or fit.")
+        _("least Gini"),
+        max_digits=4,
+        decimal_places=3,
+        default="0.300",
+        help_text=_("From the newest backtest or fit."),
     )
     max_psi = models.DecimalField(
         _("largest PSI"),

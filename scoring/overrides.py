@@ -56,6 +56,20 @@ def overrides_at(account_ids: Collection[int], as_of: date) -> dict[int, ScoreOv
     return {row.account_id: row for row in rows.select_related("made_by")}
 
 
+def effective(row: AccountScore | None, override: ScoreOverride | None) -> tuple[str, str]:
+    """(grade, recommendation) to decide on: the override's where one holds, else the card's; "" without a score."""
+    if row is None:
+        return "", ""
+    if override is None or is_insolvent(row):
+        return row.grade, row.recommendation
+    return override.grade, RECOMMENDED[Grade(override.grade)]
+
+
+def is_insolvent(row: AccountScore) -> bool:
+    """The score says that proceedings are open: the PD is 1 in that case only."""
+    return row.pd == 1
+
+
 def expiring(as_of: date, within: timedelta = timedelta(days=14)) -> QuerySet[ScoreOverride]:
     """Overrides in force that end soon, for the controller's task list."""
     return ScoreOverride.objects.filter(in_force(as_of), valid_until__lte=as_of + within)
@@ -83,7 +97,7 @@ def override_score(
         raise OverrideError("no_score", _("The account has no score yet."))
     if grade == row.grade:
         raise OverrideError("same_grade", _("The card gives grade %s already.") % grade)
-    if row.recommendation == Recommendation.DECLINED and row.grade == Grade.E and row.pd == 1:
+    if is_insolvent(row):
         raise OverrideError("insolvent", _("Open insolvency proceedings cannot be overridden."))
     if not note.strip():
         raise OverrideError("no_reason", _("Explain what you know that the score does not."))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from creditdesk.core.facts import View
 from scoring.card import as_card
 from scoring.engine import compute
+from scoring.fitting.measures import psi
 from scoring.models import CardReport, Depth, Scorecard
 
 YEAR = timedelta(days=365)
-BANDS = tuple(range(10, 100, 10))
-"""Upper bounds (exclusive) of the score bands that PSI compares; the last band is 90 to 100."""
-EMPTY = 0.0001
-"""Share that stands for an empty band, as KPIS.md has it."""
 
 
 def store_report(
@@ -31,17 +27,16 @@ def newest(card: Scorecard, kind: str) -> CardReport | None:
     return card.reports.filter(kind=kind).first()
 
 
-def band_shares(scores: Iterable[int]) -> list[float]:
-    """Share of scores per band of ten points; empty when there are none."""
+def band_counts(scores: Iterable[int]) -> list[int]:
+    """How many scores lie in each band of ten points; the last band is 90 to 100."""
     counts = Counter(min(score // 10, 9) for score in scores)
-    total = sum(counts.values())
-    return [counts[band] / total for band in range(10)] if total else []
+    return [counts[band] for band in range(10)]
 
 
-def psi(expected: list[float], actual: list[float]) -> float:
-    """Population stability index: sum of (a - e) ln(a / e) over the bands; empty bands count as 0.0001."""
-    pairs = ((max(e, EMPTY), max(a, EMPTY)) for e, a in zip(expected, actual, strict=True))
-    return sum((a - e) * math.log(a / e) for e, a in pairs)
+def psi_of_scores(before: Sequence[int], after: Sequence[int]) -> float | None:
+    """Population stability index between two sets of scores; None where one is empty."""
+    found = psi(band_counts(before), band_counts(after))
+    return None if found is None else round(found.value, 4)
 
 
 def stability(card: Scorecard, as_of: date, before: date | None = None) -> dict[str, Any]:
@@ -56,16 +51,14 @@ def stability(card: Scorecard, as_of: date, before: date | None = None) -> dict[
         rows = compute(day, view=View(known_at=day), card=ready)
         return [row.score for row in rows if row.depth != Depth.NONE]
 
-    then, now = band_shares(first := scores(before)), band_shares(second := scores(as_of))
+    first, second = scores(before), scores(as_of)
     found: dict[str, Any] = {
         "from": before.isoformat(),
         "to": as_of.isoformat(),
         "accounts_then": len(first),
         "accounts_now": len(second),
-        "shares_then": [round(s, 4) for s in then],
-        "shares_now": [round(s, 4) for s in now],
-        "psi": None,
+        "bands_then": band_counts(first),
+        "bands_now": band_counts(second),
+        "psi": psi_of_scores(first, second),
     }
-    if then and now:
-        return found | {"psi": round(psi(then, now), 4)}
-    return found | {"refused": "no_scores"}
+    return found if found["psi"] is not None else found | {"refused": "no_scores"}

@@ -20,7 +20,7 @@ from scoring.engine import compute
 from scoring.limit_inputs import Book, recommendations
 from scoring.limit_policy import LimitRecommendation
 from scoring.models import AccountScore, Depth, Recommendation, Scorecard
-from scoring.reports import band_shares, psi
+from scoring.reports import psi_of_scores
 from scoring.statement import Scope
 
 CHUNK = 1000
@@ -60,7 +60,7 @@ def try_card(card: Scorecard, as_of: date) -> dict[str, Any]:
         "accounts": tally.accounts,
         "moved": tally.moved,
         "mean_change": round(tally.change / tally.accounts, 2) if tally.accounts else None,
-        "psi": round(psi(band_shares(tally.before), band_shares(tally.after)), 4) if tally.before else None,
+        "psi": psi_of_scores(tally.before, tally.after),
         "grades": [[a, b, n] for (a, b), n in sorted(tally.grades.items())],
         "recommendations": [[a, b, n] for (a, b), n in sorted(tally.recommendations.items())],
         "sharp_drops": tally.sharp_drops,

@@ -42,7 +42,7 @@ class _Guard(Operation):
         return "Guard of the database"
 
 
-def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> Operation:
+def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> _Guard:
     """A trigger `name` that refuses `event` ("BEFORE UPDATE", "BEFORE INSERT", ...) on `table` when `condition` holds.
 
     `condition` is SQL over NEW and OLD valid in both dialects (use NOT (a IS b) only through `differs`).
@@ -107,6 +107,25 @@ def append_only(
     ]
 
 
-def undone(guard: migrations.RunPython) -> migrations.RunPython:
-    """The operation that takes a guard of an earlier migration away (and puts it back when reversed)."""
-    return migrations.RunPython(guard.reverse_code, guard.code, elidable=False)
+class _Undone(Operation):
+    """A guard of an earlier migration taken away."""
+
+    def __init__(self, guard: _Guard) -> None:
+        self.guard = guard
+
+    def state_forwards(self, app_label, state):
+        pass
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        self.guard.database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        self.guard.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def describe(self):
+        return "Guard of the database removed"
+
+
+def undone(guard: _Guard) -> Operation:
+    """The operation that takes a guard of an earlier migration away, and puts it back when reversed."""
+    return _Undone(guard)

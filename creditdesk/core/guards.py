@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django.db.migrations.operations.base import Operation
 
 
-class _Guard(Operation):
+class Guard(Operation):
     """SQL for the vendor it meets; the models stay as they are.
 
     Not RunPython: that draws up every model of the project anew for each operation, and there are many guards.
@@ -61,7 +61,7 @@ def refuse_when(name: str, table: str, event: str, condition: str, message: str)
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW {body} EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
 def refuse_when_exists(name: str, table: str, event: str, query: str, message: str) -> Operation:
@@ -78,7 +78,7 @@ def refuse_when_exists(name: str, table: str, event: str, query: str, message: s
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
 def append_only(

@@ -16,12 +16,11 @@ from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
 from customers.models import DocumentKind
 from customers.rates import RateTable
-from kpis.control import Control, control_totals
+from kpis.control import Control, cash_and_control
 from kpis.dso import ratio
 from kpis.history import amounts_over_time
 from kpis.positions import positions
 from kpis.scope import EVERYTHING, Scope
-from kpis.unapplied import unapplied_cash
 
 NOT_DUE = "not_due"
 OVERDUE_BUCKETS = ("1-30", "31-60", "61-90", "90+")
@@ -182,10 +181,19 @@ def ageing_series(
     return found
 
 
-def complete(ageing: dict[str, Ageing], as_of: date, *, scope: Scope, view: View) -> dict[str, Ageing]:
-    """Add unapplied cash and the ledger's control totals to one date's ageing, by currency, sorted."""
-    cash = unapplied_cash(as_of, scope=scope, view=view)
-    controls = control_totals(as_of, scope=scope, view=view)
+def complete(
+    ageing: dict[str, Ageing],
+    as_of: date,
+    *,
+    scope: Scope,
+    view: View,
+    documents: dict[tuple[str, str], int] | None = None,
+) -> dict[str, Ageing]:
+    """Add unapplied cash and the ledger's control totals to one date's ageing, by currency, sorted.
+
+    documents: what was issued by then (`kpis.control.documents_by`), where the caller has it already.
+    """
+    cash, controls = cash_and_control(as_of, scope=scope, view=view, documents=documents)
     currencies = sorted({*ageing, *(c for c, minor in cash.items() if minor), *controls})
     result = {}
     for currency in currencies:

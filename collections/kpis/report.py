@@ -22,7 +22,7 @@ from kpis.disputed import closing_days, disputed_sales, mean_days, median_days
 from kpis.dso import PERIOD_DAYS, CountBack, ratio
 from kpis.payments import cash_delay
 from kpis.promises import JudgedPromises, promises_by_day, promises_total
-from kpis.sales import Sales, sales_by_day
+from kpis.sales import Sales, issued_by, sales_by_day
 from kpis.scope import EVERYTHING, Scope
 
 
@@ -159,8 +159,8 @@ def kpi_report(
     stamp = view.recorded_by or timezone.now()
     days = [as_of, as_of - timedelta(days=PERIOD_DAYS), *other_days]
     series = ageing_series(days, scope=scope, view=view)
-    by_currency = complete(series[0], as_of, scope=scope, view=view)
     sold = sales_by_day(max(days), scope=scope, view=view)
+    by_currency = complete(series[0], as_of, scope=scope, view=view, documents=issued_by(sold, as_of))
     promise_rows = promises_by_day(as_of, scope=scope, view=view)
     delays = cash_delay(as_of, PERIOD_DAYS, scope=scope, view=view)
     disputes = disputed_sales(as_of, PERIOD_DAYS, scope=scope, view=view)

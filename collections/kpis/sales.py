@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -64,6 +65,10 @@ class DaySales:
     minor: int
     documents: int
 
+    @property
+    def kind(self) -> str:
+        return DocumentKind.INVOICE if self.documents else DocumentKind.CREDIT_NOTE
+
 
 def sales_by_day(until: date, *, scope: Scope, view: View) -> list[DaySales]:
     """Issued by `until`, per day, currency and kind; credit notes negative. One query."""
@@ -80,3 +85,12 @@ def sales_by_day(until: date, *, scope: Scope, view: View) -> list[DaySales]:
         else DaySales(day, currency, -int(total), 0)
         for day, currency, kind, total, documents in rows
     ]
+
+
+def issued_by(rows: Iterable[DaySales], as_of: date) -> dict[tuple[str, str], int]:
+    """The documents of these rows issued by `as_of`: minor units per currency and kind, none of them negative."""
+    issued: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        if row.day <= as_of:
+            issued[row.currency, row.kind] += abs(row.minor)
+    return dict(issued)

@@ -16,7 +16,7 @@ from creditdesk.core.facts import View
 from creditdesk.core.money import Money
 from customers.models import Allocation, DocumentKind, Invoice
 from kpis.scope import Scope
-from kpis.unapplied import cash_of, cash_received, used_after, used_by
+from kpis.unapplied import cash_of, cash_received, used_after
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ def allocated_at(as_of: date, *, scope: Scope, view: View) -> dict[str, Allocate
         .values("instalment__kind", "kind", "currency")
         .annotate(
             to=Sum("amount", filter=issued),
-            used=Sum("amount", filter=paid & used_by(as_of)),
-            after=Sum("amount", filter=paid & used_after(as_of)),
+            spent=Sum("amount", filter=paid),
+            after=Sum("amount", filter=used_after(as_of) & paid),
         )
-        .values_list("instalment__kind", "kind", "currency", "to", "used", "after")
+        .values_list("instalment__kind", "kind", "currency", "to", "spent", "after")
     )
     sums: dict[str, list[int]] = defaultdict(lambda: [0] * 4)
-    for kind, is_credit, currency, to, used, after in rows:
+    for kind, is_credit, currency, to, spent, after in rows:
         part = sums[currency]
         if kind == DocumentKind.INVOICE:
             part[0] += int(to or 0)
@@ -76,7 +76,7 @@ def allocated_at(as_of: date, *, scope: Scope, view: View) -> dict[str, Allocate
             part[1] += int(to or 0)
         if is_credit == Allocation.Kind.CREDIT:
             part[1] += int(to or 0)
-        part[2] += int(used or 0)
+        part[2] += int(spent or 0) - int(after or 0)
         part[3] += int(after or 0)
     return {currency: Allocated(*part) for currency, part in sums.items()}
 

@@ -24,7 +24,7 @@ def used_by(as_of: date) -> Q:
 
 
 def used_after(as_of: date) -> Q:
-    """Condition on allocations: the rest of them."""
+    """Condition on allocations: all that `used_by` leaves out."""
     return Q(effective_on__gt=as_of) | Q(instalment__effective_on__gt=as_of)
 
 

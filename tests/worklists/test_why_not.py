@@ -98,13 +98,8 @@ def insolvent_owing_nothing(account, marta):
     return "legal_nothing_due"
 
 
-def without_a_rate(account, marta):
-    overdue(account, "900.00", currency="USD")
-    return "no_rate"
-
-
 CASES = (nothing, not_due, promised, disputed, blocked, small, contacted, on_list, snoozed,
-         on_no_collectors_list, insolvent, insolvent_owing_nothing, without_a_rate)  # fmt: skip
+         on_no_collectors_list, insolvent, insolvent_owing_nothing)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -151,3 +146,11 @@ def test_the_answer_is_a_page_of_its_own(client, company, marta, settings):
     client.force_login(marta)
     response = client.get(reverse("worklists:why_not", args=[account.pk]))
     assert say_why_not(account, AS_OF) in response.content.decode()
+
+
+def test_money_without_an_exchange_rate_is_named_with_the_pair(company, marta):
+    account = account_of(company, marta, currency="USD")
+    overdue(account, "900.00", currency="USD")
+    build_worklists(AS_OF)
+    assert why_not(account, AS_OF) == ("no_rate", {"pairs": "USD/EUR"})
+    assert "USD/EUR" in say_why_not(account, AS_OF)

@@ -42,7 +42,7 @@ class Guard(Operation):
         return "Guard of the database"
 
 
-def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> _Guard:
+def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> Guard:
     """A trigger `name` that refuses `event` ("BEFORE UPDATE", "BEFORE INSERT", ...) on `table` when `condition` holds.
 
     `condition` is SQL over NEW and OLD valid in both dialects (use NOT (a IS b) only through `differs`).
@@ -110,7 +110,7 @@ def append_only(
 class _Undone(Operation):
     """A guard of an earlier migration taken away."""
 
-    def __init__(self, guard: _Guard) -> None:
+    def __init__(self, guard: Guard) -> None:
         self.guard = guard
 
     def state_forwards(self, app_label, state):
@@ -126,6 +126,6 @@ class _Undone(Operation):
         return "Guard of the database removed"
 
 
-def undone(guard: _Guard) -> Operation:
+def undone(guard: Guard) -> Operation:
     """The operation that takes a guard of an earlier migration away, and puts it back when reversed."""
     return _Undone(guard)

@@ -30,6 +30,7 @@ PAGES = {
         "/desk/limits/propose/{fresh}/",
         "/desk/limits/holds/",
         "/desk/limits/holds/place/{fresh}/",
+        "/desk/reminders/in-doubt/",
     ),
     "controller, in the admin": (
         *(f"/admin/customers/{name}/" for name in ("importbatch", "customer", "instalment", "payment")),

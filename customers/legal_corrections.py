@@ -83,6 +83,12 @@ class TakeBack:
     def status_moves(self) -> bool:
         return self.status_now != self.status_after
 
+    @property
+    def status_stays(self) -> bool:
+        """Something else than this event holds the customer insolvent or closed."""
+        stopping = (Customer.Status.INSOLVENT, Customer.Status.CLOSED)
+        return bool(self.accounts) and not self.status_moves and self.status_now in stopping
+
 
 def plan_take_back(event: LegalEvent, *, by: User, on: date) -> TakeBack:
     """What `take_back_legal_event` would do; changes nothing."""
@@ -138,7 +144,9 @@ def _status_without(customer: Customer) -> str:
 def _undone(account: CreditAccount, on: date) -> Undone:
     found = Undone(account, now=limit_at(account, on).base)
     found.holds = list(
-        CreditHold.objects.filter(account=account, reason_code=REASON, released_on__isnull=True).order_by("pk")
+        CreditHold.objects.filter(account=account, reason_code=REASON, released_on__isnull=True).order_by(
+            "pk"
+        )
     )
     waiting = waiting_change(account)
     if waiting is not None and waiting.reason_code == REASON:
@@ -192,7 +200,11 @@ def take_back_legal_event(event: LegalEvent, *, by: User, reason: str, on: date)
             Change.of(
                 locked,
                 {"kind": locked.kind, "effective_on": locked.effective_on, "known_until": None},
-                {"kind": locked.kind, "effective_on": locked.effective_on, "known_until": closing["known_until"]},
+                {
+                    "kind": locked.kind,
+                    "effective_on": locked.effective_on,
+                    "known_until": closing["known_until"],
+                },
             )
         ],
     )

@@ -124,7 +124,9 @@ def _around(account: CreditAccount, as_of: date) -> list[Happening]:
 def events(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
     customer = account.customer_id
     return {
-        "may_take_back": request.user.has_perms(("customers.add_legalevent", "customers.propose_limitchange")),
+        "may_take_back": request.user.has_perms(
+            ("customers.add_legalevent", "customers.propose_limitchange")
+        ),
         "statements": FinancialStatement.objects.filter(
             customer=customer, superseded_at__isnull=True
         ).order_by("-effective_on")[:6],

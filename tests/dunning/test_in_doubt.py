@@ -28,9 +28,7 @@ def doubtful(account, user, *, minutes=60):
         customer=account.customer, defaults={"name": "Anna", "email": f"a{account.pk}@x.example"}
     )
     item = invoice(account, "120.00", TODAY - timedelta(days=60))
-    reminder = outbox.write(
-        account, [(item, item.open_amount)], 1, today=TODAY, actor=Actor.person(user)
-    )
+    reminder = outbox.write(account, [(item, item.open_amount)], 1, today=TODAY, actor=Actor.person(user))
     claimed = timezone.now() - timedelta(minutes=minutes)
     Reminder.objects.filter(pk=reminder.pk).update(state="sending", claimed_at=claimed)
     reminder.refresh_from_db()

@@ -1,6 +1,6 @@
 """A wrongly recorded legal event is taken back in one act; the limit it cut is only proposed."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -20,7 +20,15 @@ from customers.models import CreditHold, LegalEvent, LimitChange, StatusChange
 from tests.desk_world import client_of
 from tests.factories import ACTOR, make_account
 
-from .test_legal import HAPPENED, KNOWN, account, eur, insolvency, set_limit, trader  # noqa: F401
+from .test_legal import (  # noqa: F401 - account and trader are fixtures
+    HAPPENED,
+    KNOWN,
+    account,
+    eur,
+    insolvency,
+    set_limit,
+    trader,
+)
 
 pytestmark = pytest.mark.django_db
 LATER = KNOWN + timedelta(days=3)

@@ -20,15 +20,8 @@ from customers.models import CreditHold, LegalEvent, LimitChange, StatusChange
 from tests.desk_world import client_of
 from tests.factories import ACTOR, make_account
 
-from .test_legal import (  # noqa: F401 - account and trader are fixtures
-    HAPPENED,
-    KNOWN,
-    account,
-    eur,
-    insolvency,
-    set_limit,
-    trader,
-)
+from .conftest import eur, set_limit
+from .test_legal import HAPPENED, KNOWN, insolvency
 
 pytestmark = pytest.mark.django_db
 LATER = KNOWN + timedelta(days=3)

@@ -155,7 +155,7 @@ class Carrying:
             across = Allocation.objects.filter(payment__in=part, superseded_at__isnull=True)
             ids.update(across.values_list("pk", flat=True))
         while ids:
-            waiting = set()
+            waiting: set[int] = set()
             for part in _chunks(sorted(ids)):
                 waiting.update(
                     Allocation.objects.filter(pk__in=part, reverses__in=ids).values_list("pk", flat=True)

@@ -179,5 +179,5 @@ TABS = (
     Tab("timeline", gettext_lazy("Contacts & timeline"), timeline, "customers.view_contact"),
     Tab("events", gettext_lazy("Accounts & events"), events, "customers.view_legalevent"),
     Tab("history", gettext_lazy("Score history"), history, "scoring.view_scorehistory"),
-    Tab("audit", gettext_lazy("Audit"), audit, "core.view_auditentry"),
+    Tab("audit", gettext_lazy("Audit"), audit, "core.view_customer_trail"),
 )

@@ -20,7 +20,7 @@ from .evidence import (
     LegalEvent,
     OpenOrder,
 )
-from .imports import ImportBatch, ImportMapping, RefusedRow
+from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
 
@@ -51,6 +51,8 @@ __all__ = [
     "GroupMembership",
     "ImportBatch",
     "ImportMapping",
+    "ImportUpload",
+    "ImportUploadPart",
     "Instalment",
     "Invoice",
     "LegalEvent",

@@ -43,9 +43,10 @@ def _months_of_outflow(balance: str, days: int) -> str:
 
 def _money(amount: str, condition: str) -> str:
     """Minor units of the customer's bank data as units of the credit account's currency, at the newest rate."""
-    own = f"ratio({amount}, {minor_units('a.currency')})"
+    unit = minor_units("a.currency")
+    own = f"ratio({amount}, CAST({unit} AS numeric))"
     rate = "(SELECT r.to_eur FROM bk_rate r WHERE r.currency = a.currency)"
-    other = f"ratio(({amount}) * bk.to_eur, {rate} * {minor_units('a.currency')})"
+    other = f"ratio(({amount}) * bk.to_eur, CAST({rate} * {unit} AS numeric))"
     return _if(condition, f"CASE WHEN bk.unit = a.currency THEN {own} ELSE {other} END")
 
 
@@ -73,7 +74,7 @@ _RUNWAY_BURN = "((bk.out_90 - bk.in_90) * 30.0 / least(bk.days, 90))"
 
 BANK: tuple[Signal, ...] = (
     _signal(
-        "days",
+        "history_days",
         _("days of bank data"),
         Unit.DAYS,
         _("days from the first line of the feed to its end, both counted"),

@@ -83,7 +83,7 @@ def values(account: CreditAccount, as_of: date, view: View = CURRENT) -> dict[st
     ]
     if age > 60 or any(amount is None for _ago, amount, _t in lines):
         return None
-    found: dict[str, object] = {"days": days, "data_age": age}
+    found: dict[str, object] = {"history_days": days, "data_age": age}
     found |= _balances(lines, days, through, convert)
     found |= _flows(lines, days)
     found |= _weeks(lines, days)

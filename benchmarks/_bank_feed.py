@@ -40,7 +40,9 @@ def write_feed(folder: Path, accounts: int, seed: int = 5) -> tuple[Path, Path, 
                 number += 1
                 money = (f"{abs(cents) // 100}.{abs(cents) % 100:02}", f"{balance / 100:.2f}")
                 when = (START + timedelta(days=day)).strftime("%y%m%d")
-                lines.writerow([number, n, when, kind, operation, *money, symbol, "XX" if source else "", source])
+                lines.writerow(
+                    [number, n, when, kind, operation, *money, symbol, "XX" if source else "", source]
+                )
             bad = rng.random() < truth[str(n)]
             given.writerow([n, n, granted.strftime("%y%m%d"), 1000, 12, 100, "D" if bad else "C"])
     return flows, loans, truth
@@ -56,7 +58,15 @@ def _year(rng: Random, strength: float, days: int):
         if day % 30 == 3:
             amount = int(income * max(0.05, rng.gauss(1, spread)))
             balance += amount
-            yield day, "credit", "collection from another bank", amount, balance, "", 41000 + rng.randint(0, 1)
+            yield (
+                day,
+                "credit",
+                "collection from another bank",
+                amount,
+                balance,
+                "",
+                41000 + rng.randint(0, 1),
+            )
         if day % 30 == 6:
             amount = int(income * 0.35)
             balance -= amount
@@ -72,7 +82,15 @@ def _year(rng: Random, strength: float, days: int):
             if balance < 0:
                 fee = max(100, -balance // 100)
                 balance -= fee
-                yield day, "withdrawal", "withdrawal in cash", -fee, balance, "sanction interest if negative balance", 0
+                yield (
+                    day,
+                    "withdrawal",
+                    "withdrawal in cash",
+                    -fee,
+                    balance,
+                    "sanction interest if negative balance",
+                    0,
+                )
                 if balance < -2 * income:
                     # The bank stops it there: a payment from elsewhere evens the account out.
                     amount = -balance

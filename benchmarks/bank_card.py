@@ -25,8 +25,12 @@ BASELINE = "bank_balance_low"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--flows", type=Path, default=SHARED / "transactions.csv.gz", help="bank lines (pkdd-bank)")
-    parser.add_argument("--loans", type=Path, default=SHARED / "loans.csv", help="account_id, granted, outcome")
+    parser.add_argument(
+        "--flows", type=Path, default=SHARED / "transactions.csv.gz", help="bank lines (pkdd-bank)"
+    )
+    parser.add_argument(
+        "--loans", type=Path, default=SHARED / "loans.csv", help="account_id, granted, outcome"
+    )
     parser.add_argument("--repeats", type=int, default=20, help="bank_card: repeats of the cross-validation")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--generated", type=int, default=600, help="bank_card: accounts of the made-up bank")
@@ -112,8 +116,9 @@ def cross_validate(
                 {n: v[train] for n, v in usable.items()}, bad[train], directions, seed=1000 * repeat + fold
             )
             # Folds have different base rates: only the order within a fold is the card's.
-            inside, outside = card.risk({n: v[train] for n, v in usable.items()}), card.risk(
-                {n: v[test] for n, v in usable.items()}
+            inside, outside = (
+                card.risk({n: v[train] for n, v in usable.items()}),
+                card.risk({n: v[test] for n, v in usable.items()}),
             )
             risk[test] = np.searchsorted(np.sort(inside), outside, side="left") / inside.size
             risk[test] += np.searchsorted(np.sort(inside), outside, side="right") / inside.size
@@ -165,9 +170,13 @@ def judge(rows: list[dict[str, Any]], values: dict[str, np.ndarray], options: An
         reach = f"{interval.low:.3f} to {interval.high:.3f}" if interval else "no interval"
         say(f"  AUC {name:34} {measure(None):6.3f}   95 %: {reach}")
     spread = [one.auc() for one in card]
-    say(f"  the card's repeats: {min(spread):.3f} to {max(spread):.3f} (repeats {options.repeats}, folds {options.folds})")
+    say(
+        f"  the card's repeats: {min(spread):.3f} to {max(spread):.3f} (repeats {options.repeats}, folds {options.folds})"
+    )
     fits = options.repeats * options.folds
-    kept = ", ".join(f"{name.removeprefix('bank_')} {count / fits:.0%}" for name, count in chosen.most_common(8))
+    kept = ", ".join(
+        f"{name.removeprefix('bank_')} {count / fits:.0%}" for name, count in chosen.most_common(8)
+    )
     say(f"  chosen inside the folds: {kept}")
 
 
@@ -194,5 +203,7 @@ def run(options: Any, fresh: Any, say: Any) -> None:
 
     outcome = np.array([float(row["outcome"] in BAD) for row in rows])
     best = auc(outcome, np.array([truth[row["account_id"]] for row in rows]))
-    say(f"  made-up bank: {lines:,} lines, {len(rows)} loans, {outcome.sum():.0f} bad; best possible AUC {best:.3f}")
+    say(
+        f"  made-up bank: {lines:,} lines, {len(rows)} loans, {outcome.sum():.0f} bad; best possible AUC {best:.3f}"
+    )
     judge(rows, values, options, say)

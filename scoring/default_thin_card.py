@@ -34,7 +34,11 @@ BINS: dict[str, tuple[tuple[int, str], list[Row]]] = {
     "bank_low_balance_90": (
         (0, SHORT),
         [
-            (0, -8, _("The accounts went below zero within 90 days: nothing is left when something comes up.")),
+            (
+                0,
+                -8,
+                _("The accounts went below zero within 90 days: nothing is left when something comes up."),
+            ),
             (0.1, -4, _("At its lowest the balance covered less than three days of outflow.")),
             (0.35, 0, _("At its lowest the balance covered three to ten days of outflow.")),
             (1, 3, _("At its lowest the balance covered ten days to a month of outflow.")),
@@ -113,7 +117,11 @@ BINS: dict[str, tuple[tuple[int, str], list[Row]]] = {
     "bank_sudden_change": (
         (0, SHORT),
         [
-            (-6, -4, _("The net flow of the last four weeks has broken down against the account's own history.")),
+            (
+                -6,
+                -4,
+                _("The net flow of the last four weeks has broken down against the account's own history."),
+            ),
             (-3, -2, _("The net flow of the last four weeks is unusually low for this account.")),
             (None, 0, _("The net flow of the last four weeks is in line with the account's own history.")),
         ],

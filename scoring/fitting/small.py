@@ -80,7 +80,8 @@ def out_of_bag(
             found = auc(outcome[left], -binning.woe(some[left]))
             seen[name].append(0.5 if found is None else found)
     return {
-        name: (float(np.mean(some)), float(np.std(some))) if some else (0.5, 0.0) for name, some in seen.items()
+        name: (float(np.mean(some)), float(np.std(some))) if some else (0.5, 0.0)
+        for name, some in seen.items()
     }
 
 
@@ -100,7 +101,9 @@ def fit_small(
     outcome = floats(bad)
     events = float(outcome.sum())
     if min(events, outcome.size - events) < MIN_EVENTS:
-        raise FitError(f"{events:g} events among {outcome.size} rows: at least {MIN_EVENTS} of each are needed")
+        raise FitError(
+            f"{events:g} events among {outcome.size} rows: at least {MIN_EVENTS} of each are needed"
+        )
     found = out_of_bag(values, outcome, directions, draws=draws, seed=seed)
     # One standard error above chance, over the redraws.
     able = sorted(

@@ -45,7 +45,7 @@ from customers.models import (
 MAX_BYTES = 500_000_000
 SHOWN = 200
 LABELS = {
-    "rows": gettext_lazy("bookings read"),
+    "rows": gettext_lazy("rows read"),
     "statements": gettext_lazy("statements"),
     "accounts": gettext_lazy("bank accounts"),
     "customers": gettext_lazy("customers"),

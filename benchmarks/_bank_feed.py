@@ -78,21 +78,20 @@ def _year(rng: Random, strength: float, days: int):
             balance -= amount
             operation = "withdrawal in cash" if rng.random() < 0.6 else "remittance to another bank"
             yield day, "withdrawal", operation, -amount, balance, "", 0
-        if day % 30 == 29:
-            if balance < 0:
-                fee = max(100, -balance // 100)
-                balance -= fee
-                yield (
-                    day,
-                    "withdrawal",
-                    "withdrawal in cash",
-                    -fee,
-                    balance,
-                    "sanction interest if negative balance",
-                    0,
-                )
-                if balance < -2 * income:
-                    # The bank stops it there: a payment from elsewhere evens the account out.
-                    amount = -balance
-                    balance = 0
-                    yield day, "credit", "credit in cash", amount, balance, "", 0
+        if day % 30 == 29 and balance < 0:
+            fee = max(100, -balance // 100)
+            balance -= fee
+            yield (
+                day,
+                "withdrawal",
+                "withdrawal in cash",
+                -fee,
+                balance,
+                "sanction interest if negative balance",
+                0,
+            )
+            if balance < -2 * income:
+                # The bank stops it there: a payment from elsewhere evens the account out.
+                amount = -balance
+                balance = 0
+                yield day, "credit", "credit in cash", amount, balance, "", 0

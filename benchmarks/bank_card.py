@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _day(text: str) -> date:
-    return datetime.strptime(text.strip(), "%y%m%d").date()  # noqa: DTZ007 - a date has no time zone
+    return datetime.strptime(text.strip(), "%y%m%d").date()
 
 
 def load(flows: Path, loans: Path) -> tuple[list[dict[str, Any]], dict[str, np.ndarray], int]:

@@ -14,9 +14,10 @@ from __future__ import annotations
 from creditdesk.core.money import unusual_exponents
 
 WEEKS = 30
-RECENT_WEEKS = 4
 HISTORY_WEEKS = 26
-"""A sudden change holds the last 4 weeks against the up to 26 weeks before them."""
+SMOOTHED = 4
+"""A sudden change holds the net flow of the last 4 weeks against that of the 4 weeks ending in each week before them:
+over four weeks wages and rent weigh the same whenever one looks, in a single week they would not."""
 
 
 def _in_cents(column: str) -> str:
@@ -219,12 +220,21 @@ def _median_twice(value: str) -> str:
     )
 
 
+# Net flow of the four weeks that end with week n; the last one (n = 0) and those before it without overlap.
+LEVEL = f"""
+SELECT w.customer_id, w.n, w.net FROM (
+  SELECT w.customer_id, w.n, COUNT(*) OVER span AS weeks, CAST(SUM(w.net) OVER span AS bigint) AS net
+  FROM bk_week w
+  WINDOW span AS (PARTITION BY w.customer_id ORDER BY w.n ROWS BETWEEN CURRENT ROW AND {SMOOTHED - 1} FOLLOWING)
+) w WHERE w.weeks = {SMOOTHED} AND (w.n = 0 OR w.n >= {SMOOTHED})
+"""
+
 MEDIAN = f"""
 SELECT m.customer_id, MAX(m.number) AS number, CAST({_median_twice("m.net")} AS bigint) AS twice
 FROM (
   SELECT w.customer_id, w.net, ROW_NUMBER() OVER (PARTITION BY w.customer_id ORDER BY w.net, w.n) AS place,
     COUNT(*) OVER (PARTITION BY w.customer_id) AS number
-  FROM bk_week w WHERE w.n >= {RECENT_WEEKS}
+  FROM bk_level w WHERE w.n > 0
 ) m GROUP BY m.customer_id
 """
 
@@ -236,14 +246,9 @@ FROM (
     COUNT(*) OVER (PARTITION BY d.customer_id) AS number
   FROM (
     SELECT w.customer_id, w.n, ABS(2 * w.net - md.twice) AS off
-    FROM bk_week w JOIN bk_median md ON md.customer_id = w.customer_id WHERE w.n >= {RECENT_WEEKS}
+    FROM bk_level w JOIN bk_median md ON md.customer_id = w.customer_id WHERE w.n > 0
   ) d
 ) m GROUP BY m.customer_id
-"""
-
-RECENT = f"""
-SELECT w.customer_id, CAST(SUM(w.net) AS bigint) AS net
-FROM bk_week w WHERE w.n < {RECENT_WEEKS} GROUP BY w.customer_id
 """
 
 STALE_DAYS = 60
@@ -271,7 +276,7 @@ LEFT JOIN bk_source so ON so.customer_id = p.customer_id
 LEFT JOIN bk_swing sw ON sw.customer_id = p.customer_id
 LEFT JOIN bk_median md ON md.customer_id = p.customer_id
 LEFT JOIN bk_spread sp ON sp.customer_id = p.customer_id
-LEFT JOIN bk_recent rc ON rc.customer_id = p.customer_id
+LEFT JOIN bk_level rc ON rc.customer_id = p.customer_id AND rc.n = 0
 WHERE p.age <= {STALE_DAYS}
 """
 
@@ -290,8 +295,8 @@ CTES = (
     ("bk_number", NUMBER),
     ("bk_week", WEEK),
     ("bk_swing", SWING),
+    ("bk_level", LEVEL),
     ("bk_median", MEDIAN),
     ("bk_spread", SPREAD),
-    ("bk_recent", RECENT),
     ("bk", BANK),
 )

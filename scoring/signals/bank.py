@@ -25,7 +25,7 @@ _FRESH = _("ends with the last statement taken in; data older than 60 days count
 _NO_DATA = _("no consent in force, no bank data, or data that ended more than 60 days ago")
 _SHORT = _("no consent in force, or too few days of bank data for the window")
 _NO_BALANCE = _("no consent in force, too few days of bank data, or a feed without balances")
-_NO_HISTORY = _("no consent in force, or less than 17 weeks of bank data to hold the last 4 weeks against")
+_NO_HISTORY = _("no consent in force, or less than 20 weeks of bank data to hold the last 4 weeks against")
 
 
 def _if(condition: str, then: str) -> str:
@@ -304,13 +304,13 @@ BANK: tuple[Signal, ...] = (
         _("sudden change of the weekly net flow"),
         Unit.SCORE,
         _(
-            "average weekly net flow of the last 4 weeks less the median of up to 26 weeks before, divided by 1.4826 "
-            "times their median absolute deviation; between -20 and 20"
+            "net flow of the last 4 weeks less the median of the net flow of 4 weeks ending in each of up to 23 weeks "
+            "before them, divided by 1.4826 times their median absolute deviation; between -20 and 20"
         ),
         BETTER,
         _if(
             f"bk.history >= {MIN_HISTORY} AND bk.spread > 0",
-            f"greatest(-20, least(20, ratio(bk.recent - 2 * bk.median_twice, bk.spread * {STANDARD})))",
+            f"greatest(-20, least(20, ratio(4 * bk.recent - 2 * bk.median_twice, bk.spread * {STANDARD})))",
         ),
         missing=_NO_HISTORY,
     ),

@@ -211,13 +211,13 @@ def _weeks(lines, days) -> dict[str, object]:
         "inflow_weeks_share": Fraction(sum(x > 0 for x in i26), len(i26)) if enough else None,
         "sudden_change": None,
     }
-    history = [Fraction(x) for x in net[4:]]
+    level = [Fraction(sum(net[n : n + 4])) for n in range(len(net) - 3)]
+    history = level[4:]
     if len(history) >= 13:
         middle = median(history)
         mad = median(abs(x - middle) for x in history)
         if mad:
-            z = (Fraction(sum(net[:4]), 4) - middle) / (Fraction("1.4826") * mad)
-            found["sudden_change"] = _clip(z, -20, 20)
+            found["sudden_change"] = _clip((level[0] - middle) / (Fraction("1.4826") * mad), -20, 20)
     return found
 
 

@@ -49,3 +49,25 @@ def test_decimals_are_kept_or_dropped(language, expected):
         assert fixed(Decimal("1234.5"), 2) == expected
         assert number(0.5) == fixed(0.5, 1)
         assert fixed(Decimal("1234.5"), 2, "en") == "1,234.50"
+
+
+@pytest.mark.parametrize("language", ["en", "it", "es", "fr", "de"])
+@pytest.mark.parametrize("places", [0, 1, 2, 3])
+def test_amounts_read_as_babel_writes_them(language, places):
+    from babel.numbers import format_decimal
+
+    pattern = "#,##0" + ("." + "0" * places if places else "")
+    for value in (
+        0,
+        7,
+        -1,
+        1234,
+        -9876543,
+        12.5,
+        2.675,
+        1e-7,
+        Decimal("0.125"),
+        Decimal("-1234567.895"),
+        999.995,
+    ):
+        assert fixed(value, places, language) == format_decimal(value, format=pattern, locale=language)

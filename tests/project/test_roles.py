@@ -34,6 +34,7 @@ STAFF = frozenset(set(roles.ALL) - {roles.INTEGRATION})
 ANYBODY = frozenset(roles.ALL)
 MEASURING = frozenset({roles.CONTROLLER, roles.APPROVER, roles.MANAGER, roles.AUDITOR})
 PROPOSING = frozenset({roles.CONTROLLER, roles.APPROVER})
+REMINDING = frozenset({roles.CONTROLLER, roles.COLLECTOR})
 # Addresses anybody may ask, logged in or not: probes, the login itself, the language switch.
 PUBLIC = {"healthz", "readyz", "set_language", "?favicon.ico"}
 
@@ -59,13 +60,15 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:holds": STAFF,
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
+    "dunning:in_doubt": REMINDING,
+    "dunning:decide": REMINDING,
     **{f"worklists:{page}": STAFF for page in ("today", "customer", "why_not")},
     **{f"worklists:{page}": frozenset({roles.COLLECTOR}) for page in ("undo", "skip", "act")},
 }
 # Tried with a body or state of their own in the tests of their app; here only their audience is declared.
 TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
-    *("worklists:customer", "desk:dismiss_first_steps"),
+    *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
 }
 
 

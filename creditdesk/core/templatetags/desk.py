@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from creditdesk.core import charts, wording
+from creditdesk.core import acts, charts, wording
 from creditdesk.core.money import Money, exponent, format_money
 
 register = template.Library()
@@ -82,6 +82,7 @@ def moment(value: datetime | None) -> str:
 
 percent = register.filter("percent", wording.percent)
 register.filter("percent_of_100", wording.percent_of_100)
+act_label = register.filter("act_label", acts.act_label)
 
 
 @register.filter

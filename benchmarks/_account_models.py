@@ -7,6 +7,11 @@ aside the same way.
 
 from __future__ import annotations
 
+import os
+
+# Threads of gradient boosting that wait for each other on a shared machine cost far more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext as _
 
-from scoring.card import Card, active_card, as_card
-from scoring.fitting.account_card import PointBin, PointCard, Row
+from scoring.card import active_card, as_card
+from scoring.evidence import pd_of_scores, scores_of
+from scoring.fitting.account_card import PointCard
 from scoring.fitting.account_figures import counts_of, figures_of, gini_gain
 from scoring.fitting.account_fit import NotEnoughEvents, Options
 from scoring.fitting.drafting import learn
@@ -97,10 +98,7 @@ def _measured(
     scored = {
         CURRENT_CARD: (train.score, test.score, test.pd),
         CHALLENGER: _scored(challenger, train, test),
-        **{
-            f"{row.code} {row.version}": _scored(point_card(as_card(row, list(row.bins.all()))), train, test)
-            for row in cards
-        },
+        **{f"{row.code} {row.version}": _stored(row, train, test) for row in cards},
     }
     models = {}
     for name, (before, after, pd) in scored.items():
@@ -125,6 +123,12 @@ def _scored(card: PointCard, train: Observations, test: Observations) -> tuple[A
     return card.score(train), score, card.pd(score)
 
 
+def _stored(row: Scorecard, train: Observations, test: Observations) -> tuple[Any, Any, Floats]:
+    card = as_card(row, list(row.bins.all()))
+    score = scores_of(card, test)
+    return scores_of(card, train), score, pd_of_scores(card, score)
+
+
 def _alone(signal: str, train: Observations, test: Observations) -> Floats:
     """The probability one signal gives by itself: logistic regression on it and on its being missing."""
 
@@ -134,22 +138,3 @@ def _alone(signal: str, train: Observations, test: Observations) -> Floats:
 
     weights = np.full(train.rows, train.customers / train.rows)
     return fit_logistic(design(train), train.bad, l2=0.1, weights=weights).probability(design(test))
-
-
-def point_card(card: Card) -> PointCard:
-    """A stored card in the form that scores arrays."""
-    rows = tuple(
-        Row(
-            name,
-            tuple(PointBin(_number(b.lower), _number(b.upper), b.points, 0, 0) for b in card.bins[name]),
-            PointBin(None, None, card.missing[name], 0, 0),
-        )
-        for name in card.bins
-    )
-    return PointCard(
-        card.base_points, rows, card.points_to_double, card.anchor_score, float(card.odds_at_anchor), 0.0
-    )
-
-
-def _number(bound: Any) -> float | None:
-    return None if bound is None else float(bound)

@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "creditdesk.core.middleware.DatabaseRefusals",
 ]
 
 ROOT_URLCONF = "creditdesk.urls"

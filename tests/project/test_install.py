@@ -54,9 +54,7 @@ def test_models_and_migrations_agree():
 def installed(tmp_path_factory):
     """The wheel, built from the tree as it stands and unpacked into a folder of its own."""
     folder = tmp_path_factory.mktemp("wheel")
-    code = (
-        "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"  # what pip calls
-    )
+    code = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"  # what pip calls
     subprocess.run([sys.executable, "-c", code, str(folder)], cwd=ROOT, check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     site = folder / "site"

@@ -87,6 +87,8 @@ ROLES = {
                 "customers.add_credithold",
                 "scoring.add_limitpolicy",
                 "scoring.add_limitpolicygrade",
+                "scoring.propose_scorecard",
+                "scoring.override_score",
                 "dunning.add_remindertemplate",
                 "dunning.change_remindertemplate",
                 "dunning.resolve_reminder",
@@ -102,6 +104,8 @@ ROLES = {
                 "customers.decide_limitchange",
                 "customers.add_credithold",
                 "customers.change_credithold",
+                "scoring.publish_scorecard",
+                "scoring.override_score",
                 "kpis.view_kpis",
             ),
         ),
@@ -114,7 +118,13 @@ ROLES = {
         Role(
             names.MANAGER,
             reads=DESK,
-            grants=("customers.add_collectorassignment", "kpis.view_kpis"),
+            grants=(
+                "customers.add_collectorassignment",
+                "scoring.propose_scorecard",
+                "scoring.publish_scorecard",
+                "scoring.add_publishinggate",
+                "kpis.view_kpis",
+            ),
         ),
         Role(
             names.AUDITOR,

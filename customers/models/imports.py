@@ -13,6 +13,10 @@ class ImportMapping(models.Model):
         TRANSACTIONS = "transactions", _("transactions: one row per document or payment")
         SETTLED = "settled", _("settled invoices: one row per invoice with its payment")
         SNAPSHOT = "snapshot", _("open items: a full snapshot")
+        BANK = "bank", _("bank lines of customers")
+        ACCOUNTS = "accounts", _("annual accounts of customers")
+        LEGAL = "legal", _("legal events of customers")
+        SUPPLIER = "supplier", _("days customers take to pay their suppliers")
 
     class OnChange(models.TextChoices):
         SUPERSEDE = "supersede", _("a changed row corrects the earlier one")

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0003_account_joined_into"),
+        ("customers", "0005_account_joined_into"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0002_guards"),
+        ("customers", "0004_bank_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

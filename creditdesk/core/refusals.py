@@ -17,6 +17,21 @@ APPEND_ONLY = "is append-only"
 _KEPT = _("What was recorded stays as it was: record a correction instead of changing or deleting it.")
 
 REFUSALS: dict[str, Promise] = {
+    "customers_bankaccount: an account keeps its customer": _(
+        "A bank account keeps its customer, number and currency."
+    ),
+    "customers_bankaccount: an account stays under an unrevoked consent": _(
+        "A bank account stays under a consent of its own customer that was not revoked."
+    ),
+    "customers_bankaccount: no consent of the customer is in force": _(
+        "No consent of the customer is in force: record one first."
+    ),
+    "customers_banktransaction: bank data is deleted by revoking": _(
+        "Bank data is deleted by revoking its consent, never otherwise."
+    ),
+    "customers_banktransaction: no consent of the customer is in force": _(
+        "No consent of the customer is in force: record one before its bank lines."
+    ),
     "customers_credithold: a released hold is never edited": _(
         "A released hold is never changed: place a new one."
     ),
@@ -40,6 +55,9 @@ REFUSALS: dict[str, Promise] = {
     ),
     "customers_limitchange: what is proposed and by whom stays": _(
         "What is proposed, and by whom, stays: amend it, which proposes a new one."
+    ),
+    "scoring_scorecard: a draft is proposed first": _(
+        "A draft of a scorecard is proposed first, and published by a second person."
     ),
     "scoring_scorecard: a card that was active is never edited": _(
         "A scorecard that was active is never changed: make a new version."

@@ -94,6 +94,7 @@ ROLES = {
                 "dunning.add_remindertemplate",
                 "dunning.change_remindertemplate",
                 "dunning.resolve_reminder",
+                "core.view_customer_trail",
                 "kpis.view_kpis",
             ),
         ),

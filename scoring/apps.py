@@ -57,5 +57,12 @@ class ScoringConfig(AppConfig):
             "bulk",
             due_kwarg="due",
         )
+        schedules.register(
+            "Monthly monitoring of scores",
+            "scoring.tasks.monitor_month",
+            "0 6 2 * *",
+            "bulk",
+            due_kwarg="due",
+        )
         post_migrate.connect(_install_policy, sender=self, dispatch_uid="scoring.default_policy")
         post_migrate.connect(_install_card, sender=self, dispatch_uid="scoring.default_card")

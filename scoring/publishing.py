@@ -65,7 +65,9 @@ def gates(card: Scorecard, as_of: date) -> list[Gate]:
     recent = [
         r for r in card.reports.all() if r.as_of <= as_of and (as_of - r.as_of).days <= bar.max_age_days
     ]
-    discrimination = next((r for r in recent if r.kind in (Kind.BACKTEST, Kind.FIT)), None)
+    tested = [r for r in recent if r.kind in (Kind.BACKTEST, Kind.FIT)]
+    # A backtest that had nothing to test on does not push the fit's own cross-validation aside.
+    discrimination = next((r for r in tested if r.figures.get("gini") is not None), next(iter(tested), None))
     stability = next((r for r in recent if r.kind == Kind.STABILITY), None)
     return [
         _gate("gini", _("Gini"), discrimination, bar.min_gini, at_least=True),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django.db.migrations.operations.base import Operation
 
 
-class _Guard(Operation):
+class Guard(Operation):
     """SQL for the vendor it meets; the models stay as they are.
 
     Not RunPython: that draws up every model of the project anew for each operation, and there are many guards.
@@ -42,7 +42,7 @@ class _Guard(Operation):
         return "Guard of the database"
 
 
-def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> _Guard:
+def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> Guard:
     """A trigger `name` that refuses `event` ("BEFORE UPDATE", "BEFORE INSERT", ...) on `table` when `condition` holds.
 
     `condition` is SQL over NEW and OLD valid in both dialects (use NOT (a IS b) only through `differs`).
@@ -61,7 +61,7 @@ def refuse_when(name: str, table: str, event: str, condition: str, message: str)
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW {body} EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
 def refuse_when_exists(name: str, table: str, event: str, query: str, message: str) -> Operation:
@@ -78,7 +78,7 @@ def refuse_when_exists(name: str, table: str, event: str, query: str, message: s
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
 def append_only(
@@ -110,7 +110,7 @@ def append_only(
 class _Undone(Operation):
     """A guard of an earlier migration taken away."""
 
-    def __init__(self, guard: _Guard) -> None:
+    def __init__(self, guard: Guard) -> None:
         self.guard = guard
 
     def state_forwards(self, app_label, state):
@@ -126,6 +126,6 @@ class _Undone(Operation):
         return "Guard of the database removed"
 
 
-def undone(guard: _Guard) -> Operation:
+def undone(guard: Guard) -> Operation:
     """The operation that takes a guard of an earlier migration away, and puts it back when reversed."""
     return _Undone(guard)

@@ -182,6 +182,9 @@ def events(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
         FinancialStatement.objects.filter(**known).order_by("-effective_on", "-pk")[:STATEMENTS_SHOWN]
     )
     return {
+        "may_take_back": request.user.has_perms(
+            ("customers.add_legalevent", "customers.propose_limitchange")
+        ),
         "statements": statements,
         "side": _side_by_side(statements),
         "supplier_days": SupplierPaymentDays.objects.filter(**known).order_by("-effective_on")[:8],
@@ -233,5 +236,5 @@ TABS = (
     Tab("bank", gettext_lazy("Bank flows"), bank, "customers.view_banktransaction"),
     Tab("events", gettext_lazy("Accounts & events"), events, "customers.view_legalevent"),
     Tab("history", gettext_lazy("Score history"), history, "scoring.view_scorehistory"),
-    Tab("audit", gettext_lazy("Audit"), audit, "core.view_auditentry"),
+    Tab("audit", gettext_lazy("Audit"), audit, "core.view_customer_trail"),
 )

@@ -23,9 +23,8 @@ from customers.bank.mapping import LAYOUT, find_bank_mapping, shipped_bank_mappi
 from customers.evidence.imports import run_evidence_import
 from customers.evidence.mapping import FIELDS, find_evidence_mapping, shipped_evidence_mappings
 from customers.imports.problems import ImportRefused, cure, reason
+from customers.imports.uploads import KEPT_FOR, UploadGone, drop, keep, opened
 from customers.models import Customer, ImportMapping
-
-from .imports import KEPT_SECONDS, keep, uploads
 
 SALT = "customers.evidence.preview"
 COUNTS = {
@@ -88,7 +87,7 @@ def evidence_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         given = form.cleaned_data
         terms = {
-            "kept": keep(given["file"]),
+            "kept": keep(given["file"].name, given["file"].chunks(), user=request.user),
             "name": Path(given["file"].name).name[:200],
             "mapping": given["mapping"],
             "customer": given["customer"].pk if given["customer"] else None,
@@ -117,7 +116,6 @@ def evidence_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _run(request: HttpRequest, terms: dict[str, Any], *, commit: bool) -> BankReport:
-    path, slug = uploads() / terms["kept"], terms["mapping"]
     options = Options(
         today=business_date(),
         commit=commit,
@@ -125,6 +123,11 @@ def _run(request: HttpRequest, terms: dict[str, Any], *, commit: bool) -> BankRe
         user=request.user,
         file_name=terms["name"],
     )
+    with opened(terms["kept"], user=request.user) as path:
+        return _import(path, terms["mapping"], options)
+
+
+def _import(path: Path, slug: str, options: Options) -> BankReport:
     if not slug:
         return run_bank_import(path, guess_mapping(path), options)
     try:
@@ -137,17 +140,17 @@ def _run(request: HttpRequest, terms: dict[str, Any], *, commit: bool) -> BankRe
 def _confirm(request: HttpRequest) -> HttpResponse:
     again = redirect("admin:customers_importbatch_evidence")
     try:
-        terms = signing.loads(request.POST["confirm"], salt=SALT, max_age=KEPT_SECONDS)
+        terms = signing.loads(request.POST["confirm"], salt=SALT, max_age=KEPT_FOR)
         if terms["user"] != request.user.pk:
             raise PermissionDenied
         report = _run(request, terms, commit=True)
-    except signing.BadSignature:
+    except (signing.BadSignature, UploadGone):
         messages.error(request, _("The preview has expired. Upload the file again."))
         return again
     except ImportRefused as refusal:
         messages.error(request, str(refusal))
         return again
-    (uploads() / terms["kept"]).unlink(missing_ok=True)
+    drop(terms["kept"])
     if report.changes_nothing:
         messages.info(request, _("There is nothing new in this file."))
     else:

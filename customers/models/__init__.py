@@ -12,7 +12,7 @@ from .customer import (
     StatusChange,
 )
 from .evidence import Cover, Delivery, FinancialStatement, LegalEvent, OpenOrder, SupplierPaymentDays
-from .imports import ImportBatch, ImportMapping, RefusedRow
+from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
 
@@ -44,6 +44,8 @@ __all__ = [
     "GroupMembership",
     "ImportBatch",
     "ImportMapping",
+    "ImportUpload",
+    "ImportUploadPart",
     "Instalment",
     "Invoice",
     "LegalEvent",

@@ -60,6 +60,8 @@ MASTER_DATA = (
     *_customers("add change", "customer", "customerkey", "contact", "creditaccount", "portfolio"),
     *_customers("add", "statuschange", "groupmembership", "paymentterms", "collectorassignment"),
     *_customers("add", "legalevent", "cover", "openorder", "delivery", "financialstatement"),
+    *_customers("add", "supplierpaymentdays"),
+    *_customers("add change", "bankconsent"),
 )
 IMPORTING = (
     *_customers("add change", "importmapping", "source"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from django.db import migrations
 
 
-class _Guard(migrations.RunPython):
+class Guard(migrations.RunPython):
     """RunPython that only executes SQL for the vendor it meets, and leaves no state behind."""
 
     def __init__(self, sqlite: Sequence[str], postgres: Sequence[str], undo: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ class _Guard(migrations.RunPython):
             for statement in undo:
                 if vendor == "sqlite" and statement.startswith("DROP TRIGGER"):
                     statement = statement.split(" ON ")[0]
-                if vendor == "sqlite" and statement.startswith("DROP FUNCTION"):
+                if vendor == "sqlite" and not statement.startswith("DROP TRIGGER"):
                     continue
                 schema_editor.execute(statement, params=None)
 
@@ -52,7 +52,7 @@ def refuse_when(name: str, table: str, event: str, condition: str, message: str)
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW {body} EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
 def refuse_when_exists(name: str, table: str, event: str, query: str, message: str) -> migrations.RunPython:
@@ -69,7 +69,7 @@ def refuse_when_exists(name: str, table: str, event: str, query: str, message: s
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
 def append_only(

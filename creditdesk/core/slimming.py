@@ -55,7 +55,8 @@ _KEPT = """
       MESSAGE = '{table}: {column} names a row that is not in {parent}';
   END IF;"""
 _COPIED = """
-  IF EXISTS (SELECT 1 FROM added n JOIN {parent} p ON p.id = n.{column} WHERE {differ}) THEN
+  IF EXISTS (SELECT 1 FROM added n LEFT JOIN {parent} p ON p.id = n.{column}
+      WHERE n.{column} IS NOT NULL AND (p.id IS NULL OR {differ})) THEN
     RAISE EXCEPTION USING ERRCODE = 'check_violation', MESSAGE = '{text}';
   END IF;"""
 
@@ -92,10 +93,15 @@ def references_by_statement(
     held, kept, copied, follows = held or {}, kept or {}, copied or {}, follows or {}
     name = f"{table}_references"
     checks = [_HELD.format(table=table, column=column, parent=parent) for column, parent in held.items()]
-    checks += [_KEPT.format(table=table, column=column, parent=parent) for column, parent in kept.items()]
+    together = {column for column, _parent in copied}
+    checks += [
+        _KEPT.format(table=table, column=column, parent=parent)
+        for column, parent in kept.items()
+        if column not in together
+    ]
     sqlite, undo = [], [f"DROP TRIGGER IF EXISTS {name} ON {table}", f"DROP FUNCTION {name}()"]
     for (column, parent), columns in copied.items():
-        text = f"{table}: {', '.join(columns)} must repeat those of its row in {parent}"
+        text = f"{table}: {column} must name a row of {parent} with the same {', '.join(columns)}"
         differ = " OR ".join(f"n.{c} <> p.{c}" for c in columns)
         checks.append(_COPIED.format(column=column, parent=parent, differ=differ, text=text))
         differ = " OR ".join(f"NEW.{c} <> p.{c}" for c in columns)

@@ -261,6 +261,8 @@ def next_ids(table: str, order: str) -> str:
 
 def load(table: str, values: Iterable[Sequence[Any]]) -> None:
     """Put rows into a staging table: COPY on PostgreSQL, executemany on SQLite."""
+    if isinstance(values, list) and not values:
+        return
     columns = list(TABLES[table])
     with connection.cursor() as cursor:
         if is_postgres():

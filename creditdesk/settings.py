@@ -225,6 +225,10 @@ LOGGING = {
     },
 }
 
+# Above which amount an undisputed debt 90 days past due is a default, per currency: "EUR:500,USD:550". Empty: about
+# EUR 100 (scoring/fitting/materiality.py). Currencies not named are converted from the first, at the day's rate.
+DEFAULT_MATERIALITY = dict(part.split(":", 1) for part in env_list("DEFAULT_MATERIALITY", ""))
+
 # Heavy work has a queue of its own: it never delays what somebody waits for.
 ALT_CLUSTERS = {"bulk": {"timeout": 1800, "retry": 2100, "max_attempts": 3}}
 # What `run_workers` adds to a cluster's environment.

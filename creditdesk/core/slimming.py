@@ -80,7 +80,7 @@ def references_by_statement(
     kept: Mapping[str, str] | None = None,
     copied: Mapping[tuple[str, str], Sequence[str]] | None = None,
     follows: Mapping[str, str] | None = None,
-) -> migrations.RunPython:
+) -> Guard:
     """Check `table`'s references once per INSERT statement instead of once per row and foreign key (PostgreSQL).
 
     The columns must be frozen by a guard, so that only INSERT sets them. Their foreign keys are dropped.
@@ -129,7 +129,7 @@ def references_by_statement(
     return Guard(sqlite, postgres, undo)
 
 
-def parent_stays(parent: str, children: Sequence[tuple[str, str]]) -> migrations.RunPython:
+def parent_stays(parent: str, children: Sequence[tuple[str, str]]) -> Guard:
     """Refuse to delete a row of `parent` (or change its id) that is named by a (table, column) of `children`.
 
     The other half of `held`. SQLite has its foreign keys for it. PostgreSQL locks the row before the trigger

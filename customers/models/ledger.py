@@ -1,7 +1,7 @@
 """The ledger: documents, instalments, cash and what was allocated where.
 
 Indexes are few on purpose, and on PostgreSQL the references of the four big tables are checked once per statement
-(migration 0004): docs/decisions/cheap-rows.md. A foreign key with db_index=False is covered by another index.
+(migration 0008): docs/decisions/cheap-rows.md. A foreign key with db_index=False is covered by another index.
 
 Every rule works on instalments. `open_amount`, `settled_on` and `settled_by` are stored counters: kept under
 lock by customers.ledger, bounded by CHECKs, proved by `manage.py check_ledger`. A past date is read from them

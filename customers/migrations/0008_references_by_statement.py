@@ -11,7 +11,7 @@ PAYMENT, ALLOCATION = "customers_payment", "customers_allocation"
 class Migration(migrations.Migration):
     """The four tables that hold nearly every row: references checked per statement, copies proved equal."""
 
-    dependencies = [("customers", "0003_fewer_indexes")]
+    dependencies = [("customers", "0007_fewer_indexes")]
 
     operations = [
         references_by_statement(

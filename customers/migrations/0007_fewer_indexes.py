@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     """Indexes that another one covers go, those of mostly empty columns become partial: rows cost less to store."""
 
     dependencies = [
-        ("customers", "0002_guards"),
+        ("customers", "0006_import_uploads"),
     ]
 
     operations = [

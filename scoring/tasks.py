@@ -16,6 +16,7 @@ from creditdesk.core.models import Job
 from customers.models import CreditAccount
 from scoring.engine import Outcome, rescore
 from scoring.models import DirtyAccount
+from scoring.peers import store_peer_figures
 from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
@@ -64,6 +65,11 @@ def _by_business_date(accounts: Iterable[int]) -> dict[date, list[int]]:
     for pk, zone in zones:
         dates[business_date(zone)].append(pk)
     return dates
+
+
+def store_peers(due: str | None = None) -> int:
+    """Store the week's peer figures; returns the rows added. Run again for the same day, it adds nothing."""
+    return store_peer_figures(business_date_due(due))
 
 
 def plan_nightly(due: str | None = None) -> int:

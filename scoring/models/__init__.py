@@ -1,4 +1,5 @@
 from .card import Scorecard, ScorecardBin
+from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
@@ -9,6 +10,7 @@ __all__ = [
     "Grade",
     "LimitPolicy",
     "LimitPolicyGrade",
+    "PeerFigure",
     "Recommendation",
     "ScoreHistory",
     "Scorecard",

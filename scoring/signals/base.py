@@ -20,6 +20,7 @@ class Unit:
     COUNT = "count"
     MONTHS = "months"
     FLAG = "flag"
+    NUMBER = "number"
 
 
 class Family:
@@ -55,6 +56,8 @@ class Signal:
 
     formula: the definition in plain words. freshness: how its age is known, or for how long it is valid.
     needs_depth: an average, missing while the history is thin; the rest are facts and always count.
+    carries_points: False where a worse fact could make the value look better (a trend, a rate among the late):
+    it informs people and fitted estimates, and no card may give it points.
     Ratios and averages are stored rounded to 6 decimals, counts and days as integers.
     """
 
@@ -69,11 +72,8 @@ class Signal:
     higher_is: int
     expression: str
     needs_depth: bool = False
+    carries_points: bool = True
 
     @property
     def is_ratio(self) -> bool:
-        return "ratio(" in self.expression
-
-    @property
-    def points_column(self) -> str:
-        return f"{self.name}_points"
+        return any(f"{macro}(" in self.expression for macro in ("ratio", "round6", "root"))

@@ -35,18 +35,27 @@ def first_layout() -> migrations.SeparateDatabaseAndState:
 
 
 def triggers_aside() -> migrations.RunPython:
-    """SQLite changes a table by writing it anew, which loses its triggers: those of the cards are put aside."""
+    """The triggers of the card tables are put aside while their columns change.
+
+    SQLite changes a table by writing it anew, which loses its triggers and stumbles over those that name it;
+    PostgreSQL changes no type of a column a trigger reads.
+    """
 
     def forwards(apps: Any, schema_editor: Any) -> None:
         connection = schema_editor.connection
-        if connection.vendor != "sqlite":
-            return
         with connection.cursor() as cursor:
-            cursor.execute("SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'trigger'")
-            found = [(name, sql) for name, sql, table in cursor.fetchall() if _speaks_of(sql, table)]
-        for name, _sql in found:
-            schema_editor.execute(f"DROP TRIGGER {name}")
-        _aside[connection.alias] = [sql for _name, sql in found]
+            if connection.vendor == "sqlite":
+                cursor.execute("SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'trigger'")
+                found = [(f"DROP TRIGGER {n}", sql) for n, sql, table in cursor.fetchall() if _speaks_of(sql, table)]
+            else:
+                cursor.execute(
+                    "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger "
+                    "WHERE NOT tgisinternal AND tgrelid = 'scoring_scorecard'::regclass"
+                )
+                found = [(f"DROP TRIGGER {n} ON scoring_scorecard", sql) for n, sql in cursor.fetchall()]
+        for drop, _sql in found:
+            schema_editor.execute(drop)
+        _aside[connection.alias] = [sql for _drop, sql in found]
 
     return migrations.RunPython(forwards, migrations.RunPython.noop, elidable=False)
 

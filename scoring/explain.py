@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from creditdesk.core.wording import day
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
-from scoring.sentences import day, figure, sentence
+from scoring.sentences import figure, sentence
 from scoring.signals import SIGNALS, Signal
 from scoring.stored import card_of, points_of, values_of
 

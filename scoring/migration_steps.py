@@ -46,7 +46,11 @@ def triggers_aside() -> migrations.RunPython:
         with connection.cursor() as cursor:
             if connection.vendor == "sqlite":
                 cursor.execute("SELECT name, sql, tbl_name FROM sqlite_master WHERE type = 'trigger'")
-                found = [(f"DROP TRIGGER {n}", sql) for n, sql, table in cursor.fetchall() if _speaks_of(sql, table)]
+                found = [
+                    (f"DROP TRIGGER {n}", sql)
+                    for n, sql, table in cursor.fetchall()
+                    if _speaks_of(sql, table)
+                ]
             else:
                 cursor.execute(
                     "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger "
@@ -189,7 +193,9 @@ class SignalColumns(migrations.operations.base.Operation):
         postgres = schema_editor.connection.vendor == "postgresql"
         types = {"float": "double precision" if postgres else "real", "integer": "integer"}
         for model in sorted({*self.added, *self.removed}):
-            changes = [f"ADD COLUMN {name} {types[kind]} NULL" for name, kind, _l in self.added.get(model, [])]
+            changes = [
+                f"ADD COLUMN {name} {types[kind]} NULL" for name, kind, _l in self.added.get(model, [])
+            ]
             changes += [f"DROP COLUMN {name}" for name in self.removed.get(model, [])]
             for change in [", ".join(changes)] if postgres else changes:
                 schema_editor.execute(f"ALTER TABLE {app_label}_{model} {change}")

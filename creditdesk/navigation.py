@@ -1,6 +1,6 @@
 """The menu: what each person may open, with live counts.
 
-Built per request from permissions (cached by Django on the user) and four counts, cached some seconds per user.
+Built per request from permissions (cached by Django on the user) and five counts, cached some seconds per user.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
+from dunning import outbox
 from worklists.models import WorklistRow
 
 BADGE_SECONDS = 15
@@ -47,6 +48,8 @@ def _count(user: User) -> dict[str, int]:
             collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
         )
         found["worklist"] = rows.count()
+    if user.has_perm("dunning.resolve_reminder"):
+        found["in_doubt"] = outbox.in_doubt().filter(scope).count()
     if user.has_perm("customers.view_refusedrow"):
         refused = RefusedRow.objects.filter(batch__status=ImportBatch.Status.COMMITTED)
         if not user.is_superuser:
@@ -151,6 +154,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         item(_("Disputes"), "gavel", "admin:customers_dispute_changelist", "customers.view_dispute"),
         item(_("Reminders"), "mail", "admin:dunning_reminder_changelist", "dunning.view_reminder"),
+        item(
+            _("Reminders in doubt"),
+            "unknown_document",
+            "dunning:in_doubt",
+            "dunning.resolve_reminder",
+            badge="in_doubt",
+            variant="danger",
+        ),
         item(_("Write-offs"), "money_off", "admin:customers_writeoff_changelist", "customers.view_writeoff"),
     )
     menu.group(

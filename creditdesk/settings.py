@@ -124,6 +124,8 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "")
 SQLITE_FILE = Path(os.environ.get("SQLITE_FILE", BASE_DIR / "var" / "creditdesk.sqlite3"))
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+        DATABASES["default"]["ENGINE"] = "creditdesk.core.sqlite"
     # Web processes only: forked qcluster workers would share the pool's sockets and lose tasks.
     if env_bool("DB_POOL", False):
         DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 4, "timeout": 10}
@@ -131,7 +133,7 @@ else:
     SQLITE_FILE.parent.mkdir(parents=True, exist_ok=True)
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "creditdesk.core.sqlite",
             "NAME": str(SQLITE_FILE),
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -222,6 +224,10 @@ LOGGING = {
         "django-q": {"handlers": [], "propagate": True},
     },
 }
+
+# Above which amount an undisputed debt 90 days past due is a default, per currency: "EUR:500,USD:550". Empty: about
+# EUR 100 (scoring/fitting/materiality.py). Currencies not named are converted from the first, at the day's rate.
+DEFAULT_MATERIALITY = dict(part.split(":", 1) for part in env_list("DEFAULT_MATERIALITY", ""))
 
 # Heavy work has a queue of its own: it never delays what somebody waits for.
 ALT_CLUSTERS = {"bulk": {"timeout": 1800, "retry": 2100, "max_attempts": 3}}

@@ -25,6 +25,7 @@ urlpatterns = [
     path("desk/", include("creditdesk.desk.urls")),
     path("desk/kpis/", include("kpis.urls")),
     path("desk/limits/", include("scoring.limit_urls")),
+    path("desk/reminders/", include("dunning.urls")),
     path("desk/worklist/", include("worklists.urls")),
     path("desk/profile/", profile, name="profile"),
     path("desk/language/", set_language, name="set_language"),

@@ -252,7 +252,7 @@ def ensure_default_card() -> Scorecard:
     card = Scorecard.objects.filter(code=CODE, version=VERSION).first()
     if card is None:
         card = Scorecard.objects.create(
-            code=CODE, version=VERSION, name="Expert scorecard", base_points=BASE_POINTS
+            code=CODE, version=VERSION, name="Expert scorecard", base_points=BASE_POINTS, is_shipped=True
         )
         ScorecardBin.objects.bulk_create(build_bins(card))
     if card.status == Scorecard.Status.DRAFT and not Scorecard.objects.filter(status="active").exists():

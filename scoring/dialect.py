@@ -1,9 +1,9 @@
 """Where SQLite and PostgreSQL differ, for the one scoring statement.
 
 The SQL of families and signals is written once with a few macros: `days(a, b)` (a minus b in days),
-`ratio(a, b)`, `round6(a)` and `root(a)` (rounded to 6 decimals: the last digits of a float quotient differ between databases and would
-move accounts across bins), `least(a, b)`, `greatest(a, b)`, `fenced(query)` (columns computed once), `isin(column, parameter)` for
-a list of ids.
+`plus_days(day, count)` (a number written out), `ratio(a, b)`, `round6(a)` and `root(a)` (rounded to 6 decimals: the
+last digits of a float quotient differ between databases and would move accounts across bins), `least(a, b)`,
+`greatest(a, b)`, `fenced(query)` (columns computed once), `isin(column, parameter)` for a list of ids.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ class PostgreSQL(Dialect):
     def macros(self) -> dict[str, Callable[..., str]]:
         return {
             "days": lambda a, b: f"(({a}) - ({b}))",
+            "plus_days": lambda day, count: f"(({day}) + ({count}))",
             "ratio": lambda a, b: f"CAST(round(CAST({a} AS numeric) / ({b}), 6) AS double precision)",
             "round6": lambda a: f"CAST(round(CAST({a} AS numeric), 6) AS double precision)",
             "root": lambda a: f"CAST(round(CAST(SQRT({a}) AS numeric), 6) AS double precision)",
@@ -161,6 +162,7 @@ class SQLite(Dialect):
     def macros(self) -> dict[str, Callable[..., str]]:
         return {
             "days": lambda a, b: f"CAST(julianday({a}) - julianday({b}) AS INTEGER)",
+            "plus_days": lambda day, count: f"date({day}, '+{count} days')",
             "ratio": lambda a, b: f"round(CAST({a} AS REAL) / ({b}), 6)",
             "round6": lambda a: f"round({a}, 6)",
             "root": lambda a: f"round(SQRT({a}), 6)",

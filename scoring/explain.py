@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, percent
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.sentences import figure, sentence
@@ -80,7 +80,7 @@ class Explanation:
     @property
     def pd_label(self) -> str:
         """The probability as it may be shown: never without saying that it is not calibrated."""
-        return _("%s %% (uncalibrated)") % f"{self.pd * 100:.1f}"
+        return _("%s (uncalibrated)") % percent(self.pd)
 
     @property
     def notes(self) -> tuple[str, ...]:

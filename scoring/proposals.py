@@ -78,7 +78,9 @@ def _propose_chunk(found: dict[int, LimitRecommendation], as_of: date) -> Outcom
             outcome.left_to_people += 1
         else:
             wanted.append(pk)
-    accounts = list(CreditAccount.objects.filter(pk__in=wanted).select_related("customer").order_by("pk"))
+    # An account joined into another (customers/merging.py) gets no limits of its own any more.
+    rows = CreditAccount.objects.filter(pk__in=wanted, joined_into__isnull=True)
+    accounts = list(rows.select_related("customer").order_by("pk"))
     evidence = gather_evidence(accounts, as_of) if accounts else {}
     for account in accounts:
         if _propose(account, found[account.pk], evidence[account.pk], as_of):

@@ -17,7 +17,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
     from django.db import connections
 
     settings = connections["default"].settings_dict
-    if settings["ENGINE"].endswith("sqlite3"):
+    if connections["default"].vendor == "sqlite":
         shared_memory = Path("/dev/shm")
         folder = shared_memory if os.access(shared_memory, os.W_OK) else Path(tempfile.gettempdir())
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")

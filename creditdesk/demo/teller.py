@@ -77,9 +77,9 @@ class Teller:
         first = "prospect" if status == "prospect" else "active"
         book["StatusChange"].add(iso(since), iso(since), pk, first, "opened")
         if status_on is not None:
-            book["StatusChange"].add(
-                iso(status_on), iso(status_known or status_on), pk, status, "legal_event"
-            )
+            # The reason that customers/legal.py gives, so that taking the event back finds what it caused.
+            why = "insolvency" if status == "insolvent" else "legal_event"
+            book["StatusChange"].add(iso(status_on), iso(status_known or status_on), pk, status, why)
         book["PaymentTerms"].add(iso(since), iso(since), pk, terms, end_of_month)
         if parent is not None:
             on = iso(parent_since or since)

@@ -124,6 +124,9 @@ def _around(account: CreditAccount, as_of: date) -> list[Happening]:
 def events(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
     customer = account.customer_id
     return {
+        "may_take_back": request.user.has_perms(
+            ("customers.add_legalevent", "customers.propose_limitchange")
+        ),
         "statements": FinancialStatement.objects.filter(
             customer=customer, superseded_at__isnull=True
         ).order_by("-effective_on")[:6],
@@ -176,5 +179,5 @@ TABS = (
     Tab("timeline", gettext_lazy("Contacts & timeline"), timeline, "customers.view_contact"),
     Tab("events", gettext_lazy("Accounts & events"), events, "customers.view_legalevent"),
     Tab("history", gettext_lazy("Score history"), history, "scoring.view_scorehistory"),
-    Tab("audit", gettext_lazy("Audit"), audit, "core.view_auditentry"),
+    Tab("audit", gettext_lazy("Audit"), audit, "core.view_customer_trail"),
 )

@@ -7,8 +7,6 @@ ledger file fills four tables and may have millions of rows (docs/decisions/ledg
 from __future__ import annotations
 
 import csv
-import tempfile
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -33,30 +31,12 @@ from customers.imports.run import Options, run_import
 from customers.imports.setup import find_mapping, shipped_mappings
 from customers.imports.spec import SpecError, parse_spec
 from customers.imports.undo import dependents, undo_batch
+from customers.imports.uploads import KEPT_FOR, UploadGone, drop, keep, opened
 from customers.models import ImportBatch, ImportMapping, RefusedRow
 
 from .base import FactAdmin, ReadOnlyInline, ScopedAdmin
 
 SALT = "customers.imports.preview"
-KEPT_SECONDS = 24 * 3600
-
-
-def uploads() -> Path:
-    """Where an uploaded file waits between preview and confirmation; older ones are swept."""
-    folder = Path(tempfile.gettempdir()) / "creditdesk-imports"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for old in folder.iterdir():
-        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-            old.unlink(missing_ok=True)
-    return folder
-
-
-def keep(upload: Any) -> str:
-    suffix = ".xlsx" if upload.name.lower().endswith((".xlsx", ".xlsm")) else ".csv"
-    with tempfile.NamedTemporaryFile(dir=uploads(), suffix=suffix, delete=False) as file:
-        for block in upload.chunks():
-            file.write(block)
-    return Path(file.name).name
 
 
 def mapping_choices(user: Any) -> list[tuple[str, str]]:
@@ -236,7 +216,7 @@ class ImportBatchAdmin(FactAdmin):
         if form.is_valid():
             given = form.cleaned_data
             terms = {
-                "kept": keep(given["file"]),
+                "kept": keep(given["file"].name, given["file"].chunks(), user=request.user),
                 "name": Path(given["file"].name).name[:200],
                 "mapping": given["mapping"],
                 "snapshot_on": given["snapshot_on"] and given["snapshot_on"].isoformat(),
@@ -272,21 +252,22 @@ class ImportBatchAdmin(FactAdmin):
             file_name=terms["name"],
             **days,
         )
-        return run_import(uploads() / terms["kept"], mapping, options)
+        with opened(terms["kept"], user=request.user) as file:
+            return run_import(file, mapping, options)
 
     def _confirm(self, request: HttpRequest) -> HttpResponse:
         try:
-            terms = signing.loads(request.POST["confirm"], salt=SALT, max_age=KEPT_SECONDS)
+            terms = signing.loads(request.POST["confirm"], salt=SALT, max_age=KEPT_FOR)
             if terms["user"] != request.user.pk:
                 raise PermissionDenied
             report = self._run(request, terms, commit=True)
-        except signing.BadSignature:
+        except (signing.BadSignature, UploadGone):
             messages.error(request, _("The preview has expired. Upload the file again."))
             return redirect("admin:customers_importbatch_add")
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:customers_importbatch_add")
-        (uploads() / terms["kept"]).unlink(missing_ok=True)
+        drop(terms["kept"])
         if report.changes_nothing:
             messages.info(request, _("The ledger has all of this already: nothing changes."))
         else:

@@ -8,13 +8,13 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, percent
 
-from .wording import Sentence, counted, either, moved, one_decimal, share_of, two_decimals
+from .wording import Sentence, counted, either, moved, one_decimal, per_hundred, share_of, two_decimals
 
 
 def _disputed(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s %% of a year's invoices is in dispute now.") % number_format(value * 100, 1)
+    return _("%s of a year's invoices is in dispute now.") % percent(value)
 
 
 def _dispute_rate(value: float, _as_of: date, _judged: date) -> str:
@@ -22,7 +22,7 @@ def _dispute_rate(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _credits(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s %% of a year's invoices was credited.") % number_format(value * 100, 1)
+    return _("%s of a year's invoices was credited.") % percent(value)
 
 
 def _relationship(value: float, _as_of: date, _judged: date) -> str:
@@ -54,9 +54,7 @@ def _insolvent(value: float, as_of: date, _judged: date) -> str:
 def _turnover(value: float, _as_of: date, _judged: date) -> str:
     if value >= 10:
         return _("Purchases of the last half-year are ten times those of the half-year before, or more.")
-    return _("Purchases of the last half-year are %s %% of those of the half-year before.") % number_format(
-        value * 100, 0
-    )
+    return _("Purchases of the last half-year are %s of those of the half-year before.") % percent(value, 0)
 
 
 def _age(value: float, _as_of: date, _judged: date) -> str:
@@ -89,10 +87,10 @@ def _z_change(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _growth(value: float, _as_of: date, _judged: date) -> str:
-    figure = number_format(abs(value) * 100, 1)
+    figure = percent(abs(value))
     if value >= 0:
-        return _("Revenue grew by %s %% against the year before.") % figure
-    return _("Revenue shrank by %s %% against the year before.") % figure
+        return _("Revenue grew by %s against the year before.") % figure
+    return _("Revenue shrank by %s against the year before.") % figure
 
 
 SENTENCES: dict[str, Sentence] = {
@@ -103,7 +101,7 @@ SENTENCES: dict[str, Sentence] = {
     "oldest_dispute_days": counted(
         gettext_noop("No dispute is open."), gettext_noop("The oldest open dispute is %s days old.")
     ),
-    "credit_rate": share_of(
+    "credit_rate": per_hundred(
         gettext_noop("There were %s credit notes per 100 invoices in the last 12 months.")
     ),
     "relationship_months": _relationship,
@@ -115,9 +113,9 @@ SENTENCES: dict[str, Sentence] = {
         gettext_noop("It bought in %s of the last four quarters."),
     ),
     "turnover_swing": share_of(
-        gettext_noop("Its best and its weakest quarter differ by %s %% of a year's purchases.")
+        gettext_noop("Its best and its weakest quarter differ by %s of a year's purchases.")
     ),
-    "revenue_share": share_of(gettext_noop("It makes %s %% of our revenue of the last 12 months.")),
+    "revenue_share": share_of(gettext_noop("It makes %s of our revenue of the last 12 months.")),
     "legal_marks_24m": _legal,
     "insolvent": _insolvent,
     "protests_24m": counted(
@@ -153,12 +151,12 @@ SENTENCES: dict[str, Sentence] = {
         gettext_noop("Assets were pledged within 180 days of a change of director."),
     ),
     "current_ratio": two_decimals(gettext_noop("Current assets are %s times current liabilities.")),
-    "working_capital_share": share_of(gettext_noop("Working capital is %s %% of total assets.")),
-    "equity_ratio": share_of(gettext_noop("Equity is %s %% of total assets.")),
-    "debt_ratio": share_of(gettext_noop("Liabilities are %s %% of total assets.")),
-    "net_margin": share_of(gettext_noop("Net income is %s %% of revenue.")),
-    "ebit_margin": share_of(gettext_noop("EBIT is %s %% of revenue.")),
-    "return_on_assets": share_of(gettext_noop("EBIT is %s %% of total assets.")),
+    "working_capital_share": share_of(gettext_noop("Working capital is %s of total assets.")),
+    "equity_ratio": share_of(gettext_noop("Equity is %s of total assets.")),
+    "debt_ratio": share_of(gettext_noop("Liabilities are %s of total assets.")),
+    "net_margin": share_of(gettext_noop("Net income is %s of revenue.")),
+    "ebit_margin": share_of(gettext_noop("EBIT is %s of revenue.")),
+    "return_on_assets": share_of(gettext_noop("EBIT is %s of total assets.")),
     "asset_turnover": two_decimals(gettext_noop("A year's revenue is %s times total assets.")),
     "altman_z": _z,
     "altman_z_gap": _gap,
@@ -187,14 +185,14 @@ SENTENCES: dict[str, Sentence] = {
         gettext_noop("The other members of its group pay %s days late on average.")
     ),
     "group_overdue_share": share_of(
-        gettext_noop("%s %% of what fell due at the other members of its group is overdue.")
+        gettext_noop("%s of what fell due at the other members of its group is overdue.")
     ),
     "group_insolvent": counted(
         gettext_noop("No other member of its group is insolvent."),
         gettext_noop("Insolvent members of its group: %s."),
     ),
     "sector_late_share": share_of(
-        gettext_noop("Our customers of its sector pay %s %% of their debt late on average.")
+        gettext_noop("Our customers of its sector pay %s of their debt late on average.")
     ),
     "sector_days_late": one_decimal(gettext_noop("Our customers of its sector pay %s days late on average.")),
 }

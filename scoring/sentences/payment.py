@@ -8,7 +8,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, percent
 from scoring.signals import RECENT_DAYS, WINDOW_DAYS
 
 from .wording import Sentence, counted, one_decimal, share_of
@@ -34,17 +34,15 @@ def _average(length: int) -> Sentence:
 
 def _share_later_than(days: int) -> Sentence:
     def write(value: float, _as_of: date, judged: date) -> str:
-        figures = {"share": number_format(value * 100, 1), "days": days, **_window(judged, WINDOW_DAYS)}
+        figures = {"share": percent(value), "days": days, **_window(judged, WINDOW_DAYS)}
         if value == 0 and days == 0:
             return _("None of the money due from %(from)s to %(to)s came late.") % figures
         if value == 0:
             return _("Nothing due from %(from)s to %(to)s came more than %(days)s days late.") % figures
         if days == 0:
-            return _("%(share)s %% of the money due from %(from)s to %(to)s came late or is late.") % figures
+            return _("%(share)s of the money due from %(from)s to %(to)s came late or is late.") % figures
         return (
-            _(
-                "%(share)s %% of the money due from %(from)s to %(to)s came, or is, more than %(days)s days late."
-            )
+            _("%(share)s of the money due from %(from)s to %(to)s came, or is, more than %(days)s days late.")
             % figures
         )
 
@@ -76,8 +74,8 @@ def _oldest(value: float, _as_of: date, judged: date) -> str:
 def _overdue_share(value: float, _as_of: date, judged: date) -> str:
     if not value:
         return _("Nothing of what fell due in the last 12 months is overdue on %s.") % day(judged)
-    return _("%(share)s %% of what fell due in the last 12 months is overdue on %(on)s.") % {
-        "share": number_format(value * 100, 1),
+    return _("%(share)s of what fell due in the last 12 months is overdue on %(on)s.") % {
+        "share": percent(value),
         "on": day(judged),
     }
 
@@ -85,8 +83,8 @@ def _overdue_share(value: float, _as_of: date, judged: date) -> str:
 def _overdue60(value: float, _as_of: date, judged: date) -> str:
     if not value:
         return _("Nothing is more than 60 days overdue on %s.") % day(judged)
-    return _("%(share)s %% of what fell due in the last 12 months is more than 60 days overdue.") % {
-        "share": number_format(value * 100, 1)
+    return _("%(share)s of what fell due in the last 12 months is more than 60 days overdue.") % {
+        "share": percent(value)
     }
 
 
@@ -109,13 +107,13 @@ def _broken(value: float, as_of: date, _judged: date) -> str:
 
 
 def _broken_share(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s %% of the promises to pay were broken.") % number_format(value * 100, 0)
+    return _("%s of the promises to pay were broken.") % percent(value, 0)
 
 
 def _written_off(value: float, as_of: date, _judged: date) -> str:
     if not value:
         return _("No debt was written off in the last 24 months.")
-    return _("%s %% of two years' invoices was written off.") % number_format(value * 100, 1)
+    return _("%s of two years' invoices was written off.") % percent(value)
 
 
 def _returned(value: float, _as_of: date, _judged: date) -> str:
@@ -147,8 +145,8 @@ def _beyond_terms(value: float, _as_of: date, judged: date) -> str:
 
 
 def _punctual(value: float, _as_of: date, judged: date) -> str:
-    return _("%(share)s %% of the invoices due from %(from)s to %(to)s were settled in time.") % {
-        "share": number_format(value * 100, 0),
+    return _("%(share)s of the invoices due from %(from)s to %(to)s were settled in time.") % {
+        "share": percent(value, 0),
         **_window(judged, WINDOW_DAYS),
     }
 
@@ -211,10 +209,8 @@ def _overdue_past(days: int) -> Sentence:
                 "days": days,
                 "on": day(judged),
             }
-        return _(
-            "%(share)s %% of what fell due in the last 12 months is more than %(days)s days overdue."
-        ) % {
-            "share": number_format(value * 100, 1),
+        return _("%(share)s of what fell due in the last 12 months is more than %(days)s days overdue.") % {
+            "share": percent(value),
             "days": days,
         }
 
@@ -253,9 +249,9 @@ SENTENCES: dict[str, Sentence] = {
         gettext_noop("The delays of its invoices spread by %s days around their average.")
     ),
     "days_late_trend": _trend,
-    "rolled_30_share": share_of(gettext_noop("%s %% of its late invoices were more than 30 days late.")),
+    "rolled_30_share": share_of(gettext_noop("%s of its late invoices were more than 30 days late.")),
     "rolled_60_share": share_of(
-        gettext_noop("%s %% of those more than 30 days late were more than 60 days late.")
+        gettext_noop("%s of those more than 30 days late were more than 60 days late.")
     ),
     "receipts_per_invoice_12m": one_decimal(gettext_noop("It pays an invoice in %s payments on average.")),
     "part_paid_overdue_count": counted(
@@ -265,6 +261,6 @@ SENTENCES: dict[str, Sentence] = {
     "overdue30_share": _overdue_past(30),
     "overdue90_share": _overdue_past(90),
     "overdue_age_days": one_decimal(gettext_noop("Its overdue debt is %s days past due on average.")),
-    "unapplied_share": share_of(gettext_noop("Payments not yet applied cover %s %% of the overdue debt.")),
+    "unapplied_share": share_of(gettext_noop("Payments not yet applied cover %s of the overdue debt.")),
     "days_since_payment": _paid,
 }

@@ -8,13 +8,19 @@ from datetime import date
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from creditdesk.core.wording import percent
+
 Sentence = Callable[[float, date, date], str]
 """(value, as of, judged on) -> the sentence."""
 
 
 def share_of(text: str) -> Sentence:
-    """`text` with the value in percent."""
-    return lambda value, _as_of, _judged: _(text) % number_format(value * 100, 1)
+    """`text` with the value as a percentage."""
+    return lambda value, _as_of, _judged: _(text) % percent(value)
+
+
+def per_hundred(text: str) -> Sentence:
+    return lambda value, _as_of, _judged: _(text) % number_format(value * 100, 0)
 
 
 def one_decimal(text: str) -> Sentence:

@@ -95,6 +95,9 @@ class Card:
         return Decimal(str(round(1 / (1 + odds), 4)))
 
     def depth_of(self, due_count: int) -> str:
+        """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
+        if self.kind == Scorecard.Kind.THIN:
+            return Depth.THIN if due_count else Depth.NONE
         return Depth.NONE if due_count == 0 else Depth.THIN if due_count < self.thin_below else Depth.FULL
 
     def grade_sql(self, row: str) -> str:

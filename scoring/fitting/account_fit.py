@@ -137,7 +137,7 @@ def fit_accounts(
     """Learn from observations; deterministic. Raises NotEnoughEvents."""
     options = options or Options()
     check_events(obs, options.min_events)
-    names = [n for n in (candidates or obs.signals) if n not in NEVER_LEARNED]
+    names = [n for n in (candidates or obs.signals) if n not in NEVER_LEARNED and _may_carry_points(n)]
     fold = customer_folds(obs, options.folds, options.seed)
     held: dict[float, Floats] = {ridge: np.zeros(obs.rows) for ridge in options.ridges}
     for number in range(options.folds):
@@ -152,6 +152,11 @@ def fit_accounts(
     slope = _slope(obs, held[ridge])
     learned = learned.stretched(slope, learned.intercept)
     return AccountFit(_levelled(learned, obs), judged, ridge, slope, held[ridge], fold, options)
+
+
+def _may_carry_points(signal: str) -> bool:
+    """Signals that only inform stay out of cards; names the catalogue does not know are the caller's own."""
+    return signal not in BY_NAME or BY_NAME[signal].carries_points
 
 
 def customer_folds(obs: Observations, folds: int, seed: int) -> NDArray[np.int64]:

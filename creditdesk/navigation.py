@@ -17,6 +17,7 @@ from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
 from dunning import outbox
+from scoring.models import Scorecard
 from worklists.models import WorklistRow
 
 BADGE_SECONDS = 15
@@ -43,6 +44,9 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("scoring.publish_scorecard"):
+        proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
+        found["scorecards"] = proposed.exclude(proposed_by=user).count()
     if user.has_perm("worklists.work_worklist"):
         rows = WorklistRow.objects.filter(
             collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
@@ -170,6 +174,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             _("Legal events"), "balance", "admin:customers_legalevent_changelist", "customers.view_legalevent"
         ),
         item(_("Scores"), "speed", "admin:scoring_accountscore_changelist", "scoring.view_accountscore"),
+        item(_("Scorecards"), "tune", "scorecards:list", "scoring.view_scorecard", badge="scorecards"),
         item(
             _("Annual accounts"),
             "account_balance",

@@ -80,7 +80,7 @@ ROLES = {
         Role(
             names.CONTROLLER,
             reads=DESK,
-            views=("django_q.schedule",),
+            views=("django_q.schedule", "core.customer_trail"),
             grants=(
                 *MASTER_DATA,
                 *IMPORTING,
@@ -94,7 +94,6 @@ ROLES = {
                 "dunning.add_remindertemplate",
                 "dunning.change_remindertemplate",
                 "dunning.resolve_reminder",
-                "core.view_customer_trail",
                 "kpis.view_kpis",
             ),
         ),

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,9 +27,8 @@ from customers.holds import place_hold
 from customers.ledger.counters import lock_instalments, lock_payments
 from customers.legal import record_legal_event
 from customers.limits import limit_at
-from customers.merging_facts import Carrying
+from customers.merging_facts import Carrying, repeat_for_customer
 from customers.models import (
-    BankAccount,
     BankConsent,
     Contact,
     CreditAccount,
@@ -166,9 +165,11 @@ def _refusals(into: Customer, duplicate: Customer, by: User):
                 "below": below.name,
                 "above": above.name,
             }
-    ibans = set(into.bank_accounts.values_list("iban", flat=True))
-    if ibans.intersection(duplicate.bank_accounts.values_list("iban", flat=True)):
-        yield _("Both have the same bank account with data of their own: remove one of them first.")
+    consents = BankConsent.objects.filter(customer=duplicate, revoked_on__isnull=True)
+    if consents.filter(superseded_at__isnull=True).exists():
+        yield _(
+            "%(name)s gave a consent to read its bank data, which cannot pass to another customer: revoke it first."
+        ) % {"name": duplicate.name}
 
 
 def _is_above(above: Customer, below: Customer) -> bool:
@@ -221,7 +222,7 @@ def merge_customers(into: Customer, duplicate: Customer, *, by: User, reason: st
     if plan.obstacles:
         raise MergeRefused(plan.obstacles)
     actor = Actor.person(by)
-    changes = _move_people(plan)
+    changes = _move_people(plan, on)
     carried: dict[str, int] = {}
     for row in plan.accounts:
         changes += _join(row, into, on=on, actor=actor, carried=carried)
@@ -242,22 +243,15 @@ def merge_customers(into: Customer, duplicate: Customer, *, by: User, reason: st
     return plan
 
 
-def _move_people(plan: MergePlan) -> list[Change]:
+def _move_people(plan: MergePlan, on: date) -> list[Change]:
     """Contacts, keys, identifiers, and what is known of the customer from outside."""
     into, duplicate = plan.into, plan.duplicate
     before, after = {"customer": duplicate.pk}, {"customer": into.pk}
     changes = [Change.of(row, before, after) for row in (*plan.contacts, *plan.keys)]
     Contact.objects.filter(pk__in=[row.pk for row in plan.contacts]).update(customer=into)
     CustomerKey.objects.filter(customer=duplicate).update(customer=into)
-    for model in (FinancialStatement, SupplierPaymentDays, BankConsent, BankAccount):
-        rows = model.objects.filter(customer=duplicate)
-        if model is SupplierPaymentDays:
-            # The same period from the same source is known of the one that stays already.
-            same = {"effective_on": OuterRef("effective_on"), "source": OuterRef("source")}
-            there = model.objects.filter(customer=into, superseded_at__isnull=True, **same)
-            rows = rows.exclude(Exists(there), superseded_at__isnull=True)
-        changes += [Change.of(row, before, after) for row in rows]
-        rows.update(customer=into)
+    for model in (FinancialStatement, SupplierPaymentDays):
+        changes += repeat_for_customer(model, duplicate, into, on=on, now=timezone.now())
     if plan.identifiers:
         Customer.objects.filter(pk=into.pk).update(**plan.identifiers)
         # Numbers that identify a sole trader are personal: the trail says that they changed, not what they are.

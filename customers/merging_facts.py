@@ -217,10 +217,11 @@ def repeat_for_customer(
     """
     current = model._default_manager.filter(superseded_at__isnull=True)
     known = set(current.filter(customer=new).values_list("effective_on", "source"))
-    rows = [r for r in current.filter(customer=old).order_by("pk") if (r.effective_on, r.source) not in known]
+    facts: list[Any] = list(current.filter(customer=old).order_by("pk"))
+    rows = [row for row in facts if (row.effective_on, row.source) not in known]
     copies = []
     for row in rows:
-        fact = copy.copy(row)
+        fact: Any = copy.copy(row)
         fact._state = copy.copy(row._state)
         fact._state.fields_cache = {}
         fact.pk, fact._state.adding, fact.customer_id = None, True, new.pk
@@ -233,6 +234,6 @@ def repeat_for_customer(
     )
     stored = model._default_manager.bulk_create(copies, batch_size=CHUNK)
     return [
-        Change.of(row, {"customer": old.pk}, {"superseded_by": fact.pk})
-        for row, fact in zip(rows, stored, strict=True)
+        Change.of(row, {"customer": old.pk}, {"superseded_by": new_row.pk})
+        for row, new_row in zip(rows, stored, strict=True)
     ]

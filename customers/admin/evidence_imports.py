@@ -116,12 +116,6 @@ def evidence_view(model_admin: Any, request: HttpRequest) -> HttpResponse:
 
 
 def _run(request: HttpRequest, terms: dict[str, Any], *, commit: bool) -> BankReport:
-    with opened(terms["kept"], user=request.user) as path:
-        return _run_file(request, path, terms, commit=commit)
-
-
-def _run_file(request: HttpRequest, path: Path, terms: dict[str, Any], *, commit: bool) -> BankReport:
-    slug = terms["mapping"]
     options = Options(
         today=business_date(),
         commit=commit,
@@ -129,6 +123,11 @@ def _run_file(request: HttpRequest, path: Path, terms: dict[str, Any], *, commit
         user=request.user,
         file_name=terms["name"],
     )
+    with opened(terms["kept"], user=request.user) as path:
+        return _import(path, terms["mapping"], options)
+
+
+def _import(path: Path, slug: str, options: Options) -> BankReport:
     if not slug:
         return run_bank_import(path, guess_mapping(path), options)
     try:

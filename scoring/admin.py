@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 
@@ -22,6 +21,7 @@ from customers.admin.base import (
     customer_of,
 )
 from scoring.models import AccountScore, LimitPolicy, LimitPolicyGrade, Scorecard, ScorecardBin, ScoreHistory
+from scoring.rationale import shown
 from scoring.signals import BY_NAME
 
 
@@ -99,8 +99,8 @@ class BinInline(ReadOnlyInline):
 
     @admin.display(description=_("rationale"))
     def why(self, row: ScorecardBin) -> str:
-        """The card's texts are English msgids; the shipped card's are in the catalogs."""
-        return gettext(row.rationale)
+        """In the reader's language, where a catalog knows it; a fitted bin says what was observed."""
+        return shown(row.rationale)
 
 
 @admin.register(Scorecard)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.wording import percent
 from scoring.card import Card, card_by_id
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
+from scoring.rationale import shown
 from scoring.sentences import day, figure, sentence
 from scoring.signals import SIGNALS, Signal
 from scoring.stored import points_of, values_of
@@ -131,7 +132,7 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
                 points[signal.name],
                 found.lower,
                 found.upper,
-                _(found.rationale),
+                shown(found.rationale),
                 sentence(signal.name, value, row.as_of, row.judged_on),
             )
         )

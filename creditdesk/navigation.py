@@ -97,7 +97,7 @@ class _Menu:
         path = self.request.path
         if name == "desk:home":
             return path == link
-        if name == "admin:customers_importbatch_changelist" and path.endswith("/add/"):
+        if name == "admin:customers_importbatch_changelist" and path.endswith(("/add/", "/evidence/")):
             return False
         if name == "limits:inbox" and path.startswith(reverse("limits:holds")):
             return False
@@ -181,6 +181,18 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:customers_financialstatement_changelist",
             "customers.view_financialstatement",
         ),
+        item(
+            _("Bank consents"),
+            "verified_user",
+            "admin:customers_bankconsent_changelist",
+            "customers.view_bankconsent",
+        ),
+        item(
+            _("Import evidence"),
+            "upload_file",
+            "admin:customers_importbatch_evidence",
+            "customers.add_importbatch",
+        ),
         item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
         item(
             _("Open orders"),
@@ -211,6 +223,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     menu.group(
         _("Oversight"),
         item(_("Audit trail"), "history", "admin:core_auditentry_changelist", "core.view_auditentry"),
+        item(
+            _("Reads of bank data"),
+            "visibility",
+            "admin:customers_bankdataaccess_changelist",
+            "customers.view_bankdataaccess",
+            "core.view_auditentry",
+        ),
         item(_("People"), "person", "admin:core_user_changelist", "core.view_user"),
         item(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
         item(_("Schedules"), "schedule", "admin:django_q_schedule_changelist", "django_q.view_schedule"),

@@ -15,6 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 ACTS: dict[str, Promise] = {
     "account.collector": _("Collector assigned"),
+    "bank_consent.record": _("Consent to bank data recorded"),
+    "bank_consent.revoke": _("Consent to bank data revoked"),
+    "bank_data.import": _("Bank data imported"),
+    "bank_data.undo": _("Import of bank data undone"),
     "contact.bounced": _("E-mail address bounced"),
     "customer.import": _("Customers imported"),
     "customer.merge": _("Duplicate customer merged"),
@@ -24,6 +28,7 @@ ACTS: dict[str, Promise] = {
     "demo.load": _("Demo story loaded"),
     "dispute.close": _("Dispute closed"),
     "dispute.open": _("Dispute opened"),
+    "evidence.undo": _("Import of evidence undone"),
     "followup.call": _("Worklist: call logged"),
     "followup.dispute": _("Worklist: dispute opened"),
     "followup.email": _("Worklist: reminder e-mail written"),

@@ -20,6 +20,9 @@ class Unit:
     COUNT = "count"
     MONTHS = "months"
     FLAG = "flag"
+    MONEY = "money"
+    TIMES = "times"
+    SCORE = "score"
 
 
 class Family:
@@ -55,6 +58,8 @@ class Signal:
 
     formula: the definition in plain words. freshness: how its age is known, or for how long it is valid.
     needs_depth: an average, missing while the history is thin; the rest are facts and always count.
+    carries_points: False where a worse fact could make the value look better (a trend, a rate among the late):
+    it informs people and fitted estimates, and no card may give it points.
     Ratios and averages are stored rounded to 6 decimals, counts and days as integers.
     """
 
@@ -69,6 +74,7 @@ class Signal:
     higher_is: int
     expression: str
     needs_depth: bool = False
+    carries_points: bool = True
 
     @property
     def is_ratio(self) -> bool:

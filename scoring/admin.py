@@ -34,6 +34,7 @@ from scoring.models import (
     ScoreHistory,
     ScoreOverride,
 )
+from scoring.rationale import shown
 from scoring.signals import BY_NAME
 
 
@@ -111,8 +112,8 @@ class BinInline(ReadOnlyInline):
 
     @admin.display(description=_("rationale"))
     def why(self, row: ScorecardBin) -> str:
-        """The card's texts are English msgids; the shipped card's are in the catalogs."""
-        return gettext(row.rationale)
+        """In the reader's language, where a catalog knows it; a fitted bin says what was observed."""
+        return shown(row.rationale)
 
 
 @admin.register(Scorecard)

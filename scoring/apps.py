@@ -46,6 +46,9 @@ class ScoringConfig(AppConfig):
         listeners.connect()
         schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
         schedules.register(
+            "Weekly peer figures", "scoring.tasks.store_peers", "0 1 * * 1", "bulk", due_kwarg="due"
+        )
+        schedules.register(
             "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
         )
         limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")

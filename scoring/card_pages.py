@@ -12,6 +12,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from scoring.models import AccountScore, CardReport, Scorecard, ScorecardBin
+from scoring.rationale import shown
+from scoring.rationale import shown
 from scoring.sentences import figure
 from scoring.signals import BY_NAME, SIGNALS, Signal, Unit
 
@@ -75,7 +77,7 @@ def _table(signal: Signal, bins: list[ScorecardBin]) -> SignalTable:
         signal.name,
         str(signal.label),
         family_of(signal),
-        tuple(Line(span(b), b.points, _(b.rationale), b.is_missing) for b in ordered),
+        tuple(Line(span(b), b.points, shown(b.rationale), b.is_missing) for b in ordered),
     )
 
 

@@ -23,6 +23,7 @@ class Unit:
     MONEY = "money"
     TIMES = "times"
     SCORE = "score"
+    NUMBER = "number"
 
 
 class Family:
@@ -78,8 +79,4 @@ class Signal:
 
     @property
     def is_ratio(self) -> bool:
-        return "ratio(" in self.expression
-
-    @property
-    def points_column(self) -> str:
-        return f"{self.name}_points"
+        return any(f"{macro}(" in self.expression for macro in ("ratio", "round6", "root"))

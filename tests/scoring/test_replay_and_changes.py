@@ -54,7 +54,7 @@ def test_later_facts_do_not_change_a_replay_and_a_forged_row_is_found(account):
     kept = ScoreHistory.objects.order_by("pk").last()
     assert replay(kept).is_exact
     kept.score += 1
-    kept.signals = kept.signals | {"oldest_overdue_days": 1}
+    kept.oldest_overdue_days = 1
     found = replay(kept)
     assert {d.name for d in found.inputs} >= {"score"}
     assert {(d.name, d.stored) for d in found.facts} >= {("oldest_overdue_days", 1)}

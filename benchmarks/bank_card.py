@@ -100,10 +100,10 @@ def cross_validate(
 ) -> tuple[list[np.ndarray], Counter[str]]:
     """Out-of-fold risks per repeat, and how often each signal was chosen."""
     from scoring.fitting.small import fit_small
-    from scoring.signals.bank import BANK
+    from scoring.signals.bank import SIGNALS
 
     # The money signals are not scale-free, and trends that a worse fact could better carry no points.
-    directions = {s.name: s.higher_is for s in BANK if s.carries_points}
+    directions = {s.name: s.higher_is for s in SIGNALS if s.carries_points}
     usable = {name: values[name] for name in directions}
     risks, chosen = [], Counter()
     rng = np.random.default_rng(20)

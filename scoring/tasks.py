@@ -18,6 +18,7 @@ from scoring.engine import Outcome, rescore
 from scoring.evidence import measure_card
 from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
+from scoring.peers import store_peer_figures
 from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
@@ -66,6 +67,11 @@ def _by_business_date(accounts: Iterable[int]) -> dict[date, list[int]]:
     for pk, zone in zones:
         dates[business_date(zone)].append(pk)
     return dates
+
+
+def store_peers(due: str | None = None) -> int:
+    """Store the week's peer figures; returns the rows added. Run again for the same day, it adds nothing."""
+    return store_peer_figures(business_date_due(due))
 
 
 def plan_nightly(due: str | None = None) -> int:

@@ -1,4 +1,5 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
@@ -11,6 +12,7 @@ __all__ = [
     "Grade",
     "LimitPolicy",
     "LimitPolicyGrade",
+    "PeerFigure",
     "PublishingGate",
     "Recommendation",
     "ScoreHistory",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from scoring.models import AccountScore, CardReport, Scorecard, ScorecardBin
 from scoring.sentences import figure
-from scoring.signals import BY_NAME, SIGNALS, Signal
+from scoring.signals import BY_NAME, SIGNALS, Signal, Unit
 
 Kind = CardReport.Kind
 
@@ -102,9 +102,11 @@ def span(b: ScorecardBin) -> str:
 def _value(signal: str, bound: Decimal | None) -> str:
     if bound is None:
         return ""
-    if BY_NAME[signal].is_ratio or bound == bound.to_integral_value():
-        return figure(signal, float(bound) if BY_NAME[signal].is_ratio else int(bound))
-    return number_format(bound.normalize())
+    if BY_NAME[signal].unit == Unit.SHARE:
+        return figure(signal, float(bound))
+    if bound == bound.to_integral_value():
+        return figure(signal, int(bound))
+    return figure(signal, float(bound)) if BY_NAME[signal].is_ratio else number_format(bound.normalize())
 
 
 def unused(card: Scorecard) -> list[Signal]:

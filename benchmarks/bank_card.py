@@ -19,7 +19,15 @@ from typing import Any
 
 import numpy as np
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "bank_flows"
+# The folder beside the project (or beside a worktree of it).
+SHARED = next(
+    (
+        found
+        for up in Path(__file__).resolve().parents[2:4]
+        if (found := up / "shared/data/bank_flows").is_dir()
+    ),
+    Path("../shared/data/bank_flows"),
+)
 BAD, GOOD = {"B", "D"}, {"A", "C"}
 BASELINE = "bank_balance_low"
 

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from creditdesk.core.wording import number, percent
 from scoring.signals import Unit
-from scoring.signals.bank import BANK, MOST_MONTHS
+from scoring.signals.bank import MOST_MONTHS, SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def table(values: dict[str, Any], currency: str) -> list[dict[str, Any]]:
             "formula": signal.formula,
             "missing": signal.missing,
         }
-        for signal in BANK
+        for signal in SIGNALS
     ]
 
 
@@ -162,6 +162,4 @@ def _shown(value: Any, unit: str, currency: str) -> str:
         return ngettext("%(n)s day", "%(n)s days", value) % {"n": number(value)}
     if unit == Unit.MONTHS:
         return _("%(n)s months") % {"n": _one(value)}
-    if unit == Unit.TIMES:
-        return f"× {number(round(value, 2))}"
     return number(round(value, 2))

@@ -20,10 +20,8 @@ class Unit:
     COUNT = "count"
     MONTHS = "months"
     FLAG = "flag"
-    MONEY = "money"
-    TIMES = "times"
-    SCORE = "score"
     NUMBER = "number"
+    MONEY = "money"
 
 
 class Family:

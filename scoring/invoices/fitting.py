@@ -13,10 +13,10 @@ from itertools import pairwise
 import numpy as np
 from django.utils.translation import gettext as _
 
-from scoring.fitting.calibration import Calibration, platt
-from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, sigmoid
+from scoring.fitting.calibration import Calibration, at_level, slope_by_part
+from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
 from scoring.fitting.measures import Floats
-from scoring.invoices.card import TARGETS, InvoiceModel, Target
+from scoring.invoices.card import TARGETS, InvoiceModel, Target, chances
 from scoring.invoices.delays import Curves
 from scoring.invoices.features import CODES, GROWS, LATE_SHARE, Mean, Priors, Rate, features
 from scoring.invoices.history import EARLIEST, LATEST, History, Moment
@@ -31,7 +31,7 @@ RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 10000.0)
 FOLDS, FIRST_FOLD = 3, 0.4
 ENOUGH = 0.5
 """The strongest ridge whose forecast is within so many standard errors of the best is taken."""
-CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 50.0
+CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
 MOST_ROWS = 300_000
 """A larger training period is fitted on whole payers drawn from it (always the same ones)."""
 
@@ -96,8 +96,6 @@ def _drawn(ledger: Ledger, places: Days) -> Days:
 
 
 def _curves(history: History, targets: tuple[Target, ...], outcomes: Outcomes) -> Curves:
-    from scoring.invoices.card import chances
-
     if not outcomes.low.size:
         return Curves.fit(np.zeros(0), outcomes.low, outcomes.high)
     return Curves.fit(chances(targets, history, outcomes.seen)[0], outcomes.low, outcomes.high)
@@ -138,7 +136,8 @@ def _target(
     fit, ridge, forecast = _fit(X[rows], happened[rows], outcomes.seen.day[rows], ripe_on[rows])
     calibration = Calibration()
     if forecast is not None and forecast[0].size >= CALIBRATION_ROWS:
-        calibration = platt(sigmoid(forecast[0]), forecast[1], strength=CALIBRATION_STRENGTH)
+        slope = slope_by_part(*forecast, strength=CALIBRATION_STRENGTH)
+        calibration = at_level(fit.log_odds(X[rows]), happened[rows], slope)
     return Target(
         intercept=fit.intercept,
         coef=fit.coef,
@@ -197,8 +196,6 @@ def _priors(
     happened = beyond(outcomes.low, outcomes.high, chain[-1])
     weekday = led.due[place[told]] % 7
     by_day = Rate.of(np.bincount(weekday, minlength=7), np.bincount(weekday, happened[told], minlength=7))
-    from scoring.fitting.logistic import logit
-
     shares = by_day.blended(
         np.bincount(weekday, minlength=7).astype(float), np.bincount(weekday, happened[told], minlength=7)
     )
@@ -227,8 +224,8 @@ def _priors(
 
 def _fit(
     X: Floats, happened: Floats, day: Days, ripe_on: Days
-) -> tuple[Coefficients, float, tuple[Floats, Floats] | None]:
-    """The card at the chosen ridge, that ridge, and (log-odds, outcomes) of the forecasts it was chosen by."""
+) -> tuple[Coefficients, float, tuple[Floats, Floats, Floats] | None]:
+    """The card at the chosen ridge, that ridge, and (log-odds, outcomes, part) of the forecasts it was chosen by."""
     scale = X.std(axis=0)
     scale[scale < 1e-9] = 1.0
     scaled = X / scale
@@ -265,7 +262,8 @@ def _fit(
             if worse.mean() <= ENOUGH * worse.std() / np.sqrt(truth.size):
                 chosen = number
                 break
-        told = (odds[chosen], truth)
+        part = np.repeat(np.arange(len(outcomes)), [o.size for o in outcomes]).astype(np.float64)
+        told = (odds[chosen], truth, part)
     found = fitted(slice(None), RIDGES[chosen])
     plain = tuple(float(c / s) for c, s in zip(found.coef, scale, strict=True))
     return (

@@ -30,16 +30,18 @@ LEAST = 1e-4
 @dataclass(frozen=True, slots=True)
 class Feature:
     """code: its reason code. recorded: it speaks of the payer's record, so it is 0 without one. grows: a higher
-    value never lowers the chance of being late (the coefficient is kept at or above 0)."""
+    value never lowers the chance of being late (the coefficient is kept at or above 0). starts: the coefficient it
+    has until the data say otherwise; 1 where the feature is itself an estimate of the log-odds."""
 
     code: str
     label: str | Promise
     recorded: bool = True
     grows: bool = True
+    starts: float = 0.0
 
 
 FEATURES: tuple[Feature, ...] = (
-    Feature("late_share", _("share of invoices paid that late, whole record")),
+    Feature("late_share", _("share of invoices paid that late, whole record"), starts=1.0),
     Feature("late_share_180", _("share of invoices paid that late, weighted to the last half year")),
     Feature("late_share_45", _("share of invoices paid that late, weighted to the last weeks")),
     Feature("delay", _("days between due date and payment, whole record")),
@@ -54,7 +56,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("amount", _("amount of this invoice"), recorded=False, grows=False),
     Feature("amount_usual", _("amount against the payer's usual one"), recorded=False, grows=False),
     Feature("weekday", _("weekday of the due date"), recorded=False),
-    Feature("book", _("how punctual all customers are at present"), recorded=False),
+    Feature("book", _("how punctual all customers are at present"), recorded=False, starts=1.0),
     Feature("book_trend", _("change in how punctual all customers are"), recorded=False, grows=False),
 )
 CODES = tuple(f.code for f in FEATURES)
@@ -74,10 +76,11 @@ class Rate:
         return (happened + self.rows * self.rate) / (count + self.rows)
 
     @classmethod
-    def of(cls, count: Floats, happened: Floats) -> Rate:
+    def of(cls, count: Floats, happened: Floats, *, least: float = 0.005, doubt: float = 0.0) -> Rate:
         """From the counts of each payer (or weekday): the spread between them beyond chance gives `rows`.
 
-        Moments of the beta-binomial (Kleinman 1973). Without spread: many rows; too little to tell: 10.
+        Moments of the beta-binomial (Kleinman 1973). Without spread: many rows; too little to tell: 10. least: the
+        smallest likeness within a payer. doubt: standard errors taken off the spread before it is believed.
         """
         some = count > 0
         n, s = count[some].astype(np.float64), happened[some].astype(np.float64)
@@ -88,8 +91,9 @@ class Rate:
         room = rate * (1 - rate) * (n - 1).sum()
         if n.size < 3 or room <= 0 or not 0 < s.sum() < n.sum():
             return cls(rate, 10.0)
-        excess = float((n * (s / n - rate) ** 2).sum() - rate * (1 - rate) * n.size)
-        likeness = min(max(excess / room, 0.005), 0.8)
+        chance = n.size + doubt * (2 * n.size) ** 0.5
+        excess = float((n * (s / n - rate) ** 2).sum() - rate * (1 - rate) * chance)
+        likeness = min(max(excess / room, min(least, 1e-4) if doubt else least), 0.8)
         return cls(rate, (1 - likeness) / likeness)
 
 
@@ -137,6 +141,7 @@ class Priors:
     terms: float
     terms_vary: bool
     weekdays: tuple[float, ...]
+    book: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     sizes: Mapping[str, float] = field(default_factory=dict)
     size: float = 0.0
 
@@ -152,6 +157,7 @@ class Priors:
             "took": [self.took.mean, self.took.rows],
             "terms": self.terms,
             "terms_vary": self.terms_vary,
+            "book": [self.book.rate, self.book.rows],
             "weekdays": list(self.weekdays),
             "sizes": dict(self.sizes),
             "size": self.size,
@@ -165,6 +171,7 @@ class Priors:
                 **data,
                 **means,
                 "steps": tuple((d, a, Rate(*r)) for d, a, r in data["steps"]),
+                "book": Rate(*data["book"]),
                 "weekdays": tuple(data["weekdays"]),
             }
         )
@@ -210,13 +217,11 @@ def features(priors: Priors, history: History, seen: Moment) -> Floats:
     columns["amount"] = size - usual_size
     columns["amount_usual"] = size - (sizes + SIZE_ROWS * usual_size) / (count + SIZE_ROWS)
     columns["weekday"] = np.array(priors.weekdays)[led.due[seen.place] % 7]
-    lately = [
-        logit(
-            Rate(priors.steps[0][2].rate, BOOK_ROWS).blended(*history.book(*priors.steps[0][:2], span, seen))
-        )
-        for span in (BOOK_NOW, BOOK_LONG)
-    ]
-    columns["book"] = lately[0] - logit(priors.steps[0][2].rate)
-    columns["book_trend"] = lately[0] - lately[1]
+    first = priors.steps[0][:2]
+    now, long = (history.book(*first, span, seen) for span in (BOOK_NOW, BOOK_LONG))
+    columns["book"] = logit(priors.book.blended(*now)) - logit(priors.book.rate)
+    columns["book_trend"] = logit(Rate(priors.book.rate, BOOK_ROWS).blended(*now)) - logit(
+        Rate(priors.book.rate, BOOK_ROWS).blended(*long)
+    )
     nothing = np.zeros(seen.day.size)
     return np.column_stack([columns.get(code, nothing) for code in CODES])

@@ -7,8 +7,10 @@ forecasting later parts of the training period from earlier ones, never by anyth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -18,7 +20,7 @@ from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, InvoiceModel, Target, chances
 from scoring.invoices.delays import Curves
-from scoring.invoices.features import CODES, GROWS, LATE_SHARE, Mean, Priors, Rate, features
+from scoring.invoices.features import FEATURES, GROWS, Mean, Priors, Rate, features
 from scoring.invoices.history import EARLIEST, LATEST, History, Moment
 from scoring.invoices.ledger import Days, Ledger, beyond
 
@@ -32,6 +34,7 @@ FOLDS, FIRST_FOLD = 3, 0.4
 ENOUGH = 0.5
 """The strongest ridge whose forecast is within so many standard errors of the best is taken."""
 CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
+WARM_UP, WARM_SHARE = 90, 0.7
 MOST_ROWS = 300_000
 """A larger training period is fitted on whole payers drawn from it (always the same ones)."""
 
@@ -61,7 +64,7 @@ def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
     low, high = ledger.delay_at(until)
     # Decided on its own day, not earlier because it was paid early: otherwise the prompt would be counted first.
     ripe = usable & (low > -(10**6)) & (ledger.due < until)
-    places = _drawn(ledger, np.flatnonzero(ripe))
+    places = _drawn(ledger, _warm(ledger, np.flatnonzero(ripe)))
     if places.size < MIN_ROWS:
         raise FitError(
             _("Only %(count)s invoices had fallen due by then; at least %(least)s are needed.")
@@ -85,6 +88,14 @@ def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
         issue_curves=_curves(history, issue, at_issue),
         unpaid_curves=_curves(history, unpaid, after_due),
     )
+
+
+def _warm(ledger: Ledger, places: Days) -> Days:
+    """Without the first days of the ledger, when everybody looks new, unless that leaves too little to learn from."""
+    if not places.size:
+        return places
+    warm = places[ledger.issued[places] >= int(ledger.issued[places].min()) + WARM_UP]
+    return warm if warm.size >= WARM_SHARE * places.size else places
 
 
 def _drawn(ledger: Ledger, places: Days) -> Days:
@@ -195,7 +206,9 @@ def _priors(
         base = days
     happened = beyond(outcomes.low, outcomes.high, chain[-1])
     weekday = led.due[place[told]] % 7
-    by_day = Rate.of(np.bincount(weekday, minlength=7), np.bincount(weekday, happened[told], minlength=7))
+    by_day = Rate.of(
+        np.bincount(weekday, minlength=7), np.bincount(weekday, happened[told], minlength=7), doubt=2.0
+    )
     shares = by_day.blended(
         np.bincount(weekday, minlength=7).astype(float), np.bincount(weekday, happened[told], minlength=7)
     )
@@ -216,10 +229,21 @@ def _priors(
         ),
         terms=float(terms.mean()),
         terms_vary=bool(terms.std() > 1),
+        book=_book(outcomes, chain, above),
         weekdays=tuple(float(v) for v in logit(shares, 1e-4) - logit(by_day.rate, 1e-4)),
         sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
         size=float(sizes.mean()),
     )
+
+
+def _book(outcomes: Outcomes, chain: tuple[int, ...], above: int | None) -> Rate:
+    """How much the whole book moves from month to month beyond chance, in the card's first step."""
+    happened = beyond(outcomes.low, outcomes.high, chain[0])
+    led_ripe = ~np.isnan(happened)
+    if above is not None:
+        led_ripe &= outcomes.low > above
+    month = (outcomes.seen.day[led_ripe] - int(outcomes.seen.day.min(initial=0))) // 30
+    return Rate.of(np.bincount(month), np.bincount(month, happened[led_ripe]), least=1e-4)
 
 
 def _fit(
@@ -229,47 +253,44 @@ def _fit(
     scale = X.std(axis=0)
     scale[scale < 1e-9] = 1.0
     scaled = X / scale
-    toward = np.zeros(len(CODES))
-    toward[LATE_SHARE] = scale[LATE_SHARE]
+    toward = np.array([f.starts for f in FEATURES]) * scale
 
-    def fitted(rows: Floats | slice, ridge: float) -> Coefficients:
+    def fitted(rows: Any, ridge: float) -> Coefficients:
         return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=GROWS, toward=toward)
 
-    forecasts: list[list[Floats]] = [[] for _ridge in RIDGES]
-    outcomes: list[Floats] = []
+    folds = list(_folds(day, ripe_on, happened))
+    ridge, told = RIDGES[-1], None
+    if folds:
+        truth = np.concatenate([happened[test] for _known, test in folds])
+        odds = [
+            np.concatenate([fitted(known, r).log_odds(scaled[test]) for known, test in folds]) for r in RIDGES
+        ]
+        chosen = _cautious(odds, truth)
+        part = np.repeat(np.arange(len(folds)), [test.size for _known, test in folds]).astype(np.float64)
+        ridge, told = RIDGES[chosen], (odds[chosen], truth, part)
+    found = fitted(slice(None), ridge)
+    plain = tuple(float(c / s) for c, s in zip(found.coef, scale, strict=True))
+    return replace(found, coef=plain), ridge, told
+
+
+def _folds(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days, Days]]:
+    """(rows to learn from, rows to forecast): what was decided before the first forecast may teach it."""
     order = np.argsort(day, kind="stable")
     bounds = [int(day.size * (FIRST_FOLD + (1 - FIRST_FOLD) * n / FOLDS)) for n in range(FOLDS + 1)]
     for begin, end in pairwise(bounds):
         if begin >= end:
             continue
-        starts = day[order[begin]]
-        # Only what was decided before the first forecast may teach it.
-        known = order[:begin][ripe_on[order[:begin]] <= starts]
-        if min(happened[known].sum(), (1 - happened[known]).sum()) < MIN_EVENTS / 3:
-            continue
-        outcomes.append(happened[order[begin:end]])
-        for number, ridge in enumerate(RIDGES):
-            forecasts[number].append(fitted(known, ridge).log_odds(scaled[order[begin:end]]))
-    chosen, told = len(RIDGES) - 1, None
-    if outcomes:
-        truth = np.concatenate(outcomes)
-        odds = [np.concatenate(f) for f in forecasts]
-        losses = [np.logaddexp(0, o) - truth * o for o in odds]
-        best = int(np.argmin([loss.mean() for loss in losses]))
-        chosen = best
-        for number in range(len(RIDGES) - 1, best, -1):
-            worse = losses[number] - losses[best]
-            if worse.mean() <= ENOUGH * worse.std() / np.sqrt(truth.size):
-                chosen = number
-                break
-        part = np.repeat(np.arange(len(outcomes)), [o.size for o in outcomes]).astype(np.float64)
-        told = (odds[chosen], truth, part)
-    found = fitted(slice(None), RIDGES[chosen])
-    plain = tuple(float(c / s) for c, s in zip(found.coef, scale, strict=True))
-    return (
-        Coefficients(
-            found.intercept, plain, found.errors, found.log_loss, found.rows, found.events, found.steps
-        ),
-        RIDGES[chosen],
-        told,
-    )
+        known = order[:begin][ripe_on[order[:begin]] <= day[order[begin]]]
+        if min(happened[known].sum(), (1 - happened[known]).sum()) >= MIN_EVENTS / 3:
+            yield known, order[begin:end]
+
+
+def _cautious(odds: list[Floats], truth: Floats) -> int:
+    """Place of the strongest ridge whose forecast is within ENOUGH standard errors of the best one's."""
+    losses = [np.logaddexp(0, o) - truth * o for o in odds]
+    best = int(np.argmin([loss.mean() for loss in losses]))
+    for number in range(len(odds) - 1, best, -1):
+        worse = losses[number] - losses[best]
+        if worse.mean() <= ENOUGH * worse.std() / np.sqrt(truth.size):
+            return number
+    return best

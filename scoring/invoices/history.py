@@ -40,10 +40,15 @@ class Spans:
         self.half_life = half_life
         self._parts: list[tuple[Days, Days, Days, Floats]] = []
 
-    def add(self, account: Days, begin: Days, end: Days, *measures: ArrayLike) -> None:
+    def add(
+        self, account: Days, begin: Days, end: Days, *measures: ArrayLike, since: Days | None = None
+    ) -> None:
+        """since: the day from which the values fade, where that is before `begin`."""
         values = np.column_stack(
             [np.broadcast_to(np.asarray(m, dtype=np.float64), begin.shape) for m in measures]
         )
+        if since is not None and self.half_life is not None:
+            values = values * self._faded(np.clip(begin - since, 0, SPAN))[:, None]
         self._parts.append((account, begin, end, values))
 
     def close(self) -> None:
@@ -113,12 +118,20 @@ class History:
         key = ("beyond", days, above, half_life)
         if key not in self._known:
             led, spans = self.ledger, Spans(half_life)
-            spans.add(led.account, self._open_late_from(days), self._gone, 1, 1)
-            delay = led.paid - led.due
-            counts = delay > (-NEVER if above is None else above)
-            spans.add(led.account, self._paid_from, led.until, counts, (delay > days) & counts)
-            lost = led.at_least > days
-            spans.add(led.account, self._closed_from, led.until, lost, lost)
+            overdue = self._open_late_from(days)
+            # An invoice enters once, when it is decided; that a late one is paid at last does not make it newer.
+            final = np.where(self._paid_from < NEVER, self._paid_from, self._closed_from)
+            decided = np.minimum(overdue, final)
+            is_paid = self._paid_from < NEVER
+            delay = np.where(is_paid, led.paid - led.due, led.at_least)
+            late = delay > days
+            counts = late if above is None else delay > above
+            counts = np.where(is_paid, True if above is None else counts, late)
+            for measure, holds in ((0, counts), (1, late)):
+                value = np.array([measure == 0, measure == 1], dtype=np.float64)
+                spans.add(led.account, np.where(holds, decided, NEVER), led.until, *value)
+                # Until it is known better, an open invoice counts as it stands.
+                spans.add(led.account, np.where(holds & (final < NEVER), NEVER, overdue), self._gone, *value)
             spans.close()
             self._known[key] = spans
         sums = np.maximum(self._known[key].at(seen), 0)
@@ -137,7 +150,8 @@ class History:
             spans.add(led.account, late, growing_until, 1, 0, 1, due)
             spans.add(led.account, np.maximum(late, capped), self._gone, 1, LATEST, 0, 0)
             delay = np.clip(led.paid - led.due, EARLIEST, LATEST)
-            spans.add(led.account, self._paid_from, led.until, 1, delay, 0, 0)
+            since = np.minimum(late, self._paid_from)
+            spans.add(led.account, self._paid_from, led.until, 1, delay, 0, 0, since=since)
             lost = led.at_least > 0
             spans.add(
                 led.account,

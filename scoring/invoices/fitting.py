@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from django.utils.translation import gettext as _
+from numpy.typing import NDArray
 
 from scoring.fitting.calibration import Calibration, at_level, slope_by_part
 from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
@@ -48,6 +49,11 @@ class Outcomes:
     high: Days
     judged: int
 
+    def of(self, ledger: Ledger, days: int) -> tuple[Floats, NDArray[np.bool_]]:
+        """(1 where more than `days` late, which rows to use): old enough to be decided whoever pays when."""
+        happened = beyond(self.low, self.high, days)
+        return happened, (ledger.due[self.seen.place] + days < self.judged) & ~np.isnan(happened)
+
 
 def moments_at_issue(ledger: Ledger, which: Days) -> Moment:
     return Moment(ledger.account[which], np.maximum(ledger.issued, ledger.known)[which], which)
@@ -60,33 +66,39 @@ def moments_after_due(ledger: Ledger, which: Days) -> Moment:
 def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
     """The card of the invoices issued before day `until`, as known on that day. Raises FitError with the reason."""
     history = History(ledger)
-    usable = (ledger.issued < until) & (ledger.known <= until) & (ledger.until > until)
-    low, high = ledger.delay_at(until)
-    # Decided on its own day, not earlier because it was paid early: otherwise the prompt would be counted first.
-    ripe = usable & (low > -(10**6)) & (ledger.due < until)
-    places = _drawn(ledger, _warm(ledger, np.flatnonzero(ripe)))
-    if places.size < MIN_ROWS:
+    at_issue, after_due = training(ledger, until)
+    if at_issue.low.size < MIN_ROWS:
         raise FitError(
             _("Only %(count)s invoices had fallen due by then; at least %(least)s are needed.")
-            % {"count": places.size, "least": MIN_ROWS}
+            % {"count": at_issue.low.size, "least": MIN_ROWS}
         )
-    at_issue = Outcomes(moments_at_issue(ledger, places), low[places], high[places], until)
     issue = _targets(history, at_issue, TARGETS, None)
-    after = moments_after_due(ledger, places)
-    open_then = (
-        (ledger.paid_known[places] > after.day)
-        & (ledger.closed_known[places] > after.day)
-        & (after.day <= until)
-    )
-    late = places[open_then]
-    unpaid_seen = moments_after_due(ledger, late)
-    after_due = Outcomes(unpaid_seen, low[late], high[late], until)
     unpaid = _targets(history, after_due, TARGETS[1:], 0)
     return InvoiceModel(
         issue=issue,
         unpaid=unpaid,
         issue_curves=_curves(history, issue, at_issue),
         unpaid_curves=_curves(history, unpaid, after_due),
+    )
+
+
+def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
+    """What a card is fitted on: invoices due before `until` on their day of issue, and those of them that were
+    unpaid on the day after they were due, on that day."""
+    usable = (ledger.issued < until) & (ledger.known <= until) & (ledger.until > until)
+    low, high = ledger.delay_at(until)
+    # By its due date, not earlier because it was paid early: otherwise the prompt would be counted first.
+    ripe = usable & (low > -(10**6)) & (ledger.due < until)
+    places = _drawn(ledger, _warm(ledger, np.flatnonzero(ripe)))
+    after = moments_after_due(ledger, places)
+    late = places[
+        (ledger.paid_known[places] > after.day)
+        & (ledger.closed_known[places] > after.day)
+        & (after.day <= until)
+    ]
+    return (
+        Outcomes(moments_at_issue(ledger, places), low[places], high[places], until),
+        Outcomes(moments_after_due(ledger, late), low[late], high[late], until),
     )
 
 
@@ -130,10 +142,7 @@ def _target(
 ) -> Target:
     days = chain[-1]
     led, place = history.ledger, outcomes.seen.place
-    # Old enough for the target to be decided whoever pays when.
-    ripe = led.due[place] + days < outcomes.judged
-    happened = beyond(outcomes.low, outcomes.high, days)
-    told = ripe & ~np.isnan(happened)
+    happened, told = outcomes.of(led, days)
     events = int(np.nansum(happened[told]))
     others = int(told.sum()) - events
     payers = int(np.unique(outcomes.seen.account[told & (happened == 1)]).size)

@@ -9,7 +9,9 @@ RUN := $(BIN)/python
 MANAGE := $(RUN) manage.py
 # Checks look at the code, never at the database somebody works with.
 CHECK := env -u DATABASE_URL -u CREDITDESK_ENV SQLITE_FILE=var/checks.sqlite3
-PYTEST := $(RUN) -m pytest -n 2 $(PYTEST_ARGS)
+# More workers than the two cores we count on: several tests wait for processes. Neighbours stay together, so that
+# few workers start a browser for the same module.
+PYTEST := $(RUN) -m pytest -n 4 --dist worksteal $(PYTEST_ARGS)
 LANGUAGES := it es fr
 
 PORT ?= 8000

@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME ...]`: every measurement, on a PostgreSQL of its own unless DATABASE_URL names one.
 
 A benchmark is a module of this package with `run(options, fresh, say)` and, if it likes, `add_arguments`.
-The database it uses is created for the run (`creditdesk_bench`) and dropped afterwards.
+The database it uses is created for the run (the named one's name and `_bench`) and dropped afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
-DATABASE = "creditdesk_bench"
 
 
 def _modules() -> dict[str, ModuleType]:
@@ -29,17 +28,20 @@ def _modules() -> dict[str, ModuleType]:
 
 
 def _bench_url(url: str) -> str:
+    """A database of its own beside the named one, so that two people can measure on one server."""
     head, _, query = url.partition("?")
-    return f"{head.rpartition('/')[0]}/{DATABASE}" + (f"?{query}" if query else "")
+    return f"{head}_bench" + (f"?{query}" if query else "")
 
 
 def _recreate(admin_url: str, *, create: bool = True) -> None:
     import psycopg
+    from psycopg import sql
 
+    name = psycopg.conninfo.conninfo_to_dict(_bench_url(admin_url))["dbname"]
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         if create:
-            connection.execute(f"CREATE DATABASE {DATABASE}")
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
 
 def main() -> int:

@@ -60,6 +60,8 @@ MASTER_DATA = (
     *_customers("add change", "customer", "customerkey", "contact", "creditaccount", "portfolio"),
     *_customers("add", "statuschange", "groupmembership", "paymentterms", "collectorassignment"),
     *_customers("add", "legalevent", "cover", "openorder", "delivery", "financialstatement"),
+    *_customers("add", "supplierpaymentdays"),
+    *_customers("add change", "bankconsent"),
 )
 IMPORTING = (
     *_customers("add change", "importmapping", "source"),
@@ -78,7 +80,7 @@ ROLES = {
         Role(
             names.CONTROLLER,
             reads=DESK,
-            views=("django_q.schedule",),
+            views=("django_q.schedule", "core.customer_trail"),
             grants=(
                 *MASTER_DATA,
                 *IMPORTING,
@@ -87,6 +89,8 @@ ROLES = {
                 "customers.add_credithold",
                 "scoring.add_limitpolicy",
                 "scoring.add_limitpolicygrade",
+                "scoring.propose_scorecard",
+                "scoring.override_score",
                 "dunning.add_remindertemplate",
                 "dunning.change_remindertemplate",
                 "dunning.resolve_reminder",
@@ -101,6 +105,8 @@ ROLES = {
                 "customers.decide_limitchange",
                 "customers.add_credithold",
                 "customers.change_credithold",
+                "scoring.publish_scorecard",
+                "scoring.override_score",
                 "kpis.view_kpis",
             ),
         ),
@@ -113,7 +119,13 @@ ROLES = {
         Role(
             names.MANAGER,
             reads=DESK,
-            grants=("customers.add_collectorassignment", "kpis.view_kpis"),
+            grants=(
+                "customers.add_collectorassignment",
+                "scoring.propose_scorecard",
+                "scoring.publish_scorecard",
+                "scoring.add_publishinggate",
+                "kpis.view_kpis",
+            ),
         ),
         Role(
             names.AUDITOR,

@@ -17,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from creditdesk.unfold_settings import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Beside the packages in the repository, inside this one when installed from a wheel (pyproject.toml).
+RESOURCES_DIR = BASE_DIR if (BASE_DIR / "templates" / "desk").is_dir() else Path(__file__).resolve().parent
 
 
 def env_bool(name: str, default: bool) -> bool:
@@ -85,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "creditdesk.core.middleware.DatabaseRefusals",
 ]
 
 ROOT_URLCONF = "creditdesk.urls"
@@ -104,7 +107,7 @@ AUTH_PASSWORD_VALIDATORS = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [RESOURCES_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -124,6 +127,8 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "")
 SQLITE_FILE = Path(os.environ.get("SQLITE_FILE", BASE_DIR / "var" / "creditdesk.sqlite3"))
 if DATABASE_URL:
     DATABASES = {"default": dj_database_url.parse(DATABASE_URL)}
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+        DATABASES["default"]["ENGINE"] = "creditdesk.core.sqlite"
     # Web processes only: forked qcluster workers would share the pool's sockets and lose tasks.
     if env_bool("DB_POOL", False):
         DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 4, "timeout": 10}
@@ -131,7 +136,7 @@ else:
     SQLITE_FILE.parent.mkdir(parents=True, exist_ok=True)
     DATABASES = {
         "default": {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "creditdesk.core.sqlite",
             "NAME": str(SQLITE_FILE),
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
@@ -147,7 +152,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("it", _("Italian")), ("es", _("Spanish")), ("fr", _("French"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [RESOURCES_DIR / "locale"]
 TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/Rome")
 # Empty: today. The demo pins it, so that its story stays the same on whatever day it is opened.
 BUSINESS_DATE = date.fromisoformat(pinned) if (pinned := os.environ.get("CREDITDESK_BUSINESS_DATE")) else None
@@ -222,6 +227,10 @@ LOGGING = {
         "django-q": {"handlers": [], "propagate": True},
     },
 }
+
+# Above which amount an undisputed debt 90 days past due is a default, per currency: "EUR:500,USD:550". Empty: about
+# EUR 100 (scoring/fitting/materiality.py). Currencies not named are converted from the first, at the day's rate.
+DEFAULT_MATERIALITY = dict(part.split(":", 1) for part in env_list("DEFAULT_MATERIALITY", ""))
 
 # Heavy work has a queue of its own: it never delays what somebody waits for.
 ALT_CLUSTERS = {"bulk": {"timeout": 1800, "retry": 2100, "max_attempts": 3}}

@@ -265,11 +265,13 @@ def apply_automatic_cut(
     return change
 
 
-def supersede_waiting(account: CreditAccount, *, actor: Actor, on: date) -> list[LimitChange]:
+def supersede_waiting(
+    account: CreditAccount, *, actor: Actor, on: date, reason_code: str = "hard_cause"
+) -> list[LimitChange]:
     """Close every change that waits for an account because something stronger came. The account is locked."""
     waiting = list(LimitChange.objects.filter(account=account, status=Status.PROPOSED))
     for change in waiting:
-        _close(change, Status.SUPERSEDED, actor=actor, on=on, reason_code="hard_cause")
+        _close(change, Status.SUPERSEDED, actor=actor, on=on, reason_code=reason_code)
     return waiting
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money, format_money
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, percent_of_100
 
 # Chosen by a person who proposes.
 PERSON_REASONS = {
@@ -31,9 +31,10 @@ PERSON_REASONS = {
 # Given by policy, events and imports; %(name)s are filled from the parameters.
 MACHINE_REASONS = {
     "insolvency": _("Insolvency proceedings opened on %(on)s (%(source)s)"),
+    "event_taken_back": _("The insolvency of %(on)s (%(source)s) was recorded wrongly and is taken back"),
     "opening_limit": _("Limit taken over from %(source)s"),
     "first_limit": _("First limit. %(cap)s: %(target)s"),
-    "policy_rise": _("Room to rise. %(cap)s: %(target)s; at most %(step)s %% at once"),
+    "policy_rise": _("Room to rise. %(cap)s: %(target)s; at most %(step)s at once"),
     "policy_cut": _("Above the policy. %(cap)s: %(target)s"),
     "declined": _("Score %(score)s %(grade)s: new credit is declined"),
 }
@@ -70,6 +71,8 @@ def _text(name: str, value: Any) -> str:
         return format_money(Money(int(value["minor"]), value["currency"]))
     if name == "cap":
         return str(CAP_LABELS.get(value, value))
+    if name == "step":
+        return percent_of_100(value)
     if name == "on" and isinstance(value, str):
         return day(date.fromisoformat(value))
     return gettext("unknown") if value is None else str(value)

@@ -4,7 +4,14 @@ from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
-def _install_card(using: str, **_kwargs) -> None:
+def _goes_back(plan) -> bool:
+    """Migrating backwards leaves tables older than the models: nothing is installed then."""
+    return any(backwards for _migration, backwards in plan or ())
+
+
+def _install_card(using: str, plan=(), **_kwargs) -> None:
+    if _goes_back(plan):
+        return
     from scoring.default_card import ensure_default_card
     from scoring.models import ScorecardBin
 
@@ -13,7 +20,9 @@ def _install_card(using: str, **_kwargs) -> None:
         ensure_default_card()
 
 
-def _install_policy(using: str, **_kwargs) -> None:
+def _install_policy(using: str, plan=(), **_kwargs) -> None:
+    if _goes_back(plan):
+        return
     from scoring.default_policy import ensure_default_policy
     from scoring.models import LimitPolicyGrade
 
@@ -45,6 +54,13 @@ class ScoringConfig(AppConfig):
             "Nightly limit proposals",
             "scoring.limit_tasks.plan_nightly",
             "30 4 * * *",
+            "bulk",
+            due_kwarg="due",
+        )
+        schedules.register(
+            "Monthly monitoring of scores",
+            "scoring.tasks.monitor_month",
+            "0 6 2 * *",
             "bulk",
             due_kwarg="due",
         )

@@ -226,9 +226,12 @@ BINS: dict[str, tuple[tuple[int, str], list[Row]]] = {
 }
 
 
-def build_bins(card: Scorecard) -> list[ScorecardBin]:
+def build_bins(
+    card: Scorecard, given: dict[str, tuple[tuple[int, str], list[Row]]] | None = None
+) -> list[ScorecardBin]:
+    """The bins of a shipped card (default: the full one) as unsaved rows."""
     rows = []
-    for signal, ((missing_points, missing_reason), bins) in BINS.items():
+    for signal, ((missing_points, missing_reason), bins) in (given or BINS).items():
         rows.append(
             ScorecardBin(
                 card=card, signal=signal, is_missing=True, points=missing_points, rationale=missing_reason
@@ -252,7 +255,7 @@ def ensure_default_card() -> Scorecard:
     card = Scorecard.objects.filter(code=CODE, version=VERSION).first()
     if card is None:
         card = Scorecard.objects.create(
-            code=CODE, version=VERSION, name="Expert scorecard", base_points=BASE_POINTS
+            code=CODE, version=VERSION, name="Expert scorecard", base_points=BASE_POINTS, is_shipped=True
         )
         ScorecardBin.objects.bulk_create(build_bins(card))
     if card.status == Scorecard.Status.DRAFT and not Scorecard.objects.filter(status="active").exists():

@@ -1,8 +1,8 @@
 """Where SQLite and PostgreSQL differ, for the one scoring statement.
 
 The SQL of families and signals is written once with a few macros: `days(a, b)` (a minus b in days),
-`ratio(a, b)` (rounded to 6 decimals: the last digits of a float quotient differ between databases and would
-move accounts across bins), `least(a, b)`, `isin(column, parameter)` for a list of ids.
+`plus_days(day, count)` (a number written out), `ratio(a, b)` (rounded to 6 decimals: the last digits of a
+float quotient differ between databases and would move accounts across bins), `least(a, b)`, `isin(column, parameter)` for a list of ids.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class PostgreSQL(Dialect):
     def macros(self) -> dict[str, Callable[..., str]]:
         return {
             "days": lambda a, b: f"(({a}) - ({b}))",
+            "plus_days": lambda day, count: f"(({day}) + ({count}))",
             "ratio": lambda a, b: f"CAST(round(CAST({a} AS numeric) / ({b}), 6) AS double precision)",
             "least": lambda *some: f"LEAST({', '.join(some)})",
             "greatest": lambda *some: f"GREATEST({', '.join(some)})",
@@ -150,6 +151,7 @@ class SQLite(Dialect):
     def macros(self) -> dict[str, Callable[..., str]]:
         return {
             "days": lambda a, b: f"CAST(julianday({a}) - julianday({b}) AS INTEGER)",
+            "plus_days": lambda day, count: f"date({day}, '+{count} days')",
             "ratio": lambda a, b: f"round(CAST({a} AS REAL) / ({b}), 6)",
             "least": lambda *some: f"MIN({', '.join(some)})",
             "greatest": lambda *some: f"MAX({', '.join(some)})",

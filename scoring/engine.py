@@ -186,14 +186,23 @@ def _is_month_end(day: date) -> bool:
 
 
 def compute(
-    as_of: date, scope: Scope | None = None, view: View = CURRENT, *, using: str = "default"
+    as_of: date,
+    scope: Scope | None = None,
+    view: View = CURRENT,
+    *,
+    card: Card | None = None,
+    using: str = "default",
 ) -> Iterator[AccountScore]:
-    """The scores at any date and view, as unsaved AccountScore rows in account order; stores nothing."""
+    """The scores at any date and view, as unsaved AccountScore rows in account order; stores nothing.
+
+    card: a card to try (a draft, an old version) in place of the active one.
+    """
     scope = scope or Scope.everyone()
     if scope.shape == "ids" and not scope.ids:
         return
     speech = dialect(using)
-    card, groups = _context(as_of, view, scope, using)
+    active, groups = _context(as_of, view, scope, using)
+    card = card or active
     for group in groups:
         values = parameters(speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies)
         with connections[using].cursor() as cursor:

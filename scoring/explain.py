@@ -8,10 +8,12 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
+from creditdesk.core.wording import percent
 from scoring.card import Card, card_by_id
-from scoring.models import AccountScore, Depth, Grade, Recommendation, Scored, ScoreHistory
+from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.sentences import day, figure, sentence
 from scoring.signals import SIGNALS, Signal
+from scoring.stored import points_of, values_of
 
 STRONGEST = 5
 
@@ -77,7 +79,7 @@ class Explanation:
     @property
     def pd_label(self) -> str:
         """The probability as it may be shown: never without saying that it is not calibrated."""
-        return _("%s %% (uncalibrated)") % f"{self.pd * 100:.1f}"
+        return _("%s (uncalibrated)") % percent(self.pd)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -115,7 +117,7 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
     card = card or card_by_id(
         row.card_id, row.card.activated_at if "card" in row._state.fields_cache else None
     )
-    values, points = _stored(row)
+    values, points = values_of(row), points_of(row)
     items = []
     for signal in SIGNALS:
         if signal.name not in points:
@@ -136,15 +138,6 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
     if card.base_points + sum(item.points for item in items) != row.score:
         raise ValueError(f"The points of account {row.account_id} do not add up to its score {row.score}")
     return _assemble(row, card, items)
-
-
-def _stored(row: Scored) -> tuple[dict[str, float | int | None], dict[str, int]]:
-    if isinstance(row, ScoreHistory):
-        return row.signals, row.points
-    return (
-        {s.name: getattr(row, s.name) for s in SIGNALS},
-        {s.name: getattr(row, s.points_column) for s in SIGNALS},
-    )
 
 
 def _assemble(row: AccountScore | ScoreHistory, card: Card, items: list[Item]) -> Explanation:

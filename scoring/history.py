@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from creditdesk.core.models import AuditEntry
 from scoring.models import AccountScore, ScoreHistory
-from scoring.signals import SIGNALS
+from scoring.stored import points_of, values_of
 
 
-def keep_for_decision(row: AccountScore, entry: AuditEntry) -> ScoreHistory:
-    """Keep an account's score as it is, tied to the audit entry of the decision; in the decision's transaction."""
+def keep_for_decision(row: AccountScore, entry: AuditEntry | None = None) -> ScoreHistory:
+    """Keep an account's score in the transaction of the decision, tied to its audit entry where it has one."""
     return ScoreHistory.objects.create(
         account_id=row.account_id,
         as_of=row.as_of,
@@ -20,7 +20,7 @@ def keep_for_decision(row: AccountScore, entry: AuditEntry) -> ScoreHistory:
         recommendation=row.recommendation,
         depth=row.depth,
         because=ScoreHistory.Because.DECISION,
-        signals={s.name: getattr(row, s.name) for s in SIGNALS},
-        points={s.name: getattr(row, s.points_column) for s in SIGNALS},
+        signals=values_of(row),
+        points=points_of(row),
         entry=entry,
     )

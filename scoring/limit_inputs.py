@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -25,6 +25,7 @@ from scoring.limit_policy import (
     recommend_limit,
 )
 from scoring.models import AccountScore, LimitPolicy
+from scoring.overrides import effective, overrides_at
 
 CHUNK = 1000
 QUARTERS = range(4)
@@ -57,23 +58,26 @@ class Book:
 
 
 def recommendations(
-    accounts: Sequence[CreditAccount], as_of: date, book: Book | None = None
+    accounts: Sequence[CreditAccount],
+    as_of: date,
+    book: Book | None = None,
+    *,
+    scores: Mapping[int, AccountScore] | None = None,
 ) -> dict[int, LimitRecommendation]:
-    """The recommendation for each account. Accounts need `customer` loaded; MissingRate leaves an account out."""
+    """The recommendation for each account. Accounts need `customer` loaded; MissingRate leaves an account out.
+
+    scores: to be used in place of the stored ones, where a card is only being tried.
+    """
     book = book or Book(as_of)
     ids = [account.pk for account in accounts]
-    scores = {
-        row.account_id: row
-        for row in AccountScore.objects.filter(
-            account__in=ids, as_of__lte=as_of, as_of__gte=as_of - SCORE_MAX_AGE
-        )
-    }
+    scores = _stored_scores(ids, as_of) if scores is None else scores
     facts = {
         "limits": limits_at(ids, as_of),
         "exposures": exposures(accounts, as_of),
         "purchases": _purchases(ids, as_of),
         "rises": _last_rises(ids, as_of),
         "equity": _equity(accounts, as_of),
+        "overrides": overrides_at(ids, as_of),
     }
     found = {}
     for account in accounts:
@@ -100,6 +104,11 @@ def recommendations_of_book(
         yield recommendations(list(chunk), as_of, book)
 
 
+def _stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
+    rows = AccountScore.objects.filter(account__in=ids, as_of__lte=as_of, as_of__gte=as_of - SCORE_MAX_AGE)
+    return {row.account_id: row for row in rows}
+
+
 def _inputs(
     account: CreditAccount,
     as_of: date,
@@ -109,6 +118,7 @@ def _inputs(
     facts: dict[str, Any],
 ) -> LimitInputs:
     limit: Limit = facts["limits"][account.pk]
+    grade, recommendation = effective(score, facts["overrides"].get(account.pk))
     exposure: Exposure = facts["exposures"][account.pk]
     peak, observed_terms = facts["purchases"].get(account.pk, (0, None))
     equity: Money | None = facts["equity"].get(account.customer_id)
@@ -119,8 +129,8 @@ def _inputs(
         as_of=as_of,
         current=limit.base,
         score=score.score if score else None,
-        grade=score.grade if score else "",
-        recommendation=score.recommendation if score else "",
+        grade=grade,
+        recommendation=recommendation,
         customer_status=account.customer.status,
         peak_quarter=Money(peak, account.currency),
         terms_days=_first_known(account.customer.terms_days, observed_terms, DEFAULT_TERMS),

@@ -22,6 +22,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from creditdesk.core.money import Money, round_minor, to_minor
+from creditdesk.core.wording import percent_of_100
 from customers.limit_reasons import CAP_LABELS, money_param, render_reason
 from customers.models import Customer
 from scoring.models import Recommendation
@@ -321,23 +322,24 @@ def _money(params: dict[str, Any], name: str) -> Money:
 
 _FORMULAS = {
     "behaviour": lambda p: (
-        _("%(billed)s in the strongest quarter / 91 days x (%(terms)s + %(buffer)s) days x %(percent)s %%")
+        _("%(billed)s in the strongest quarter / 91 days x (%(terms)s + %(buffer)s) days x %(percent)s")
         % {
             "billed": _money(p, "peak_quarter"),
             "terms": p["terms_days"],
             "buffer": p["buffer_days"],
-            "percent": p["percent"],
+            "percent": percent_of_100(p["percent"]),
         }
     ),
     "policy": lambda p: _("ceiling of grade %(grade)s, policy version %(version)s") % p,
     "capacity": lambda p: (
-        _("%(percent)s %% of equity of %(equity)s") % {"percent": p["percent"], "equity": _money(p, "equity")}
+        _("%(percent)s of equity of %(equity)s")
+        % {"percent": percent_of_100(p["percent"]), "equity": _money(p, "equity")}
         if p["equity"]
         else _("no annual accounts known")
     ),
     "concentration": lambda p: (
-        _("%(percent)s %% of receivables of %(receivables)s")
-        % {"percent": p["percent"], "receivables": _money(p, "receivables")}
+        _("%(percent)s of receivables of %(receivables)s")
+        % {"percent": percent_of_100(p["percent"]), "receivables": _money(p, "receivables")}
         if p["owing"] >= p["from_customers"]
         else _("counts from %(count)s customers who owe; here %(owing)s")
         % {"count": p["from_customers"], "owing": p["owing"]}

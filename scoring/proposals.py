@@ -20,10 +20,10 @@ from customers.approval import ApprovalError, propose_limit_change, withdraw_lim
 from customers.limit_evidence import gather_evidence
 from customers.models import CreditAccount, LimitChange, LimitKind
 from scoring.explain import explain
+from scoring.history import keep_for_decision
 from scoring.limit_inputs import SCORE_MAX_AGE, recommendations, recommendations_of_book
 from scoring.limit_policy import LimitRecommendation, material_difference
-from scoring.models import AccountScore, ScoreHistory
-from scoring.signals import SIGNALS
+from scoring.models import AccountScore
 
 POLICY_ACTOR = Actor.policy("limit policy")
 ProposerKind = LimitChange.ProposerKind
@@ -78,7 +78,9 @@ def _propose_chunk(found: dict[int, LimitRecommendation], as_of: date) -> Outcom
             outcome.left_to_people += 1
         else:
             wanted.append(pk)
-    accounts = list(CreditAccount.objects.filter(pk__in=wanted).select_related("customer").order_by("pk"))
+    # An account joined into another (customers/merging.py) gets no limits of its own any more.
+    rows = CreditAccount.objects.filter(pk__in=wanted, joined_into__isnull=True)
+    accounts = list(rows.select_related("customer").order_by("pk"))
     evidence = gather_evidence(accounts, as_of) if accounts else {}
     for account in accounts:
         if _propose(account, found[account.pk], evidence[account.pk], as_of):
@@ -186,22 +188,8 @@ def score_evidence(row: AccountScore) -> dict[str, Any]:
 def keep_deciding_score(sender: Any, change: LimitChange, **_kwargs: Any) -> None:
     """Keep the score a decision was taken on (customers.events.limit_applied)."""
     row = AccountScore.objects.filter(account=change.account_id).first()
-    if row is None:
-        return
-    ScoreHistory.objects.create(
-        account_id=row.account_id,
-        because=ScoreHistory.Because.DECISION,
-        as_of=row.as_of,
-        judged_on=row.judged_on,
-        card_id=row.card_id,
-        score=row.score,
-        grade=row.grade,
-        pd=row.pd,
-        recommendation=row.recommendation,
-        depth=row.depth,
-        signals={signal.name: getattr(row, signal.name) for signal in SIGNALS},
-        points={signal.name: getattr(row, signal.points_column) for signal in SIGNALS},
-    )
+    if row is not None:
+        keep_for_decision(row)
 
 
 @transaction.atomic

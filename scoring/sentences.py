@@ -51,17 +51,15 @@ def _average(length: int) -> Callable[[float, date, date], str]:
 
 def _share_later_than(days: int) -> Callable[[float, date, date], str]:
     def write(value: float, _as_of: date, judged: date) -> str:
-        figures = {"share": number_format(value * 100, 1), "days": days, **_window(judged, WINDOW_DAYS)}
+        figures = {"share": percent(value), "days": days, **_window(judged, WINDOW_DAYS)}
         if value == 0 and days == 0:
             return _("None of the money due from %(from)s to %(to)s came late.") % figures
         if value == 0:
             return _("Nothing due from %(from)s to %(to)s came more than %(days)s days late.") % figures
         if days == 0:
-            return _("%(share)s %% of the money due from %(from)s to %(to)s came late or is late.") % figures
+            return _("%(share)s of the money due from %(from)s to %(to)s came late or is late.") % figures
         return (
-            _(
-                "%(share)s %% of the money due from %(from)s to %(to)s came, or is, more than %(days)s days late."
-            )
+            _("%(share)s of the money due from %(from)s to %(to)s came, or is, more than %(days)s days late.")
             % figures
         )
 
@@ -93,8 +91,8 @@ def _oldest(value: float, _as_of: date, judged: date) -> str:
 def _overdue_share(value: float, _as_of: date, judged: date) -> str:
     if not value:
         return _("Nothing of what fell due in the last 12 months is overdue on %s.") % day(judged)
-    return _("%(share)s %% of what fell due in the last 12 months is overdue on %(on)s.") % {
-        "share": number_format(value * 100, 1),
+    return _("%(share)s of what fell due in the last 12 months is overdue on %(on)s.") % {
+        "share": percent(value),
         "on": day(judged),
     }
 
@@ -102,8 +100,8 @@ def _overdue_share(value: float, _as_of: date, judged: date) -> str:
 def _overdue60(value: float, _as_of: date, judged: date) -> str:
     if not value:
         return _("Nothing is more than 60 days overdue on %s.") % day(judged)
-    return _("%(share)s %% of what fell due in the last 12 months is more than 60 days overdue.") % {
-        "share": number_format(value * 100, 1)
+    return _("%(share)s of what fell due in the last 12 months is more than 60 days overdue.") % {
+        "share": percent(value)
     }
 
 
@@ -126,11 +124,11 @@ def _broken(value: float, as_of: date, _judged: date) -> str:
 
 
 def _broken_share(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s %% of the promises to pay were broken.") % number_format(value * 100, 0)
+    return _("%s of the promises to pay were broken.") % percent(value, 0)
 
 
 def _disputed(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s %% of a year's invoices is in dispute now.") % number_format(value * 100, 1)
+    return _("%s of a year's invoices is in dispute now.") % percent(value)
 
 
 def _dispute_rate(value: float, _as_of: date, _judged: date) -> str:
@@ -138,13 +136,13 @@ def _dispute_rate(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _credits(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s %% of a year's invoices was credited.") % number_format(value * 100, 1)
+    return _("%s of a year's invoices was credited.") % percent(value)
 
 
 def _written_off(value: float, as_of: date, _judged: date) -> str:
     if not value:
         return _("No debt was written off in the last 24 months.")
-    return _("%s %% of two years' invoices was written off.") % number_format(value * 100, 1)
+    return _("%s of two years' invoices was written off.") % percent(value)
 
 
 def _returned(value: float, _as_of: date, _judged: date) -> str:

@@ -170,7 +170,10 @@ class _Builder:
         columns = ", ".join(
             f"{self.speech.expand(s.expression.format(**names))} AS {s.name}" for s in SIGNALS
         )
-        joins = " ".join(f"LEFT JOIN {f} ON {f}.account_id = a.id" for f in ("l", "o", "b", "p", "d", "m"))
+        joins = " ".join(
+            [f"LEFT JOIN {f} ON {f}.account_id = a.id" for f in families.OF_ACCOUNT]
+            + [f"LEFT JOIN {f} ON {f}.customer_id = a.customer_id" for f in families.OF_CUSTOMER]
+        )
         return (
             f"SELECT a.id AS account_id, {columns} "
             f"FROM customers_creditaccount a JOIN c ON c.customer_id = a.customer_id {joins} "

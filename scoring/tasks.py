@@ -15,7 +15,9 @@ from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.models import CreditAccount
 from scoring.engine import Outcome, rescore
-from scoring.models import DirtyAccount
+from scoring.evidence import measure_card
+from scoring.models import CardReport, DirtyAccount, Scorecard
+from scoring.monitoring import monitor, month_end_before
 from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
@@ -92,3 +94,16 @@ def score_accounts(
         "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
     )
     return rescore(as_of, Scope.between(low, high), entry=entry, keep_history=keep_history, go_back=go_back)
+
+
+def monitor_month(due: str | None = None) -> int:
+    """Keep the monitoring report of the month that is over; returns its id. Once a month, however often it runs."""
+    as_of = business_date_due(due)
+    kept = CardReport.objects.filter(kind=CardReport.Kind.MONITORING, as_of=month_end_before(as_of)).first()
+    return (kept or monitor(as_of, made_by="monthly monitoring")).pk
+
+
+def measure_planned_card(job: Job) -> dict[str, Any]:
+    """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
+    card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
+    return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}

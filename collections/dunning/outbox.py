@@ -4,13 +4,14 @@
 
 A worker first claims the row (queued -> sending, committed), then hands the mail over, then notes the end.
 A worker that dies in between leaves `sending`: nobody can know whether the mail left, so nothing sends it
-again by itself and a person decides (`resolve`). At most once, never twice; what is in doubt is shown.
+again by itself and a person decides (`resolve`, `send_again`; the page is dunning/views.py). At most once, never
+twice by a machine; what is in doubt is shown.
 """
 
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
 from django.conf import settings
@@ -34,7 +35,7 @@ IN_DOUBT_AFTER = timedelta(minutes=15)
 BOUNCED = "bounced"
 SENDER = Actor.job("dunning.send")
 
-__all__ = ["ReminderError", "cancel", "in_doubt", "preview", "resolve", "send", "write"]
+__all__ = ["ReminderError", "cancel", "in_doubt", "preview", "resolve", "send", "send_again", "write"]
 
 
 def preview(
@@ -214,7 +215,17 @@ def in_doubt():
     """Reminders claimed a while ago that never ended: they may or may not have left."""
     return Reminder.objects.filter(
         state=State.SENDING, claimed_at__lt=timezone.now() - IN_DOUBT_AFTER
-    ).order_by("claimed_at")
+    ).order_by("claimed_at", "pk")
+
+
+def is_still_true(items: Iterable[ReminderItem]) -> bool:
+    """Is everything the letter asks for still owed? Its text never changes, so it may not leave otherwise.
+
+    Items come with their instalments (select_related): no query here.
+    """
+    return all(
+        item.instalment.superseded_at is None and item.instalment.open_amount >= item.amount for item in items
+    )
 
 
 @transaction.atomic
@@ -226,4 +237,19 @@ def resolve(reminder: Reminder, *, was_sent: bool, actor: Actor, on: date) -> Re
         raise ReminderError(_("This reminder is not in doubt any more."))
     if not was_sent:
         reminder_failed.send(sender=Reminder, reminder=reminder)
+    return reminder
+
+
+@transaction.atomic
+def send_again(reminder: Reminder, *, actor: Actor, on: date) -> Reminder:
+    """A person found that it did not leave: queue it again, as it was written. Raises ReminderError.
+
+    A letter that asks for what was paid or corrected meanwhile is not sent: it ends as failed, and the
+    customer's row comes back to the worklist, where a new one can be written.
+    """
+    if not is_still_true(reminder.items.select_related("instalment")):
+        return resolve(reminder, was_sent=False, actor=actor, on=on)
+    if not _move(reminder, (State.SENDING,), State.QUEUED, actor, on, claimed_at=None):
+        raise ReminderError(_("This reminder is not in doubt any more."))
+    async_task(TASK, reminder.pk)
     return reminder

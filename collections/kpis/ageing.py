@@ -14,12 +14,13 @@ from fractions import Fraction
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
+from customers.models import DocumentKind
 from customers.rates import RateTable
-from kpis.control import Control, control_totals
+from kpis.control import Control, cash_and_control
 from kpis.dso import ratio
+from kpis.history import amounts_over_time
 from kpis.positions import positions
 from kpis.scope import EVERYTHING, Scope
-from kpis.unapplied import unapplied_cash
 
 NOT_DUE = "not_due"
 OVERDUE_BUCKETS = ("1-30", "31-60", "61-90", "90+")
@@ -72,6 +73,16 @@ class Ageing:
         self.credits_not_due = self.credits_not_due or zero
         self.credits_due = self.credits_due or zero
         self.unapplied = self.unapplied or zero
+
+    def add(self, kind: str, bucket: str, minor: int, disputed: int = 0, items: int = 0) -> None:
+        """Add open minor units of invoices or credit notes of one age."""
+        amount = Money(minor, self.currency)
+        if kind == DocumentKind.INVOICE:
+            self.buckets[bucket] += Bucket(amount, Money(disputed, self.currency), items)
+        elif bucket == NOT_DUE:
+            self.credits_not_due += amount
+        else:
+            self.credits_due += amount
 
     @property
     def open_amount(self) -> Money:
@@ -154,33 +165,35 @@ class Ageing:
 def ageing_series(
     days: Sequence[date], *, scope: Scope = EVERYTHING, view: View = CURRENT
 ) -> list[dict[str, Ageing]]:
-    """Ageing per currency at each of the days, in one statement; unapplied cash and control totals left out.
+    """Ageing per currency at each of the days, in two statements; unapplied cash and control totals left out.
 
-    The disputed part is worked out for the first day only.
+    Documents, items and the disputed part are worked out for the first day only: trends show amounts.
     """
     found: list[dict[str, Ageing]] = [{} for _ in days]
-    for position in positions(days, scope, view):
-        day = days[position.day_number]
-        zero = Money.zero(position.currency)
-        row = found[position.day_number].setdefault(position.currency, Ageing(day, position.currency))
-        if position.documents:
-            row.documents += position.documents
-        amount = Money(position.minor, position.currency)
-        if position.kind == "invoice" and position.bucket:
-            row.buckets[position.bucket] += Bucket(
-                amount, Money(position.disputed, position.currency) or zero, position.items
-            )
-        elif position.kind == "credit_note" and position.bucket == NOT_DUE:
-            row.credits_not_due += amount
-        elif position.kind == "credit_note":
-            row.credits_due += amount
+    for position in positions(days[0], scope, view):
+        row = found[0].setdefault(position.currency, Ageing(days[0], position.currency))
+        row.documents += position.documents
+        if position.bucket:
+            row.add(position.kind, position.bucket, position.minor, position.disputed, position.items)
+    for day, ages, sums in zip(days[1:], found[1:], amounts_over_time(days[1:], scope, view), strict=True):
+        for (kind, currency, bucket), minor in sums.items():
+            ages.setdefault(currency, Ageing(day, currency)).add(kind, bucket, minor)
     return found
 
 
-def complete(ageing: dict[str, Ageing], as_of: date, *, scope: Scope, view: View) -> dict[str, Ageing]:
-    """Add unapplied cash and the ledger's control totals to one date's ageing, by currency, sorted."""
-    cash = unapplied_cash(as_of, scope=scope, view=view)
-    controls = control_totals(as_of, scope=scope, view=view)
+def complete(
+    ageing: dict[str, Ageing],
+    as_of: date,
+    *,
+    scope: Scope,
+    view: View,
+    documents: dict[tuple[str, str], int] | None = None,
+) -> dict[str, Ageing]:
+    """Add unapplied cash and the ledger's control totals to one date's ageing, by currency, sorted.
+
+    documents: what was issued by then (`kpis.control.documents_by`), where the caller has it already.
+    """
+    cash, controls = cash_and_control(as_of, scope=scope, view=view, documents=documents)
     currencies = sorted({*ageing, *(c for c, minor in cash.items() if minor), *controls})
     result = {}
     for currency in currencies:

@@ -97,7 +97,7 @@ def open_items(
         LEFT JOIN {person} u ON u.id = a.collector_id
         WHERE {condition}{extra} ORDER BY items.due_on, items.id{page}
     """.format(**tables, condition=CONDITIONS[figure], extra=extra, page=page)
-    for row in select([as_of], scope, view, body, [*params, *page_params]):
+    for row in select(as_of, scope, view, body, [*params, *page_params]):
         pk, customer_id, code, name, company, document, number, issued, due, bucket, ccy, *rest = row
         amount, open_minor, disputed, collector = rest
         due_on = _day(due)
@@ -144,7 +144,7 @@ def open_items_totals(
         WHERE {CONDITIONS[figure]}{extra} GROUP BY currency, {part} ORDER BY currency, {part}
     """
     totals: dict[str, Total] = {}
-    for ccy, _part, rows, minor, disputed in select([as_of], scope, view, body, params):
+    for ccy, _part, rows, minor, disputed in select(as_of, scope, view, body, params):
         zero = Money.zero(ccy)
         old = totals.get(ccy) or Total(ccy, 0, zero, zero)
         amount, of_which = Money(int(minor), ccy), Money(int(disputed), ccy)
@@ -226,7 +226,7 @@ def account_ageing(
         {where} ORDER BY {order.replace("g.", "r.")}{page}
     """
     found = []
-    for row in select([as_of], scope, view, body, params):
+    for row in select(as_of, scope, view, body, params):
         account_id, customer_id, code, name, company, collector, ccy, *parts, total, oldest = row
         buckets = [Money(int(part), ccy) for part in parts]
         overdue = sum(buckets[1:], Money.zero(ccy))
@@ -249,7 +249,7 @@ def account_ageing(
 
 def count_accounts(as_of: date, *, scope: Scope, view: View) -> int:
     body = "SELECT COUNT(*) FROM (SELECT 1 FROM items WHERE kind = 'invoice' GROUP BY account_id, currency) g"
-    rows = select([as_of], scope, view, body)
+    rows = select(as_of, scope, view, body)
     return rows[0][0] if rows else 0
 
 

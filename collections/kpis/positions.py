@@ -1,10 +1,10 @@
-"""Open items at any number of dates, in one statement: the one place that says what was open when.
+"""Open items at any date, in one statement: the one place that says what was open when, item by item.
 
 An item is open at D when it was issued by D and not all of it was allocated by D:
     current view:  open_amount (stored counter) + allocations after D
     other views:   amount - allocations seen by the view, up to D
-The ORM writes the conditions (view, scope); what it cannot write is the join with a list of dates, so the
-frame around them is SQL that SQLite and PostgreSQL both read.
+The ORM writes the conditions (view, scope); the frame around them, which every drill shares, is SQL that SQLite
+and PostgreSQL both read. Sums at many dates (trends) are `kpis.history`'s, which needs no items.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ SQL = tuple[str, list[Any]]
 
 # MATERIALIZED: SQLite would otherwise work the open amount out anew wherever a query mentions it.
 _ITEMS = """
-WITH days(n, as_of, d30, d60, d90) AS (VALUES {days}),
+WITH day(as_of, d30, d60, d90) AS (VALUES ({day})),
 scoped AS MATERIALIZED ({instalments}),
 opened AS MATERIALIZED (
-  SELECT d.n, d.as_of, d.d30, d.d60, d.d90,
+  SELECT d.as_of, d.d30, d.d60, d.d90,
     i.x_id AS id, i.x_invoice AS invoice_id, i.x_account AS account_id, i.x_kind AS kind,
     i.x_currency AS currency, i.x_due AS due_on, {open} AS minor
-  FROM scoped i CROSS JOIN days d WHERE i.x_issued <= d.as_of {still_open}
+  FROM scoped i CROSS JOIN day d
 ),
 items AS MATERIALIZED (
-  SELECT o.n, o.id, o.invoice_id, o.account_id, o.kind, o.currency, o.due_on, o.minor,
+  SELECT o.id, o.invoice_id, o.account_id, o.kind, o.currency, o.due_on, o.minor,
     CASE WHEN q.disputed > o.minor THEN o.minor ELSE COALESCE(q.disputed, 0) END AS disputed,
     CASE WHEN o.due_on >= o.as_of THEN 'not_due' WHEN o.due_on >= o.d30 THEN '1-30'
          WHEN o.due_on >= o.d60 THEN '31-60' WHEN o.due_on >= o.d90 THEN '61-90' ELSE '90+' END AS bucket
   FROM opened o
   LEFT JOIN (SELECT y_to, SUM(y_amount) AS disputed FROM ({disputed}) dd GROUP BY y_to) q
-    ON q.y_to = o.id AND o.n = 0
+    ON q.y_to = o.id
   WHERE o.minor > 0
 )
 """
@@ -54,23 +54,20 @@ def _sql(rows: QuerySet) -> SQL:
     return sql, list(params)
 
 
-def _day_rows(days: Sequence[date]) -> SQL:
+def _day_row(as_of: date) -> SQL:
     adapt = connection.ops.adapt_datefield_value
-    params: list[Any] = []
-    for number, day in enumerate(days):
-        params += [number, *(adapt(day - timedelta(days=back)) for back in (0, 30, 60, 90))]
-    return ", ".join(["(%s, %s, %s, %s, %s)"] * len(days)), params
+    return "%s, %s, %s, %s", [adapt(as_of - timedelta(days=back)) for back in (0, 30, 60, 90)]
 
 
-def items_cte(days: Sequence[date], scope: Scope, view: View) -> SQL:
-    """`WITH days, items`: one row per day number n and open instalment, with bucket and disputed part (n = 0)."""
+def items_cte(as_of: date, scope: Scope, view: View) -> SQL:
+    """`WITH day, items`: one row per open instalment, with bucket and disputed part."""
     instalments = Instalment.objects.filter(
-        view.q(), scope.q(view, "account__"), effective_on__lte=max(days)
+        view.q(), scope.q(view, "account__"), effective_on__lte=as_of
     ).order_by()
-    settled = Q(settled_on__isnull=True) | Q(settled_on__gt=min(days))
     if view.is_current:
-        instalments = instalments.filter(settled)
-    day_sql, day_params = _day_rows(days)
+        # The counter says when the last allocation closed it: nothing after that day can be open.
+        instalments = instalments.filter(Q(settled_on__isnull=True) | Q(settled_on__gt=as_of))
+    day_sql, day_params = _day_row(as_of)
     rows_sql, rows_params = _sql(
         instalments.annotate(
             x_id=F("id"),
@@ -79,23 +76,18 @@ def items_cte(days: Sequence[date], scope: Scope, view: View) -> SQL:
             x_kind=F("kind"),
             x_currency=F("currency"),
             x_due=F("due_on"),
-            x_issued=F("effective_on"),
-            x_settled=F("settled_on"),
             x_start=F("open_amount" if view.is_current else "amount"),
         ).values(
-            *("x_id", "x_invoice", "x_account", "x_kind", "x_currency"),
-            *("x_due", "x_issued", "x_settled", "x_start"),
+            *("x_id", "x_invoice", "x_account", "x_kind", "x_currency", "x_due", "x_start"),
         )
     )
     open_sql, open_params = _open_minor(view)
-    disputed_sql, disputed_params = _disputed(days[0], view)
+    disputed_sql, disputed_params = _disputed(as_of, view)
     sql = _ITEMS.format(
-        days=day_sql,
+        day=day_sql,
         open=open_sql,
         disputed=disputed_sql,
         instalments=rows_sql,
-        # The counter says when the last allocation closed it: nothing after that day can be open.
-        still_open="AND (i.x_settled IS NULL OR i.x_settled > d.as_of)" if view.is_current else "",
     )
     return sql, [*day_params, *rows_params, *open_params, *disputed_params]
 
@@ -132,12 +124,10 @@ def _disputed(as_of: date, view: View) -> SQL:
     )
 
 
-def select(
-    days: Sequence[date], scope: Scope, view: View, body: str, params: Sequence[Any] = ()
-) -> list[tuple]:
-    """Rows of `body`, a SELECT over the tables `items` and `days`. Empty when the scope holds no account."""
+def select(as_of: date, scope: Scope, view: View, body: str, params: Sequence[Any] = ()) -> list[tuple]:
+    """Rows of `body`, a SELECT over the tables `items` and `day`. Empty when the scope holds no account."""
     try:
-        sql, cte_params = items_cte(days, scope, view)
+        sql, cte_params = items_cte(as_of, scope, view)
     except EmptyResultSet:
         return []
     with connection.cursor() as cursor:
@@ -147,9 +137,8 @@ def select(
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Sums over the open items of one day, kind, currency and bucket; or (bucket empty) a count of documents."""
+    """Sums over the open items of one kind, currency and bucket; or (bucket empty) a count of documents."""
 
-    day_number: int
     kind: str
     currency: str
     bucket: str
@@ -159,14 +148,14 @@ class Position:
     documents: int
 
 
-def positions(days: Sequence[date], scope: Scope, view: View) -> Iterator[Position]:
-    """Open items of each day, summed by kind, currency and bucket, with the documents (distinct) behind them."""
+def positions(as_of: date, scope: Scope, view: View) -> Iterator[Position]:
+    """Open items summed by kind, currency and bucket, with the documents (distinct) behind them."""
     body = """
-        SELECT n, kind, currency, bucket, SUM(minor), SUM(disputed), COUNT(*), 0
-        FROM items GROUP BY n, kind, currency, bucket
+        SELECT kind, currency, bucket, SUM(minor), SUM(disputed), COUNT(*), 0
+        FROM items GROUP BY kind, currency, bucket
         UNION ALL
-        SELECT n, kind, currency, '', 0, 0, 0, COUNT(DISTINCT invoice_id)
-        FROM items WHERE kind = 'invoice' GROUP BY n, kind, currency
+        SELECT kind, currency, '', 0, 0, 0, COUNT(DISTINCT invoice_id)
+        FROM items WHERE kind = 'invoice' GROUP BY kind, currency
     """
-    for n, kind, currency, bucket, minor, disputed, count, documents in select(days, scope, view, body):
-        yield Position(n, kind, currency, bucket, int(minor), int(disputed), count, documents)
+    for kind, currency, bucket, minor, disputed, count, documents in select(as_of, scope, view, body):
+        yield Position(kind, currency, bucket, int(minor), int(disputed), count, documents)

@@ -113,16 +113,20 @@ def promises_total(
     last: date = date.max,
 ) -> JudgedPromises:
     """The promises judged from `first` to `last`, amounts stated in `currency`. Raises MissingRate."""
-    sums: dict[str, JudgedPromises] = defaultdict(JudgedPromises)
+    sums: dict[str, list[int]] = defaultdict(lambda: [0] * 4)
     for day, own, part in rows:
         if first <= day <= last:
-            sums[own] += part
+            row = sums[own]
+            row[0] += part.judged
+            row[1] += part.kept
+            row[2] += part.promised_minor
+            row[3] += part.came_minor
     total = JudgedPromises()
-    for own, part in sums.items():
+    for own, (judged, kept, promised, came) in sums.items():
         total += JudgedPromises(
-            part.judged,
-            part.kept,
-            rates.convert(Money(part.promised_minor, own), currency).minor,
-            rates.convert(Money(part.came_minor, own), currency).minor,
+            judged,
+            kept,
+            rates.convert(Money(promised, own), currency).minor,
+            rates.convert(Money(came, own), currency).minor,
         )
     return total

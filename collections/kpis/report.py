@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -22,7 +21,7 @@ from kpis.disputed import closing_days, disputed_sales, mean_days, median_days
 from kpis.dso import PERIOD_DAYS, CountBack, ratio
 from kpis.payments import cash_delay
 from kpis.promises import JudgedPromises, promises_by_day, promises_total
-from kpis.sales import Sales, sales_by_day
+from kpis.sales import DaySales, Sales, issued_by, sales_by_day
 from kpis.scope import EVERYTHING, Scope
 
 
@@ -119,13 +118,10 @@ class _Converter:
         places = exponent(self.currency) - exponent(currency)
         return Fraction(self.rates.rate(currency, self.currency)) * Fraction(10) ** places
 
-    def sales(self, rows: Sequence) -> Sales:
-        by_day: dict[date, tuple[Fraction, int]] = defaultdict(lambda: (Fraction(0), 0))
-        factors = {currency: self.factor(currency) for currency in {row.currency for row in rows}}
-        for row in rows:
-            amount, documents = by_day[row.day]
-            by_day[row.day] = (amount + row.minor * factors[row.currency], documents + row.documents)
-        return Sales.of(by_day)
+    def sales(self, rows: Sequence[DaySales]) -> Sales:
+        return Sales.of(
+            rows, {currency: self.factor(currency) for currency in {row.currency for row in rows}}
+        )
 
 
 def home_currency(scope: Scope) -> str:
@@ -159,8 +155,8 @@ def kpi_report(
     stamp = view.recorded_by or timezone.now()
     days = [as_of, as_of - timedelta(days=PERIOD_DAYS), *other_days]
     series = ageing_series(days, scope=scope, view=view)
-    by_currency = complete(series[0], as_of, scope=scope, view=view)
     sold = sales_by_day(max(days), scope=scope, view=view)
+    by_currency = complete(series[0], as_of, scope=scope, view=view, documents=issued_by(sold, as_of))
     promise_rows = promises_by_day(as_of, scope=scope, view=view)
     delays = cash_delay(as_of, PERIOD_DAYS, scope=scope, view=view)
     disputes = disputed_sales(as_of, PERIOD_DAYS, scope=scope, view=view)

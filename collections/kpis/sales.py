@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import accumulate
+from math import lcm
 
 from django.db.models import Count, Sum
 
@@ -17,20 +19,44 @@ from kpis.dso import MonthSales, months_back
 from kpis.scope import Scope
 
 
+@dataclass(frozen=True, slots=True)
+class DaySales:
+    day: date
+    currency: str
+    minor: int
+    documents: int
+
+    @property
+    def kind(self) -> str:
+        return DocumentKind.INVOICE if self.documents else DocumentKind.CREDIT_NOTE
+
+
 @dataclass(frozen=True)
 class Sales:
-    """Sales by day, stated in one currency (exact Fractions of its minor unit)."""
+    """Sales by day, stated exactly in one currency: running sums in parts (`denominator`) of its minor unit."""
 
     days: tuple[date, ...]
-    running: tuple[Fraction, ...]
+    running: tuple[int, ...]
     running_documents: tuple[int, ...]
+    denominator: int = 1
 
     @classmethod
-    def of(cls, by_day: Mapping[date, tuple[Fraction, int]]) -> Sales:
+    def of(cls, rows: Sequence[DaySales], factors: Mapping[str, Fraction]) -> Sales:
+        """factors: minor units of the stated currency for one minor unit of each row's."""
+        denominator = lcm(*(factor.denominator for factor in factors.values()))
+        parts = {currency: int(factor * denominator) for currency, factor in factors.items()}
+        by_day: dict[date, list[int]] = defaultdict(lambda: [0, 0])
+        for row in rows:
+            sums = by_day[row.day]
+            sums[0] += row.minor * parts[row.currency]
+            sums[1] += row.documents
         days = tuple(sorted(by_day))
-        running = tuple(accumulate((by_day[day][0] for day in days), initial=Fraction(0)))
-        documents = tuple(accumulate((by_day[day][1] for day in days), initial=0))
-        return cls(days, running, documents)
+        return cls(
+            days,
+            tuple(accumulate((by_day[day][0] for day in days), initial=0)),
+            tuple(accumulate((by_day[day][1] for day in days), initial=0)),
+            denominator,
+        )
 
     def _slice(self, first: date, last: date) -> tuple[int, int]:
         return bisect_left(self.days, first), bisect_right(self.days, last)
@@ -38,7 +64,7 @@ class Sales:
     def between(self, first: date, last: date) -> Fraction:
         """Net sales from `first` to `last`, both inclusive."""
         low, high = self._slice(first, last)
-        return self.running[high] - self.running[low]
+        return Fraction(self.running[high] - self.running[low], self.denominator)
 
     def documents_between(self, first: date, last: date) -> int:
         """Invoices issued in the window (credit notes are not counted)."""
@@ -57,14 +83,6 @@ class Sales:
             yield MonthSales(first, (last - first).days + 1, self.between(first, last))
 
 
-@dataclass(frozen=True, slots=True)
-class DaySales:
-    day: date
-    currency: str
-    minor: int
-    documents: int
-
-
 def sales_by_day(until: date, *, scope: Scope, view: View) -> list[DaySales]:
     """Issued by `until`, per day, currency and kind; credit notes negative. One query."""
     rows = (
@@ -80,3 +98,12 @@ def sales_by_day(until: date, *, scope: Scope, view: View) -> list[DaySales]:
         else DaySales(day, currency, -int(total), 0)
         for day, currency, kind, total, documents in rows
     ]
+
+
+def issued_by(rows: Iterable[DaySales], as_of: date) -> dict[tuple[str, str], int]:
+    """The documents of these rows issued by `as_of`: minor units per currency and kind, none of them negative."""
+    issued: dict[tuple[str, str], int] = defaultdict(int)
+    for row in rows:
+        if row.day <= as_of:
+            issued[row.currency, row.kind] += abs(row.minor)
+    return dict(issued)

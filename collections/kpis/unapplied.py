@@ -13,38 +13,38 @@ from customers.models import Allocation, Payment
 from kpis.scope import Scope
 
 
-def cash_used(as_of: date, scope: Scope, view: View, *, after: bool) -> QuerySet[Allocation]:
-    """What used payments up by `as_of` (or, with `after`, later): money counts on an invoice from its issue on."""
-    used = Q(effective_on__lte=as_of) & (Q(instalment__isnull=True) | Q(instalment__effective_on__lte=as_of))
-    if after:
-        used = Q(effective_on__gt=as_of) | Q(instalment__effective_on__gt=as_of)
-    return Allocation.objects.filter(
-        view.q(),
-        view.q("payment__"),
-        scope.q(view, "payment__account__"),
-        used,
-        payment__effective_on__lte=as_of,
-    ).order_by()
+def cash_of(as_of: date, scope: Scope, view: View) -> Q:
+    """Condition on allocations: of a payment received by `as_of` that the view knows."""
+    return view.q("payment__") & scope.q(view, "payment__account__") & Q(payment__effective_on__lte=as_of)
 
 
-def unapplied_cash(as_of: date, *, scope: Scope, view: View) -> dict[str, int]:
-    """Minor units per currency; from the stored counters and what came after, or from the facts of the view."""
-    received = Payment.objects.filter(
-        view.q(), scope.q(view, "account__"), effective_on__lte=as_of
-    ).order_by()
-    column, sign = ("open_amount", 1) if view.is_current else ("amount", -1)
-    cash = dict(received.values("currency").annotate(total=Sum(column)).values_list("currency", "total"))
-    used = cash_used(as_of, scope, view, after=view.is_current)
-    for currency, total in (
-        used.values("currency").annotate(total=Sum("amount")).values_list("currency", "total")
-    ):
-        cash[currency] = cash.get(currency, 0) + sign * int(total)
-    return {currency: int(minor) for currency, minor in cash.items()}
+def used_by(as_of: date) -> Q:
+    """Condition on allocations: counted by `as_of`; money counts on an invoice from its issue on."""
+    return Q(effective_on__lte=as_of) & (Q(instalment__isnull=True) | Q(instalment__effective_on__lte=as_of))
+
+
+def used_after(as_of: date) -> Q:
+    """Condition on allocations: all that `used_by` leaves out."""
+    return Q(effective_on__gt=as_of) | Q(instalment__effective_on__gt=as_of)
+
+
+def cash_received(as_of: date, *, scope: Scope, view: View) -> dict[str, tuple[int, int]]:
+    """Minor units per currency of the payments received by `as_of`: their amounts, and their counters of today."""
+    rows = (
+        Payment.objects.filter(view.q(), scope.q(view, "account__"), effective_on__lte=as_of)
+        .order_by()
+        .values("currency")
+        .annotate(received=Sum("amount"), counter=Sum("open_amount"))
+        .values_list("currency", "received", "counter")
+    )
+    return {currency: (int(received), int(counter)) for currency, received, counter in rows}
 
 
 def unapplied_payments(as_of: date, *, scope: Scope, view: View) -> QuerySet[Payment]:
-    """Payments with cash unapplied at `as_of`, oldest first; `unapplied` (minor units) adds up to `unapplied_cash`."""
-    used = cash_used(as_of, scope, view, after=False).filter(payment=OuterRef("pk"))
+    """Payments with cash unapplied at `as_of`, oldest first; `unapplied` (minor units) adds up to the figure."""
+    used = Allocation.objects.filter(
+        view.q(), cash_of(as_of, scope, view), used_by(as_of), payment=OuterRef("pk")
+    ).order_by()
     total = Subquery(used.values("payment").annotate(total=Sum("amount")).values("total"))
     return (
         Payment.objects.filter(view.q(), scope.q(view, "account__"), effective_on__lte=as_of)

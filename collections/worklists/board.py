@@ -30,10 +30,14 @@ UNASSIGNED = "none"
 
 @dataclass
 class Line:
-    """One row of the list, said in the reader's language when it is shown."""
+    """One row of the list, said in the reader's language when it is shown. judged_on: what is overdue, was then."""
 
     row: WorklistRow
-    days: int
+    judged_on: date
+
+    @property
+    def days(self) -> int:
+        return (self.judged_on - self.row.oldest_due_on).days
 
     @cached_property
     def cause(self) -> str:
@@ -172,7 +176,7 @@ def board_of(viewer: User, who: User | None, *, query: str = "") -> Board:
 
 
 def _line(row: WorklistRow, run: WorklistRun) -> Line:
-    return Line(row, ((run.judged_on or run.as_of) - row.oldest_due_on).days)
+    return Line(row, run.judged_on or run.as_of)
 
 
 def collectors(viewer: User, runs: Sequence[WorklistRun]) -> list[tuple[str, str, int]]:

@@ -53,6 +53,18 @@ def say_hold(code: str, params: dict[str, Any]) -> str:
             "the day with the next import."
         ),
         "nothing_overdue": _("Nothing is overdue."),
+        "nothing_open": _("Nothing is open."),
+        "beyond_complete": _(
+            "%(amount)s became overdue after %(complete)s, the day up to which the ledger is complete: a payment "
+            "may have come that is not imported yet."
+        ),
+        "legal_nothing_due": _("Handed to the legal lane, and nothing is overdue: there is nothing to do."),
+        "no_rate": _(
+            "What is overdue is in a currency without an exchange rate (%(pairs)s), so it weighs nothing: "
+            "import a rate, then build again."
+        ),
+        "new_today": _("Became worth a contact since the lists were built; joins with the next build."),
+        "on_legal_lane": _("Is in the legal lane of %(collector)s, number %(rank)s."),
         "next_due": _("Nothing is overdue; %(amount)s falls due on %(day)s."),
         "all_promised": _("All that is overdue is promised (%(amount)s) and the promise is not broken."),
         "all_disputed": _("All that is overdue is in dispute (%(amount)s)."),

@@ -16,11 +16,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.completeness import complete_through_all
-from customers.models import Company, CreditAccount, Instalment
+from customers.models import Company, CreditAccount
 from worklists import ranking
 from worklists.causes import causes_of
 from worklists.gathering import Gathered, gather
-from worklists.holds import Hold, hold_of, say_hold
+from worklists.holds import Hold, hold_of
 from worklists.models import WorklistRow, WorklistRun
 from worklists.situations import Situation
 from worklists.steps import MINUTES, next_step
@@ -245,46 +245,3 @@ def _rerank(run: WorklistRun, collectors: set[int | None]) -> None:
     _number(rows)
     moved = [row for row in rows if row.rank != before[row.pk]]
     WorklistRow.objects.bulk_update(moved, ["rank"], batch_size=BATCH)
-
-
-def why_not(account: CreditAccount, as_of: date) -> tuple[str, dict[str, Any]]:
-    """Why nobody has this account on a list at `as_of` (code and parameters), or where it stands."""
-    row = WorklistRow.objects.filter(account=account, run__as_of=as_of).select_related("collector").first()
-    if row is not None and row.state == State.OPEN:
-        if row.collector is None:
-            return "on_nobodys_list", {"rank": row.rank}
-        return "on_list", {"rank": row.rank, "collector": row.collector.get_full_name() or str(row.collector)}
-    if row is not None and row.state in {State.DONE, State.SKIPPED}:
-        last = row.followups.order_by("-pk").first()
-        if row.state == State.SKIPPED or last is None:
-            return "skipped", {}
-        return "done", {"what": last.get_kind_display()}
-    if row is not None and row.state == State.SNOOZED and row.held_until:
-        return "snoozed", {"until": row.held_until}
-    complete = complete_through_all([account.company_id]).get(account.company_id)
-    if complete is None:
-        return "not_judged", {}
-    judged_on = min(as_of, complete)
-    found = gather(account.company, as_of, judged_on, account_ids=[account.pk])
-    situation = found.situations[account.pk]
-    hold = hold_of(situation)
-    if hold is None:
-        return (
-            ("snoozed", {"until": situation.snoozed_until}) if situation.snoozed_until else ("not_built", {})
-        )
-    if hold[0] == "nothing_overdue":
-        coming = Instalment.objects.filter(
-            account=account, kind="invoice", open_amount__gt=0, superseded_at__isnull=True
-        ).order_by("due_on")
-        first = coming.first()
-        if first is not None:
-            return "next_due", {
-                "minor": first.open_amount.minor,
-                "currency": first.currency,
-                "day": first.due_on,
-            }
-    return hold
-
-
-def say_why_not(account: CreditAccount, as_of: date) -> str:
-    return say_hold(*why_not(account, as_of))

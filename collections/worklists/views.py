@@ -29,8 +29,8 @@ from worklists.board import Board, Line, Panel
 from worklists.evidence import REMINDERS_COUNT_FOR_DAYS
 from worklists.forms import FORMS, ActForm
 from worklists.models import FollowUp
-from worklists.runs import say_why_not
 from worklists.steps import reminder_level
+from worklists.why_not import say_why_not
 from worklists.wording import amount, day
 
 VIEW = "worklists.view_worklistrow"

@@ -7,10 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from babel.dates import format_date
-from babel.numbers import format_decimal
 
 from creditdesk.core.money import exponent, to_decimal
-from creditdesk.core.wording import locale
+from creditdesk.core.wording import fixed, locale
 
 
 def amount(minor: int, currency: str) -> str:
@@ -19,8 +18,7 @@ def amount(minor: int, currency: str) -> str:
     cents = exponent(currency) and abs(value) < 1000 and value != value.to_integral_value()
     if not cents:
         value = value.quantize(Decimal(1))
-    text = format_decimal(value, format="#,##0.00" if cents else "#,##0", locale=locale())
-    return f"{text}\u00a0{currency}"
+    return f"{fixed(value, 2 if cents else 0)}\u00a0{currency}"
 
 
 def day(value: date | str, *, year: bool = False) -> str:

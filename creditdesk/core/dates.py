@@ -1,10 +1,18 @@
-"""Whole days between two dates as one database expression, the same on SQLite and PostgreSQL."""
+"""Calendar arithmetic: whole days between two dates in the database, months back in Python."""
 
 from __future__ import annotations
 
+from calendar import monthrange
+from datetime import date
 from typing import Any
 
 from django.db.models import Func, IntegerField
+
+
+def months_before(day: date, months: int) -> date:
+    """The same day of the month `months` earlier; the month's last day where it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 class Days(Func):

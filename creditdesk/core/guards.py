@@ -8,32 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import migrations
+from django.db.migrations.operations.base import Operation
 
 
-class _Guard(migrations.RunPython):
-    """RunPython that only executes SQL for the vendor it meets, and leaves no state behind."""
+class Guard(Operation):
+    """SQL for the vendor it meets; the models stay as they are.
+
+    Not RunPython: that draws up every model of the project anew for each operation, and there are many guards.
+    """
 
     def __init__(self, sqlite: Sequence[str], postgres: Sequence[str], undo: Sequence[str]) -> None:
-        def forwards(apps, schema_editor):
-            statements = sqlite if schema_editor.connection.vendor == "sqlite" else postgres
-            for statement in statements:
-                # No parameters: the driver must not read % in messages as placeholders.
-                schema_editor.execute(statement, params=None)
+        self.forwards = {"sqlite": sqlite, "postgresql": postgres}
+        self.undo = undo
 
-        def backwards(apps, schema_editor):
-            vendor = schema_editor.connection.vendor
-            for statement in undo:
-                if vendor == "sqlite" and statement.startswith("DROP TRIGGER"):
-                    statement = statement.split(" ON ")[0]
-                if vendor == "sqlite" and statement.startswith("DROP FUNCTION"):
-                    continue
-                schema_editor.execute(statement, params=None)
+    def state_forwards(self, app_label, state):
+        pass
 
-        super().__init__(forwards, backwards, elidable=False)
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        for statement in self.forwards[schema_editor.connection.vendor]:
+            # No parameters: the driver must not read % in messages as placeholders.
+            schema_editor.execute(statement, params=None)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        vendor = schema_editor.connection.vendor
+        for statement in self.undo:
+            if vendor == "sqlite" and statement.startswith("DROP TRIGGER"):
+                statement = statement.split(" ON ")[0]
+            if vendor == "sqlite" and not statement.startswith("DROP TRIGGER"):
+                continue
+            schema_editor.execute(statement, params=None)
+
+    def describe(self):
+        return "Guard of the database"
 
 
-def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> migrations.RunPython:
+def refuse_when(name: str, table: str, event: str, condition: str, message: str) -> Guard:
     """A trigger `name` that refuses `event` ("BEFORE UPDATE", "BEFORE INSERT", ...) on `table` when `condition` holds.
 
     `condition` is SQL over NEW and OLD valid in both dialects (use NOT (a IS b) only through `differs`).
@@ -52,10 +61,10 @@ def refuse_when(name: str, table: str, event: str, condition: str, message: str)
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW {body} EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
-def refuse_when_exists(name: str, table: str, event: str, query: str, message: str) -> migrations.RunPython:
+def refuse_when_exists(name: str, table: str, event: str, query: str, message: str) -> Operation:
     """A trigger that refuses when `SELECT ... ` over other rows (may use NEW, OLD) returns a row."""
     text = message.replace("'", "''")
     sqlite = [
@@ -69,7 +78,7 @@ def refuse_when_exists(name: str, table: str, event: str, query: str, message: s
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]
     undo = [f"DROP TRIGGER {name} ON {table}", f"DROP FUNCTION {name}()"]
-    return _Guard(sqlite, postgres, undo)
+    return Guard(sqlite, postgres, undo)
 
 
 def append_only(
@@ -78,7 +87,7 @@ def append_only(
     *,
     set_once: Sequence[str] = (),
     deletable_when: str = "",
-) -> list[migrations.RunPython]:
+) -> list[Operation]:
     """Triggers that make `table` append-only.
 
     frozen: columns an UPDATE may not change (empty: any UPDATE is refused).
@@ -96,3 +105,27 @@ def append_only(
         refuse_when(f"{table}_frozen", table, "BEFORE UPDATE", update_condition, message),
         refuse_when(f"{table}_kept", table, "BEFORE DELETE", delete_condition, message),
     ]
+
+
+class _Undone(Operation):
+    """A guard of an earlier migration taken away."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+    def state_forwards(self, app_label, state):
+        pass
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        self.guard.database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        self.guard.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def describe(self):
+        return "Guard of the database removed"
+
+
+def undone(guard: Guard) -> Operation:
+    """The operation that takes a guard of an earlier migration away, and puts it back when reversed."""
+    return _Undone(guard)

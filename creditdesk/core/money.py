@@ -15,6 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from creditdesk.core.wording import fixed
+
 # ISO 4217 minor units where they are not two (list one, 2024). CLDR's digits are for display and differ.
 _EXPONENTS = {
     **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
@@ -30,6 +32,11 @@ class CurrencyMismatch(ValueError):
 def exponent(currency: str) -> int:
     """Number of decimals of the minor unit of an ISO 4217 currency."""
     return _EXPONENTS.get(currency, 2)
+
+
+def unusual_exponents() -> dict[str, int]:
+    """The currencies whose minor unit is not a hundredth, for SQL that must tell them apart."""
+    return dict(_EXPONENTS)
 
 
 def to_minor(amount: Decimal, currency: str) -> int:
@@ -119,13 +126,7 @@ def format_money(money: Money, *, language: str | None = None, with_currency: bo
 
     The ISO code follows the number so that tables align and no symbol is ambiguous ($, kr).
     """
-    from babel.numbers import format_decimal
-    from django.utils.translation import get_language
-
-    places = exponent(money.currency)
-    pattern = "#,##0" + ("." + "0" * places if places else "")
-    locale = (language or get_language() or "en").split("-")[0]
-    text = format_decimal(money.amount, format=pattern, locale=locale)
+    text = fixed(money.amount, exponent(money.currency), language and language.split("-")[0])
     return f"{text} {money.currency}" if with_currency else text
 
 

@@ -49,7 +49,7 @@ def _open_items(**conditions: Any) -> QuerySet[Instalment, Any]:
 
 def found_accounts(user: User, params: Any, today: date) -> QuerySet[CreditAccount]:
     """The user's accounts narrowed by the page's parameters (q, status, grade, portfolio, collector, overdue)."""
-    rows = visible_accounts(user)
+    rows = visible_accounts(user).filter(joined_into__isnull=True)
     words = params.get("q", "").strip()
     if words:
         documents = Instalment.objects.filter(account=OuterRef("pk"), invoice__number__iexact=words)

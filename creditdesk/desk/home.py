@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from creditdesk.core import roles
+from creditdesk.core.acts import acts_like
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import AuditEntry, User
 from creditdesk.core.pages import desk_page, paged, render_page
@@ -27,6 +28,7 @@ from customers.access import account_scope, visible_accounts
 from customers.admin.audit import visible_entries
 from customers.models import Access, CreditHold, Customer, ImportBatch, LimitChange
 from scoring.models import ScoreHistory
+from scoring.reviews import overdue_reviews
 
 VISIT_KEY = "audit_seen_until"
 
@@ -68,6 +70,10 @@ def home(request: HttpRequest) -> HttpResponse:
             .select_related("account__customer")
             .order_by("-placed_at")[:8]
         )
+    if user.has_perm("customers.propose_limitchange") and not context["empty_book"]:
+        overdue = overdue_reviews(seen, today)
+        context["reviews"] = overdue.select_related("customer", "score_row")[:8]
+        context["review_count"] = overdue.count()
     if user.has_perm("scoring.view_scorehistory"):
         context["movers"] = movers(user, today)
     if user.has_perm("customers.view_importbatch"):
@@ -113,7 +119,10 @@ def changes(request: HttpRequest) -> HttpResponse:
     words, kind = request.GET.get("q", "").strip(), request.GET.get("kind", "")
     if words:
         rows = rows.filter(
-            Q(act__icontains=words) | Q(actor_name__icontains=words) | Q(reason_code__icontains=words)
+            Q(act__icontains=words)
+            | Q(act__in=acts_like(words))
+            | Q(actor_name__icontains=words)
+            | Q(reason_code__icontains=words)
         )
     if kind in AuditEntry.ActorKind.values:
         rows = rows.filter(actor_kind=kind)

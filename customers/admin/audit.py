@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 
+from creditdesk.core.acts import act_label, acts_like
 from creditdesk.core.models import AuditChange, AuditEntry, AuditSeal
 from creditdesk.core.templatetags.desk import moment
 from customers.access import visible_accounts, visible_customers
@@ -69,8 +70,8 @@ class ChangeInline(ReadOnlyInline):
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(NotFoundAdmin):
-    list_display = ["when", "act", "who", "subject", "reason_code", "business_date"]
-    list_display_links = ["when", "act"]
+    list_display = ["when", "act_name", "who", "subject", "reason_code", "business_date"]
+    list_display_links = ["when", "act_name"]
     list_filter = [
         ("actor_kind", ChoicesDropdownFilter),
         ("at", RangeDateTimeFilter),
@@ -85,14 +86,14 @@ class AuditEntryAdmin(NotFoundAdmin):
     inlines = [ChangeInline]
     fields = [
         ("at", "business_date"),
-        ("act", "reason_code"),
+        ("act_name", "act", "reason_code"),
         ("actor_kind", "actor_name"),
         ("subject_type", "subject_pk"),
         "data",
         "note_text",
         "seal",
     ]
-    readonly_fields = ["note_text", "seal"]
+    readonly_fields = ["act_name", "note_text", "seal"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return visible_entries(request.user).select_related("note", "sealed")
@@ -117,6 +118,18 @@ class AuditEntryAdmin(NotFoundAdmin):
     @admin.display(description=_("when"), ordering="at")
     def when(self, row: AuditEntry) -> str:
         return moment(row.at)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Also by the words people read in the list."""
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        named = acts_like(search_term.strip()) if search_term.strip() else []
+        return (found | queryset.filter(act__in=named) if named else found), duplicates
+
+    @admin.display(description=_("act"), ordering="act")
+    def act_name(self, row: AuditEntry) -> str:
+        return act_label(row.act)
 
     @admin.display(description=_("who"), ordering="actor_name")
     def who(self, row: AuditEntry) -> str:

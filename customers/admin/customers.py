@@ -35,6 +35,7 @@ from customers.models import (
 from customers.resources import CustomerResource
 
 from .base import CUSTOMER_SEARCH, CollectorFilter, PortfolioFilter, ReadOnlyInline, ScopedAdmin
+from .merging import MergeMixin
 
 STATUS_TONE = {"active": "good", "prospect": "info", "on_hold": "warn", "insolvent": "bad", "closed": "mute"}
 
@@ -115,7 +116,7 @@ class CustomerForm(forms.ModelForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ImportExportMixin, ScopedAdmin):
+class CustomerAdmin(MergeMixin, ImportExportMixin, ScopedAdmin):
     form = CustomerForm
     resource_classes = [CustomerResource]
     import_form_class = ImportForm

@@ -1,31 +1,39 @@
-"""Facts from outside the ledger: legal events, accounts, cover, orders, bank data."""
+"""Facts from outside the ledger: legal events, accounts, supplier days, cover, orders."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.db import transaction
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
+from unfold.decorators import action
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.clock import business_date
 from creditdesk.core.templatetags.desk import badge
+from customers.access import visible_accounts
+from customers.approval_rules import PROPOSE, ApprovalError
 from customers.events import ledger_changed
 from customers.legal import record_legal_event
+from customers.legal_corrections import RECORD, TakeBackRefused, plan_take_back, take_back_legal_event
 from customers.models import (
-    BankAccount,
-    BankConsent,
-    BankTransaction,
     Cover,
     CreditAccount,
+    Customer,
     Delivery,
     FinancialStatement,
     LegalEvent,
     OpenOrder,
+    SupplierPaymentDays,
 )
 
 from .base import (
@@ -60,6 +68,15 @@ class LegalEventForm(forms.ModelForm):
         return data
 
 
+class TakeBackForm(forms.Form):
+    reason = forms.CharField(
+        label=_("reason"),
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "d-input"}),
+        error_messages={"required": _("Write down why: the reason stays with the correction.")},
+    )
+
+
 @admin.register(LegalEvent)
 class LegalEventAdmin(AddOnlyFactAdmin):
     form = LegalEventForm
@@ -71,6 +88,63 @@ class LegalEventAdmin(AddOnlyFactAdmin):
     autocomplete_fields = ["customer"]
     exclude = ["recorded_by"]
     ordering = ["-effective_on", "-pk"]
+    actions_detail = ["take_back_page"]
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if isinstance(db_field, models.URLField):
+            kwargs["assume_scheme"] = "https"
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.take_back_view)
+        return [
+            path("<int:pk>/take-back/", view, name="customers_legalevent_take_back"),
+            *super().get_urls(),
+        ]
+
+    # Unfold's buttons answer GET, so they only lead to the page that does the work.
+    @action(description=_("Take back"), url_path="to-take-back", permissions=["take_back"])
+    def take_back_page(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return redirect("admin:customers_legalevent_take_back", object_id)
+
+    def has_take_back_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perms((RECORD, PROPOSE))
+
+    def take_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What taking the event back moves; a POST with a reason does it."""
+        event = self.get_object(request, str(pk))
+        if event is None:
+            self._get_obj_does_not_exist_redirect(request, self.opts, str(pk))
+        if not self.has_take_back_permission(request):
+            raise PermissionDenied
+        form = TakeBackForm(request.POST or None)
+        today = business_date()
+        if request.method == "POST" and form.is_valid():
+            try:
+                done = take_back_legal_event(
+                    event, by=request.user, reason=form.cleaned_data["reason"], on=today
+                )
+            except (TakeBackRefused, ApprovalError) as refusal:
+                form.add_error(None, str(refusal))
+            else:
+                messages.success(request, _("The event is taken back."))
+                if any(row.proposed for row in done.accounts):
+                    messages.info(request, _("The earlier limit waits for an approver as a proposed rise."))
+                return redirect("admin:customers_legalevent_change", event.pk)
+        plan = None
+        if event.superseded_at is None:
+            plan = plan_take_back(event, by=request.user, on=today)
+        status = dict(Customer.Status.choices)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Take back: %(event)s") % {"event": event.get_kind_display()},
+            "event": event,
+            "form": form,
+            "plan": plan,
+            "statuses": plan and (status[plan.status_now], status[plan.status_after]),
+            "visible": set(visible_accounts(request.user).values_list("pk", flat=True)) if plan else set(),
+        }
+        return TemplateResponse(request, "admin/customers/legalevent/take_back.html", context)
 
     @admin.display(description=_("kind"), ordering="kind")
     def kind_badge(self, row: LegalEvent) -> SafeString:
@@ -174,34 +248,18 @@ class DeliveryAdmin(AmountAdmin, FactAdmin):
     ordering = ["-effective_on", "-pk"]
 
 
-@admin.register(BankConsent)
-class BankConsentAdmin(FactAdmin):
+@admin.register(SupplierPaymentDays)
+class SupplierPaymentDaysAdmin(AddOnlyFactAdmin):
+    form = LegalEventForm
     customer_path = "customer"
-    list_display = ["customer", "purpose", "scope", "effective_on", "expires_on", "revoked_on"]
-    list_filter = [("expires_on", RangeDateFilter), VersionFilter]
+    list_display = ["customer", "effective_on", "days", "known_on", "source"]
+    list_filter = [("effective_on", RangeDateFilter), VersionFilter]
     list_select_related = ["customer"]
-    search_fields = CUSTOMER_LOOKUPS
+    search_fields = ["source", *CUSTOMER_LOOKUPS]
+    autocomplete_fields = ["customer"]
     ordering = ["-effective_on", "-pk"]
 
-
-@admin.register(BankAccount)
-class BankAccountAdmin(FactAdmin):
-    customer_path = "customer"
-    list_display = ["customer", "iban", "currency"]
-    list_select_related = ["customer"]
-    search_fields = ["iban", *CUSTOMER_LOOKUPS]
-    ordering = ["customer__name", "pk"]
-
-
-@admin.register(BankTransaction)
-class BankTransactionAdmin(AmountAdmin, FactAdmin):
-    customer_path = "bank_account__customer"
-    list_display = ["bank_account_iban", "effective_on", "amount_money", "category", "is_rejected"]
-    list_filter = ["is_rejected", ("effective_on", RangeDateFilter)]
-    list_select_related = ["bank_account"]
-    search_fields = ["bank_account__iban", "category"]
-    ordering = ["-effective_on", "-pk"]
-
-    @admin.display(description=_("bank account"), ordering="bank_account__iban")
-    def bank_account_iban(self, row: BankTransaction) -> str:
-        return row.bank_account.iban
+    def save_model(self, request: HttpRequest, obj: SupplierPaymentDays, form: Any, change: bool) -> None:
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            _announce(SupplierPaymentDays, obj.customer_id)

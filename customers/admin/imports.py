@@ -7,8 +7,6 @@ ledger file fills four tables and may have millions of rows (docs/decisions/ledg
 from __future__ import annotations
 
 import csv
-import tempfile
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,41 +25,30 @@ from unfold.decorators import action
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
+from customers.bank.feeds import LABELS as BANK_LABELS
+from customers.bank.mapping import LAYOUT as BANK_LAYOUT
+from customers.bank.mapping import parse_bank_spec
+from customers.evidence.mapping import FIELDS as EVIDENCE_LAYOUTS
+from customers.evidence.mapping import parse_evidence_spec
 from customers.imports.problems import ImportRefused, cure, reason
 from customers.imports.report import LABELS, problem_of, report_rows, safe_cell
 from customers.imports.run import Options, run_import
 from customers.imports.setup import find_mapping, shipped_mappings
+from customers.imports.spec import REQUIRED as LEDGER_LAYOUTS
 from customers.imports.spec import SpecError, parse_spec
 from customers.imports.undo import dependents, undo_batch
+from customers.imports.uploads import KEPT_FOR, UploadGone, drop, keep, opened
 from customers.models import ImportBatch, ImportMapping, RefusedRow
 
 from .base import FactAdmin, ReadOnlyInline, ScopedAdmin
 
 SALT = "customers.imports.preview"
-KEPT_SECONDS = 24 * 3600
-
-
-def uploads() -> Path:
-    """Where an uploaded file waits between preview and confirmation; older ones are swept."""
-    folder = Path(tempfile.gettempdir()) / "creditdesk-imports"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    for old in folder.iterdir():
-        if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-            old.unlink(missing_ok=True)
-    return folder
-
-
-def keep(upload: Any) -> str:
-    suffix = ".xlsx" if upload.name.lower().endswith((".xlsx", ".xlsm")) else ".csv"
-    with tempfile.NamedTemporaryFile(dir=uploads(), suffix=suffix, delete=False) as file:
-        for block in upload.chunks():
-            file.write(block)
-    return Path(file.name).name
+FACT_LABELS = {"new": gettext_lazy("new facts"), "corrected": gettext_lazy("corrected facts")}
 
 
 def mapping_choices(user: Any) -> list[tuple[str, str]]:
     """Mappings of the companies the user may see, those not used yet, and the shipped ones."""
-    saved = ImportMapping.objects.select_related("source")
+    saved = ImportMapping.objects.filter(layout__in=LEDGER_LAYOUTS).select_related("source")
     if not user.is_superuser:
         companies = set(user.accesses.values_list("company_id", flat=True))
         saved = [m for m in saved if m.source is None or m.source.company_id in companies]
@@ -105,10 +92,14 @@ class MappingForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        slug, layout, spec = data.get("slug", ""), data.get("layout", ""), data.get("spec")
         try:
-            parse_spec(
-                data.get("slug", ""), data.get("layout", ""), data.get("on_change", ""), data.get("spec")
-            )
+            if layout == BANK_LAYOUT:
+                parse_bank_spec(slug, spec)
+            elif layout in EVIDENCE_LAYOUTS:
+                parse_evidence_spec(slug, layout, spec)
+            else:
+                parse_spec(slug, layout, data.get("on_change", ""), spec)
         except (SpecError, KeyError, TypeError, AttributeError) as error:
             raise ValidationError({"spec": str(error)}) from error
         return data
@@ -182,9 +173,11 @@ class ImportBatchAdmin(FactAdmin):
     inlines = [RefusedRowInline]
     actions_detail = ["undo_page", "report_file", "refused_file"]
 
-    @admin.display(description=gettext_lazy("documents"))
+    @admin.display(description=gettext_lazy("new"))
     def new_documents(self, batch: ImportBatch) -> int:
-        return batch.counts.get("documents", 0) + batch.counts.get("corrections", 0)
+        """Documents of the ledger, or bank lines, or facts."""
+        names = ("documents", "corrections", "lines", "new", "corrected")
+        return sum(batch.counts.get(name, 0) for name in names)
 
     @admin.display(description=gettext_lazy("refused"))
     def refused(self, batch: ImportBatch) -> int:
@@ -193,7 +186,9 @@ class ImportBatchAdmin(FactAdmin):
     @admin.display(description=gettext_lazy("counts"))
     def counted(self, batch: ImportBatch) -> str:
         return " · ".join(
-            f"{batch.counts[k]:,} {label}" for k, label in LABELS.items() if batch.counts.get(k)
+            f"{batch.counts[k]:,} {label}"
+            for k, label in {**LABELS, **BANK_LABELS, **FACT_LABELS}.items()
+            if batch.counts.get(k)
         )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -203,10 +198,16 @@ class ImportBatchAdmin(FactAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/undo/", wrap(self.undo_view), name="customers_importbatch_undo"),
+            path("evidence/", wrap(self.evidence_page), name="customers_importbatch_evidence"),
             path("<int:pk>/report.csv", wrap(self.report_view), name="customers_importbatch_report"),
             path("<int:pk>/refused.csv", wrap(self.refused_view), name="customers_importbatch_refused"),
             *super().get_urls(),
         ]
+
+    def evidence_page(self, request: HttpRequest) -> HttpResponse:
+        from .evidence_imports import evidence_view
+
+        return evidence_view(self, request)
 
     # Unfold's buttons answer GET, so they only lead to the pages that do the work.
     @action(description=gettext_lazy("Undo"), url_path="to-undo", permissions=["undo"])
@@ -236,7 +237,7 @@ class ImportBatchAdmin(FactAdmin):
         if form.is_valid():
             given = form.cleaned_data
             terms = {
-                "kept": keep(given["file"]),
+                "kept": keep(given["file"].name, given["file"].chunks(), user=request.user),
                 "name": Path(given["file"].name).name[:200],
                 "mapping": given["mapping"],
                 "snapshot_on": given["snapshot_on"] and given["snapshot_on"].isoformat(),
@@ -272,21 +273,22 @@ class ImportBatchAdmin(FactAdmin):
             file_name=terms["name"],
             **days,
         )
-        return run_import(uploads() / terms["kept"], mapping, options)
+        with opened(terms["kept"], user=request.user) as file:
+            return run_import(file, mapping, options)
 
     def _confirm(self, request: HttpRequest) -> HttpResponse:
         try:
-            terms = signing.loads(request.POST["confirm"], salt=SALT, max_age=KEPT_SECONDS)
+            terms = signing.loads(request.POST["confirm"], salt=SALT, max_age=KEPT_FOR)
             if terms["user"] != request.user.pk:
                 raise PermissionDenied
             report = self._run(request, terms, commit=True)
-        except signing.BadSignature:
+        except (signing.BadSignature, UploadGone):
             messages.error(request, _("The preview has expired. Upload the file again."))
             return redirect("admin:customers_importbatch_add")
         except ImportRefused as refusal:
             messages.error(request, str(refusal))
             return redirect("admin:customers_importbatch_add")
-        (uploads() / terms["kept"]).unlink(missing_ok=True)
+        drop(terms["kept"])
         if report.changes_nothing:
             messages.info(request, _("The ledger has all of this already: nothing changes."))
         else:

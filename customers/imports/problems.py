@@ -152,7 +152,66 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("Document %(document)s was settled or reversed after the snapshot of %(snapshot)s was taken."),
         _("Import a newer snapshot, or undo what was posted since; the item stays as the ledger has it."),
     ),
+    # Evidence: bank lines, accounts, events.
+    "no_consent": (
+        _("Customer %(customer)s has no consent in force on %(day)s: its bank data may not be read."),
+        _("Record the customer's consent first, with its purpose and its last day."),
+    ),
+    "unknown_customer": (
+        _("There is no customer of this number."),
+        _("Correct the number, or name the customer with --customer."),
+    ),
+    "whose_account": (
+        _("The file does not say whose account this is, and the account is not known."),
+        _("Name the customer: on the command line with --customer, on the page in the field for it."),
+    ),
+    "account_of_two": (
+        _("The account stands for customer %(customer)s in row %(other_row)s."),
+        _("Correct the customer or the account number: an account has one owner."),
+    ),
+    "no_account": (
+        _("The statement does not say which account it is of."),
+        _("Ask the bank for the file again, or complete the account number."),
+    ),
+    "currency_of_account": (
+        _("The account is kept in %(currency)s."),
+        _("Correct the currency, or import the lines of each currency as an account of its own."),
+    ),
+    "debit_or_credit": (
+        _("A booking is either a debit or a credit."),
+        _("Fill in exactly one of the two columns."),
+    ),
+    "bad_swift_line": (
+        _("This is no booking of an MT940 file (such as 2611221122C100,00NTRFNONREF)."),
+        _("Ask the bank for the file again; the other lines are read."),
+    ),
+    "fact_in_future": (
+        _("The fact lies in the future."),
+        _("Correct the date, or import the row once the day has come."),
+    ),
+    "known_before": (
+        _("The fact cannot be known before %(day)s, when it happened."),
+        _("Correct one of the two dates."),
+    ),
     # Warnings: the row is taken.
+    "not_booked": (
+        _("The entry is not booked yet."),
+        _("Nothing to do: it comes again when it is booked."),
+    ),
+    "statement_does_not_add_up": (
+        _("Opening balance and bookings give %(computed)s, the statement closes with %(stated)s."),
+        _(
+            "Lines are missing or wrong in the file: ask the bank for it again. The lines were taken as they are."
+        ),
+    ),
+    "gap_before_statement": (
+        _("The statement opens with %(opening)s, but the lines stored up to %(day)s leave %(stored)s."),
+        _("Import the statements in between as well."),
+    ),
+    "balances_do_not_chain": (
+        _("The balances of %(days)s days do not follow from the amounts (first on %(first)s)."),
+        _("Check the column of balances in the mapping, or whether lines are missing."),
+    ),
     "vanished_used_since": (
         _(
             "Document %(document)s is missing, but was settled or reversed after %(snapshot)s: it was not closed."
@@ -202,6 +261,18 @@ FILE_TEXTS: dict[str, Promise | str] = {
     "unknown_company": _("There is no company with code %(code)s. Known: %(known)s."),
     "not_allowed": _("You may not import into company %(company)s."),
     "batch_undone": _("This import was already undone."),
+    "bad_xml": _("The file is no XML that can be read: %(error)s. Ask the bank for it again."),
+    "camt_notification": _(
+        "This is a notification (CAMT.054), whose bookings stand in the statement again. Import the CAMT.053."
+    ),
+    "no_statement": _("There is no statement in this file: it should be %(format)s."),
+    "name_a_mapping": _(
+        "This is neither CAMT nor MT940. Name the mapping that says how to read its columns."
+    ),
+    "too_large": _("Unpacked, the file is larger than %(bytes)s bytes. Split it."),
+    "source_is_ledger": _(
+        "Source %(source)s feeds the ledger. Give the mapping a source of its own for bank data."
+    ),
     "batch_depended_on": _("Later facts rest on this import, so it cannot be undone: %(facts)s."),
     "changed_meanwhile": _(
         "The ledger changed while the file was read. Nothing was stored: import it again."

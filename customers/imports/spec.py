@@ -163,7 +163,8 @@ def _not_a_date(pattern: str) -> str:
     }
 
 
-def _check_formats(raw: dict[str, Any]) -> None:
+def check_formats(raw: dict[str, Any]) -> None:
+    """Dates, numbers and file of a mapping. Raises SpecError."""
     for pattern in raw.get("dates", []):
         try:
             sample = date(2026, 11, 22).strftime(pattern)
@@ -203,7 +204,7 @@ def parse_spec(slug: str, layout: str, on_change: str, raw: Any) -> Spec:
     )
     columns, constants = raw.get("columns", {}), raw.get("constants", {})
     _check_fields(layout, columns, constants)
-    _check_formats(raw)
+    check_formats(raw)
     for key, allowed in (
         ("known_on", {KNOWN_OWN, KNOWN_IMPORT_DAY}),
         ("negative", {"refuse", "credit_note"}),

@@ -19,6 +19,7 @@ from creditdesk.core.audit import Actor, record_act
 from customers.events import ledger_changed
 from customers.imports.correcting import CHUNK, chunks, name_allocation
 from customers.imports.problems import ImportRefused
+from customers.imports.spec import REQUIRED
 from customers.ledger.counters import lock_instalments, lock_payments, recount
 from customers.ledger.posting import copy_claims
 from customers.models import (
@@ -102,6 +103,11 @@ def _carried_from(model: Any, claim: str) -> QuerySet:
 @transaction.atomic
 def undo_batch(batch: ImportBatch, *, actor: Actor, reason: str, on: date) -> ImportBatch:
     """Undo one import. Raises ImportRefused when it was undone already or later facts rest on it."""
+    if batch.mapping is not None and batch.mapping.layout not in REQUIRED:
+        # Not the ledger's: bank lines, accounts and events rest on nothing but their own import.
+        from customers.evidence.undo import undo_evidence
+
+        return undo_evidence(batch, actor=actor, reason=reason, on=on)
     Source.objects.select_for_update().get(pk=batch.source_id)
     batch = ImportBatch.objects.select_for_update().get(pk=batch.pk)
     if batch.status == ImportBatch.Status.UNDONE:

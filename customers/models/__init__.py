@@ -1,3 +1,4 @@
+from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
 from .company import Access, Company, CreditSegment, ExchangeRate, Portfolio, Source
 from .customer import (
@@ -10,17 +11,8 @@ from .customer import (
     PaymentTerms,
     StatusChange,
 )
-from .evidence import (
-    BankAccount,
-    BankConsent,
-    BankTransaction,
-    Cover,
-    Delivery,
-    FinancialStatement,
-    LegalEvent,
-    OpenOrder,
-)
-from .imports import ImportBatch, ImportMapping, RefusedRow
+from .evidence import Cover, Delivery, FinancialStatement, LegalEvent, OpenOrder, SupplierPaymentDays
+from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
 
@@ -30,6 +22,7 @@ __all__ = [
     "ApprovalAuthority",
     "BankAccount",
     "BankConsent",
+    "BankDataAccess",
     "BankTransaction",
     "CollectorAssignment",
     "Company",
@@ -51,6 +44,8 @@ __all__ = [
     "GroupMembership",
     "ImportBatch",
     "ImportMapping",
+    "ImportUpload",
+    "ImportUploadPart",
     "Instalment",
     "Invoice",
     "LegalEvent",
@@ -68,5 +63,6 @@ __all__ = [
     "SettledBy",
     "Source",
     "StatusChange",
+    "SupplierPaymentDays",
     "WriteOff",
 ]

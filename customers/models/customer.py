@@ -145,12 +145,26 @@ class CreditAccount(models.Model):
         related_name="accounts",
         verbose_name=_("collector"),
     )
+    # Set by a merge of customers: this account's facts were carried over there, and it takes no new ones.
+    joined_into = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="joined_from",
+        verbose_name=_("joined into"),
+    )
 
     class Meta:
         verbose_name = _("credit account")
         verbose_name_plural = _("credit accounts")
         constraints = [
-            models.UniqueConstraint(fields=["customer", "segment"], name="account_per_customer_and_segment")
+            models.UniqueConstraint(fields=["customer", "segment"], name="account_per_customer_and_segment"),
+            models.CheckConstraint(
+                name="account_not_joined_into_itself",
+                condition=models.Q(joined_into__isnull=True) | ~models.Q(joined_into=models.F("id")),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -34,6 +34,9 @@ class LegalEvent(Fact):
     recorded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
+    batch = models.ForeignKey(
+        ImportBatch, models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
 
     class Meta:
         verbose_name = _("legal event")
@@ -47,54 +50,11 @@ class LegalEvent(Fact):
         ]
 
 
-class BankConsent(Fact):
-    """The customer's consent to read its bank data: purpose, scope, expiry; revoking it deletes the data."""
-
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="bank_consents")
-    purpose = models.CharField(_("purpose"), max_length=120)
-    scope = models.CharField(_("scope"), max_length=200)
-    expires_on = models.DateField(_("expires on"))
-    revoked_on = models.DateField(_("revoked on"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("bank data consent")
-        verbose_name_plural = _("bank data consents")
-
-
-class BankAccount(models.Model):
-    """A customer's own bank account; there is none without a consent (NOT NULL)."""
-
-    consent = models.ForeignKey(BankConsent, models.PROTECT, related_name="bank_accounts")
-    customer = models.ForeignKey(Customer, models.PROTECT, related_name="bank_accounts")
-    iban = models.CharField(_("IBAN"), max_length=34)
-    currency = models.CharField(_("currency"), max_length=3)
-
-    class Meta:
-        verbose_name = _("bank account")
-        verbose_name_plural = _("bank accounts")
-        constraints = [models.UniqueConstraint(fields=["customer", "iban"], name="bank_account_once")]
-
-
-class BankTransaction(Fact):
-    """A line of a customer's bank statement; effective_on is the booking day, amount signed."""
-
-    bank_account = models.ForeignKey(BankAccount, models.CASCADE, related_name="transactions")
-    key = models.CharField(max_length=120)
-    amount = MoneyField(_("amount"), currency_field="bank_account__currency")
-    balance = MoneyField(_("balance after"), currency_field="bank_account__currency", null=True, blank=True)
-    category = models.CharField(_("category"), max_length=40, blank=True)
-    is_rejected = models.BooleanField(_("rejected payment"), default=False)
-    batch = models.ForeignKey(ImportBatch, models.PROTECT, null=True, blank=True, related_name="+")
-
-    class Meta:
-        verbose_name = _("bank transaction")
-        verbose_name_plural = _("bank transactions")
-        constraints = [models.UniqueConstraint(fields=["bank_account", "key"], name="bank_transaction_once")]
-        indexes = [models.Index(fields=["bank_account", "effective_on"], name="bank_transaction_day")]
-
-
 class FinancialStatement(Fact):
-    """A customer's annual accounts; effective_on is the balance-sheet day, known_on the day of publication."""
+    """A customer's annual accounts; effective_on is the balance-sheet day, known_on the day of publication.
+
+    Amounts are of the currency's minor units, costs and interest positive. Empty: not stated, never zero.
+    """
 
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="statements")
     currency = models.CharField(_("currency"), max_length=3)
@@ -108,11 +68,51 @@ class FinancialStatement(Fact):
     revenue = MoneyField(_("revenue"), null=True, blank=True)
     ebit = MoneyField(_("EBIT"), null=True, blank=True)
     net_income = MoneyField(_("net income"), null=True, blank=True)
+    cash = MoneyField(_("cash and equivalents"), null=True, blank=True)
+    inventories = MoneyField(_("inventories"), null=True, blank=True)
+    trade_receivables = MoneyField(_("trade receivables"), null=True, blank=True)
+    trade_payables = MoneyField(_("trade payables"), null=True, blank=True)
+    financial_debt = MoneyField(_("financial debt"), null=True, blank=True)
+    cost_of_sales = MoneyField(_("cost of sales"), null=True, blank=True)
+    depreciation = MoneyField(_("depreciation and amortisation"), null=True, blank=True)
+    interest_expense = MoneyField(_("interest expense"), null=True, blank=True)
     source = models.CharField(_("source"), max_length=120, blank=True)
+    batch = models.ForeignKey(
+        ImportBatch, models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
 
     class Meta:
         verbose_name = _("financial statement")
         verbose_name_plural = _("financial statements")
+        indexes = [models.Index(fields=["customer", "effective_on"], name="statement_of_customer")]
+
+
+class SupplierPaymentDays(Fact):
+    """Days the customer takes to pay its suppliers (weak signal); effective_on is the end of the period measured."""
+
+    customer = models.ForeignKey(
+        Customer, models.PROTECT, related_name="supplier_payment_days", verbose_name=_("customer")
+    )
+    days = models.PositiveSmallIntegerField(_("days to pay"))
+    source = models.CharField(_("source"), max_length=120)
+    batch = models.ForeignKey(
+        ImportBatch, models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+
+    class Meta:
+        verbose_name = _("supplier payment days")
+        verbose_name_plural = _("supplier payment days")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "effective_on", "source"],
+                condition=Q(superseded_at__isnull=True),
+                name="supplier_days_once",
+            ),
+            models.CheckConstraint(
+                name="supplier_days_known_after",
+                condition=Q(known_on__gte=models.F("effective_on")),
+            ),
+        ]
 
 
 class OpenOrder(Fact):

@@ -13,6 +13,10 @@ class ImportMapping(models.Model):
         TRANSACTIONS = "transactions", _("transactions: one row per document or payment")
         SETTLED = "settled", _("settled invoices: one row per invoice with its payment")
         SNAPSHOT = "snapshot", _("open items: a full snapshot")
+        BANK = "bank", _("bank lines of customers")
+        ACCOUNTS = "accounts", _("annual accounts of customers")
+        LEGAL = "legal", _("legal events of customers")
+        SUPPLIER = "supplier", _("days customers take to pay their suppliers")
 
     class OnChange(models.TextChoices):
         SUPERSEDE = "supersede", _("a changed row corrects the earlier one")
@@ -102,3 +106,31 @@ class RefusedRow(models.Model):
         verbose_name = _("refused row")
         verbose_name_plural = _("refused rows")
         ordering = ["batch", "row", "pk"]
+
+
+class ImportUpload(models.Model):
+    """An uploaded file between preview and confirmation, so that any host can confirm what another previewed.
+
+    Emptied by the confirmation and swept when it is old (customers/imports/uploads.py).
+    """
+
+    token = models.CharField(max_length=43, unique=True)
+    suffix = models.CharField(max_length=8)
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    uploaded_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("uploaded file")
+        verbose_name_plural = _("uploaded files")
+
+
+class ImportUploadPart(models.Model):
+    """A piece of the file: large files are never in memory as a whole."""
+
+    upload = models.ForeignKey(ImportUpload, models.CASCADE, related_name="parts")
+    number = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        ordering = ["upload", "number"]
+        constraints = [models.UniqueConstraint(fields=["upload", "number"], name="import_upload_part_once")]

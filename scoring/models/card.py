@@ -1,5 +1,6 @@
 """The scorecard as data: bins, points and rationale per signal, in versions that are never edited once used."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,7 @@ class Scorecard(models.Model):
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
+        PROPOSED = "proposed", _("waiting for a second person")
         ACTIVE = "active", _("active")
         RETIRED = "retired", _("retired")
 
@@ -54,12 +56,71 @@ class Scorecard(models.Model):
     points_to_double = models.PositiveSmallIntegerField(_("points that double the odds"), default=12)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
+    is_shipped = models.BooleanField(
+        _("comes with the product"),
+        default=False,
+        editable=False,
+        help_text=_("Put into use by the installation."),
+    )
+    based_on = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("made from")
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("made by"),
+    )
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("proposed by"),
+    )
+    proposed_at = models.DateTimeField(_("proposed at"), null=True, blank=True, editable=False)
+    proposal_reason = models.TextField(_("reason of the proposal"), blank=True, editable=False)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("published by"),
+    )
+    decision_reason = models.TextField(_("reason of the decision"), blank=True, editable=False)
+    override_reason = models.TextField(_("published against the gates because"), blank=True, editable=False)
 
     class Meta:
         verbose_name = _("scorecard")
         verbose_name_plural = _("scorecards")
         ordering = ["-pk"]
+        permissions = [
+            ("propose_scorecard", _("Can propose a scorecard for publishing")),
+            ("publish_scorecard", _("Can publish or send back a proposed scorecard")),
+        ]
         constraints = [
+            models.CheckConstraint(
+                name="scorecard_four_eyes",
+                condition=Q(decided_by__isnull=True)
+                | Q(proposed_by__isnull=False) & ~Q(decided_by=F("proposed_by")),
+            ),
+            models.CheckConstraint(
+                name="scorecard_published_by_two",
+                condition=Q(status__in=["draft", "proposed"])
+                | Q(is_shipped=True)
+                | Q(proposed_by__isnull=False, decided_by__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="scorecard_proposal_named",
+                condition=~Q(status="proposed") | Q(proposed_by__isnull=False, proposed_at__isnull=False),
+            ),
             models.UniqueConstraint(fields=["code", "version"], name="scorecard_version"),
             models.UniqueConstraint(
                 fields=["status"], condition=Q(status="active"), name="one_active_scorecard"
@@ -119,3 +180,20 @@ class ScorecardBin(models.Model):
 
     def __str__(self) -> str:
         return f"{self.signal} [{self.lower}, {self.upper}): {self.points:+d}"
+
+
+class ScorecardEditor(models.Model):
+    """Somebody who worked on a draft: none of them can publish it (scoring/publishing.py)."""
+
+    card = models.ForeignKey(Scorecard, models.CASCADE, related_name="editors", verbose_name=_("scorecard"))
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("editor")
+    )
+
+    class Meta:
+        verbose_name = _("editor of a scorecard")
+        verbose_name_plural = _("editors of scorecards")
+        constraints = [models.UniqueConstraint(fields=["card", "user"], name="scorecard_editor_once")]
+
+    def __str__(self) -> str:
+        return f"{self.card_id}: {self.user}"

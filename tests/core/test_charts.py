@@ -95,7 +95,7 @@ def test_money_days_and_shares_follow_the_language():
     with translation.override("fr"):
         assert render("{{ d|day }}", d=date(2026, 11, 22)) == "22 nov. 2026"
         assert "18 200,50" in render("{{ m|amount }}", m=money)
-        assert render("{{ s|percent }}", s=0.0914) == "9,1%"
+        assert render("{{ s|percent }}", s=0.0914) == "9,1 %"
 
 
 def test_a_badge_has_a_word_and_a_shape_and_escapes():

@@ -30,6 +30,7 @@ PAGES = {
         "/desk/limits/propose/{fresh}/",
         "/desk/limits/holds/",
         "/desk/limits/holds/place/{fresh}/",
+        "/desk/reminders/in-doubt/",
     ),
     "controller, in the admin": (
         *(f"/admin/customers/{name}/" for name in ("importbatch", "customer", "instalment", "payment")),
@@ -123,3 +124,19 @@ def test_an_empty_desk_says_where_to_begin(browser_page, login, axe):
     page.goto("/desk/kpis/")
     expect(page.locator("main")).to_contain_text("Nothing to measure on this day")
     assert axe(page) == []
+
+
+def test_the_filters_of_a_list_open_and_close_by_keyboard(desk, browser_page, login):
+    login(browser_page, desk.controller)
+    browser_page.goto("/admin/customers/legalevent/")
+    browser_page.focus("#searchbar")
+    browser_page.keyboard.press("Tab")
+    button = browser_page.get_by_role("button", name="Filters")
+    expect(button).to_be_focused()
+    browser_page.keyboard.press("Enter")
+    panel = browser_page.locator("#changelist-filter")
+    expect(panel).to_be_visible()
+    expect(panel.locator(":focus")).to_have_count(1)
+    browser_page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button).to_be_focused()

@@ -13,7 +13,7 @@ from tests.factories import ACTOR, make_company, pay
 from tests.worklists.conftest import AS_OF, account_of, ago, make_collector, overdue
 from worklists import actions, runs
 from worklists.models import FollowUp, WorklistRow, WorklistRun
-from worklists.runs import build_worklists, refresh_accounts, why_not
+from worklists.runs import build_worklists, refresh_accounts
 
 pytestmark = pytest.mark.django_db
 
@@ -186,82 +186,6 @@ def test_nobody_is_late_beyond_the_complete_ledger(marta):
     build_worklists(AS_OF, company)
     row = WorklistRow.objects.get()
     assert (row.overdue.minor, row.cause_params["days"]) == (70_000, 2)
-
-
-def test_without_a_complete_day_nobody_is_judged(marta):
-    company = make_company("never")
-    account = account_of(company, marta)
-    overdue(account)
-    (built,) = build_worklists(AS_OF, company)
-    assert built.judged_on is None
-    assert why_not(account, AS_OF)[0] == "not_judged"
-
-
-def nothing(account, marta):
-    return "nothing_overdue"
-
-
-def not_due(account, marta):
-    overdue(account, "500.00", -10)
-    return "next_due"
-
-
-def promised(account, marta):
-    item = overdue(account, "500.00")
-    take_promise(
-        account, [(item, Decimal("500"))], due_on=AS_OF.replace(day=27), given_on=ago(2), actor=ACTOR
-    )
-    return "all_promised"
-
-
-def disputed(account, marta):
-    item = overdue(account, "500.00")
-    open_dispute(account, [(item, Decimal("500"))], reason="price", opened_on=ago(2), actor=ACTOR)
-    return "all_disputed"
-
-
-def blocked(account, marta):
-    overdue(account, "500.00")
-    DunningBlock.objects.create(
-        account=account, reason_code="x", effective_on=ago(5), known_on=ago(5), expires_on=AS_OF
-    )
-    return "all_blocked"
-
-
-def small(account, marta):
-    overdue(account, "9.00")
-    return "small_amount"
-
-
-def contacted(account, marta):
-    overdue(account, "900.00")
-    FollowUp.objects.create(account=account, kind="call", outcome="reached", business_date=ago(2), by=marta)
-    return "recent_contact"
-
-
-def on_list(account, marta):
-    overdue(account, "900.00")
-    return "on_list"
-
-
-def snoozed(account, marta):
-    overdue(account, "900.00")
-    actions.snooze(account, user=marta, on=AS_OF, until=AS_OF.replace(day=26), reason="internal")
-    return "snoozed"
-
-
-@pytest.mark.parametrize(
-    "case",
-    [nothing, not_due, promised, disputed, blocked, small, contacted, on_list, snoozed],
-    ids=lambda c: c.__name__,
-)
-def test_why_not_says_what_holds(case, company, marta):
-    account = account_of(company, marta)
-    expected = case(account, marta)
-    build_worklists(AS_OF)
-    assert why_not(account, AS_OF)[0] == expected
-    text = runs.say_why_not(account, AS_OF)
-    assert text and "%(" not in text
 
 
 def test_no_answer_comes_back_the_next_day_but_a_talk_rests(company, marta):

@@ -40,6 +40,7 @@ class AuditEntry(models.Model):
     class Meta:
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit trail")
+        permissions = [("view_customer_trail", _("Can read the audit trail of a customer"))]
         indexes = [models.Index(fields=["subject_type", "subject_pk"], name="audit_subject")]
         constraints = [
             models.CheckConstraint(

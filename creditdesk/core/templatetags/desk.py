@@ -6,7 +6,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from babel.numbers import format_decimal
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from creditdesk.core import charts, wording
+from creditdesk.core import acts, charts, wording
 from creditdesk.core.money import Money, exponent, format_money
 
 register = template.Library()
@@ -30,12 +29,7 @@ def money(
     if not isinstance(value, Money):
         value = Money(int(value), currency)
     if whole:
-        text = format_decimal(
-            value.amount.quantize(Decimal(1)),
-            format="#,##0",
-            locale=wording.locale(),
-            decimal_quantization=True,
-        )
+        text = wording.fixed(value.amount.quantize(Decimal(1)))
     else:
         text = format_money(value, with_currency=False)
     css = "d-money d-neg" if value.minor < 0 else "d-money"
@@ -64,7 +58,7 @@ def whole(value: Money | None) -> str:
     if value is None:
         return "—"
     places = value.amount.quantize(Decimal(1)) if exponent(value.currency) else value.amount
-    return format_decimal(places, format="#,##0", locale=wording.locale())
+    return wording.fixed(places)
 
 
 @register.filter
@@ -87,6 +81,8 @@ def moment(value: datetime | None) -> str:
 
 
 percent = register.filter("percent", wording.percent)
+register.filter("percent_of_100", wording.percent_of_100)
+act_label = register.filter("act_label", acts.act_label)
 
 
 @register.filter
@@ -94,9 +90,7 @@ def figure(value: Any, places: int = 0) -> str:
     """A plain number with the language's separators."""
     if value is None or value == "":
         return "—"
-    return format_decimal(
-        value, format="#,##0" + ("." + "0" * places if places else ""), locale=wording.locale()
-    )
+    return wording.fixed(value, places)
 
 
 @register.filter

@@ -1,14 +1,26 @@
 """Import in the admin: preview first, confirmed on POST, only for those allowed; undo is POST and reasoned."""
 
-from pathlib import Path
+import secrets
+import tempfile
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.models import User
-from customers.models import Access, Company, ImportBatch, ImportMapping, Invoice
+from customers.imports import uploads
+from customers.models import (
+    Access,
+    Company,
+    ImportBatch,
+    ImportMapping,
+    ImportUpload,
+    ImportUploadPart,
+    Invoice,
+)
 
 from .conftest import SETTLED
 from .test_settled import GOOD, HEADER, row
@@ -102,7 +114,39 @@ def test_a_stranger_s_import_does_not_exist(controller, company):
         assert controller.get(reverse(f"admin:customers_importbatch_{name}", args=[pk])).status_code == 404
 
 
-def test_uploads_wait_outside_everybody_s_reach():
-    from customers.admin.imports import uploads
+def test_the_file_waits_in_the_database_not_on_this_host(controller, company, tmp_path, monkeypatch):
+    """Another host, another temporary folder: the confirmation finds the file all the same, once."""
+    terms = preview(controller, [GOOD]).context["terms"]
+    assert ImportUpload.objects.get().parts.count() == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    controller.post(reverse(ADD), {"confirm": terms})
+    assert Invoice.objects.count() == 1
+    assert not ImportUpload.objects.exists()
+    assert list(tmp_path.iterdir()) == [], "nothing is left behind"
+    again = controller.post(reverse(ADD), {"confirm": terms}, follow=True)
+    assert "Upload the file again" in again.content.decode()
 
-    assert Path(uploads()).stat().st_mode & 0o077 == 0
+
+def test_a_large_file_is_kept_in_pieces_and_read_back_whole_by_its_owner_only(controller, carla):
+    content = secrets.token_bytes(2_500_000)
+    blocks = [content[n : n + 65536] for n in range(0, len(content), 65536)]
+    token = uploads.keep("ledger.XLSX", blocks, user=carla)
+    assert ImportUploadPart.objects.count() == 3
+    with uploads.opened(token, user=carla) as path:
+        assert path.suffix == ".xlsx"
+        assert path.read_bytes() == content
+        assert path.parent.stat().st_mode & 0o077 == 0
+    assert not path.exists()
+    other = User.objects.create_user("other")
+    with pytest.raises(uploads.UploadGone), uploads.opened(token, user=other):
+        pass
+
+
+def test_what_nobody_confirms_in_a_day_is_swept(controller, company, carla):
+    terms = preview(controller, [GOOD]).context["terms"]
+    ImportUpload.objects.update(uploaded_at=timezone.now() - timedelta(hours=25))
+    page = controller.post(reverse(ADD), {"confirm": terms}, follow=True)
+    assert "Upload the file again" in page.content.decode()
+    assert not Invoice.objects.exists()
+    assert uploads.sweep() == 1
+    assert not ImportUploadPart.objects.exists()

@@ -5,7 +5,6 @@ from django.db import DatabaseError
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
-from creditdesk.core.money import Money
 from customers.approval import approve_limit_change, propose_limit_change, reject_limit_change
 from customers.attributes import set_status
 from customers.events import legal_event_recorded, limit_applied
@@ -14,33 +13,17 @@ from customers.legal import record_legal_event
 from customers.limits import limit_at
 from customers.models import CreditAccount, CreditHold, CreditSegment, LegalEvent, LimitChange, StatusChange
 from customers.status import status_at
-from tests.factories import ACTOR, invoice, make_account
+from tests.factories import ACTOR, make_account
+
+from .conftest import eur
 
 pytestmark = pytest.mark.django_db
 HAPPENED, KNOWN = date(2026, 3, 2), date(2026, 3, 5)
 
 
-def eur(amount):
-    return Money.of(amount, "EUR")
-
-
-def set_limit(cast, account, amount, on=date(2026, 1, 2)):
-    change = propose_limit_change(
-        account, eur(amount), actor=Actor.person(cast.controller), as_of=on, reason_code="other"
-    )
-    return approve_limit_change(change, approver=cast.approver, reason="agreed", on=on)
-
-
 def insolvency(account, **extra):
     given = {"effective_on": HAPPENED, "known_on": KNOWN, "source": "register", "actor": ACTOR} | extra
     return record_legal_event(account.customer, LegalEvent.Kind.INSOLVENCY, **given)
-
-
-@pytest.fixture
-def account(cast):
-    set_limit(cast, cast.account, 40_000)
-    invoice(cast.account, "46310", date(2026, 1, 10))
-    return cast.account
 
 
 def test_insolvency_cuts_a_company_at_once(cast, account):
@@ -99,13 +82,6 @@ def test_a_waiting_rise_falls_with_the_insolvency(cast, account):
     insolvency(account)
     waiting.refresh_from_db()
     assert waiting.status == "superseded"
-
-
-@pytest.fixture
-def trader(cast):
-    trader = make_account(cast.company, "Bianchi", kind="sole_trader", portfolio=cast.portfolio)
-    set_limit(cast, trader, 5_000)
-    return trader
 
 
 def test_for_a_natural_person_a_hold_waits_for_a_person(cast, trader):

@@ -1,7 +1,4 @@
-"""The families of facts the signals stand on: one grouped query per family and account.
-
-Placeholders: {judged} the day lateness is judged on, {as_of}, the window starts derived from them, and
-`seen(x)`/`scope(x.column)`, filled in by scoring/statement.py for the view and the accounts asked for.
+"""What fell due, what came of it, what is open: the ledger's families.
 
 What fell due: instalments with due_on in [judged - 365, judged). Their amount is split into parts, each with
 its days late (never below 0):
@@ -182,31 +179,6 @@ WHERE seen(i) AND scope(i.account_id) AND i.effective_on <= {as_of}
 GROUP BY i.account_id
 """
 
-# A promise's state is the end of its moves; ids follow the order of judgement, business days may go back.
-PROMISES = """
-SELECT p.account_id, SUM(CASE WHEN mv.to_status IN ('broken', 'partly_kept') THEN 1 ELSE 0 END) AS broken,
-  COUNT(*) AS judged
-FROM customers_promise p
-JOIN (
-  SELECT mv.promise_id, MAX(mv.id) AS id
-  FROM customers_promisemove mv JOIN customers_promise p ON p.id = mv.promise_id
-  WHERE seen(mv) AND scope(p.account_id) AND mv.effective_on <= {as_of}
-  GROUP BY mv.promise_id
-) latest ON latest.promise_id = p.id
-JOIN customers_promisemove mv ON mv.id = latest.id
-WHERE seen(p) AND scope(p.account_id) AND p.effective_on <= {as_of}
-  AND p.due_on > {as_of_window} AND p.due_on <= {as_of}
-  AND mv.to_status IN ('kept', 'broken', 'partly_kept')
-GROUP BY p.account_id
-"""
-
-DISPUTES = """
-SELECT dp.account_id, COUNT(*) AS raised
-FROM customers_dispute dp
-WHERE seen(dp) AND scope(dp.account_id) AND dp.effective_on > {as_of_window} AND dp.effective_on <= {as_of}
-GROUP BY dp.account_id
-"""
-
 # A reversal is a negative row of the same kind, so what was taken back falls out of the sums.
 MOVES = """
 SELECT al.account_id,
@@ -220,44 +192,6 @@ WHERE al.kind IN ('returned', 'write_off')
 GROUP BY al.account_id
 """
 
-LEGAL = """
-SELECT le.customer_id,
-  SUM(CASE WHEN le.kind IN ('insolvency', 'struck_off') AND (le.ended_on IS NULL OR le.ended_on > {as_of})
-      THEN 1 ELSE 0 END) AS insolvency,
-  SUM(CASE WHEN le.kind IN ('lien', 'litigation', 'protest') AND le.effective_on > {as_of_long}
-      THEN 1 ELSE 0 END) AS marks
-FROM customers_legalevent le
-WHERE seen(le) AND customer_scope(le.customer_id) AND le.effective_on <= {as_of}
-GROUP BY le.customer_id
-"""
-
-# The status in force: the latest effective change seen; a customer without any keeps the status it was given.
-STATUS = """
-SELECT st.customer_id, MAX(CASE WHEN st.place = 1 AND st.seen = 1 AND st.status = 'insolvent' THEN 1 ELSE 0 END)
-  AS insolvent
-FROM (
-  SELECT sc.customer_id, sc.status, CASE WHEN sc.effective_on <= {as_of} AND seen(sc) THEN 1 ELSE 0 END AS seen,
-    ROW_NUMBER() OVER (PARTITION BY sc.customer_id
-      ORDER BY CASE WHEN sc.effective_on <= {as_of} AND seen(sc) THEN 0 ELSE 1 END,
-        sc.effective_on DESC, sc.id DESC) AS place
-  FROM customers_statuschange sc WHERE customer_scope(sc.customer_id)
-) st
-GROUP BY st.customer_id
-"""
-
-CUSTOMER = """
-SELECT cu.id AS customer_id,
-  CASE WHEN cu.customer_since <= {as_of} THEN cu.customer_since END AS since,
-  COALESCE(lg.marks, 0) AS legal_marks,
-  CASE WHEN COALESCE(lg.insolvency, 0) > 0 OR st.insolvent = 1
-    OR (st.customer_id IS NULL AND cu.status = 'insolvent') THEN 1 ELSE 0 END AS insolvent
-FROM customers_customer cu
-LEFT JOIN legal lg ON lg.customer_id = cu.id
-LEFT JOIN status st ON st.customer_id = cu.id
-WHERE customer_scope(cu.id)
-"""
-
-# In order of definition; `unusual` and `moved` come before them, `moved` depends on the view.
 CTES = (
     ("disputed", DISPUTED),
     ("cash", CASH),
@@ -265,10 +199,5 @@ CTES = (
     ("o", OPEN),
     ("l", LATENESS),
     ("b", BILLED),
-    ("p", PROMISES),
-    ("d", DISPUTES),
     ("m", MOVES),
-    ("legal", LEGAL),
-    ("status", STATUS),
-    ("c", CUSTOMER),
 )

@@ -1,0 +1,107 @@
+"""What each kind of act in the audit trail is called, for people; the code itself is stored and searched.
+
+An act of the admin on a row is "<model>.add", ".change" or ".delete" and named after its model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.utils.functional import Promise
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+ACTS: dict[str, Promise] = {
+    "account.collector": _("Collector assigned"),
+    "bank_consent.record": _("Consent to bank data recorded"),
+    "bank_consent.revoke": _("Consent to bank data revoked"),
+    "bank_data.import": _("Bank data imported"),
+    "bank_data.undo": _("Import of bank data undone"),
+    "contact.bounced": _("E-mail address bounced"),
+    "customer.import": _("Customers imported"),
+    "customer.merge": _("Duplicate customer merged"),
+    "customer.parent": _("Group parent set"),
+    "customer.status": _("Customer status set"),
+    "customer.terms": _("Payment terms set"),
+    "demo.load": _("Demo story loaded"),
+    "dispute.close": _("Dispute closed"),
+    "dispute.open": _("Dispute opened"),
+    "evidence.undo": _("Import of evidence undone"),
+    "followup.call": _("Worklist: call logged"),
+    "followup.dispute": _("Worklist: dispute opened"),
+    "followup.email": _("Worklist: reminder e-mail written"),
+    "followup.note": _("Worklist: note taken"),
+    "followup.promise": _("Worklist: promise taken"),
+    "followup.skip": _("Worklist: customer skipped"),
+    "followup.snooze": _("Worklist: customer snoozed"),
+    "followup.undo": _("Worklist: act undone"),
+    "hold.place": _("Credit hold placed"),
+    "hold.release": _("Credit hold released"),
+    "ledger.allocate": _("Payment allocated"),
+    "ledger.apply_credit_note": _("Credit note applied"),
+    "ledger.correct_document": _("Document corrected"),
+    "ledger.import": _("Ledger imported"),
+    "ledger.move_payment": _("Payment moved to another account"),
+    "ledger.post_document": _("Document posted"),
+    "ledger.post_payment": _("Payment posted"),
+    "ledger.refund": _("Payment refunded"),
+    "ledger.return_payment": _("Payment returned by the bank"),
+    "ledger.reverse_allocation": _("Allocation reversed"),
+    "ledger.undo_import": _("Import undone"),
+    "ledger.write_off": _("Debt written off"),
+    "legal_event.record": _("Legal event recorded"),
+    "legal_event.take_back": _("Legal event taken back"),
+    "limit.approve": _("Limit change approved"),
+    "limit.comment": _("Comment on a limit change"),
+    "limit.cut_at_once": _("Limit cut at once"),
+    "limit.propose": _("Limit change proposed"),
+    "limit.reject": _("Limit change rejected"),
+    "limit.supersede": _("Limit change replaced"),
+    "limit.withdraw": _("Limit change withdrawn"),
+    "promise.move": _("Promise to pay judged or withdrawn"),
+    "promise.take": _("Promise to pay taken"),
+    "score.overridden": _("Score overridden"),
+    "score.override_ended": _("Override of a score ended"),
+    "scorecard.copied": _("Scorecard copied to a draft"),
+    "scorecard.draft_deleted": _("Draft scorecard deleted"),
+    "scorecard.edited": _("Draft scorecard edited"),
+    "scorecard.fitted": _("Scorecard learned from the ledger"),
+    "scorecard.gate_set": _("Gates of publishing set"),
+    "scorecard.proposed": _("Scorecard proposed"),
+    "scorecard.published": _("Scorecard published"),
+    "scorecard.retired": _("Scorecard retired"),
+    "scorecard.sent_back": _("Scorecard sent back"),
+    "scorecard.withdrawn": _("Proposed scorecard withdrawn"),
+    "rates.import": _("Exchange rates imported"),
+    "reminder.move": _("Reminder moved on"),
+    "reminder.write": _("Reminder written"),
+    "score.pass": _("Book scored"),
+    "score.rescored": _("Accounts scored anew"),
+    "user.give_access": _("Access given"),
+}
+
+_VERBS = {"add": _("%(thing)s added"), "change": _("%(thing)s changed"), "delete": _("%(thing)s deleted")}
+
+
+def act_label(act: str) -> str:
+    """The act in the reader's language. A code nobody named shows itself: nothing is hidden."""
+    if act in ACTS:
+        return str(ACTS[act])
+    model, _dot, verb = act.partition(".")
+    thing = _model_name(model)
+    if thing and verb in _VERBS:
+        return str(_VERBS[verb]) % {"thing": thing}
+    return act
+
+
+def acts_like(words: str) -> list[str]:
+    """Codes whose label in the reader's language contains the words, so that people search what they read."""
+    wanted = words.casefold()
+    return [code for code, label in ACTS.items() if wanted in str(label).casefold()]
+
+
+def _model_name(name: str) -> str:
+    found: Any = next((m for m in apps.get_models() if m._meta.model_name == name), None)
+    return capfirst(gettext(str(found._meta.verbose_name))) if found else ""

@@ -1,0 +1,100 @@
+"""The only way to a customer's bank lines: under a consent in force, and every read leaves a row in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor
+from creditdesk.core.facts import CURRENT, View
+from customers.bank.consents import ConsentError, accounts_read, consent_of
+from customers.models import BankDataAccess, BankTransaction, Customer
+
+CREDIT_ASSESSMENT = "credit assessment"
+SCORING = "scoring"
+
+
+def log_access(
+    customer: Customer | int | None,
+    *,
+    reader: Actor,
+    what: str,
+    purpose: str = CREDIT_ASSESSMENT,
+    **data: Any,
+) -> BankDataAccess:
+    """One row of the log. customer None: a scoring pass. `data`: which days, how many lines; never amounts."""
+    return BankDataAccess.objects.create(
+        customer_id=customer.pk if isinstance(customer, Customer) else customer,
+        user=reader.user,
+        actor_name=reader.name,
+        what=what,
+        purpose=purpose,
+        data=data,
+    )
+
+
+def read_lines(
+    customer: Customer,
+    *,
+    reader: Actor,
+    what: str,
+    on: date,
+    purpose: str = CREDIT_ASSESSMENT,
+    view: View = CURRENT,
+    **data: Any,
+) -> QuerySet[BankTransaction]:
+    """The customer's bank lines up to a day, newest first, and the log row of this read.
+
+    Raises ConsentError when no consent is in force on that day (nothing is logged: nothing was read).
+    """
+    if consent_of(customer, on) is None:
+        raise ConsentError(_("No consent of the customer is in force: its bank data is not read."))
+    log_access(customer, reader=reader, what=what, purpose=purpose, up_to=on, **data)
+    return (
+        BankTransaction.objects.at(on, view)  # type: ignore[attr-defined]
+        .filter(bank_account__in=accounts_read(on, view), bank_account__customer=customer)
+        .select_related("bank_account")
+        .order_by("-effective_on", "-pk")
+    )
+
+
+def log_scoring_pass(*, reader: Actor, as_of: date, accounts: int | None = None) -> BankDataAccess | None:
+    """The entry of one scoring pass that read bank lines; None when nobody's consent is in force (nothing read)."""
+    readable = accounts_read(as_of).values("customer").distinct().count()
+    if not readable:
+        return None
+    return log_access(
+        None,
+        reader=reader,
+        what=BankDataAccess.What.SCORING,
+        purpose=SCORING,
+        as_of=as_of,
+        customers=readable,
+        **({"accounts": accounts} if accounts is not None else {}),
+    )
+
+
+def log_listed(rows: Iterable[BankTransaction], *, reader: Actor, what: str, **data: Any) -> None:
+    """One row per customer whose lines stand in a list of several customers'."""
+    counts: dict[int, int] = {}
+    for row in rows:
+        customer = row.bank_account.customer_id
+        counts[customer] = counts.get(customer, 0) + 1
+    now = timezone.now()
+    BankDataAccess.objects.bulk_create(
+        BankDataAccess(
+            at=now + timedelta(microseconds=place),
+            customer_id=customer,
+            user=reader.user,
+            actor_name=reader.name,
+            what=what,
+            purpose=CREDIT_ASSESSMENT,
+            data={"lines": count, **data},
+        )
+        for place, (customer, count) in enumerate(counts.items())
+    )

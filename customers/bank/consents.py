@@ -1,0 +1,159 @@
+"""Consents to read a customer's bank data: recording, renewing, revoking, and which one is in force.
+
+A consent is in force on a day when effective_on <= day <= expires_on and it is not revoked. Expiry stops reading
+and signals; revoking deletes the data at once and keeps the consent row, the audit record and the log of reads.
+Dates and the customer's name are no bank data: what is kept says that data was read, never what it said.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.facts import CURRENT, View
+from customers.events import ledger_changed
+from customers.models import (
+    BankAccount,
+    BankConsent,
+    BankTransaction,
+    CreditAccount,
+    Customer,
+    ImportBatch,
+    RefusedRow,
+)
+
+TRANSACTIONS, BALANCES = "transactions", "balances"
+SCOPES = (TRANSACTIONS, BALANCES)
+
+
+class ConsentError(ValueError):
+    """A consent that cannot be recorded or revoked, or data asked for without one; the text says the cure."""
+
+
+def in_force(on: date, view: View = CURRENT, prefix: str = "") -> Q:
+    """Condition on consents (or on a relation to one, with prefix "consent__"): in force on that day."""
+    p = prefix
+    return (
+        view.q(p)
+        & Q(**{f"{p}effective_on__lte": on, f"{p}expires_on__gte": on})
+        & (Q(**{f"{p}revoked_on__isnull": True}) | Q(**{f"{p}revoked_on__gt": on}))
+    )
+
+
+def consent_of(customer: Customer | int, on: date) -> BankConsent | None:
+    """The customer's consent in force on a day, the longest-lasting one; None: its bank data is not read."""
+    pk = customer if isinstance(customer, int) else customer.pk
+    return BankConsent.objects.filter(in_force(on), customer_id=pk).order_by("-expires_on", "-pk").first()
+
+
+def scope_of(consent: BankConsent) -> set[str]:
+    return {word.strip() for word in consent.scope.split(",")} & set(SCOPES)
+
+
+@transaction.atomic
+def record_consent(
+    customer: Customer,
+    *,
+    purpose: str,
+    effective_on: date,
+    expires_on: date,
+    actor: Actor,
+    scope: str = f"{TRANSACTIONS},{BALANCES}",
+    reference: str = "",
+    known_on: date | None = None,
+) -> BankConsent:
+    """Store a consent with its time stamp. The accounts read under an earlier one go on under this one.
+
+    Raises ConsentError without a purpose, for an unknown scope, or when it ends before it begins.
+    """
+    if not purpose.strip():
+        raise ConsentError(_("A consent needs the purpose it was given for."))
+    words = [word.strip() for word in scope.split(",") if word.strip()]
+    if TRANSACTIONS not in words or set(words) - set(SCOPES):
+        raise ConsentError(_("The scope lists “transactions”, and “balances” if these may be read too."))
+    if expires_on < effective_on:
+        raise ConsentError(_("The consent would end before it begins: correct one of the two dates."))
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    consent = BankConsent.objects.create(
+        customer=customer,
+        purpose=purpose.strip(),
+        scope=",".join(dict.fromkeys(words)),
+        reference=reference.strip(),
+        effective_on=effective_on,
+        known_on=known_on or effective_on,
+        expires_on=expires_on,
+    )
+    BankAccount.objects.filter(customer=customer, consent__expires_on__lt=expires_on).update(consent=consent)
+    record_act(
+        "bank_consent.record",
+        actor=actor,
+        subject=customer,
+        business_date=known_on or effective_on,
+        changes=[Change.of(consent, None, _facts(consent))],
+    )
+    _announce(customer.pk)
+    return consent
+
+
+@transaction.atomic
+def revoke_consent(consent: BankConsent, *, by: Actor, reason: str, on: date) -> dict[str, int]:
+    """The customer takes the consent back: its bank accounts and lines are deleted, in this transaction.
+
+    The consent row, its audit record and the log of reads stay. Returns how many rows went. Raises ConsentError
+    when it is revoked already or `on` is before it began.
+    """
+    Customer.objects.select_for_update(no_key=True).get(pk=consent.customer_id)
+    consent = BankConsent.objects.select_for_update(of=("self",)).get(pk=consent.pk)
+    if consent.revoked_on is not None:
+        raise ConsentError(_("This consent was revoked already, on %(day)s.") % {"day": consent.revoked_on})
+    if on < consent.effective_on:
+        raise ConsentError(_("A consent cannot be revoked before it was given."))
+    before = _facts(consent)
+    consent.revoked_on = on
+    consent.save(update_fields=["revoked_on"])
+    lines = BankTransaction.objects.filter(bank_account__consent=consent)
+    batches = list(
+        ImportBatch.objects.filter(pk__in=lines.filter(batch__isnull=False).values("batch"))
+        .order_by()
+        .values_list("pk", flat=True)
+    )
+    counts = {"lines": lines.count()}
+    # Cells of refused rows are bank data as well; which customer's they were cannot be told any more.
+    RefusedRow.objects.filter(batch__in=batches).update(value="", cells=None)
+    lines._raw_delete(lines.db)  # type: ignore[attr-defined] - nothing hangs on a line; no rows need loading
+    counts["accounts"], _by_model = BankAccount.objects.filter(consent=consent).delete()
+    record_act(
+        "bank_consent.revoke",
+        actor=by,
+        subject=consent.customer,
+        reason_code="revoked",
+        note=reason,
+        business_date=on,
+        data=counts,
+        changes=[Change.of(consent, before, _facts(consent))],
+    )
+    _announce(consent.customer_id)
+    return counts
+
+
+def accounts_read(on: date, view: View = CURRENT) -> QuerySet[BankAccount]:
+    """The bank accounts whose customer has a consent in force on that day."""
+    return BankAccount.objects.filter(
+        customer__in=BankConsent.objects.filter(in_force(on, view)).values("customer")
+    )
+
+
+def _facts(consent: BankConsent) -> dict[str, Any]:
+    names = ("purpose", "scope", "reference", "effective_on", "expires_on", "revoked_on")
+    return {name: getattr(consent, name) for name in names}
+
+
+def _announce(customer_id: int) -> None:
+    ids = set(CreditAccount.objects.filter(customer_id=customer_id).values_list("pk", flat=True))
+    if ids:
+        ledger_changed.send(sender=BankConsent, account_ids=ids)

@@ -1,0 +1,1 @@
+"""Facts about customers from outside our ledger, taken in from files: accounts, legal events, supplier days."""

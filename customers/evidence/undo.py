@@ -1,0 +1,71 @@
+"""Undoing an import of evidence: what it stored is closed, what it had corrected stands again."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from creditdesk.core.audit import Actor, record_act
+from customers.bank.feeds import announce, undo_bank_batch
+from customers.imports.problems import ImportRefused
+from customers.models import (
+    FinancialStatement,
+    ImportBatch,
+    ImportMapping,
+    LegalEvent,
+    SupplierPaymentDays,
+)
+
+MODELS: dict[str, Any] = {
+    ImportMapping.Layout.ACCOUNTS: FinancialStatement,
+    ImportMapping.Layout.LEGAL: LegalEvent,
+    ImportMapping.Layout.SUPPLIER: SupplierPaymentDays,
+}
+
+
+@transaction.atomic
+def undo_evidence(batch: ImportBatch, *, actor: Actor, reason: str, on: date) -> ImportBatch:
+    """Undo an import of bank lines, accounts, events or supplier days. Raises ImportRefused if it was undone.
+
+    What followed from a legal event (a limit cut, a status) stays: people undo decisions, imports undo facts.
+    """
+    if actor.user is not None:
+        from customers.imports.undo import check_may_undo
+
+        check_may_undo(actor.user, batch)
+    layout = batch.mapping.layout if batch.mapping else ""
+    if layout == ImportMapping.Layout.BANK:
+        return undo_bank_batch(batch, actor=actor, reason=reason, on=on)
+    model = MODELS[layout]
+    batch = ImportBatch.objects.select_for_update().get(pk=batch.pk)
+    if batch.status == ImportBatch.Status.UNDONE:
+        raise ImportRefused("batch_undone")
+    now = timezone.now()
+    rows = model.objects.filter(batch=batch, superseded_at__isnull=True)
+    customers = set(rows.order_by().values_list("customer", flat=True))
+    closed = rows.update(superseded_at=now, known_until=on)
+    # Everything an import closes carries the import's own time stamp.
+    earlier = list(model.objects.filter(superseded_at=batch.recorded_at, customer__in=customers))
+    again = []
+    for old in earlier:
+        values = {
+            f.attname: old.__dict__[f.attname] for f in model._meta.concrete_fields if not f.primary_key
+        }
+        values |= {"known_on": max(old.known_on, old.known_until or old.known_on), "known_until": None}
+        again.append(model(**(values | {"superseded_at": None, "recorded_at": now})))
+    model.objects.bulk_create(again, batch_size=1000)
+    batch.status, batch.undone_at = ImportBatch.Status.UNDONE, now
+    batch.save(update_fields=["status", "undone_at"])
+    record_act(
+        "evidence.undo",
+        actor=actor,
+        subject=batch,
+        note=reason,
+        business_date=on,
+        data={"kind": layout, "closed": closed, "restored": len(again), "customers": sorted(customers)},
+    )
+    announce(customers)
+    return batch

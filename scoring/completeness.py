@@ -1,0 +1,217 @@
+"""How much a score stands on: the six questions of the completeness grid, the depth letter, the age of each input.
+
+Six yes/no questions about what is known of a customer on a day. Up to two yes: too little to decide on, a person
+does; three or four: partial, ask for more; five or six: reliable. Set-based, for one account or a page of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import Count, Max, Min, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from creditdesk.core.facts import CURRENT, View
+from customers.bank.consents import accounts_read
+from customers.completeness import complete_through_all
+from customers.models import (
+    BankTransaction,
+    CreditAccount,
+    FinancialStatement,
+    GroupMembership,
+    Instalment,
+    LegalEvent,
+)
+
+BANK_DAYS, BANK_FRESH = 90, timedelta(days=45)
+STATEMENT_FRESH = timedelta(days=548)
+LEDGER_FRESH = timedelta(days=7)
+YEAR = timedelta(days=365)
+
+QUESTIONS = {
+    "payments": gettext_lazy("Is there enough payment history with us?"),
+    "bank": gettext_lazy("Do we see its bank flows, with its consent?"),
+    "accounts": gettext_lazy("Do we know its annual accounts?"),
+    "registers": gettext_lazy("Is it identified in the registers?"),
+    "group": gettext_lazy("Do we know whose group it belongs to, or that it stands alone?"),
+    "sector": gettext_lazy("Do we know its sector?"),
+}
+WEIGHTS = {"payments": 3, "bank": 3, "accounts": 2, "registers": 1, "group": 1, "sector": 1}
+LETTERS = ((9, "A"), (7, "B"), (5, "C"), (4, "D"), (3, "E"), (1, "F"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One question. newest: the day the input speaks of last (None: there is none, or it has no date).
+
+    fresh: not older than its family allows; None where age does not matter.
+    """
+
+    code: str
+    is_known: bool
+    newest: date | None
+    fresh: bool | None
+    told: str
+
+    @property
+    def question(self) -> str:
+        return str(QUESTIONS[self.code])
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """The grid of one account at a date."""
+
+    as_of: date
+    answers: tuple[Answer, ...]
+
+    @property
+    def known(self) -> int:
+        return sum(answer.is_known for answer in self.answers)
+
+    @property
+    def verdict(self) -> str:
+        """ "insufficient" (0-2 yes), "partial" (3-4) or "reliable" (5-6)."""
+        return "insufficient" if self.known <= 2 else "partial" if self.known <= 4 else "reliable"
+
+    @property
+    def verdict_label(self) -> str:
+        return {
+            "insufficient": _("too little is known: a person decides"),
+            "partial": _("partly known: ask for more"),
+            "reliable": _("well known"),
+        }[self.verdict]
+
+    @property
+    def letter(self) -> str:
+        """A (everything weighty is known) to G (nothing is), weighted by what an input usually tells."""
+        weight = sum(WEIGHTS[answer.code] for answer in self.answers if answer.is_known)
+        return next((letter for least, letter in LETTERS if weight >= least), "G")
+
+    @property
+    def missing(self) -> tuple[Answer, ...]:
+        return tuple(answer for answer in self.answers if not answer.is_known)
+
+
+def completeness(
+    accounts: Sequence[CreditAccount], as_of: date, view: View = CURRENT, *, enough_due: int = 4
+) -> dict[int, Completeness]:
+    """The grid of each account. Accounts need `customer` loaded; six queries however many there are.
+
+    enough_due: instalments that must have fallen due within 12 months (the card's `thin_below`).
+    """
+    ids = [account.pk for account in accounts]
+    customers = {account.customer_id for account in accounts}
+    due = _due(ids, as_of, view)
+    bank = _bank(customers, as_of, view)
+    statements = _newest(FinancialStatement, customers, as_of, view)
+    legal = _newest(LegalEvent, customers, as_of, view)
+    grouped = _newest(GroupMembership, customers, as_of, view)
+    through = complete_through_all(list({account.company_id for account in accounts}))
+    found = {}
+    for account in accounts:
+        customer = account.customer
+        found[account.pk] = Completeness(
+            as_of,
+            (
+                _payments(due.get(account.pk, 0), through.get(account.company_id), as_of, enough_due),
+                _bank_answer(bank.get(customer.pk), as_of),
+                _accounts(statements.get(customer.pk), as_of),
+                _registers(customer, legal.get(customer.pk)),
+                _group(customer, grouped.get(customer.pk)),
+                _sector(customer),
+            ),
+        )
+    return found
+
+
+def _due(ids: Sequence[int], as_of: date, view: View) -> dict[int, int]:
+    rows = Instalment.objects.filter(
+        view.q(),
+        account__in=ids,
+        kind="invoice",
+        effective_on__lte=as_of,
+        due_on__lt=as_of,
+        due_on__gte=as_of - YEAR,
+    )
+    return dict(rows.order_by().values("account").annotate(n=Count("pk")).values_list("account", "n"))
+
+
+def _bank(customers: set[int], as_of: date, view: View) -> dict[int, tuple[date, date]]:
+    rows = BankTransaction.objects.filter(
+        view.q(),
+        bank_account__in=accounts_read(as_of, view),
+        bank_account__customer__in=customers,
+        effective_on__lte=as_of,
+    )
+    spans = (
+        rows.order_by()
+        .values("bank_account__customer")
+        .annotate(first=Min("effective_on"), last=Max("effective_on"))
+    )
+    return {row["bank_account__customer"]: (row["first"], row["last"]) for row in spans}
+
+
+def _newest(model: Any, customers: set[int], as_of: date, view: View) -> dict[int, date]:
+    known = Q(customer__in=customers, effective_on__lte=as_of)
+    if view.known_at is None:
+        known &= Q(known_on__lte=as_of)
+    rows = model.objects.filter(view.q(), known).order_by().values("customer")
+    return dict(rows.annotate(day=Max("effective_on")).values_list("customer", "day"))
+
+
+def _payments(due: int, through: date | None, as_of: date, enough: int) -> Answer:
+    told = _("%(n)s instalments fell due in 12 months; %(enough)s are enough.") % {"n": due, "enough": enough}
+    fresh = through is not None and through >= as_of - LEDGER_FRESH
+    return Answer("payments", due >= enough, through, fresh, told)
+
+
+def _bank_answer(span: tuple[date, date] | None, as_of: date) -> Answer:
+    if span is None:
+        return Answer("bank", False, None, None, _("No bank lines, or no consent in force."))
+    first, last = span
+    days = (last - first).days + 1
+    fresh = last >= as_of - BANK_FRESH
+    told = _("%(days)s days of bank lines; %(enough)s are enough, the last not older than %(age)s days.") % {
+        "days": days,
+        "enough": BANK_DAYS,
+        "age": BANK_FRESH.days,
+    }
+    return Answer("bank", days >= BANK_DAYS and fresh, last, fresh, told)
+
+
+def _accounts(newest: date | None, as_of: date) -> Answer:
+    if newest is None:
+        return Answer("accounts", False, None, None, _("No annual accounts are known."))
+    fresh = newest >= as_of - STATEMENT_FRESH
+    told = _("The newest must not be older than %s months.") % 18
+    return Answer("accounts", fresh, newest, fresh, told)
+
+
+def _registers(customer: Any, newest: date | None) -> Answer:
+    known = bool(customer.vat_number or customer.registration_number or customer.lei)
+    told = (
+        _("By its VAT, registration or LEI number.")
+        if known
+        else _("No VAT, registration or LEI number is recorded.")
+    )
+    return Answer("registers", known, newest, None, told)
+
+
+def _group(customer: Any, newest: date | None) -> Answer:
+    known = customer.parent_id is not None or newest is not None
+    told = (
+        _("Recorded.")
+        if known
+        else _("Record its group parent, or that it has none, on the customer's record.")
+    )
+    return Answer("group", known, newest, None, told)
+
+
+def _sector(customer: Any) -> Answer:
+    told = customer.sector or _("No NACE sector is recorded.")
+    return Answer("sector", bool(customer.sector), None, None, told)

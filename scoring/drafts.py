@@ -1,0 +1,192 @@
+"""Working on a draft scorecard: a copy of any version, its numbers, the bins of one signal at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.models import User
+from scoring.models import Scorecard, ScorecardBin, ScorecardEditor
+from scoring.publishing import PROPOSE, PublishingError
+from scoring.signals import BY_NAME
+
+NUMBERS = (
+    "base_points grade_a_from grade_b_from grade_c_from grade_d_from review_from review_to guarantees_below "
+    "thin_below thin_recent_below anchor_score odds_at_anchor points_to_double"
+).split()
+"""What may be edited on a draft besides its name and bins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a signal's table: values below `upper` (None: the last line), or the missing value."""
+
+    points: int
+    rationale: str
+    upper: Decimal | None = None
+    is_missing: bool = False
+
+
+@transaction.atomic
+def copy_card(card: Scorecard, *, by: User, as_of: date, name: str = "") -> Scorecard:
+    """A draft with the numbers and bins of any card, as the next version of its code."""
+    _may_edit(by)
+    newest = Scorecard.objects.filter(code=card.code).aggregate(v=Max("version"))["v"]
+    copied = {name: getattr(card, name) for name in NUMBERS}
+    if hasattr(card, "kind"):
+        copied["kind"] = card.kind
+    draft = Scorecard.objects.create(
+        code=card.code,
+        version=newest + 1,
+        name=name or card.name,
+        calibration=Scorecard.Calibration.UNCALIBRATED,
+        based_on=card,
+        created_by=by,
+        **copied,
+    )
+    ScorecardBin.objects.bulk_create(
+        ScorecardBin(
+            card=draft,
+            signal=b.signal,
+            is_missing=b.is_missing,
+            lower=b.lower,
+            upper=b.upper,
+            points=b.points,
+            rationale=b.rationale,
+        )
+        for b in card.bins.all()
+    )
+    record_act(
+        "scorecard.copied",
+        actor=Actor.person(by),
+        subject=draft,
+        business_date=as_of,
+        data={"from": card.pk, "code": draft.code, "version": draft.version},
+    )
+    return draft
+
+
+@transaction.atomic
+def change_numbers(card: Scorecard, values: dict[str, Any], *, by: User, as_of: date) -> Scorecard:
+    """Set name, cut-offs, base points or odds of a draft; unknown names raise ValueError."""
+    locked = _editable(card, by)
+    unknown = set(values) - {*NUMBERS, "name"}
+    if unknown:
+        raise ValueError(f"not a number of a scorecard: {sorted(unknown)}")
+    before = {name: getattr(locked, name) for name in values}
+    for name, value in values.items():
+        setattr(locked, name, value)
+    locked.full_clean(exclude=["code", "version"])
+    locked.save(update_fields=[*values])
+    _note(locked, by, as_of, [Change.of(locked, _plain(before), _plain(values))])
+    return locked
+
+
+@transaction.atomic
+def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User, as_of: date) -> None:
+    """The bins of one signal of a draft, as a whole. No rows: the card no longer uses the signal.
+
+    Raises PublishingError, or ValueError naming the line: bounds must rise, each line needs its rationale,
+    exactly one line has no upper bound and exactly one is for the missing value.
+    """
+    locked = _editable(card, by)
+    if signal not in BY_NAME:
+        raise ValueError(_("%s is not a signal of this version.") % signal)
+    wanted = _checked(rows)
+    bins = locked.bins.filter(signal=signal)
+    before = [_described(b) for b in bins.order_by("pk")]
+    bins.delete()
+    lower: Decimal | None = None
+    made = []
+    for row in wanted:
+        made.append(
+            ScorecardBin(
+                card=locked,
+                signal=signal,
+                is_missing=row.is_missing,
+                lower=None if row.is_missing else lower,
+                upper=row.upper,
+                points=row.points,
+                rationale=row.rationale.strip(),
+            )
+        )
+        lower = row.upper if not row.is_missing else lower
+    ScorecardBin.objects.bulk_create(made)
+    after = [_described(b) for b in made]
+    if before != after:
+        change = Change(
+            ScorecardBin._meta.label_lower, f"{locked.pk}:{signal}", {"bins": before}, {"bins": after}
+        )
+        _note(locked, by, as_of, [change])
+
+
+def _checked(rows: Sequence[Row]) -> list[Row]:
+    """The missing line first, then the others by bound."""
+    if not rows:
+        return []
+    missing = [row for row in rows if row.is_missing]
+    ranged = [row for row in rows if not row.is_missing]
+    if len(missing) != 1:
+        raise ValueError(_("One line must give the points of a missing value."))
+    if any(not row.rationale.strip() for row in rows):
+        raise ValueError(_("Each line needs a rationale: why these points?"))
+    if sum(row.upper is None for row in ranged) != 1:
+        raise ValueError(_("Exactly one line must have no upper bound: the last one."))
+    ordered = sorted(ranged, key=lambda row: (row.upper is None, row.upper or Decimal(0)))
+    bounds = [row.upper for row in ordered if row.upper is not None]
+    if len(set(bounds)) != len(bounds):
+        raise ValueError(_("Two lines have the same upper bound."))
+    return [*missing, *ordered]
+
+
+def delete_draft(card: Scorecard, *, by: User, as_of: date) -> None:
+    """Throw a draft away; the audit trail keeps that it existed."""
+    with transaction.atomic():
+        locked = _editable(card, by)
+        record_act(
+            "scorecard.draft_deleted",
+            actor=Actor.person(by),
+            subject=locked,
+            business_date=as_of,
+            data={"code": locked.code, "version": locked.version},
+        )
+        locked.delete()
+
+
+def _may_edit(user: User) -> None:
+    if not user.is_active or not user.has_perm(PROPOSE):
+        raise PublishingError("not_allowed", _("Your role does not allow this."))
+
+
+def _editable(card: Scorecard, by: User) -> Scorecard:
+    _may_edit(by)
+    locked = Scorecard.objects.select_for_update(of=("self",)).get(pk=card.pk)
+    if locked.status != Scorecard.Status.DRAFT:
+        raise PublishingError("not_draft", _("Only a draft can be edited: make a copy of this version."))
+    ScorecardEditor.objects.get_or_create(card=locked, user=by)
+    return locked
+
+
+def _note(card: Scorecard, by: User, as_of: date, changes: list[Change]) -> None:
+    record_act("scorecard.edited", actor=Actor.person(by), subject=card, business_date=as_of, changes=changes)
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: str(v) if isinstance(v, Decimal) else v for name, v in values.items()}
+
+
+def _described(b: ScorecardBin) -> dict[str, Any]:
+    return {
+        "missing": b.is_missing,
+        "upper": None if b.upper is None else str(b.upper.normalize()),
+        "points": b.points,
+        "rationale": b.rationale,
+    }

@@ -1,0 +1,81 @@
+"""Measuring any scorecard against what happened, for the gates of publishing: discrimination, stability, try-out."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.utils.translation import gettext as _
+
+from scoring.card import Card, as_card
+from scoring.fitting.account_figures import counts_of, figures_of
+from scoring.fitting.measures import Floats
+from scoring.fitting.observations import Observations, ledger_span, observation_days, observe
+from scoring.models import CardReport, Scorecard
+from scoring.reports import stability, store_report
+from scoring.tryout import try_card
+
+LEAST_EVENTS = 10
+"""Customers with a default below which discrimination is not told: its interval would span everything."""
+
+
+def measure_card(card: Scorecard, as_of: date, *, made_by: str) -> list[CardReport]:
+    """Backtest, stability and try-out of a card at a date, each kept as a report."""
+    Kind = CardReport.Kind
+    return [
+        store_report(card, Kind.STABILITY, as_of, stability(card, as_of), made_by=made_by),
+        store_report(card, Kind.TRYOUT, as_of, try_card(card, as_of), made_by=made_by),
+        store_report(card, Kind.BACKTEST, as_of, discrimination(card), made_by=made_by),
+    ]
+
+
+def discrimination(card: Scorecard) -> dict[str, Any]:
+    """How well a card ranked the defaults of the ledger's past, with features as known at each observation.
+
+    A fitted card is tested on observations after the ones it learned from only; where there are none, its own
+    cross-validated fit stays the evidence. gini None with "refused" when too few customers defaulted.
+    """
+    first, through = ledger_span()
+    days = observation_days(first, through)
+    learned_until = _learned_until(card)
+    if learned_until is not None:
+        days = [day for day in days if day > learned_until]
+    if not days:
+        return {"gini": None, "refused": _("No observation has a complete year after it.")}
+    obs = observe(days)
+    if not LEAST_EVENTS <= obs.bad_customers < obs.customers:
+        refused = _("%(events)s customers defaulted; at least %(least)s are needed.") % {
+            "events": obs.bad_customers,
+            "least": LEAST_EVENTS,
+        }
+        return {**counts_of(obs), "gini": None, "refused": refused}
+    ready = as_card(card, list(card.bins.all()))
+    scores = scores_of(ready, obs)
+    return {**counts_of(obs), **figures_of(obs, -scores, pd_of_scores(ready, scores))}
+
+
+def _learned_until(card: Scorecard) -> date | None:
+    """The last observation a fitted card learned from; None for an expert's."""
+    report = card.reports.filter(kind=CardReport.Kind.FIT).first()
+    dates = report.figures.get("dates") if report else None
+    return date.fromisoformat(dates[-1]) if dates else None
+
+
+def scores_of(card: Card, obs: Observations) -> Floats:
+    """A card's score of every observation; the same points as scoring.card gives one by one."""
+    total = np.full(obs.rows, float(card.base_points))
+    for signal, bins in card.bins.items():
+        values = obs.column(signal)
+        missing = np.isnan(values)
+        uppers = np.array([float(b.upper) for b in bins[:-1] if b.upper is not None])
+        points = np.array([b.points for b in bins], dtype=float)
+        place = np.searchsorted(uppers, np.where(missing, 0.0, values), side="right")
+        total += np.where(missing, float(card.missing[signal]), points[place])
+    return total
+
+
+def pd_of_scores(card: Card, scores: Floats) -> Floats:
+    """The PD a card gives to scores of accounts that are not insolvent."""
+    table = {int(s): float(card.pd_of(int(s), insolvent=False)) for s in np.unique(scores)}
+    return np.array([table[int(s)] for s in scores])

@@ -1,0 +1,70 @@
+"""Shares and calibration when rows of one customer are no independent evidence.
+
+The interval of a share is Wilson's with the number of rows cut by the design effect: how much more the share varies
+between customers than between independent rows (linearised ratio estimator: Cochran, Sampling Techniques, ch. 6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scoring.fitting.measures import Interval, floats, wilson
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of rows, its 95 % interval by customer, and how many customers and rows are behind it."""
+
+    value: float
+    interval: Interval
+    rows: int
+    customers: int
+
+
+def share_by_customer(bad: ArrayLike, customers: ArrayLike) -> Share:
+    """The share of bad rows with an interval that draws customers, not rows; the whole of 0..1 without rows."""
+    outcome, member = floats(bad), np.asarray(customers)
+    if not outcome.size:
+        return Share(0.0, Interval(0.0, 1.0), 0, 0)
+    _names, place = np.unique(member, return_inverse=True)
+    count = np.bincount(place).astype(np.float64)
+    happened = np.bincount(place, weights=outcome)
+    value, rows, number = float(outcome.mean()), outcome.size, count.size
+    effective = float(number)
+    if 0 < value < 1 and number > 1:
+        spread = float(((happened - value * count) ** 2).sum()) * number / (number - 1) / rows**2
+        effective = min(value * (1 - value) / spread, float(rows)) if spread > 0 else float(number)
+    return Share(value, wilson(value * effective, effective), int(rows), int(number))
+
+
+def calibration_by_customer(
+    bad: ArrayLike, probability: ArrayLike, customers: ArrayLike, bins: int = 10
+) -> list[dict[str, Any]]:
+    """Rows in `bins` parts of about equal size by probability (equal ones stay together): predicted, observed,
+    interval by customer, and whether the prediction lies in it."""
+    outcome, p, member = floats(bad), floats(probability), np.asarray(customers)
+    if not p.size:
+        return []
+    order = np.argsort(p, kind="stable")
+    starts = np.unique([np.searchsorted(p[order], p[order][n * p.size // bins]) for n in range(bins)])
+    found = []
+    for part in np.split(order, starts[1:]):
+        share = share_by_customer(outcome[part], member[part])
+        predicted = float(p[part].mean())
+        found.append(
+            {
+                "low": float(p[part].min()),
+                "high": float(p[part].max()),
+                "count": share.rows,
+                "customers": share.customers,
+                "predicted": predicted,
+                "observed": share.value,
+                "interval": [share.interval.low, share.interval.high],
+                "agrees": share.interval.holds(predicted),
+            }
+        )
+    return found

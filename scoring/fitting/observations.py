@@ -1,0 +1,244 @@
+"""Observations of accounts for the 12-month PD: what was known on a day, and what happened in the year after.
+
+One row per account and month-end (or quarter-end). Signals come from `engine.compute` with only the facts known
+that day; the outcome may use what became known later, up to the label view. An account counts on a day when it was
+not in default (as known then, or as known since), had business in the last twelve months or something overdue, and
+its ledger is complete for the whole year after. Windows of one customer overlap: rows are no independent
+evidence, so folds, intervals and event counts go by customer.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from django.db.models import Min, Sum
+from numpy.typing import NDArray
+
+from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.money import exponent
+from customers.completeness import complete_through_all
+from customers.models import Allocation, CreditAccount, DocumentKind, Instalment
+from scoring.engine import compute
+from scoring.fitting.materiality import Materiality
+from scoring.fitting.measures import Floats
+from scoring.fitting.outcomes import Cause, Default, default_episodes
+from scoring.models import Depth
+from scoring.signals import SIGNALS
+from scoring.statement import Scope
+from scoring.stored import values_of
+
+HORIZON_MONTHS = 12
+LEAST_HISTORY_DAYS = 180
+"""How much ledger must lie before an observation."""
+ACTIVE_DAYS = 365
+MONTHLY_UP_TO = 12
+"""With more month-ends than this, quarter-ends: their windows overlap less and say nearly as much."""
+
+Ints = NDArray[np.int64]
+
+
+def month_end(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
+def horizon_of(day: date, months: int = HORIZON_MONTHS) -> date:
+    """The day `months` later; a month-end stays one."""
+    total = day.year * 12 + day.month - 1 + months
+    year, month = total // 12, total % 12 + 1
+    last = monthrange(year, month)[1]
+    return date(year, month, last if day == month_end(day) else min(day.day, last))
+
+
+def month_ends(first: date, last: date) -> list[date]:
+    """Every month-end from `first` to `last`, both inclusive."""
+    found, day = [], month_end(first)
+    while day <= last:
+        found.append(day)
+        day = month_end(day + timedelta(days=1))
+    return found
+
+
+def observation_days(first_document: date | None, known_through: date | None) -> list[date]:
+    """Month-ends with enough ledger before them and a complete year after; quarter-ends when there are many."""
+    if first_document is None or known_through is None:
+        return []
+    days = [
+        day
+        for day in month_ends(first_document + timedelta(days=LEAST_HISTORY_DAYS), known_through)
+        if horizon_of(day) <= known_through
+    ]
+    if len(days) > MONTHLY_UP_TO:
+        # Counted back from the last, so that the newest year of outcomes is always used.
+        days = days[::-1][::3][::-1]
+    return days
+
+
+def ledger_span() -> tuple[date | None, date | None]:
+    """First document of the ledger, and the last day to which any company's ledger is complete."""
+    first = Instalment.objects.filter(kind=DocumentKind.INVOICE).aggregate(day=Min("effective_on"))["day"]
+    complete = [day for day in complete_through_all().values() if day is not None]
+    return first, max(complete, default=None)
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Rows in order of day and account; `values` is rows x signals, NaN where missing.
+
+    bad: 1 when a default follows within the year. score, pd: of the card in use, as known that day. exposure: open
+    invoices in major units of the account's currency. loss: what the default was about, in the same units.
+    """
+
+    signals: tuple[str, ...]
+    values: Floats
+    account: Ints
+    customer: Ints
+    day: Ints
+    bad: Floats
+    score: Floats
+    pd: Floats
+    thin: NDArray[np.bool_]
+    exposure: Floats
+    loss: Floats
+    days: tuple[date, ...]
+    causes: dict[str, int]
+
+    @property
+    def rows(self) -> int:
+        return int(self.bad.size)
+
+    @property
+    def customers(self) -> int:
+        return int(np.unique(self.customer).size)
+
+    @property
+    def bad_customers(self) -> int:
+        """Customers with at least one default: the number of independent events."""
+        return int(np.unique(self.customer[self.bad > 0]).size)
+
+    def column(self, signal: str) -> Floats:
+        return self.values[:, self.signals.index(signal)]
+
+    def take(self, chosen: NDArray[Any]) -> Observations:
+        """The rows of a mask or of positions; `days` and `causes` stay those of the whole."""
+        names = ("values", "account", "customer", "day", "bad", "score", "pd", "thin", "exposure", "loss")
+        parts = {name: getattr(self, name)[chosen] for name in names}
+        return Observations(signals=self.signals, days=self.days, causes=self.causes, **parts)
+
+
+def observe(
+    days: Sequence[date],
+    *,
+    labels: View = CURRENT,
+    materiality: Materiality | None = None,
+    scope: Scope | None = None,
+) -> Observations:
+    """The observations of these days. `labels`: which knowledge tells the outcomes.
+
+    A handful of queries per day, whatever the number of accounts. Raises NoActiveCard, MissingRate.
+    """
+    scope = scope or Scope.everyone()
+    customers = dict(CreditAccount.objects.values_list("pk", "customer_id"))
+    parts: list[dict[str, Any]] = []
+    last = max((horizon_of(day) for day in days), default=date.min)
+    episodes = default_episodes(last, labels, materiality=materiality, scope=scope) if days else None
+    causes: dict[int, Default] = {}
+    for day in sorted(days):
+        assert episodes is not None
+        then = default_episodes(day, View(known_at=day), materiality=materiality, scope=scope)
+        out = episodes.already_in(day) | then.already_in(day)
+        found = episodes.between(day, horizon_of(day))
+        complete = episodes.complete_for(horizon_of(day))
+        opened = open_amounts(day, View(known_at=day))
+        rows: list[tuple[Any, ...]] = []
+        for row in compute(day, scope, View(known_at=day)):
+            if row.account_id in out or row.account_id not in complete:
+                continue
+            values = values_of(row)
+            if not _active(values):
+                continue
+            default = found.get(row.account_id)
+            exposure = opened.get(row.account_id, 0.0)
+            rows.append(
+                (
+                    row.account_id,
+                    customers[row.account_id],
+                    default is not None,
+                    row.score,
+                    float(row.pd),
+                    row.depth != Depth.FULL,
+                    exposure,
+                    _loss(default, exposure),
+                    [values.get(s.name) for s in SIGNALS],
+                )
+            )
+            if default is not None:
+                causes[row.account_id] = default
+        parts.append({"day": day, "rows": rows})
+    return _stacked(parts, causes.values())
+
+
+def _active(values: dict[str, Any]) -> bool:
+    since = values["days_since_invoice"]
+    return (since is not None and since <= ACTIVE_DAYS) or (values["oldest_overdue_days"] or 0) > 0
+
+
+def _loss(default: Default | None, exposure: float) -> float:
+    """An insolvency loses what is open on the day of observation: the ledger names no other amount."""
+    if default is None:
+        return 0.0
+    return exposure if default.cause == Cause.INSOLVENCY else _major(default.amount, default.currency)
+
+
+def _major(minor: int, currency: str) -> float:
+    return minor / 10 ** exponent(currency)
+
+
+def open_amounts(as_of: date, view: View) -> dict[int, float]:
+    """Open invoices per account on a day, in major units of the account's currency; two queries."""
+    billed = (
+        Instalment.objects.filter(view.q(), kind=DocumentKind.INVOICE, effective_on__lte=as_of)
+        .order_by()
+        .values_list("account_id", "account__currency")
+        .annotate(total=Sum("account_amount"))
+    )
+    settled = dict(
+        Allocation.objects.filter(view.q(), effective_on__lte=as_of, instalment__isnull=False)
+        .order_by()
+        .values_list("account_id")
+        .annotate(total=Sum("account_amount"))
+    )
+    return {
+        pk: max(_major(int(total) - int(settled.get(pk, 0)), currency), 0.0) for pk, currency, total in billed
+    }
+
+
+def _stacked(parts: Sequence[dict[str, Any]], defaults: Iterable[Default]) -> Observations:
+    rows = [row for part in parts for row in part["rows"]]
+    days = [part["day"].toordinal() for part in parts for _row in part["rows"]]
+
+    def column(place: int, kind: Any) -> NDArray[Any]:
+        return np.array([row[place] for row in rows], dtype=kind)
+
+    counts: dict[str, int] = {}
+    for default in defaults:
+        counts[default.cause] = counts.get(default.cause, 0) + 1
+    return Observations(
+        signals=tuple(s.name for s in SIGNALS),
+        values=np.array([row[8] for row in rows], dtype=np.float64).reshape(len(rows), len(SIGNALS)),
+        account=column(0, np.int64),
+        customer=column(1, np.int64),
+        day=np.array(days, dtype=np.int64),
+        bad=column(2, np.float64),
+        score=column(3, np.float64),
+        pd=column(4, np.float64),
+        thin=column(5, np.bool_),
+        exposure=column(6, np.float64),
+        loss=column(7, np.float64),
+        days=tuple(part["day"] for part in parts),
+        causes=counts,
+    )

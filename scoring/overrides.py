@@ -1,0 +1,169 @@
+"""A person's grade in place of the card's: reasoned, dated, expiring, and measured later.
+
+The computed score and its history stay what they are. What is decided on the score (limit recommendations) uses the
+overriding grade while it holds. Open insolvency cannot be overridden: it is a fact, not an estimate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.models import User
+from customers.access import visible_accounts
+from customers.models import CreditAccount
+from scoring.models import AccountScore, Grade, Recommendation, ScoreOverride
+
+PERMISSION = "scoring.override_score"
+LONGEST = timedelta(days=366)
+
+RECOMMENDED = {
+    Grade.A: Recommendation.APPROVED,
+    Grade.B: Recommendation.APPROVED,
+    Grade.C: Recommendation.GUARANTEES,
+    Grade.D: Recommendation.REVIEW,
+    Grade.E: Recommendation.DECLINED,
+}
+"""What an overriding grade recommends: a person has decided already, so only D is left to one."""
+
+
+class OverrideError(ValueError):
+    """An override that cannot be made or ended; the text says why.
+
+    code: not_allowed, out_of_scope, no_score, same_grade, insolvent, no_reason, dates, ended.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def in_force(as_of: date) -> Q:
+    """Condition on ScoreOverride: valid on the day (both days inclusive) and not ended by then."""
+    return Q(valid_from__lte=as_of, valid_until__gte=as_of) & (
+        Q(ended_on__isnull=True) | Q(ended_on__gt=as_of)
+    )
+
+
+def overrides_at(account_ids: Collection[int], as_of: date) -> dict[int, ScoreOverride]:
+    """The override of each account on a day, in one query; at most one holds."""
+    rows = ScoreOverride.objects.filter(in_force(as_of), account__in=account_ids).order_by("pk")
+    return {row.account_id: row for row in rows.select_related("made_by")}
+
+
+def effective(row: AccountScore | None, override: ScoreOverride | None) -> tuple[str, str]:
+    """(grade, recommendation) to decide on: the override's where one holds, else the card's; "" without a score."""
+    if row is None:
+        return "", ""
+    if override is None or is_insolvent(row):
+        return row.grade, row.recommendation
+    return override.grade, RECOMMENDED[Grade(override.grade)]
+
+
+def is_insolvent(row: AccountScore) -> bool:
+    """The score says that proceedings are open: the PD is 1 in that case only."""
+    return row.pd == 1
+
+
+def expiring(as_of: date, within: timedelta = timedelta(days=14)) -> QuerySet[ScoreOverride]:
+    """Overrides in force that end soon, for the controller's task list."""
+    return ScoreOverride.objects.filter(in_force(as_of), valid_until__lte=as_of + within)
+
+
+@transaction.atomic
+def override_score(
+    account: CreditAccount,
+    grade: str,
+    *,
+    by: User,
+    reason_code: str,
+    note: str,
+    valid_until: date,
+    as_of: date,
+) -> ScoreOverride:
+    """Set a grade in place of the computed one from `as_of` to `valid_until` (at most a year, both inclusive).
+
+    One already in force ends today. Raises OverrideError.
+    """
+    _check_person(by, account)
+    locked = CreditAccount.objects.select_for_update(of=("self",)).get(pk=account.pk)
+    row = AccountScore.objects.filter(account=locked).first()
+    if row is None:
+        raise OverrideError("no_score", _("The account has no score yet."))
+    if grade == row.grade:
+        raise OverrideError("same_grade", _("The card gives grade %s already.") % grade)
+    if is_insolvent(row):
+        raise OverrideError("insolvent", _("Open insolvency proceedings cannot be overridden."))
+    if not note.strip():
+        raise OverrideError("no_reason", _("Explain what you know that the score does not."))
+    if not as_of <= valid_until <= as_of + LONGEST:
+        raise OverrideError("dates", _("An override lasts from today to at most a year from now."))
+    for old in ScoreOverride.objects.filter(in_force(as_of), account=locked):
+        _end(old, by=by, reason=_("replaced by a newer override"), as_of=as_of)
+    made = ScoreOverride.objects.create(
+        account=locked,
+        grade=grade,
+        computed_score=row.score,
+        computed_grade=row.grade,
+        card_id=row.card_id,
+        reason_code=reason_code,
+        note=note.strip(),
+        valid_from=as_of,
+        valid_until=valid_until,
+        made_by=by,
+    )
+    record_act(
+        "score.overridden",
+        actor=Actor.person(by),
+        subject=locked,
+        business_date=as_of,
+        reason_code=reason_code,
+        note=note,
+        changes=[Change.of(made, {"grade": row.grade}, {"grade": grade, "until": valid_until.isoformat()})],
+    )
+    return made
+
+
+@transaction.atomic
+def end_override(override: ScoreOverride, *, by: User, reason: str, as_of: date) -> ScoreOverride:
+    """End an override before its last day; from `as_of` on the card's grade counts again."""
+    locked = (
+        ScoreOverride.objects.select_for_update(of=("self",)).select_related("account").get(pk=override.pk)
+    )
+    _check_person(by, locked.account)
+    if not reason.strip():
+        raise OverrideError("no_reason", _("Say why the override ends."))
+    if locked.ended_on is not None or locked.valid_until < as_of:
+        raise OverrideError("ended", _("This override is over already."))
+    return _end(locked, by=by, reason=reason.strip(), as_of=as_of)
+
+
+def _end(override: ScoreOverride, *, by: User, reason: str, as_of: date) -> ScoreOverride:
+    override.ended_on, override.ended_by, override.end_reason = as_of, by, reason
+    override.save(update_fields=["ended_on", "ended_by", "end_reason"])
+    record_act(
+        "score.override_ended",
+        actor=Actor.person(by),
+        subject=override.account,
+        business_date=as_of,
+        note=reason,
+        changes=[Change.of(override, {"ended_on": None}, {"ended_on": as_of.isoformat()})],
+    )
+    return override
+
+
+def _check_person(user: User, account: CreditAccount) -> None:
+    if not user.is_active or not user.has_perm(PERMISSION):
+        raise OverrideError("not_allowed", _("Your role does not allow overriding scores."))
+    if not visible_accounts(user).filter(pk=account.pk).exists():
+        raise OverrideError("out_of_scope", _("This account is not in your portfolio."))
+
+
+def upward() -> Q:
+    """Overrides that trusted the customer more than the card did (A is the best grade)."""
+    return Q(grade__lt=F("computed_grade"))

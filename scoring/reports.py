@@ -1,0 +1,64 @@
+"""Evidence about scorecards: storing what was measured, and measuring how stable a card's scores are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from creditdesk.core.facts import View
+from scoring.card import as_card
+from scoring.engine import compute
+from scoring.fitting.measures import psi
+from scoring.models import CardReport, Depth, Scorecard
+
+YEAR = timedelta(days=365)
+
+
+def store_report(
+    card: Scorecard, kind: str, as_of: date, figures: dict[str, Any], *, made_by: str
+) -> CardReport:
+    """Keep a report as evidence (append-only); publishing reads the newest of a kind."""
+    return CardReport.objects.create(card=card, kind=kind, as_of=as_of, figures=figures, made_by=made_by)
+
+
+def newest(card: Scorecard, kind: str) -> CardReport | None:
+    return card.reports.filter(kind=kind).first()
+
+
+def band_counts(scores: Iterable[int]) -> list[int]:
+    """How many scores lie in each band of ten points; the last band is 90 to 100."""
+    counts = Counter(min(score // 10, 9) for score in scores)
+    return [counts[band] for band in range(10)]
+
+
+def psi_of_scores(before: Sequence[int], after: Sequence[int]) -> float | None:
+    """Population stability index between two sets of scores; None where one is empty."""
+    found = psi(band_counts(before), band_counts(after))
+    return None if found is None else round(found.value, 4)
+
+
+def stability(card: Scorecard, as_of: date, before: date | None = None) -> dict[str, Any]:
+    """PSI of a card's scores between a year ago (or `before`), with what was known then, and `as_of`.
+
+    Accounts without any payment history are left out of both: they would only show how many newcomers there are.
+    """
+    before = before or as_of - YEAR
+    ready = as_card(card, list(card.bins.all()))
+
+    def scores(day: date) -> list[int]:
+        rows = compute(day, view=View(known_at=day), card=ready)
+        return [row.score for row in rows if row.depth != Depth.NONE]
+
+    first, second = scores(before), scores(as_of)
+    found: dict[str, Any] = {
+        "from": before.isoformat(),
+        "to": as_of.isoformat(),
+        "accounts_then": len(first),
+        "accounts_now": len(second),
+        "bands_then": band_counts(first),
+        "bands_now": band_counts(second),
+        "psi": psi_of_scores(first, second),
+    }
+    return found if found["psi"] is not None else found | {"refused": "no_scores"}

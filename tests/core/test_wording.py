@@ -1,0 +1,73 @@
+"""Numbers and shares as each language writes them, everywhere by the same functions."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from django.template import Context, Template
+from django.utils.translation import override
+
+from creditdesk.core.wording import fixed, number, percent, percent_of_100
+from scoring.sentences import sentence
+
+NARROW, WIDE = "\u202f", "\u00a0"
+
+
+@pytest.mark.parametrize(
+    ("language", "share", "whole"),
+    [
+        ("en", "24.5%", "90%"),
+        ("it", "24,5%", "90%"),
+        ("es", f"24,5{WIDE}%", f"90{WIDE}%"),
+        ("fr", f"24,5{WIDE}%", f"90{WIDE}%"),
+    ],
+)
+def test_a_share_carries_its_sign_as_the_language_writes_it(language, share, whole):
+    with override(language):
+        assert percent(0.2451) == percent(Decimal("0.2451")) == share
+        assert percent_of_100(90) == whole
+        assert Template("{% load desk %}{{ v|percent }}").render(Context({"v": 0.2451})) == share
+
+
+def test_no_share_is_a_dash():
+    assert percent(None) == "—"
+
+
+def test_a_sentence_writes_its_share_as_a_tile_does():
+    day = date(2026, 3, 31)
+    assert sentence("overdue_share", 0.2451, day, day).startswith(percent(0.2451) + " of ")
+    assert "%%" not in sentence("overdue_share", 0.2451, day, day)
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"), [("en", "1,234.50"), ("it", "1.234,50"), ("fr", f"1{NARROW}234,50")]
+)
+def test_decimals_are_kept_or_dropped(language, expected):
+    with override(language):
+        assert fixed(Decimal("1234.5"), 2) == expected
+        assert number(0.5) == fixed(0.5, 1)
+        assert fixed(Decimal("1234.5"), 2, "en") == "1,234.50"
+
+
+@pytest.mark.parametrize("language", ["en", "it", "es", "fr", "de"])
+@pytest.mark.parametrize("places", [0, 1, 2, 3])
+def test_amounts_read_as_babel_writes_them(language, places):
+    from babel.numbers import format_decimal
+
+    pattern = "#,##0" + ("." + "0" * places if places else "")
+    for value in (
+        0,
+        7,
+        -1,
+        1234,
+        -9876543,
+        12.5,
+        2.675,
+        1e-7,
+        Decimal("0.125"),
+        Decimal("-1234567.895"),
+        999.995,
+    ):
+        assert fixed(value, places, language) == format_decimal(value, format=pattern, locale=language)

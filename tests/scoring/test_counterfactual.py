@@ -1,0 +1,107 @@
+"""What would lift a score: computed on the ledger itself, exact, and without leaving a trace."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from django.apps import apps
+
+from customers.models import ImportBatch, Payment
+from scoring.card import active_card
+from scoring.counterfactual import better_bins, would_lift
+from scoring.engine import compute, rescore
+from scoring.explain import explain
+from scoring.models import AccountScore
+from scoring.statement import Scope
+from tests.factories import invoice, make_account, make_company, pay
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2026, 11, 20)
+
+
+@pytest.fixture
+def account():
+    """Eight months of good payment, then three invoices that stay open: two overdue, one not due yet."""
+    company = make_company()
+    ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
+    account = make_account(company)
+    for month in range(8):
+        issued = TODAY - timedelta(days=120 + 30 * month)
+        pay(invoice(account, "1000", issued), issued + timedelta(days=32))
+    account.late = invoice(account, "2000", TODAY - timedelta(days=105))
+    account.later = invoice(account, "3000", TODAY - timedelta(days=65))
+    account.due_soon = invoice(account, "4000", TODAY - timedelta(days=10))
+    rescore(TODAY)
+    return account
+
+
+def lift(account):
+    row = AccountScore.objects.get(account=account)
+    return would_lift(explain(row), row, TODAY)
+
+
+def rows_of_everything() -> dict[str, int]:
+    return {m._meta.label: m.objects.count() for m in apps.get_models() if m._meta.managed}
+
+
+def test_it_is_what_really_happens_when_the_invoices_are_paid(account):
+    found = lift(account)
+    assert found.all_paid.instalments == (account.late, account.later)
+    assert str(found.all_paid.amount.amount) == "5000.00"
+    assert found.all_paid.score > found.score
+    pay(account.late, TODAY)
+    pay(account.later, TODAY)
+    row = next(compute(TODAY, Scope.of([account.pk])))
+    assert (row.score, row.grade) == (found.all_paid.score, found.all_paid.grade)
+
+
+def test_paying_everything_in_time_is_seen_three_months_ahead(account):
+    found = lift(account)
+    assert found.on_time.day == TODAY + timedelta(days=90)
+    pay(account.late, TODAY)
+    pay(account.later, TODAY)
+    pay(account.due_soon, account.due_soon.due_on)
+    ImportBatch.objects.create(
+        source=account.company.sources.get(code="erp"), complete_through=found.on_time.day
+    )
+    assert next(compute(found.on_time.day, Scope.of([account.pk]))).score == found.on_time.score
+
+
+def test_it_leaves_no_trace(account):
+    before = rows_of_everything()
+    lift(account)
+    assert rows_of_everything() == before
+    account.late.refresh_from_db()
+    assert account.late.open_amount == account.late.amount
+    assert not Payment.objects.filter(key__startswith="what-if").exists()
+
+
+def test_the_fewest_invoices_that_reach_the_next_grade(account):
+    found = lift(account)
+    if found.next_grade is not None:
+        assert found.next_grade.grade < found.grade
+        assert len(found.next_grade.instalments) < len(found.all_paid.instalments)
+    else:
+        assert found.all_paid.grade <= found.grade
+
+
+def test_better_bins_are_worth_what_the_card_says(account):
+    card, row = active_card(), AccountScore.objects.get(account=account)
+    bins = better_bins(explain(row), card)
+    assert bins and [b.points for b in bins] == sorted((b.points for b in bins), reverse=True)
+    for better in bins:
+        inside = better.bound - 1 if better.below else better.bound
+        if better.item.signal.is_ratio and better.below:
+            inside = better.bound * 999999 / 1000000 if better.bound > 0 else better.bound
+        assert card.points_of(better.item.name, inside) >= better.item.points + 1
+
+
+def test_nothing_overdue_nothing_to_pay():
+    company = make_company()
+    ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
+    account = make_account(company)
+    pay(invoice(account, "10", TODAY - timedelta(days=60)), TODAY - timedelta(days=30))
+    rescore(TODAY)
+    found = lift(account)
+    assert (found.next_grade, found.all_paid, found.on_time) == (None, None, None)

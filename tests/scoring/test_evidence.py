@@ -1,0 +1,60 @@
+"""Measuring any card: the vectorised score is the card's own, and too few defaults are said to be too few."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from customers.models import ImportBatch
+from scoring.card import active_card
+from scoring.evidence import discrimination, measure_card, pd_of_scores, scores_of
+from scoring.fitting.observations import ledger_span, observation_days, observe
+from scoring.models import CardReport, Scorecard
+from scoring.publishing import gates
+from tests.factories import invoice, make_account, make_company, pay
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2026, 11, 30)
+
+
+@pytest.fixture
+def ledger():
+    """Two years; every third account stops paying a year before the end."""
+    company = make_company()
+    ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
+    start = TODAY - timedelta(days=730)
+    for number in range(6):
+        account = make_account(company)
+        for month in range(11):
+            issued = start + timedelta(days=30 * month)
+            pay(invoice(account, "1000", issued), issued + timedelta(days=30 + 6 * number))
+        last = invoice(account, "2000", start + timedelta(days=340))
+        if number % 3:
+            pay(last, last.due_on + timedelta(days=10))
+    return company
+
+
+def test_scores_and_pds_of_observations_are_the_cards_own(ledger):
+    obs = observe(observation_days(*ledger_span()))
+    assert obs.rows >= 6
+    card = active_card()
+    assert np.array_equal(scores_of(card, obs), obs.score)
+    assert np.allclose(pd_of_scores(card, obs.score), obs.pd)
+
+
+def test_too_few_defaults_are_said_and_not_guessed(ledger):
+    found = discrimination(Scorecard.objects.get(status="active"))
+    assert found["gini"] is None and "2 customers defaulted" in found["refused"] and found["events"] == 2
+
+
+def test_measuring_keeps_three_reports_and_the_gates_read_them(ledger, monkeypatch):
+    monkeypatch.setattr("scoring.evidence.LEAST_EVENTS", 2)
+    card = Scorecard.objects.get(status="active")
+    reports = measure_card(card, TODAY, made_by="test")
+    assert [r.kind for r in reports] == ["stability", "tryout", "backtest"]
+    assert CardReport.objects.filter(card=card).count() == 3
+    by_code = {gate.code: gate for gate in gates(card, TODAY)}
+    assert float(by_code["gini"].value) == round(reports[2].figures["gini"], 4)
+    assert float(by_code["psi"].value) == reports[0].figures["psi"]

@@ -1,0 +1,121 @@
+"""Monthly monitoring: movements between grades, drift, grades against what happened, overrides measured."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from customers.models import ImportBatch
+from scoring.engine import rescore
+from scoring.models import AccountScore, CardReport, ScoreHistory, ScoreOverride
+from scoring.monitoring import (
+    drift,
+    grades_come_true,
+    migration_matrix,
+    monitor,
+    month_end_before,
+    override_outcomes,
+)
+from scoring.tasks import monitor_month
+from tests.factories import invoice, make_account, pay
+from tests.people import Cast
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2026, 11, 20)
+A_YEAR_AGO = TODAY - timedelta(days=365)
+
+
+def trade(account, first: date, months: int, days_late: int) -> None:
+    for month in range(months):
+        issued = first + timedelta(days=30 * month)
+        pay(invoice(account, "1000", issued), issued + timedelta(days=30 + days_late))
+
+
+@pytest.fixture
+def book(cast: Cast) -> dict[str, object]:
+    """Two years: one pays in time to the end, one turns slow, one stops paying altogether a year ago."""
+    ImportBatch.objects.create(source=cast.company.sources.get(code="erp"), complete_through=TODAY)
+    start = TODAY - timedelta(days=730)
+    accounts = {name: make_account(cast.company, name) for name in ("steady", "slower", "collapse")}
+    for name, account in accounts.items():
+        trade(account, start, 11, 0)
+        if name != "collapse":
+            trade(account, start + timedelta(days=330), 11, 25 if name == "slower" else 0)
+    invoice(accounts["collapse"], "5000", A_YEAR_AGO - timedelta(days=20))
+    return accounts
+
+
+def test_the_matrix_counts_every_account_graded_at_both_dates(book):
+    rescore(A_YEAR_AGO)
+    rescore(TODAY)
+    matrix = migration_matrix(A_YEAR_AGO, TODAY)
+    then = dict(ScoreHistory.objects.filter(as_of=A_YEAR_AGO).values_list("account", "grade"))
+    now = dict(AccountScore.objects.values_list("account", "grade"))
+    assert sum(n for *_move, n in matrix["moves"]) == len(then)
+    for a, b, n in matrix["moves"]:
+        assert n == sum(then[pk] == a and now[pk] == b for pk in then)
+    assert matrix["worse"] >= 2 and matrix["better"] + matrix["worse"] + matrix["same"] == len(then)
+    assert migration_matrix(A_YEAR_AGO - timedelta(days=900), TODAY)["appeared"] == len(then)
+
+
+def test_drift_names_the_signals_that_moved(book):
+    found = drift(A_YEAR_AGO, TODAY)
+    by_signal = {s["signal"]: s["psi"] for s in found["signals"]}
+    assert found["accounts_then"] == found["accounts_now"] == 3
+    assert by_signal["days_late_12m"] > 0.25 > by_signal["broken_promises_12m"] == 0
+    assert [s["psi"] for s in found["signals"]] == sorted((s["psi"] for s in found["signals"]), reverse=True)
+    same = drift(TODAY, TODAY)
+    assert same["psi"] == 0 and all(s["psi"] == 0 for s in same["signals"])
+
+
+def test_grades_are_held_against_what_happened(book):
+    found = grades_come_true(TODAY)
+    assert (found["accounts"], found["defaults"], found["gini"]) == (3, 1, None)
+    assert sum(row["accounts"] for row in found["grades"]) == 3
+    for row in found["grades"]:
+        if row["accounts"]:
+            assert row["low"] <= row["rate"] <= row["high"] and 0 < row["expected"] < 1
+
+
+def test_overrides_are_measured_once_their_year_is_over(book, cast):
+    rescore(A_YEAR_AGO)
+
+    def override(account, grade, valid_from):
+        row = AccountScore.objects.get(account=account)
+        ScoreOverride.objects.create(
+            account=account,
+            grade=grade,
+            computed_score=row.score,
+            computed_grade="C",
+            card_id=row.card_id,
+            reason_code="new_information",
+            note="n",
+            valid_from=valid_from,
+            valid_until=valid_from + timedelta(days=180),
+            made_by=cast.controller,
+        )
+
+    override(book["collapse"], "A", A_YEAR_AGO)
+    override(book["steady"], "B", A_YEAR_AGO - timedelta(days=10))
+    override(book["slower"], "E", A_YEAR_AGO - timedelta(days=5))
+    override(book["steady"], "A", TODAY - timedelta(days=30))
+    found = override_outcomes(TODAY)
+    assert found["directions"]["up"] == {"overrides": 2, "defaults": 1, "judged": 2}
+    assert found["directions"]["down"] == {"overrides": 1, "defaults": 0, "judged": 1}
+    assert found["waiting"] == 1 and found["reasons"] == {"new_information": 1}
+
+
+def test_the_month_is_kept_as_a_report_of_the_card_in_use(book):
+    for day in (date(2026, 9, 30), date(2026, 10, 31)):
+        rescore(day)
+    report = monitor(TODAY, made_by="test")
+    assert (report.kind, report.as_of, report.figures["month"]) == (
+        "monitoring",
+        date(2026, 10, 31),
+        "2026-10",
+    )
+    assert set(report.figures) == {"month", "migration", "drift", "outcomes", "overrides"}
+    assert monitor_month("2026-11-02T06:00:00+00:00") == report.pk
+    assert CardReport.objects.get() == report and report.card.status == "active"
+    assert month_end_before(date(2026, 3, 31)) == date(2026, 2, 28)

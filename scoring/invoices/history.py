@@ -89,11 +89,35 @@ class Spans:
         return sums
 
 
+@dataclass(frozen=True, slots=True)
+class BookLevels:
+    """The whole book in short, where only some of its accounts are loaded: invoices by due and payment day."""
+
+    due: Days
+    paid: Days
+    count: Days
+
+    def beyond(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
+        """`History.beyond` over the book at each observation's day."""
+        late_from = self.due + days + 1
+        decided = np.minimum(self.paid, late_from)
+        delay = self.paid - self.due
+        late = delay > days
+        counts = np.ones(late.shape, dtype=bool) if above is None else delay > above
+        known, of_day = np.unique(seen.day, return_inverse=True)
+        sums = np.zeros((known.size, 2))
+        for number, day in enumerate(known):
+            there = counts & (decided <= day)
+            weight = np.where(there, self.count * np.exp2(-np.maximum(day - decided, 0) / half_life), 0.0)
+            sums[number] = weight.sum(), weight[late].sum()
+        return sums[of_day, 0], sums[of_day, 1]
+
+
 class History:
     """The payment behaviour recorded in a ledger, to be asked for any account at any day."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, ledger: Ledger, levels: BookLevels | None = None) -> None:
+        self.ledger, self._levels = ledger, levels
         self._known: dict[tuple[object, ...], Spans] = {}
         self._book: History | None = None
         led = ledger
@@ -212,6 +236,8 @@ class History:
 
     def book(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
         """`beyond` over the whole book: how punctual everybody is lately."""
+        if self._levels is not None:
+            return self._levels.beyond(days, above, half_life, seen)
         if self._book is None:
             self._book = History(replace(self.ledger, account=np.zeros_like(self.ledger.account)))
         return self._book.beyond(

@@ -1,4 +1,5 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .invoice import InvoiceCard
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
@@ -9,6 +10,7 @@ __all__ = [
     "Depth",
     "DirtyAccount",
     "Grade",
+    "InvoiceCard",
     "LimitPolicy",
     "LimitPolicyGrade",
     "PublishingGate",

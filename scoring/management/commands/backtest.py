@@ -12,6 +12,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from customers.rates import MissingRate
+from scoring.fitting.account_backtest import account_report
 from scoring.fitting.logistic import FitError
 from scoring.invoices.backtest import Period, replay
 from scoring.invoices.load import load_ledger
@@ -61,11 +63,11 @@ class Command(BaseCommand):
             report["invoices"], predictions = found.report, found.predictions
         except FitError as error:
             report["invoices"] = {"refused": str(error)}
-        report["accounts"] = accounts_part(period, options["draws"])
+        report["accounts"] = accounts_part(period)
         if options["predictions"]:
             report["predictions"] = self._write(options["predictions"], predictions)
         if options["format"] == "json":
-            self.stdout.write(json.dumps(report, indent=1, ensure_ascii=False))
+            self.stdout.write(json.dumps(report, indent=1, ensure_ascii=False, default=str))
         else:
             self._table(report)
 
@@ -121,7 +123,10 @@ class Command(BaseCommand):
                 f"\nPSI of the chance of being late: {invoices['psi']['value']:.4f} ({invoices['psi']['reading']})"
             )
         if "refused" in report["accounts"]:
-            out(f"Accounts: {report['accounts']['refused']}")
+            out(f"\nAccounts (default within 12 months): {report['accounts']['refused']}")
+        else:
+            out("\nAccounts (default within 12 months):")
+            out(json.dumps(report["accounts"], indent=1, ensure_ascii=False, default=str))
         if "predictions" in report:
             out(f"{report['predictions']['rows']} predictions in {report['predictions']['file']}")
 
@@ -133,6 +138,9 @@ def _cell(figure: dict[str, Any] | None) -> str:
     return f"{figure['value']:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
 
 
-def accounts_part(period: Period, draws: int) -> dict[str, Any]:
-    """Default within 12 months, per account."""
-    return {"refused": _("The probability of default is not backtested by this command yet.")}
+def accounts_part(period: Period) -> dict[str, Any]:
+    """Default within 12 months, per account: figures, or why there are none."""
+    try:
+        return account_report(period.train_until, period.test_from, period.test_to)
+    except (ValueError, MissingRate) as error:  # CardError, NotEnoughEvents and FitError are ValueErrors
+        return {"refused": str(error)}

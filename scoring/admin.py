@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -23,9 +23,11 @@ from customers.admin.base import (
     account_search,
     customer_of,
 )
+from scoring.invoices.cards import USE, InvoiceCardError, take_into_use
 from scoring.models import (
     AccountScore,
     CardReport,
+    InvoiceCard,
     LimitPolicy,
     LimitPolicyGrade,
     PublishingGate,
@@ -182,3 +184,35 @@ class ScoreOverrideAdmin(FactAdmin):
     list_select_related = ["account__customer", "made_by"]
     search_fields = account_search()
     ordering = ["-pk"]
+
+
+@admin.register(InvoiceCard)
+class InvoiceCardAdmin(VersionedAdmin):
+    """Fitted by a job (manage.py fit_invoice_card), taken into use by a person who may publish scorecards."""
+
+    list_display = [
+        "version",
+        "status",
+        "trained_until",
+        "made_at",
+        "made_by",
+        "activated_at",
+        "activated_by",
+    ]
+    exclude = ["model"]
+    actions = ["take_into_use"]
+
+    @admin.action(description=_("Take into use"), permissions=["publish"])
+    def take_into_use(self, request: HttpRequest, queryset: Any) -> None:
+        if len(queryset) != 1:
+            self.message_user(request, gettext("Choose one version."), messages.ERROR)
+            return
+        try:
+            card = take_into_use(queryset[0], by=request.user)
+        except InvoiceCardError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, gettext("Version %(version)s is in use.") % {"version": card.version})
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(USE)

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 
 from scoring.models import AccountScore, CardReport, Scorecard, ScorecardBin
 from scoring.rationale import shown
-from scoring.rationale import shown
 from scoring.sentences import figure
 from scoring.signals import BY_NAME, SIGNALS, Signal, Unit
 

@@ -1,4 +1,5 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
@@ -10,6 +11,7 @@ __all__ = [
     "Depth",
     "DirtyAccount",
     "Grade",
+    "InvoiceCard",
     "LimitPolicy",
     "LimitPolicyGrade",
     "PeerFigure",

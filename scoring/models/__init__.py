@@ -1,6 +1,7 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
+from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Recommendation",
     "ScoreHistory",
     "ScoreOverride",
+    "ScoreReview",
     "Scorecard",
     "ScorecardBin",
     "ScorecardEditor",

@@ -41,9 +41,7 @@ def ranked(accounts: QuerySet[CreditAccount], as_of: date) -> Ranked:
 
     Amounts are weighed in their company's currency. Without a rate the worst score comes first instead.
     """
-    rows = accounts.order_by().values_list(
-        "pk", "company__currency", "score_row__score"
-    )
+    rows = accounts.order_by().values_list("pk", "company__currency", "score_row__score")
     found = list(rows)
     contests = open_contests().filter(account__in=accounts.order_by().values("pk"))
     deadlines = dict(contests.order_by("-valid_until").values_list("account", "valid_until"))

@@ -45,6 +45,8 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "desk:home": STAFF,
     "desk:customers": STAFF,
     "desk:customer": STAFF,
+    "desk:would_lift": STAFF,
+    "desk:replay": STAFF,
     "desk:changes": frozenset({roles.AUDITOR}),
     "desk:changes_seen": frozenset({roles.AUDITOR}),
     "desk:dismiss_first_steps": ANYBODY,
@@ -72,6 +74,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
 TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
+    *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
 }
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from creditdesk.core.wording import day
+from customers.models import Instalment
 from scoring.counterfactual import BetterBin, IfPaid, WouldLift
 from scoring.sentences import figure
 from scoring.signals import Unit
@@ -35,31 +36,55 @@ def bin_sentences(found: WouldLift) -> list[str]:
 
 
 def _some_paid(paid: IfPaid, found: WouldLift) -> str:
-    numbers = _numbers(paid)
-    return ngettext(
-        "Paying the oldest overdue invoice, %(amount)s (%(numbers)s), today %(effect)s.",
-        "Paying the %(n)s oldest overdue invoices, %(amount)s (%(numbers)s), today %(effect)s.",
-        len(numbers),
-    ) % {
-        "n": len(numbers),
-        "amount": paid.amount,
-        "numbers": _listed(numbers),
-        "effect": _effect(paid, found),
-    }
+    if _in_parts(paid):
+        text = ngettext(
+            "Paying the oldest overdue instalment, %(amount)s (%(numbers)s), today %(effect)s.",
+            "Paying the %(n)s oldest overdue instalments, %(amount)s (%(numbers)s), today %(effect)s.",
+            len(paid.instalments),
+        )
+    else:
+        text = ngettext(
+            "Paying the oldest overdue invoice, %(amount)s (%(numbers)s), today %(effect)s.",
+            "Paying the %(n)s oldest overdue invoices, %(amount)s (%(numbers)s), today %(effect)s.",
+            len(paid.instalments),
+        )
+    return text % _figures(paid, found)
 
 
 def _all_paid(paid: IfPaid, found: WouldLift) -> str:
-    numbers = _numbers(paid)
-    return ngettext(
-        "Paying everything overdue, %(amount)s on %(n)s invoice (%(numbers)s), today %(effect)s.",
-        "Paying everything overdue, %(amount)s on %(n)s invoices (%(numbers)s), today %(effect)s.",
-        len(numbers),
-    ) % {
-        "n": len(numbers),
+    if _in_parts(paid):
+        text = ngettext(
+            "Paying everything overdue, %(amount)s on %(n)s instalment (%(numbers)s), today %(effect)s.",
+            "Paying everything overdue, %(amount)s on %(n)s instalments (%(numbers)s), today %(effect)s.",
+            len(paid.instalments),
+        )
+    else:
+        text = ngettext(
+            "Paying everything overdue, %(amount)s on %(n)s invoice (%(numbers)s), today %(effect)s.",
+            "Paying everything overdue, %(amount)s on %(n)s invoices (%(numbers)s), today %(effect)s.",
+            len(paid.instalments),
+        )
+    return text % _figures(paid, found)
+
+
+def _figures(paid: IfPaid, found: WouldLift) -> dict[str, object]:
+    return {
+        "n": len(paid.instalments),
         "amount": paid.amount,
-        "numbers": _listed(numbers),
+        "numbers": _listed([_name(instalment) for instalment in paid.instalments]),
         "effect": _effect(paid, found),
     }
+
+
+def _in_parts(paid: IfPaid) -> bool:
+    """Some are later instalments of an invoice: counting them as invoices would be wrong."""
+    return any(instalment.number > 1 for instalment in paid.instalments)
+
+
+def _name(instalment: Instalment) -> str:
+    """As the list of invoices names it: the document, and which instalment after the first."""
+    number = instalment.invoice.number
+    return f"{number} / {instalment.number}" if instalment.number > 1 else number
 
 
 def _effect(paid: IfPaid, found: WouldLift) -> str:
@@ -85,11 +110,6 @@ def _on_time(paid: IfPaid, *, besides: bool) -> str:
     return (
         _("If everything open comes on its due day, the score is %(score)s (%(grade)s) on %(day)s.") % figures
     )
-
-
-def _numbers(paid: IfPaid) -> list[str]:
-    """Document numbers, each once: an invoice in instalments is one invoice."""
-    return list(dict.fromkeys(instalment.invoice.number for instalment in paid.instalments))
 
 
 def _listed(numbers: list[str]) -> str:

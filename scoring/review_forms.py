@@ -35,8 +35,8 @@ class DecisionForm(forms.Form):
     def __init__(self, *args: Any, score: AccountScore, may_override: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.score = score
-        confirm = _("The card's grade stands: %s") % Grade(score.grade).label
-        others = [(code, _("Instead: %s") % label) for code, label in Grade.choices if code != score.grade]
+        confirm = _("Confirm %s") % Grade(score.grade).label
+        others = [(code, _("Set %s") % label) for code, label in Grade.choices if code != score.grade]
         self.fields["grade"].choices = [(score.grade, confirm), *(others if may_override else [])]
         if not may_override or score.pd == 1:
             del self.fields["reason_code"]

@@ -233,9 +233,8 @@ def _of_the_score(
     ]
     overrides = ScoreOverride.objects.filter(account=account, valid_from__range=(start, as_of))
     for o in overrides:
-        better = o.grade < o.computed_grade
         text = _("overridden: %(old)s to %(new)s") % {"old": o.computed_grade, "new": o.grade}
-        found.append(charts.Event(o.valid_from, text, "good" if better else "warn"))
+        found.append(charts.Event(o.valid_from, text, "info"))
         last = o.ended_on or o.valid_until
         if last <= as_of:
             found.append(charts.Event(last, _("override to %s ended") % o.grade, "info"))

@@ -58,7 +58,6 @@ def _cured(grid: Completeness, account: CreditAccount) -> list[Cured]:
     ledger = reverse("admin:customers_importbatch_add")
     consents = f"{reverse('admin:customers_bankconsent_add')}?customer={account.customer_id}"
     accounts = f"{reverse('admin:customers_financialstatement_add')}?customer={account.customer_id}"
-    group = f"{reverse('admin:customers_groupmembership_add')}?customer={account.customer_id}"
     stale = {
         "payments": (_("Import the ledger"), ledger),
         "bank": (_("Import its bank lines"), evidence),
@@ -69,7 +68,7 @@ def _cured(grid: Completeness, account: CreditAccount) -> list[Cured]:
         "bank": (_("Record its consent, then import its bank lines"), consents),
         "accounts": (_("Record or import its annual accounts"), accounts),
         "registers": (_("Enter its VAT, registration or LEI number"), customer),
-        "group": (_("Record its group, or that it stands alone"), group),
+        "group": (_("Record its group, or that it stands alone"), customer),
         "sector": (_("Enter its NACE sector"), customer),
     }
     rows = []

@@ -18,7 +18,9 @@ TODAY, LATER = date(2026, 11, 20), date(2027, 2, 18)
 
 
 def paid(score: int, grade: str, *numbers: str, minor: int = 500_000, day: date = TODAY) -> IfPaid:
-    found = tuple(SimpleNamespace(invoice=SimpleNamespace(number=number)) for number in numbers)
+    """numbers: documents, "F-1/2" for the second instalment of one."""
+    parts = [number.partition("/") for number in numbers]
+    found = tuple(SimpleNamespace(invoice=SimpleNamespace(number=a), number=int(b or 1)) for a, _, b in parts)
     return IfPaid(found, Money(minor, "EUR"), TODAY, day, score, grade, "review")
 
 
@@ -52,8 +54,10 @@ def test_the_fewest_invoices_that_reach_a_better_grade_come_first():
 
 
 def test_one_invoice_and_two_instalments_of_one():
-    (told,) = sentences(lift(next_grade=paid(52, "C", "F-12", "F-12")))
+    (told,) = sentences(lift(next_grade=paid(52, "C", "F-12")))
     assert told.startswith("Paying the oldest overdue invoice, 5,000.00 EUR (F-12), today")
+    (told,) = sentences(lift(next_grade=paid(52, "C", "F-12", "F-12/2")))
+    assert told.startswith("Paying the 2 oldest overdue instalments, 5,000.00 EUR (F-12, F-12 / 2), today")
 
 
 @pytest.mark.parametrize(

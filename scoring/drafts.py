@@ -40,9 +40,7 @@ def copy_card(card: Scorecard, *, by: User, as_of: date, name: str = "") -> Scor
     """A draft with the numbers and bins of any card, as the next version of its code."""
     _may_edit(by)
     newest = Scorecard.objects.filter(code=card.code).aggregate(v=Max("version"))["v"]
-    copied = {name: getattr(card, name) for name in NUMBERS}
-    if hasattr(card, "kind"):
-        copied["kind"] = card.kind
+    copied = {name: getattr(card, name) for name in (*NUMBERS, "kind")}
     draft = Scorecard.objects.create(
         code=card.code,
         version=newest + 1,

@@ -260,7 +260,7 @@ def test_the_score_a_decision_used_is_kept_and_explained_alike(account):
 
 
 def test_the_card_in_the_admin_speaks_the_readers_language(admin_client, admin_user):
-    card = Scorecard.objects.get(status="active")
+    card = Scorecard.objects.get(status="active", kind="full")
     url = f"/admin/scoring/scorecard/{card.pk}/change/"
     english = admin_client.get(url).content.decode()
     assert "Pays on the day: the best sign" in english and "days late on average, 12 months" in english

@@ -20,7 +20,7 @@ from scoring.signals import BY_NAME
 
 NUMBERS = (
     "base_points grade_a_from grade_b_from grade_c_from grade_d_from review_from review_to guarantees_below "
-    "thin_below thin_recent_below anchor_score odds_at_anchor points_to_double"
+    "thin_below thin_recent_below evidence_from anchor_score odds_at_anchor points_to_double"
 ).split()
 """What may be edited on a draft besides its name and bins."""
 

@@ -17,6 +17,7 @@ from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
 from dunning import outbox
+from scoring.models import Scorecard
 from worklists.models import WorklistRow
 
 BADGE_SECONDS = 15
@@ -43,6 +44,9 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("scoring.publish_scorecard"):
+        proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
+        found["scorecards"] = proposed.exclude(proposed_by=user).count()
     if user.has_perm("worklists.work_worklist"):
         rows = WorklistRow.objects.filter(
             collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
@@ -93,7 +97,7 @@ class _Menu:
         path = self.request.path
         if name == "desk:home":
             return path == link
-        if name == "admin:customers_importbatch_changelist" and path.endswith("/add/"):
+        if name == "admin:customers_importbatch_changelist" and path.endswith(("/add/", "/evidence/")):
             return False
         if name == "limits:inbox" and path.startswith(reverse("limits:holds")):
             return False
@@ -170,11 +174,24 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             _("Legal events"), "balance", "admin:customers_legalevent_changelist", "customers.view_legalevent"
         ),
         item(_("Scores"), "speed", "admin:scoring_accountscore_changelist", "scoring.view_accountscore"),
+        item(_("Scorecards"), "tune", "scorecards:list", "scoring.view_scorecard", badge="scorecards"),
         item(
             _("Annual accounts"),
             "account_balance",
             "admin:customers_financialstatement_changelist",
             "customers.view_financialstatement",
+        ),
+        item(
+            _("Bank consents"),
+            "verified_user",
+            "admin:customers_bankconsent_changelist",
+            "customers.view_bankconsent",
+        ),
+        item(
+            _("Import evidence"),
+            "upload_file",
+            "admin:customers_importbatch_evidence",
+            "customers.add_importbatch",
         ),
         item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
         item(
@@ -206,6 +223,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     menu.group(
         _("Oversight"),
         item(_("Audit trail"), "history", "admin:core_auditentry_changelist", "core.view_auditentry"),
+        item(
+            _("Reads of bank data"),
+            "visibility",
+            "admin:customers_bankdataaccess_changelist",
+            "customers.view_bankdataaccess",
+            "core.view_auditentry",
+        ),
         item(_("People"), "person", "admin:core_user_changelist", "core.view_user"),
         item(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
         item(_("Schedules"), "schedule", "admin:django_q_schedule_changelist", "django_q.view_schedule"),

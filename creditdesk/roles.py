@@ -60,6 +60,8 @@ MASTER_DATA = (
     *_customers("add change", "customer", "customerkey", "contact", "creditaccount", "portfolio"),
     *_customers("add", "statuschange", "groupmembership", "paymentterms", "collectorassignment"),
     *_customers("add", "legalevent", "cover", "openorder", "delivery", "financialstatement"),
+    *_customers("add", "supplierpaymentdays"),
+    *_customers("add change", "bankconsent"),
 )
 IMPORTING = (
     *_customers("add change", "importmapping", "source"),
@@ -78,7 +80,7 @@ ROLES = {
         Role(
             names.CONTROLLER,
             reads=DESK,
-            views=("django_q.schedule",),
+            views=("django_q.schedule", "core.customer_trail"),
             grants=(
                 *MASTER_DATA,
                 *IMPORTING,
@@ -92,7 +94,6 @@ ROLES = {
                 "dunning.add_remindertemplate",
                 "dunning.change_remindertemplate",
                 "dunning.resolve_reminder",
-                "core.view_customer_trail",
                 "kpis.view_kpis",
             ),
         ),

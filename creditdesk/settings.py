@@ -17,6 +17,8 @@ from django.utils.translation import gettext_lazy as _
 from creditdesk.unfold_settings import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Beside the packages in the repository, inside this one when installed from a wheel (pyproject.toml).
+RESOURCES_DIR = BASE_DIR if (BASE_DIR / "templates" / "desk").is_dir() else Path(__file__).resolve().parent
 
 
 def env_bool(name: str, default: bool) -> bool:
@@ -85,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "creditdesk.core.middleware.DatabaseRefusals",
 ]
 
 ROOT_URLCONF = "creditdesk.urls"
@@ -104,7 +107,7 @@ AUTH_PASSWORD_VALIDATORS = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [RESOURCES_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -149,7 +152,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("it", _("Italian")), ("es", _("Spanish")), ("fr", _("French"))]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [RESOURCES_DIR / "locale"]
 TIME_ZONE = os.environ.get("TIME_ZONE", "Europe/Rome")
 # Empty: today. The demo pins it, so that its story stays the same on whatever day it is opened.
 BUSINESS_DATE = date.fromisoformat(pinned) if (pinned := os.environ.get("CREDITDESK_BUSINESS_DATE")) else None

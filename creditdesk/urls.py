@@ -24,6 +24,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("desk/", include("creditdesk.desk.urls")),
     path("desk/kpis/", include("kpis.urls")),
+    path("desk/scorecards/", include("scoring.card_urls")),
     path("desk/limits/", include("scoring.limit_urls")),
     path("desk/reminders/", include("dunning.urls")),
     path("desk/worklist/", include("worklists.urls")),

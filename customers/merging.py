@@ -27,9 +27,8 @@ from customers.holds import place_hold
 from customers.ledger.counters import lock_instalments, lock_payments
 from customers.legal import record_legal_event
 from customers.limits import limit_at
-from customers.merging_facts import Carrying
+from customers.merging_facts import Carrying, repeat_for_customer
 from customers.models import (
-    BankAccount,
     BankConsent,
     Contact,
     CreditAccount,
@@ -43,6 +42,7 @@ from customers.models import (
     LimitChange,
     OpenOrder,
     Payment,
+    SupplierPaymentDays,
 )
 
 MERGE = "customers.change_customer"
@@ -165,9 +165,11 @@ def _refusals(into: Customer, duplicate: Customer, by: User):
                 "below": below.name,
                 "above": above.name,
             }
-    ibans = set(into.bank_accounts.values_list("iban", flat=True))
-    if ibans.intersection(duplicate.bank_accounts.values_list("iban", flat=True)):
-        yield _("Both have the same bank account with data of their own: remove one of them first.")
+    consents = BankConsent.objects.filter(customer=duplicate, revoked_on__isnull=True)
+    if consents.filter(superseded_at__isnull=True).exists():
+        yield _(
+            "%(name)s gave a consent to read its bank data, which cannot pass to another customer: revoke it first."
+        ) % {"name": duplicate.name}
 
 
 def _is_above(above: Customer, below: Customer) -> bool:
@@ -220,7 +222,7 @@ def merge_customers(into: Customer, duplicate: Customer, *, by: User, reason: st
     if plan.obstacles:
         raise MergeRefused(plan.obstacles)
     actor = Actor.person(by)
-    changes = _move_people(plan)
+    changes = _move_people(plan, on)
     carried: dict[str, int] = {}
     for row in plan.accounts:
         changes += _join(row, into, on=on, actor=actor, carried=carried)
@@ -241,17 +243,15 @@ def merge_customers(into: Customer, duplicate: Customer, *, by: User, reason: st
     return plan
 
 
-def _move_people(plan: MergePlan) -> list[Change]:
+def _move_people(plan: MergePlan, on: date) -> list[Change]:
     """Contacts, keys, identifiers, and what is known of the customer from outside."""
     into, duplicate = plan.into, plan.duplicate
     before, after = {"customer": duplicate.pk}, {"customer": into.pk}
     changes = [Change.of(row, before, after) for row in (*plan.contacts, *plan.keys)]
     Contact.objects.filter(pk__in=[row.pk for row in plan.contacts]).update(customer=into)
     CustomerKey.objects.filter(customer=duplicate).update(customer=into)
-    for model in (FinancialStatement, BankConsent, BankAccount):
-        rows = model.objects.filter(customer=duplicate)
-        changes += [Change.of(row, before, after) for row in rows]
-        rows.update(customer=into)
+    for model in (FinancialStatement, SupplierPaymentDays):
+        changes += repeat_for_customer(model, duplicate, into, on=on, now=timezone.now())
     if plan.identifiers:
         Customer.objects.filter(pk=into.pk).update(**plan.identifiers)
         # Numbers that identify a sole trader are personal: the trail says that they changed, not what they are.

@@ -24,6 +24,7 @@ from customers.models import (
     Allocation,
     Cover,
     CreditAccount,
+    Customer,
     Delivery,
     Dispute,
     DisputeItem,
@@ -205,3 +206,34 @@ def _parts(rows: QuerySet) -> Iterable[list[Any]]:
 def _chunks(ids: list[int]) -> Iterable[list[int]]:
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]
+
+
+def repeat_for_customer(
+    model: type[Model], old: Customer, new: Customer, *, on: date, now: datetime
+) -> list[Change]:
+    """Close a customer's own facts (annual accounts, payment days to suppliers) and repeat them for the other one.
+
+    Where the other customer has a fact of the same source and day, its own stays.
+    """
+    current = model._default_manager.filter(superseded_at__isnull=True)
+    known = set(current.filter(customer=new).values_list("effective_on", "source"))
+    facts: list[Any] = list(current.filter(customer=old).order_by("pk"))
+    rows = [row for row in facts if (row.effective_on, row.source) not in known]
+    copies = []
+    for row in rows:
+        fact: Any = copy.copy(row)
+        fact._state = copy.copy(row._state)
+        fact._state.fields_cache = {}
+        fact.pk, fact._state.adding, fact.customer_id = None, True, new.pk
+        fact.recorded_at, fact.known_on = now, max(row.known_on, on)
+        if hasattr(fact, "batch_id"):
+            fact.batch_id = None
+        copies.append(fact)
+    current.filter(pk__in=[row.pk for row in rows]).update(
+        known_until=Greatest(F("known_on"), on), superseded_at=now
+    )
+    stored = model._default_manager.bulk_create(copies, batch_size=CHUNK)
+    return [
+        Change.of(row, {"customer": old.pk}, {"superseded_by": new_row.pk})
+        for row, new_row in zip(rows, stored, strict=True)
+    ]

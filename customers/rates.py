@@ -8,8 +8,10 @@ from decimal import Decimal
 
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
+from django.utils.translation import gettext as _
 
 from creditdesk.core.money import Money, round_minor
+from creditdesk.core.wording import day
 from customers.models import ExchangeRate
 
 
@@ -17,10 +19,14 @@ class MissingRate(LookupError):
     """No rate between two currencies on or before a date."""
 
     def __init__(self, base: str, quote: str, on: date) -> None:
-        super().__init__(
-            f"No exchange rate {base}/{quote} on or before {on}: import one (Exchange rates, or import_rates)"
-        )
+        super().__init__(base, quote, on)
         self.base, self.quote, self.on = base, quote, on
+
+    def __str__(self) -> str:
+        """In the language of whoever reads it, which need not be that of where it was raised."""
+        return _(
+            "No exchange rate %(base)s/%(quote)s on or before %(day)s: import one (Exchange rates, or import_rates)"
+        ) % {"base": self.base, "quote": self.quote, "day": day(self.on)}
 
 
 @dataclass(frozen=True)

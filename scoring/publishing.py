@@ -25,6 +25,7 @@ from scoring.ranges import account_ranges
 
 PROPOSE = "scoring.propose_scorecard"
 PUBLISH = "scoring.publish_scorecard"
+SET_GATE = "scoring.add_publishinggate"
 Kind = CardReport.Kind
 
 
@@ -204,6 +205,31 @@ def publish_card(
     keys = [f"{low}-{high}" for low, high in account_ranges()]
     plan_jobs(f"score-card-{published.pk}", keys, as_of, "scoring.tasks.score_range", cluster="bulk")
     return published
+
+
+@transaction.atomic
+def set_gate(
+    *, min_gini: Decimal, max_psi: Decimal, max_age_days: int, by: User, as_of: date
+) -> PublishingGate:
+    """Set the bar for every card published from now on; the earlier ones stay on record."""
+    _allowed(by, SET_GATE)
+    before = gate_in_force()
+    made = PublishingGate.objects.create(
+        min_gini=min_gini, max_psi=max_psi, max_age_days=max_age_days, set_by=by
+    )
+    names = ("min_gini", "max_psi", "max_age_days")
+    record_act(
+        "scorecard.gate_set",
+        actor=Actor.person(by),
+        subject=made,
+        business_date=as_of,
+        changes=[
+            Change.of(
+                made, {n: str(getattr(before, n)) for n in names}, {n: str(getattr(made, n)) for n in names}
+            )
+        ],
+    )
+    return made
 
 
 def _same_kind(card: Scorecard) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
+from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from scoring.engine import Outcome, rescore
-from scoring.models import CardReport, DirtyAccount
+from scoring.evidence import measure_card
+from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
 from scoring.peers import store_peer_figures
 from scoring.ranges import account_ranges
@@ -55,6 +57,7 @@ def _rescore_some() -> int:
             data={"accounts": len(ids)},
         )
         rescore(as_of, Scope.of(ids), entry=entry)
+        log_scoring_pass(reader=Actor.job("rescore"), as_of=as_of, accounts=len(ids))
     DirtyAccount.objects.filter(pk__in=[pk for pk, _account in claimed]).delete()
     return len(accounts)
 
@@ -70,7 +73,9 @@ def _by_business_date(accounts: Iterable[int]) -> dict[date, list[int]]:
 
 def store_peers(due: str | None = None) -> int:
     """Store the week's peer figures; returns the rows added. Run again for the same day, it adds nothing."""
-    return store_peer_figures(business_date_due(due))
+    as_of = business_date_due(due)
+    log_scoring_pass(reader=Actor.job("peer figures"), as_of=as_of)
+    return store_peer_figures(as_of)
 
 
 def plan_nightly(due: str | None = None) -> int:
@@ -98,6 +103,7 @@ def score_accounts(
     entry = record_act(
         "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
     )
+    log_scoring_pass(reader=actor, as_of=as_of)
     return rescore(as_of, Scope.between(low, high), entry=entry, keep_history=keep_history, go_back=go_back)
 
 
@@ -106,3 +112,9 @@ def monitor_month(due: str | None = None) -> int:
     as_of = business_date_due(due)
     kept = CardReport.objects.filter(kind=CardReport.Kind.MONITORING, as_of=month_end_before(as_of)).first()
     return (kept or monitor(as_of, made_by="monthly monitoring")).pk
+
+
+def measure_planned_card(job: Job) -> dict[str, Any]:
+    """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
+    card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
+    return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}

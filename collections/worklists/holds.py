@@ -55,8 +55,8 @@ def say_hold(code: str, params: dict[str, Any]) -> str:
         "nothing_overdue": _("Nothing is overdue."),
         "nothing_open": _("Nothing is open."),
         "beyond_complete": _(
-            "%(amount)s fell due since, but the ledger is complete only up to %(complete)s: a payment may have "
-            "come that is not imported yet."
+            "%(amount)s became overdue after %(complete)s, the day up to which the ledger is complete: a payment "
+            "may have come that is not imported yet."
         ),
         "legal_nothing_due": _("Handed to the legal lane, and nothing is overdue: there is nothing to do."),
         "no_rate": _(

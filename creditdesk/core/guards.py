@@ -34,7 +34,7 @@ class Guard(Operation):
         for statement in self.undo:
             if vendor == "sqlite" and statement.startswith("DROP TRIGGER"):
                 statement = statement.split(" ON ")[0]
-            if vendor == "sqlite" and statement.startswith("DROP FUNCTION"):
+            if vendor == "sqlite" and not statement.startswith("DROP TRIGGER"):
                 continue
             schema_editor.execute(statement, params=None)
 

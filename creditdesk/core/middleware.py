@@ -1,12 +1,19 @@
 """What every response carries beyond Django's and django-csp's own headers, and the language it speaks."""
 
+import logging
 from collections.abc import Callable
 
 from csp.constants import UNSAFE_EVAL, UNSAFE_INLINE
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
+
+from creditdesk.core.refusals import refusal_of
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -51,3 +58,20 @@ def user_language(get_response: GetResponse) -> GetResponse:
         return get_response(request)
 
     return middleware
+
+
+class DatabaseRefusals:
+    """A change that a guard of the database refused answers 409 with its sentence, not "something failed"."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        text = refusal_of(exception) if isinstance(exception, DatabaseError) else ""
+        if not text:
+            return None
+        logger.warning("Refused by the database at %s: %s", request.path, exception)
+        return render(request, "desk/errors/409.html", {"text": text}, status=409)

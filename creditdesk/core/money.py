@@ -34,6 +34,11 @@ def exponent(currency: str) -> int:
     return _EXPONENTS.get(currency, 2)
 
 
+def unusual_exponents() -> dict[str, int]:
+    """The currencies whose minor unit is not a hundredth, for SQL that must tell them apart."""
+    return dict(_EXPONENTS)
+
+
 def to_minor(amount: Decimal, currency: str) -> int:
     """Exact minor units of a Decimal amount.
 

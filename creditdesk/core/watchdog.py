@@ -64,8 +64,11 @@ class WatchedCluster:
 
     def _launch(self) -> None:
         self._release_tasks()
+        manage = settings.BASE_DIR / "manage.py"
+        # Installed from a wheel there is none; the packages are then importable without its help.
+        program = [str(manage)] if manage.exists() else ["-m", "django"]
         self.process = subprocess.Popen(  # noqa: S603 (no word of it comes from outside)
-            [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"],
+            [sys.executable, *program, "qcluster"],
             env={
                 **os.environ,
                 **self.environment,

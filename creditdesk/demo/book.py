@@ -112,16 +112,21 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *("id", *_FACT, "customer_id", "kind", "source", "link", "ended_on", "recorded_by_id"),
     ),
     "customers.BankConsent": (
-        *("id", *_FACT, "customer_id", "purpose", "scope", "expires_on", "revoked_on"),
+        *("id", *_FACT, "customer_id", "purpose", "scope", "reference", "expires_on", "revoked_on"),
+        # Bank data is recorded while its consent is in force, not at the moment the story is loaded.
+        "recorded_at",
     ),
-    "customers.BankAccount": ("id", "consent_id", "customer_id", "iban", "currency"),
+    "customers.BankAccount": ("id", "consent_id", "customer_id", "iban", "currency", "recorded_at"),
     "customers.BankTransaction": (
-        *("id", *_FACT, "bank_account_id", "key", "amount", "balance", "category", "is_rejected", "batch_id"),
+        *("id", *_FACT, "bank_account_id", "key", "amount", "balance", "category", "is_rejected"),
+        *("counterparty", "statement", "batch_id", "recorded_at"),
     ),
+    "customers.SupplierPaymentDays": ("id", *_FACT, "customer_id", "days", "source", "batch_id"),
     "customers.FinancialStatement": (
         *("id", *_FACT, "customer_id", "currency", "months", "total_assets", "current_assets"),
         *("current_liabilities", "total_liabilities", "equity", "retained_earnings", "revenue", "ebit"),
-        *("net_income", "source"),
+        *("net_income", "cash", "inventories", "trade_receivables", "trade_payables", "financial_debt"),
+        *("cost_of_sales", "depreciation", "interest_expense", "source", "batch_id"),
     ),
     "customers.OpenOrder": (
         *("id", *_FACT, "account_id", "number", "expected_on", "currency", "amount", "closed_on", "batch_id"),

@@ -223,6 +223,9 @@ def needed_limit(story: Story) -> int:
     return max(quarters) * (story.plan.terms + BUFFER_DAYS) * share // 9100
 
 
+MOST_FEEDS = 60
+
+
 def _evidence(teller: Teller, client: Client, story: Story, kind: str, failed: int | None) -> None:
     rng, world, book_amount = client.rng, teller.world, story.plan.amount
     if failed:
@@ -264,11 +267,18 @@ def _evidence(teller: Teller, client: Client, story: Story, kind: str, failed: i
             expires=world.as_of + rng.randint(30, 300),
             terms={"notify_after_days": 60, "maximum_extension_days": 60},
         )
-    if rng.random() < 0.015 and not client.identity.is_sole_trader:
+    # Enough for every page to be full, whatever the size of the book.
+    if teller.feeds < MOST_FEEDS and rng.random() < 0.07:
+        teller.feeds += 1
         teller.bank(
             client,
             currency=story.ledger.currency,
-            balance=book_amount * 12,
+            balance=book_amount * rng.randint(2, 12),
             monthly=book_amount * 30,
-            falling_for_weeks=14 if kind in {"stopped", "worse"} else 0,
+            weeks=rng.choice((20, 35, 60, 60)),
+            falling_for_weeks=rng.choice((5, 14)) if kind in {"stopped", "worse"} else 0,
+            standing=rng.choices(("in force", "expired", "revoked"), (10, 1, 1))[0],
         )
+    if rng.random() < 0.05:
+        start, step = rng.randint(28, 55), {"stopped": 9, "worse": 6}.get(kind, 0)
+        teller.supplier_days(client, *(max(start - n * step + rng.randint(-3, 3), 5) for n in range(4)))

@@ -12,7 +12,7 @@ from .accounts import AccountLedger
 from .behaviour import Plan, Story
 from .book import Book
 from .cast import TERRITORIES, Territory
-from .days import iso
+from .days import iso, month_end, month_start
 from .identity import Identity, iban
 from .papers import World
 
@@ -31,6 +31,7 @@ class Client:
 class Teller:
     world: World
     neighbours: dict[int, int]
+    feeds: int = 0
 
     @property
     def book(self) -> Book:
@@ -193,8 +194,24 @@ class Teller:
             part(1.2 + 0.6 * health),
             part(-0.06 + 0.2 * health),
             part(-0.08 + 0.16 * health),
+            part(0.02 + 0.12 * health),
+            part(0.16),
+            part(0.22),
+            part(0.26 - 0.1 * health),
+            part(0.3 - 0.2 * health),
+            part(0.8 + 0.35 * health),
+            part(0.03),
+            part(0.02 - 0.012 * health),
             "filed accounts",
+            None,
         )
+
+    def supplier_days(self, client: Client, *days: int, source: str = "trade report") -> None:
+        """How long the customer takes to pay its suppliers, by quarter, the newest first."""
+        for back, count in enumerate(days):
+            end = month_end(month_start(self.world.as_of, 3 * back + 2))
+            known = min(end + 25, self.world.as_of)
+            self.book["SupplierPaymentDays"].add(iso(end), iso(known), client.id, count, source, None)
 
     def order(self, story: Story, amount: int, on: int, expected: int, *, closed: int | None = None) -> None:
         number = self.world.number("O", story.ledger.company, on)
@@ -257,39 +274,93 @@ class Teller:
         monthly: int,
         weeks: int = 60,
         falling_for_weeks: int = 0,
+        standing: str = "in force",
     ) -> None:
-        """Weekly bank movements that the customer let us read; the last weeks may run dry."""
+        """Bank movements that the customer let us read; the last weeks may run dry.
+
+        standing: "in force", "expired" (read until it ended, three weeks ago) or "revoked" (the data is gone).
+        """
         world, rng = self.world, client.rng
         first = world.complete - 7 * weeks
+        ended = world.as_of - 21
         consent = self.book["BankConsent"].add(
             iso(first),
             iso(first),
             client.id,
             "credit assessment",
-            "balances,transactions",
-            iso(world.as_of + 90),
-            None,
+            "transactions,balances",
+            f"consent form {client.id}-{world.number('B', 1, first)}",
+            iso(ended if standing == "expired" else world.as_of + 90),
+            iso(ended) if standing == "revoked" else None,
+            f"{iso(first)} 05:00:00",
         )
+        if standing == "revoked":
+            return
         account = self.book["BankAccount"].add(
-            consent, client.id, iban(client.identity.country, rng), currency
+            consent, client.id, iban(client.identity.country, rng), currency, f"{iso(first)} 05:30:00"
         )
+        feed = Feed(self.book, account, balance, ended if standing == "expired" else world.complete)
+        payers = [f"{rng.getrandbits(64):016x}" for _ in range(rng.randint(2, 7))]
+        sellers = [f"{rng.getrandbits(64):016x}" for _ in range(4)]
         for week in range(weeks):
             day = first + 7 * week
-            dry = falling_for_weeks and week >= weeks - falling_for_weeks
-            inflow = int(monthly / 4 * rng.uniform(0.7, 1.3) * (0.35 if dry else 1.0))
-            outflow = int(monthly / 4 * rng.uniform(0.75, 1.2))
-            rejected = bool(dry and balance - outflow < -monthly // 8)
-            for kind, offset, amount in (("sales", 1, inflow), ("suppliers", 4, -outflow)):
-                bounced = rejected and kind == "suppliers"
-                balance += 0 if bounced else amount
-                self.book["BankTransaction"].add(
-                    iso(day + offset),
-                    iso(day + offset + 1),
-                    account,
-                    f"{week:03d}-{kind}",
-                    amount,
-                    balance,
-                    kind,
-                    bounced,
-                    None,
-                )
+            dry = bool(falling_for_weeks) and week >= weeks - falling_for_weeks
+            sold = int(monthly / 4 * rng.uniform(0.7, 1.3) * (0.35 if dry else 1.0))
+            spent = int(monthly / 4 * rng.uniform(0.75, 1.2))
+            parts = rng.randint(1, 3)
+            for n in range(parts):
+                feed.book_line(day + n, sold // parts, "sales", rng.choice(payers))
+            feed.book_line(day + 2, -spent * 55 // 100, "suppliers", rng.choice(sellers), may_bounce=dry)
+            feed.book_line(day + 3, -spent * 8 // 100, "card", "")
+            if week % 4 == 3:
+                feed.book_line(day + 4, -spent * 110 // 100, "salary", "")
+                feed.book_line(day + 4, -spent * 30 // 100, "tax", "")
+                feed.book_line(day + 4, -monthly // 400, "fee", "")
+                if feed.balance < 0:
+                    feed.book_line(day + 4, feed.balance // 100 - 1_000, "sanction", "", rejected=True)
+
+
+@dataclass(slots=True)
+class Feed:
+    """The lines of one bank account as the bank books them, up to the day the feed ends."""
+
+    book: Book
+    account: int
+    balance: int
+    ends: int
+    number: int = 0
+
+    def book_line(
+        self,
+        day: int,
+        amount: int,
+        category: str,
+        counterparty: str,
+        *,
+        may_bounce: bool = False,
+        rejected: bool = False,
+    ) -> None:
+        """A line; one that would leave the account far below zero comes back, as an incident of its own."""
+        if day >= self.ends:
+            return
+        self._add(day, amount, category, counterparty, rejected)
+        if may_bounce and self.balance < amount // 2:
+            self._add(day, -amount, "returned", counterparty, True)
+
+    def _add(self, day: int, amount: int, category: str, counterparty: str, rejected: bool) -> None:
+        self.number += 1
+        self.balance += amount
+        self.book["BankTransaction"].add(
+            iso(day),
+            iso(day + 1),
+            self.account,
+            f"{self.number:06d}",
+            amount,
+            self.balance,
+            category,
+            rejected,
+            counterparty,
+            "",
+            None,
+            f"{iso(day + 1)} 06:00:00",
+        )

@@ -12,8 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from creditdesk.core.pages import paged
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, number, percent
+from creditdesk.desk.bank_tab import bank
 from customers.admin.audit import visible_entries
+from customers.evidence.ratios import ratios_of
 from customers.limit_reasons import render_reason
 from customers.models import (
     Allocation,
@@ -30,6 +32,7 @@ from customers.models import (
     OpenOrder,
     Payment,
     StatusChange,
+    SupplierPaymentDays,
 )
 from scoring.models import ScoreHistory
 from worklists.story import Happening, story_of
@@ -121,18 +124,71 @@ def _around(account: CreditAccount, as_of: date) -> list[Happening]:
     return found
 
 
+STATEMENTS_SHOWN = 4
+STATEMENT_LINES = (
+    ("revenue", gettext_lazy("Revenue")),
+    ("ebit", gettext_lazy("EBIT")),
+    ("interest_expense", gettext_lazy("Interest expense")),
+    ("net_income", gettext_lazy("Net income")),
+    ("total_assets", gettext_lazy("Total assets")),
+    ("current_assets", gettext_lazy("Current assets")),
+    ("cash", gettext_lazy("Cash and equivalents")),
+    ("inventories", gettext_lazy("Inventories")),
+    ("trade_receivables", gettext_lazy("Trade receivables")),
+    ("current_liabilities", gettext_lazy("Current liabilities")),
+    ("trade_payables", gettext_lazy("Trade payables")),
+    ("total_liabilities", gettext_lazy("Total liabilities")),
+    ("equity", gettext_lazy("Equity")),
+    ("retained_earnings", gettext_lazy("Retained earnings")),
+)
+RATIO_LINES = (
+    ("ebit_margin", gettext_lazy("EBIT margin"), True),
+    ("net_margin", gettext_lazy("Net margin"), True),
+    ("equity_ratio", gettext_lazy("Equity ratio"), True),
+    ("return_on_assets", gettext_lazy("Return on assets"), True),
+    ("current_ratio", gettext_lazy("Current ratio"), False),
+    ("debt_to_equity", gettext_lazy("Liabilities to equity"), False),
+    ("interest_cover", gettext_lazy("Interest cover"), False),
+)
+ZONES = {
+    "distress": (gettext_lazy("distress"), "bad"),
+    "grey": (gettext_lazy("grey zone"), "warn"),
+    "safe": (gettext_lazy("safe"), "good"),
+}
+
+
+def _side_by_side(statements: list[FinancialStatement]) -> dict[str, Any]:
+    """Annual accounts in columns, newest first; lines that nobody states are left out."""
+    found = [ratios_of(s) for s in statements]
+
+    def shown(value: float | None, as_share: bool) -> str:
+        return "" if value is None else percent(value) if as_share else number(round(value, 2))
+
+    amounts = [(label, [getattr(s, name) for s in statements]) for name, label in STATEMENT_LINES]
+    ratios = [
+        (label, [shown(getattr(r, name), as_share) for r in found]) for name, label, as_share in RATIO_LINES
+    ]
+    return {
+        "amounts": [(label, cells) for label, cells in amounts if any(c is not None for c in cells)],
+        "ratios": [(label, cells) for label, cells in ratios if any(cells)],
+        "z": [(shown(r.z, False), *ZONES.get(r.zone, ("", "mute"))) for r in found],
+    }
+
+
 def events(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
     customer = account.customer_id
+    known = {"customer": customer, "superseded_at__isnull": True}
+    statements = list(
+        FinancialStatement.objects.filter(**known).order_by("-effective_on", "-pk")[:STATEMENTS_SHOWN]
+    )
     return {
         "may_take_back": request.user.has_perms(
             ("customers.add_legalevent", "customers.propose_limitchange")
         ),
-        "statements": FinancialStatement.objects.filter(
-            customer=customer, superseded_at__isnull=True
-        ).order_by("-effective_on")[:6],
-        "legal": LegalEvent.objects.filter(customer=customer, superseded_at__isnull=True).order_by(
-            "-effective_on"
-        ),
+        "statements": statements,
+        "side": _side_by_side(statements),
+        "supplier_days": SupplierPaymentDays.objects.filter(**known).order_by("-effective_on")[:8],
+        "legal": LegalEvent.objects.filter(**known).order_by("-effective_on"),
         "covers": Cover.objects.filter(account=account, superseded_at__isnull=True).order_by("-effective_on"),
         "orders": OpenOrder.objects.filter(
             account=account, superseded_at__isnull=True, closed_on__isnull=True
@@ -177,6 +233,7 @@ TABS = (
     Tab("payments", gettext_lazy("Payments"), payments, "customers.view_payment"),
     Tab("limits", gettext_lazy("Limits & decisions"), limits, "customers.view_limitchange"),
     Tab("timeline", gettext_lazy("Contacts & timeline"), timeline, "customers.view_contact"),
+    Tab("bank", gettext_lazy("Bank flows"), bank, "customers.view_banktransaction"),
     Tab("events", gettext_lazy("Accounts & events"), events, "customers.view_legalevent"),
     Tab("history", gettext_lazy("Score history"), history, "scoring.view_scorehistory"),
     Tab("audit", gettext_lazy("Audit"), audit, "core.view_customer_trail"),

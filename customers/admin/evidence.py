@@ -1,4 +1,4 @@
-"""Facts from outside the ledger: legal events, accounts, cover, orders, bank data."""
+"""Facts from outside the ledger: legal events, accounts, supplier days, cover, orders."""
 
 from __future__ import annotations
 
@@ -26,9 +26,6 @@ from customers.events import ledger_changed
 from customers.legal import record_legal_event
 from customers.legal_corrections import RECORD, TakeBackRefused, plan_take_back, take_back_legal_event
 from customers.models import (
-    BankAccount,
-    BankConsent,
-    BankTransaction,
     Cover,
     CreditAccount,
     Customer,
@@ -36,6 +33,7 @@ from customers.models import (
     FinancialStatement,
     LegalEvent,
     OpenOrder,
+    SupplierPaymentDays,
 )
 
 from .base import (
@@ -250,34 +248,18 @@ class DeliveryAdmin(AmountAdmin, FactAdmin):
     ordering = ["-effective_on", "-pk"]
 
 
-@admin.register(BankConsent)
-class BankConsentAdmin(FactAdmin):
+@admin.register(SupplierPaymentDays)
+class SupplierPaymentDaysAdmin(AddOnlyFactAdmin):
+    form = LegalEventForm
     customer_path = "customer"
-    list_display = ["customer", "purpose", "scope", "effective_on", "expires_on", "revoked_on"]
-    list_filter = [("expires_on", RangeDateFilter), VersionFilter]
+    list_display = ["customer", "effective_on", "days", "known_on", "source"]
+    list_filter = [("effective_on", RangeDateFilter), VersionFilter]
     list_select_related = ["customer"]
-    search_fields = CUSTOMER_LOOKUPS
+    search_fields = ["source", *CUSTOMER_LOOKUPS]
+    autocomplete_fields = ["customer"]
     ordering = ["-effective_on", "-pk"]
 
-
-@admin.register(BankAccount)
-class BankAccountAdmin(FactAdmin):
-    customer_path = "customer"
-    list_display = ["customer", "iban", "currency"]
-    list_select_related = ["customer"]
-    search_fields = ["iban", *CUSTOMER_LOOKUPS]
-    ordering = ["customer__name", "pk"]
-
-
-@admin.register(BankTransaction)
-class BankTransactionAdmin(AmountAdmin, FactAdmin):
-    customer_path = "bank_account__customer"
-    list_display = ["bank_account_iban", "effective_on", "amount_money", "category", "is_rejected"]
-    list_filter = ["is_rejected", ("effective_on", RangeDateFilter)]
-    list_select_related = ["bank_account"]
-    search_fields = ["bank_account__iban", "category"]
-    ordering = ["-effective_on", "-pk"]
-
-    @admin.display(description=_("bank account"), ordering="bank_account__iban")
-    def bank_account_iban(self, row: BankTransaction) -> str:
-        return row.bank_account.iban
+    def save_model(self, request: HttpRequest, obj: SupplierPaymentDays, form: Any, change: bool) -> None:
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            _announce(SupplierPaymentDays, obj.customer_id)

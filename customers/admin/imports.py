@@ -25,10 +25,16 @@ from unfold.decorators import action
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
+from customers.bank.feeds import LABELS as BANK_LABELS
+from customers.bank.mapping import LAYOUT as BANK_LAYOUT
+from customers.bank.mapping import parse_bank_spec
+from customers.evidence.mapping import FIELDS as EVIDENCE_LAYOUTS
+from customers.evidence.mapping import parse_evidence_spec
 from customers.imports.problems import ImportRefused, cure, reason
 from customers.imports.report import LABELS, problem_of, report_rows, safe_cell
 from customers.imports.run import Options, run_import
 from customers.imports.setup import find_mapping, shipped_mappings
+from customers.imports.spec import REQUIRED as LEDGER_LAYOUTS
 from customers.imports.spec import SpecError, parse_spec
 from customers.imports.undo import dependents, undo_batch
 from customers.imports.uploads import KEPT_FOR, UploadGone, drop, keep, opened
@@ -37,11 +43,12 @@ from customers.models import ImportBatch, ImportMapping, RefusedRow
 from .base import FactAdmin, ReadOnlyInline, ScopedAdmin
 
 SALT = "customers.imports.preview"
+FACT_LABELS = {"new": gettext_lazy("new facts"), "corrected": gettext_lazy("corrected facts")}
 
 
 def mapping_choices(user: Any) -> list[tuple[str, str]]:
     """Mappings of the companies the user may see, those not used yet, and the shipped ones."""
-    saved = ImportMapping.objects.select_related("source")
+    saved = ImportMapping.objects.filter(layout__in=LEDGER_LAYOUTS).select_related("source")
     if not user.is_superuser:
         companies = set(user.accesses.values_list("company_id", flat=True))
         saved = [m for m in saved if m.source is None or m.source.company_id in companies]
@@ -85,10 +92,14 @@ class MappingForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        slug, layout, spec = data.get("slug", ""), data.get("layout", ""), data.get("spec")
         try:
-            parse_spec(
-                data.get("slug", ""), data.get("layout", ""), data.get("on_change", ""), data.get("spec")
-            )
+            if layout == BANK_LAYOUT:
+                parse_bank_spec(slug, spec)
+            elif layout in EVIDENCE_LAYOUTS:
+                parse_evidence_spec(slug, layout, spec)
+            else:
+                parse_spec(slug, layout, data.get("on_change", ""), spec)
         except (SpecError, KeyError, TypeError, AttributeError) as error:
             raise ValidationError({"spec": str(error)}) from error
         return data
@@ -162,9 +173,11 @@ class ImportBatchAdmin(FactAdmin):
     inlines = [RefusedRowInline]
     actions_detail = ["undo_page", "report_file", "refused_file"]
 
-    @admin.display(description=gettext_lazy("documents"))
+    @admin.display(description=gettext_lazy("new"))
     def new_documents(self, batch: ImportBatch) -> int:
-        return batch.counts.get("documents", 0) + batch.counts.get("corrections", 0)
+        """Documents of the ledger, or bank lines, or facts."""
+        names = ("documents", "corrections", "lines", "new", "corrected")
+        return sum(batch.counts.get(name, 0) for name in names)
 
     @admin.display(description=gettext_lazy("refused"))
     def refused(self, batch: ImportBatch) -> int:
@@ -173,7 +186,9 @@ class ImportBatchAdmin(FactAdmin):
     @admin.display(description=gettext_lazy("counts"))
     def counted(self, batch: ImportBatch) -> str:
         return " · ".join(
-            f"{batch.counts[k]:,} {label}" for k, label in LABELS.items() if batch.counts.get(k)
+            f"{batch.counts[k]:,} {label}"
+            for k, label in {**LABELS, **BANK_LABELS, **FACT_LABELS}.items()
+            if batch.counts.get(k)
         )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -183,10 +198,16 @@ class ImportBatchAdmin(FactAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("<int:pk>/undo/", wrap(self.undo_view), name="customers_importbatch_undo"),
+            path("evidence/", wrap(self.evidence_page), name="customers_importbatch_evidence"),
             path("<int:pk>/report.csv", wrap(self.report_view), name="customers_importbatch_report"),
             path("<int:pk>/refused.csv", wrap(self.refused_view), name="customers_importbatch_refused"),
             *super().get_urls(),
         ]
+
+    def evidence_page(self, request: HttpRequest) -> HttpResponse:
+        from .evidence_imports import evidence_view
+
+        return evidence_view(self, request)
 
     # Unfold's buttons answer GET, so they only lead to the pages that do the work.
     @action(description=gettext_lazy("Undo"), url_path="to-undo", permissions=["undo"])

@@ -45,7 +45,7 @@ from customers.models import (
 MAX_BYTES = 500_000_000
 SHOWN = 200
 LABELS = {
-    "rows": gettext_lazy("bookings read"),
+    "rows": gettext_lazy("rows read"),
     "statements": gettext_lazy("statements"),
     "accounts": gettext_lazy("bank accounts"),
     "customers": gettext_lazy("customers"),
@@ -123,18 +123,18 @@ def unpacked(path: Path) -> Iterator[Path]:
 def run_bank_import(path: Path, mapping: ImportMapping, options: Options) -> BankReport:
     """Preview a file of bank lines, or store its good rows. Raises ImportRefused when the whole file is refused."""
     spec = bank_spec_of(mapping)
-    company = _company(options, spec)
-    _check_access(options.user, company)
+    company = choose_company(options, spec.company)
+    check_access(options.user, company)
     source = Source.objects.filter(company=company, code=_source_code(spec)).first()
     report = BankReport((options.file_name or path.name)[:200], mapping.slug, options.commit)
     with unpacked(path) as plain:
         statements, problems, rows = _read(plain, spec)
-        sha256 = _fingerprint(path)
+        sha256 = fingerprint_of(path)
     for statement in statements:
         problems += complete_balances(statement)
     with transaction.atomic():
         if options.commit:
-            source = _source(source, company, spec)
+            source = ensure_source(source, company, spec.source, "bank", "Bank feeds")
         feeds, unknown = feeds_of(statements, options.customer, source.pk if source else 0, options.today)
         if options.commit:
             # Two imports for one customer at a time would each miss what the other adds.
@@ -158,9 +158,9 @@ def _read(path: Path, spec: BankSpec) -> tuple[list[Statement], list[Problem], i
     return read_csv(path, spec)
 
 
-def _company(options: Options, spec: BankSpec) -> Company:
-    """The mapping's company or the one asked for; else that of the customer; else the only one there is."""
-    code = options.company or spec.company
+def choose_company(options: Options, code: str) -> Company:
+    """The company asked for or the mapping's; else that of the customer; else the first one there is."""
+    code = options.company or code
     found = Company.objects.filter(code=code).first() if code else None
     if code and found is None:
         known = ", ".join(Company.objects.order_by("code").values_list("code", flat=True))
@@ -175,7 +175,7 @@ def _company(options: Options, spec: BankSpec) -> Company:
     return found
 
 
-def _check_access(user: Any, company: Company) -> None:
+def check_access(user: Any, company: Company) -> None:
     if user is None or user.is_superuser:
         return
     if not Access.objects.filter(user=user, company=company, portfolio__isnull=True).exists():
@@ -186,20 +186,22 @@ def _source_code(spec: BankSpec) -> str:
     return spec.source.get("code", "bank")[:30]
 
 
-def _source(source: Source | None, company: Company, spec: BankSpec) -> Source:
-    """Bank lines say nothing about our own ledger being complete: the source feeds no ledger."""
+def ensure_source(
+    source: Source | None, company: Company, given: dict[str, str], code: str, name: str
+) -> Source:
+    """Evidence says nothing about our own ledger being complete: its source feeds no ledger."""
     if source is None:
         source, _made = Source.objects.get_or_create(
             company=company,
-            code=_source_code(spec),
-            defaults={"name": spec.source.get("name", "Bank feeds"), "is_ledger": False},
+            code=given.get("code", code)[:30],
+            defaults={"name": given.get("name", name), "is_ledger": False},
         )
     if source.is_ledger:
         raise ImportRefused("source_is_ledger", source=source.code)
     return source
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -44,7 +44,7 @@ def feeds_of(
     """
     some = [s for s in statements if s.lines or s.refused or s.opening is not None]
     named = {s.customer for s in some if s.customer}
-    people = {} if customer else _customers(named, source_id)
+    people = {} if customer else customers_named(named, source_id)
     known = _known_accounts({plain_account(s.account) for s in some if s.account})
     feeds: dict[tuple[int, str], Feed] = {}
     problems: list[Problem] = []
@@ -89,7 +89,8 @@ def feeds_of(
     return list(feeds.values()), problems
 
 
-def _customers(names: set[str], source_id: int) -> dict[str, Customer]:
+def customers_named(names: set[str], source_id: int) -> dict[str, Customer]:
+    """{name in the file: customer}, by customer number or by the source's own key for it."""
     found: dict[str, Customer] = {}
     wanted = sorted(names)
     for start in range(0, len(wanted), CHUNK):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import compress, repeat
+from operator import lt
 from typing import Any
 
 from customers.imports.columns import (
@@ -23,6 +24,7 @@ from customers.imports.columns import (
     Ordinals,
     Text,
     Whole,
+    Years,
     storable,
 )
 from customers.imports.identifiers import check_identifiers
@@ -57,9 +59,10 @@ _AMOUNTS = ("amount", "open_amount", "paid_amount")
 
 @dataclass
 class Checked:
-    """What one chunk came to. Rows of `documents` and `payments` are good as far as one row can tell."""
+    """What one chunk came to. `documents` (one list per staged column) and `payments` (rows) are good as far as
+    one row can tell."""
 
-    documents: list[tuple[Any, ...]] = field(default_factory=list)
+    documents: list[list[Any]] = field(default_factory=list)
     payments: list[tuple[Any, ...]] = field(default_factory=list)
     customers: list[dict[str, Any]] = field(default_factory=list)
     unread: list[tuple[Any, ...]] = field(default_factory=list)
@@ -77,6 +80,7 @@ class Checker:
         self.amounts = Amounts(spec.decimal, spec.thousands)
         self.whole_days = Whole(-100_000, 100_000)
         self.days = Ordinals()
+        self.years = Years()
         self.seen: set[str] = set()
         # one_per_customer: per column, customer -> (value, row) of the customer's first good row.
         self.reference: dict[str, dict[str, tuple[str, int]]] = {c: {} for c in spec.one_per_customer}
@@ -119,7 +123,7 @@ class _Chunk:
         self.c, self.spec, self.numbers = checker, checker.spec, numbers
         self.found: dict[int, list[tuple[int, str, str, str, dict[str, Any]]]] = defaultdict(list)
         width = len(checker.header)
-        if any(len(row) != width for row in rows):
+        if set(map(len, rows)) != {width}:
             rows = [self._fit(i, row, width) for i, row in enumerate(rows)]
         self.rows, self.n = rows, len(rows)
         self.cells = list(zip(*rows, strict=True))
@@ -151,20 +155,20 @@ class _Chunk:
     def read(self) -> None:
         for name, converter in self.c.converters.items():
             if converter is not None:
-                self.take(name, list(map(converter.__getitem__, self.raw(name))))
+                self.take(name, converter.column(self.raw(name)))
         currencies = self.v["currency"]
-        single = currencies[0] if "currency" in self.spec.constants else None
+        single = currencies[0] if currencies.count(currencies[0]) == self.n else None
         for name in _AMOUNTS:
             if name not in self.c.converters:
                 continue
             if single:
-                self.take(name, list(map(self.c.amounts[single].__getitem__, self.raw(name))))
+                self.take(name, self.c.amounts[single].column(self.raw(name)))
             else:
                 pairs = zip(currencies, self.raw(name), strict=True)
                 self.take(name, [self.c.amounts[currency][text] for currency, text in pairs])
         for place in self.c.required_cells:
             column = self.cells[place]
-            if not all(column) or not all(map(str.strip, column)):
+            if not all(map(str.strip, column)):
                 for i, text in enumerate(column):
                     if not text.strip():
                         self.bad(i, self.c.header[place], text, "missing_value")
@@ -249,9 +253,10 @@ class _Chunk:
                 else:
                     due[i] = _iso(days[issued[i]] + terms[i])
         v["due_on"] = due
-        for i, (start, end) in enumerate(zip(issued, due, strict=True)):
-            if end is not None and start is not None and end < start:
-                self.bad_field(i, "due_on", "due_before_issue", issued_on=start)
+        if None in issued or None in due or any(map(lt, due, issued)):
+            for i, (start, end) in enumerate(zip(issued, due, strict=True)):
+                if end is not None and start is not None and end < start:
+                    self.bad_field(i, "due_on", "due_before_issue", issued_on=start)
         if "settled_on" in v:
             latest = self.c.latest_day
             for i, (start, end) in enumerate(zip(issued, v["settled_on"], strict=True)):
@@ -359,10 +364,12 @@ class _Chunk:
         v, column, own = self.v, self.column, self.spec.known_on == KNOWN_OWN
         issued, number, kind = v["issued_on"], v["number"], v["kind"]
         day = self.c.import_day
-        years = column("fiscal_year") if "fiscal_year" in v else [d and int(d[:4]) for d in issued]
-        if None in years:
-            years = [year or (d and int(d[:4])) for year, d in zip(years, issued, strict=True)]
-        known = [k or (d if own else day) for k, d in zip(column("known_on"), issued, strict=True)]
+        years = list(map(self.c.years.__getitem__, issued))
+        if "fiscal_year" in v:
+            years = [stated or year for stated, year in zip(v["fiscal_year"], years, strict=True)]
+        known = issued if own else [day] * self.n
+        if "known_on" in v:
+            known = [stated or usual for stated, usual in zip(v["known_on"], known, strict=True)]
         settled = column("settled_on")
         keys = column("payment_key")
         if self.spec.layout == "settled":
@@ -373,52 +380,45 @@ class _Chunk:
             amounts, paid = column("amount"), [None] * self.n
             if self.spec.layout == "snapshot":
                 amounts = [a or o for a, o in zip(amounts, v["open_amount"], strict=True)]
-        pay_known = [s if own else day for s in settled]
+        pay_known = settled if own else [day] * self.n
         instrument = [i or "transfer" for i in column("instrument")]
-        rows = list(
-            zip(
-                *(self.numbers, v["customer"], number, kind, years),
-                [n or 1 for n in column("instalment")],
-                *(issued, v["due_on"], known, v["currency"], amounts, column("open_amount")),
-                *(settled, paid, keys, instrument, [int(bool(d)) for d in column("disputed")], pay_known),
-                strict=True,
-            )
-        )
-        if self.spec.layout != "transactions":
-            out.documents = rows if isinstance(good, range) else [rows[i] for i in good]
-            return
-        references = column("references")
+        documents = [
+            *(self.numbers, v["customer"], number, kind, years),
+            [n or 1 for n in column("instalment")],
+            *(issued, v["due_on"], known, v["currency"], amounts, column("open_amount")),
+            *(settled, paid, keys, instrument, [int(bool(d)) for d in column("disputed")], pay_known),
+        ]
+        transactions = self.spec.layout == "transactions"
+        if self.found or (transactions and "payment" in kind):
+            taken = [
+                i not in self.found and not (transactions and kind[i] == "payment") for i in range(self.n)
+            ]
+            documents = [list(compress(values, taken)) for values in documents]
+        out.documents = documents
+        if transactions and ("payment" in kind or "references" in v):
+            self.stage_payments(good, known, instrument, out)
+
+    def stage_payments(
+        self, good: Iterable[int], known: list[Any], instrument: list[str], out: Checked
+    ) -> None:
+        """Payments, and credit notes that say what they settle (with no key and no instrument)."""
+        v, kind, references = self.v, self.v["kind"], self.column("references")
         for i in good:
-            if kind[i] == "payment":
+            is_payment = kind[i] == "payment"
+            if is_payment or (references[i] and kind[i] == "credit_note"):
                 out.payments.append(
                     (
                         self.numbers[i],
                         v["customer"][i],
-                        number[i],
-                        issued[i],
+                        v["number"][i] if is_payment else None,
+                        v["issued_on"][i],
                         known[i],
                         v["currency"][i],
-                        amounts[i],
-                        instrument[i],
+                        v["amount"][i],
+                        instrument[i] if is_payment else None,
                         references[i],
                     )
                 )
-            else:
-                out.documents.append(rows[i])
-                if references[i] and kind[i] == "credit_note":
-                    out.payments.append(
-                        (
-                            self.numbers[i],
-                            v["customer"][i],
-                            None,
-                            issued[i],
-                            known[i],
-                            v["currency"][i],
-                            amounts[i],
-                            None,
-                            references[i],
-                        )
-                    )
 
 
 def _iso(ordinal: int) -> str:

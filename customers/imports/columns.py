@@ -7,6 +7,7 @@ A cell that cannot be read becomes a `Bad`, never an exception: the row goes on 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -46,10 +47,23 @@ class Converter(dict):
         self[raw] = value
         return value
 
+    def column(self, texts: Iterable[str]) -> list[Any]:
+        """The values of a whole column."""
+        return list(map(self.__getitem__, texts))
+
 
 class Text(Converter):
     def __init__(self, length: int, encoding: str = "utf-8") -> None:
         self.length, self.encoding = length, encoding
+
+    def column(self, texts: Iterable[str]) -> list[Any]:
+        """Most columns are clean throughout, which a few looks at all cells together show."""
+        texts = list(texts)
+        joined = "".join(texts)
+        plain = joined.isascii() and "\0" not in joined and all(texts)
+        if plain and max(map(len, texts)) <= self.length and list(map(str.strip, texts)) == texts:
+            return texts
+        return super().column(texts)
 
     def parse(self, text: str) -> Any:
         if _UNDECODABLE.search(text):
@@ -85,7 +99,17 @@ class Amount(Converter):
         else:
             whole = r"\d+"
         self.pattern = re.compile(rf"({whole})(?:{d}(\d+))?\Z", re.ASCII)
+        # Digits with exactly the currency's decimals, short enough for any limit: no more to look at.
+        digits = len(str(MAX_MINOR)) - 1 - self.places
+        self.plain = re.compile(
+            rf"[0-9]{{1,{digits}}}{d}[0-9]{{{self.places}}}" if self.places else r"[0-9]{1,15}"
+        )
+        self.decimal = decimal
         self.example = f"1{thousands}234{decimal}56"
+
+    def column(self, texts: Iterable[str]) -> list[Any]:
+        plain, point = self.plain.fullmatch, self.decimal
+        return [int(text.replace(point, "")) if plain(text) else self[text] for text in texts]
 
     def parse(self, text: str) -> Any:
         negative = False
@@ -153,6 +177,14 @@ class Code(Converter):
     def parse(self, text: str) -> Any:
         code = text.upper()
         return code if re.fullmatch(f"[A-Z]{{{self.length}}}", code) else Bad(self.bad)
+
+
+class Years(dict):
+    """ISO date text to its year; nothing for no date."""
+
+    def __missing__(self, day: str | None) -> int | None:
+        self[day] = int(day[:4]) if day else None
+        return self[day]
 
 
 class Ordinals(dict):

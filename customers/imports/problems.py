@@ -185,6 +185,10 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("This is no booking of an MT940 file (such as 2611221122C100,00NTRFNONREF)."),
         _("Ask the bank for the file again; the other lines are read."),
     ),
+    "fact_in_future": (
+        _("The fact lies in the future."),
+        _("Correct the date, or import the row once the day has come."),
+    ),
     "known_before": (
         _("The fact cannot be known before %(day)s, when it happened."),
         _("Correct one of the two dates."),

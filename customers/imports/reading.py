@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from customers.imports.problems import ImportRefused
 from customers.imports.spec import Spec
 
-CHUNK = 4000
+# Small enough for its cells to stay in the processor's cache: 4,000 rows took half as long again.
+CHUNK = 1000
 Chunk = tuple[list[int], list[list[str]]]
 XLSX_SUFFIXES = {".xlsx", ".xlsm"}
 

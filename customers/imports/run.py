@@ -122,7 +122,7 @@ def _read(path: Path, target: Target, options: Options, report: Report) -> None:
             if len(report.first_rows) < 10:
                 shown = rows[: 10 - len(report.first_rows)]
                 report.first_rows += [[storable(cell) for cell in row] for row in shown]
-            staging.load("import_doc", checked.documents)
+            staging.load_columns("import_doc", checked.documents)
             staging.load("import_pay", checked.payments)
             staging.load("import_unread", checked.unread)
             staging.stage_customers(checked.customers)

@@ -39,7 +39,8 @@ def sweep() -> int:
 def keep(name: str, blocks: Iterable[bytes], *, user: User) -> str:
     """Store a file piece by piece; returns the token under which it is found again."""
     sweep()
-    suffix = ".xlsx" if name.lower().endswith((".xlsx", ".xlsm")) else ".csv"
+    given = name.lower()
+    suffix = ".xlsx" if given.endswith((".xlsx", ".xlsm")) else ".gz" if given.endswith(".gz") else ".csv"
     upload = ImportUpload.objects.create(token=secrets.token_urlsafe(32), suffix=suffix, uploaded_by=user)
     for number, part in enumerate(_parts(blocks)):
         ImportUploadPart.objects.create(upload=upload, number=number, content=part)

@@ -45,27 +45,53 @@ class Writer:
 
     def documents(self) -> dict[str, int]:
         """Invoices and credit notes with their instalments: new ones, and new versions of changed ones."""
-        known = f"CASE WHEN d.old_id IS NULL THEN d.known_on ELSE {self.corrected} END"
-        columns = f"""d.issued_on AS issued_on, {known} AS known_on, d.number, d.fiscal_year, d.kind, d.currency,
-            d.amount AS amount, c.account_id, d.old_id, d.row_no"""
-        join = "FROM import_write d JOIN import_customer c ON c.key = d.customer"
-        chosen = f"SELECT {columns} {join}"
+        self.number_rows()
+        stored = "import_new"
         if self.target.spec.has("instalment"):
-            chosen = f"""SELECT MIN(issued_on) AS issued_on, MIN(known_on) AS known_on, number, fiscal_year, kind,
-                MIN(currency) AS currency, SUM(amount) AS amount, MIN(account_id) AS account_id,
-                MIN(old_id) AS old_id, MIN(row_no) AS row_no
-                FROM ({chosen}) x GROUP BY number, fiscal_year, kind"""
+            stored = """(SELECT invoice_id, MIN(issued_on) AS issued_on, MIN(known_on) AS known_on, number,
+                fiscal_year, kind, MIN(currency) AS currency, SUM(amount) AS amount,
+                MIN(account_id) AS account_id, MIN(old_id) AS old_id
+                FROM import_new GROUP BY invoice_id, number, fiscal_year, kind) x ORDER BY invoice_id"""
         invoices = self.run(
-            f"""INSERT INTO customers_invoice (effective_on, known_on, recorded_at, number, fiscal_year, kind,
+            f"""INSERT INTO customers_invoice (id, effective_on, known_on, recorded_at, number, fiscal_year, kind,
                 currency, amount, account_id, batch_id, company_id, corrects_id, source_id)
-            SELECT issued_on, known_on, %(now)s, number, fiscal_year, kind, currency, amount, account_id,
-                %(batch)s, %(company)s, old_id, %(source)s FROM ({chosen}) y ORDER BY row_no"""
+            SELECT invoice_id, issued_on, known_on, %(now)s, number, fiscal_year, kind, currency, amount,
+                account_id, %(batch)s, %(company)s, old_id, %(source)s FROM {stored}"""
         )
-        staging.analyze_stored("customers_invoice", invoices)
         if invoices:
             self.instalments()
-            staging.analyze_stored("customers_instalment", invoices)
+            self.analyze_documents(invoices)
         return {"documents": invoices}
+
+    def number_rows(self) -> None:
+        """Fill import_new. Ids known beforehand spare a look-up of every stored document by its key."""
+        known = f"CASE WHEN d.old_id IS NULL THEN d.known_on ELSE {self.corrected} END"
+        self.run(
+            f"""INSERT INTO import_new SELECT {staging.next_ids("customers_invoice", "row_no")}, x.* FROM (
+                SELECT d.row_no, d.number, d.fiscal_year, d.kind, d.instalment, d.issued_on, d.due_on, {known},
+                    d.currency, d.amount, COALESCE(r.account_amount, d.amount), d.open_amount, d.settled_on,
+                    d.paid, c.account_id, d.old_id
+                FROM import_write d JOIN import_customer c ON c.key = d.customer
+                LEFT JOIN import_rate r ON r.row_no = d.row_no ORDER BY d.row_no) x"""
+        )
+        if self.target.spec.has("instalment"):
+            # Rows of one document take the id of its first.
+            self.run(
+                """UPDATE import_new SET invoice_id = g.first, known_on = g.known FROM (
+                    SELECT number, fiscal_year, kind, MIN(invoice_id) AS first, MIN(known_on) AS known
+                    FROM import_new GROUP BY number, fiscal_year, kind) g
+                WHERE g.number = import_new.number AND g.fiscal_year = import_new.fiscal_year
+                    AND g.kind = import_new.kind"""
+            )
+
+    def analyze_documents(self, added: int) -> None:
+        """Statistics for the joins that follow; when none follows, PostgreSQL's autovacuum sees to them soon."""
+        followed = self.target.spec.layout != "transactions" or staging.scalar(
+            "SELECT EXISTS (SELECT 1 FROM import_pay)"
+        )
+        if followed:
+            staging.analyze_stored("customers_invoice", added)
+            staging.analyze_stored("customers_instalment", added)
 
     def instalments(self) -> None:
         settled, on, by, join = self._settlement()
@@ -73,13 +99,11 @@ class Writer:
             f"""INSERT INTO customers_instalment (effective_on, known_on, recorded_at, number, kind, due_on,
                 currency, amount, account_amount, open_amount, settled_on, settled_by, reopened, account_id,
                 company_id, invoice_id)
-            SELECT i.effective_on, i.known_on, %(now)s, d.instalment, d.kind, d.due_on, d.currency, d.amount,
-                COALESCE(r.account_amount, d.amount), d.amount - {settled},
-                CASE WHEN {settled} = d.amount THEN {on} END,
-                CASE WHEN {settled} = d.amount THEN {by} ELSE '' END, FALSE, i.account_id, %(company)s, i.id
-            FROM import_write d JOIN customers_invoice i ON i.batch_id = %(batch)s AND i.number = d.number
-                AND i.fiscal_year = d.fiscal_year AND i.kind = d.kind AND i.superseded_at IS NULL
-            LEFT JOIN import_rate r ON r.row_no = d.row_no {join} ORDER BY d.row_no"""
+            SELECT d.issued_on, d.known_on, %(now)s, d.instalment, d.kind, d.due_on, d.currency, d.amount,
+                d.account_amount, d.amount - {settled}, CASE WHEN {settled} = d.amount THEN {on} END,
+                CASE WHEN {settled} = d.amount THEN {by} ELSE '' END, FALSE, d.account_id, %(company)s,
+                d.invoice_id
+            FROM import_new d {join}{" ORDER BY d.row_no" if join else ""}"""
         )
 
     def _settlement(self) -> tuple[str, str, str, str]:
@@ -96,6 +120,8 @@ class Writer:
                 "''",
                 "",
             )
+        if not staging.scalar("SELECT EXISTS (SELECT 1 FROM import_alloc)"):
+            return "0", "CAST(NULL AS date)", "''", ""
         # A credit note is used up by its own references (pay_row), an invoice by those of others.
         join = """LEFT JOIN (SELECT number, fiscal_year, instalment, SUM(amount) AS total,
                 MAX(settles_on) AS last, MAX(kind) AS kind FROM import_alloc
@@ -341,7 +367,7 @@ class Writer:
 
     def touched_accounts(self) -> list[int]:
         found = rows(
-            """SELECT account_id FROM customers_invoice WHERE batch_id = %(batch)s
+            """SELECT account_id FROM import_new
             UNION SELECT account_id FROM customers_payment WHERE batch_id = %(batch)s
             UNION SELECT account_id FROM customers_allocation WHERE batch_id = %(batch)s""",
             self.params,

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("token", models.CharField(max_length=43, unique=True)),
-                ("suffix", models.CharField(max_length=5)),
+                ("suffix", models.CharField(max_length=8)),
                 ("uploaded_at", models.DateTimeField(db_index=True, default=django.utils.timezone.now)),
                 (
                     "uploaded_by",

@@ -115,7 +115,7 @@ class ImportUpload(models.Model):
     """
 
     token = models.CharField(max_length=43, unique=True)
-    suffix = models.CharField(max_length=5)
+    suffix = models.CharField(max_length=8)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     uploaded_at = models.DateTimeField(default=timezone.now, db_index=True)
 

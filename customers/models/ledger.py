@@ -1,5 +1,8 @@
 """The ledger: documents, instalments, cash and what was allocated where.
 
+Indexes are few on purpose, and on PostgreSQL the references of the four big tables are checked once per statement
+(migration 0008): docs/decisions/cheap-rows.md. A foreign key with db_index=False is covered by another index.
+
 Every rule works on instalments. `open_amount`, `settled_on` and `settled_by` are stored counters: kept under
 lock by customers.ledger, bounded by CHECKs, proved by `manage.py check_ledger`. A past date is read from them
 plus the allocations made after it (an instalment open at D has open_amount + sum(allocations after D)).
@@ -34,8 +37,12 @@ class SettledBy(models.TextChoices):
 class Invoice(Fact):
     """An invoice or credit note; effective_on is the issue date. Amounts are positive, `kind` gives the sign."""
 
-    company = models.ForeignKey(Company, models.PROTECT, related_name="+", verbose_name=_("company"))
-    source = models.ForeignKey(Source, models.PROTECT, related_name="+", verbose_name=_("source"))
+    company = models.ForeignKey(
+        Company, models.PROTECT, related_name="+", db_index=False, verbose_name=_("company")
+    )
+    source = models.ForeignKey(
+        Source, models.PROTECT, related_name="+", db_index=False, verbose_name=_("source")
+    )
     number = models.CharField(_("document number"), max_length=60)
     fiscal_year = models.PositiveSmallIntegerField(_("fiscal year"))
     kind = models.CharField(_("kind"), max_length=12, choices=DocumentKind, default=DocumentKind.INVOICE)
@@ -48,13 +55,20 @@ class Invoice(Fact):
         null=True,
         blank=True,
         related_name="ordered_invoices",
+        db_index=False,
         verbose_name=_("orderer"),
         help_text=_("Only when somebody else than the payer ordered."),
     )
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("amount"))
     corrects = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("corrects")
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        verbose_name=_("corrects"),
     )
     batch = models.ForeignKey(
         ImportBatch, models.PROTECT, null=True, blank=True, related_name="invoices", verbose_name=_("import")
@@ -65,13 +79,16 @@ class Invoice(Fact):
         verbose_name_plural = _("invoices")
         constraints = [
             models.UniqueConstraint(
-                fields=["company", "source", "number", "fiscal_year", "kind"],
+                fields=["number", "company", "source", "fiscal_year", "kind"],
                 condition=Q(superseded_at__isnull=True),
                 name="invoice_key",
             ),
             models.CheckConstraint(name="invoice_amount_positive", condition=Q(amount__gt=0)),
         ]
-        indexes = [models.Index(fields=["number"], name="invoice_by_number")]
+        indexes = [
+            models.Index(fields=["orderer"], name="invoice_ordered", condition=Q(orderer__isnull=False)),
+            models.Index(fields=["corrects"], name="invoice_corrects", condition=Q(corrects__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return self.number
@@ -86,12 +103,14 @@ class Instalment(Fact):
     """
 
     invoice = models.ForeignKey(
-        Invoice, models.PROTECT, related_name="instalments", verbose_name=_("invoice")
+        Invoice, models.PROTECT, related_name="instalments", db_index=False, verbose_name=_("invoice")
     )
     number = models.PositiveSmallIntegerField(_("instalment"), default=1)
-    company = models.ForeignKey(Company, models.PROTECT, related_name="+", verbose_name=_("company"))
+    company = models.ForeignKey(
+        Company, models.PROTECT, related_name="+", db_index=False, verbose_name=_("company")
+    )
     account = models.ForeignKey(
-        CreditAccount, models.PROTECT, related_name="instalments", verbose_name=_("account")
+        CreditAccount, models.PROTECT, related_name="instalments", db_index=False, verbose_name=_("account")
     )
     kind = models.CharField(_("kind"), max_length=12, choices=DocumentKind)
     due_on = models.DateField(_("due on"))
@@ -151,11 +170,19 @@ class Payment(Fact):
         PAGARE = "pagare", _("pagaré")
         CASH = "cash", _("cash")
 
-    company = models.ForeignKey(Company, models.PROTECT, related_name="+", verbose_name=_("company"))
-    source = models.ForeignKey(Source, models.PROTECT, related_name="+", verbose_name=_("source"))
+    company = models.ForeignKey(
+        Company, models.PROTECT, related_name="+", db_index=False, verbose_name=_("company")
+    )
+    source = models.ForeignKey(
+        Source, models.PROTECT, related_name="+", db_index=False, verbose_name=_("source")
+    )
     key = models.CharField(_("reference"), max_length=80)
     account = models.ForeignKey(
-        CreditAccount, models.PROTECT, related_name="payments", verbose_name=_("payer's account")
+        CreditAccount,
+        models.PROTECT,
+        related_name="payments",
+        db_index=False,
+        verbose_name=_("payer's account"),
     )
     instrument = models.CharField(
         _("instrument"), max_length=12, choices=Instrument, default=Instrument.TRANSFER
@@ -166,7 +193,13 @@ class Payment(Fact):
     amount = MoneyField(_("amount"))
     open_amount = MoneyField(_("unapplied amount"))
     transferred_from = models.ForeignKey(
-        "self", models.PROTECT, null=True, blank=True, related_name="transfers", verbose_name=_("moved from")
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="transfers",
+        db_index=False,
+        verbose_name=_("moved from"),
     )
     batch = models.ForeignKey(
         ImportBatch, models.PROTECT, null=True, blank=True, related_name="payments", verbose_name=_("import")
@@ -193,6 +226,11 @@ class Payment(Fact):
                 fields=["account"],
                 name="payment_unapplied",
                 condition=Q(open_amount__gt=0, superseded_at__isnull=True),
+            ),
+            models.Index(
+                fields=["transferred_from"],
+                name="payment_moved",
+                condition=Q(transferred_from__isnull=False),
             ),
         ]
 
@@ -241,16 +279,18 @@ class Allocation(Fact):
 
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     account = models.ForeignKey(
-        CreditAccount, models.PROTECT, related_name="allocations", verbose_name=_("account")
+        CreditAccount, models.PROTECT, related_name="allocations", db_index=False, verbose_name=_("account")
     )
     instalment = models.ForeignKey(
-        Instalment, models.PROTECT, null=True, blank=True, related_name="allocations"
+        Instalment, models.PROTECT, null=True, blank=True, related_name="allocations", db_index=False
     )
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, blank=True, related_name="allocations")
     credit = models.ForeignKey(
-        Instalment, models.PROTECT, null=True, blank=True, related_name="credit_allocations"
+        Instalment, models.PROTECT, null=True, blank=True, related_name="credit_allocations", db_index=False
     )
-    write_off = models.ForeignKey(WriteOff, models.PROTECT, null=True, blank=True, related_name="allocations")
+    write_off = models.ForeignKey(
+        WriteOff, models.PROTECT, null=True, blank=True, related_name="allocations", db_index=False
+    )
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("amount"))
     account_amount = MoneyField(_("amount in account currency"), currency_field="account__currency")
@@ -303,4 +343,8 @@ class Allocation(Fact):
         indexes = [
             models.Index(fields=["instalment", "effective_on"], name="allocation_of_instalment"),
             models.Index(fields=["account", "effective_on"], name="allocation_of_account"),
+            models.Index(fields=["credit"], name="allocation_of_credit", condition=Q(credit__isnull=False)),
+            models.Index(
+                fields=["write_off"], name="allocation_of_write_off", condition=Q(write_off__isnull=False)
+            ),
         ]

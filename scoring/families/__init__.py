@@ -7,11 +7,11 @@ accounts asked for.
 
 from __future__ import annotations
 
-from . import accounts, claims, group, ledger, legal, sector
+from . import accounts, bank, claims, group, ledger, legal, sector, weak
 
 # Joined to the account by its id, and by its customer, where a signal names them.
 OF_ACCOUNT = ("l", "o", "b", "u", "p", "d", "m", "g")
-OF_CUSTOMER: tuple[str, ...] = ("fs",)
+OF_CUSTOMER = ("fs", "bk", "sp")
 # Joined by our company and, for its sector's figures, the customer's division.
 OTHER_JOINS = (
     "LEFT JOIN peer ON peer.company_id = a.company_id AND peer.sector = '' "
@@ -22,4 +22,5 @@ EXPOSURE = "CAST(COALESCE(o.open, 0) AS bigint)"
 
 def ctes(view: str) -> tuple[tuple[str, str], ...]:
     """(name, SQL) in order of definition, for the view they are read in: "current", "known" or "recorded"."""
-    return (*ledger.ctes(view), *claims.CTES, *legal.CTES, *accounts.CTES, *group.CTES, *sector.CTES)
+    others = (claims, legal, accounts, bank, group, sector, weak)
+    return (*ledger.ctes(view), *(cte for family in others for cte in family.CTES))

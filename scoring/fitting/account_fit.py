@@ -48,7 +48,7 @@ class Options:
     min_events: int = 30
     max_bins: int = 6
     min_share: float = 0.01
-    min_chi2: float = 3.84
+    min_chi2: float = 2.0
     pull_events: float = 2.0
     min_iv: float = 0.02
     max_psi: float = 0.25

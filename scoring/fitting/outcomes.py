@@ -134,7 +134,7 @@ def default_episodes(
         rows = rows.filter(pk__in=scope.ids)
     companies = dict(rows.values_list("pk", "company_id"))
     complete = complete_through_all(recorded_by=view.recorded_by)
-    judged_to = {pk: complete.get(company) for pk, company in companies.items()}
+    judged_to = {pk: _judged_to(complete.get(company), view) for pk, company in companies.items()}
     found: dict[int, list[Episode]] = defaultdict(list)
     if companies:
         limits = (materiality or Materiality.from_settings()).of(_currencies(using), until)
@@ -144,6 +144,11 @@ def default_episodes(
             if episode.cause == Cause.INSOLVENCY or (last is not None and episode.began_on <= last):
                 found[episode.account_id].append(episode)
     return Episodes(dict(found), judged_to)
+
+
+def _judged_to(complete: date | None, view: View) -> date | None:
+    """What came in after the view's day is not known in it, so what is missing then proves nothing."""
+    return min(complete, view.known_at) if complete and view.known_at else complete
 
 
 def _currencies(using: str) -> set[str]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.wording import percent
 from scoring.signals import BY_NAME, Unit
 
-from . import evidence, payment
+from . import bank, evidence, payment
 from .wording import Sentence
 
 Value = float | int | None
@@ -32,12 +32,12 @@ def figure(signal: str, value: Value) -> str:
         return _("%s months") % number_format(value, 0 if isinstance(value, int) else 1)
     if unit == Unit.FLAG:
         return _("yes") if value else _("no")
-    if unit == Unit.NUMBER:
+    if unit in (Unit.NUMBER, Unit.SCORE, Unit.TIMES, Unit.MONEY):
         return number_format(value, 2)
     return number_format(value, 0 if isinstance(value, int) else 2)
 
 
-SENTENCES: dict[str, Sentence] = {**payment.SENTENCES, **evidence.SENTENCES}
+SENTENCES: dict[str, Sentence] = {**payment.SENTENCES, **evidence.SENTENCES, **bank.SENTENCES}
 
 
 def sentence(signal: str, value: Value, as_of: date, judged_on: date | None) -> str:

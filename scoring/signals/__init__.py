@@ -28,7 +28,7 @@ SIGNALS: tuple[Signal, ...] = (
     *relationship.SIGNALS,
     *legal.SIGNALS,
     *accounts.SIGNALS,
-    *bank.SIGNALS,
+    *bank.BANK,
     *group.SIGNALS,
     *sector.SIGNALS,
     *weak.SIGNALS,

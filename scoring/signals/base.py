@@ -21,6 +21,9 @@ class Unit:
     MONTHS = "months"
     FLAG = "flag"
     NUMBER = "number"
+    MONEY = "money"
+    TIMES = "times"
+    SCORE = "score"
 
 
 class Family:

@@ -29,6 +29,7 @@ from customers.limits import limit_at
 from customers.merging import MergeRefused, merge_customers, plan_merge
 from customers.models import (
     Allocation,
+    BankConsent,
     Contact,
     CreditAccount,
     CreditHold,
@@ -36,6 +37,7 @@ from customers.models import (
     Customer,
     CustomerKey,
     Dispute,
+    FinancialStatement,
     ImportBatch,
     Instalment,
     Invoice,
@@ -373,3 +375,25 @@ def test_a_joined_account_leaves_the_list_and_its_page_points_on(cast, pair, set
     assert [row.pk for row in rows] == [stays.pk]
     page = client.get(reverse("desk:customer", args=[duplicate.customer_id])).content.decode()
     assert reverse("desk:customer", args=[stays.customer_id]) in page
+
+
+@pytest.mark.django_db
+def test_annual_accounts_follow_as_new_versions_and_a_bank_consent_stops_the_merge(cast, pair):
+    stays, duplicate = pair
+    dates = {"effective_on": TODAY, "known_on": TODAY}
+    for row, source in ((stays, "a"), (duplicate, "a"), (duplicate, "b")):
+        FinancialStatement.objects.create(customer=row.customer, currency="EUR", source=source, **dates)
+    consent = BankConsent.objects.create(
+        customer=duplicate.customer,
+        purpose="scoring",
+        scope="all",
+        expires_on=TODAY + timedelta(days=90),
+        **dates,
+    )
+    with pytest.raises(MergeRefused, match="revoke it first"):
+        merge(cast, stays, duplicate)
+    BankConsent.objects.filter(pk=consent.pk).update(revoked_on=TODAY)
+    merge(cast, stays, duplicate)
+    current = FinancialStatement.objects.filter(superseded_at__isnull=True, customer=stays.customer)
+    assert sorted(current.values_list("source", flat=True)) == ["a", "b"]
+    assert FinancialStatement.objects.filter(customer=duplicate.customer, source="b").get().superseded_at

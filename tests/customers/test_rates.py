@@ -21,7 +21,7 @@ def test_the_newest_rate_not_after_the_day_counts():
     rate("EUR", "USD", D(2026, 1, 10), "1.20")
     assert RateTable.at(D(2026, 1, 9)).rate("EUR", "USD") == Decimal("1.10")
     assert RateTable.at(D(2026, 1, 10)).rate("EUR", "USD") == Decimal("1.20")
-    with pytest.raises(MissingRate, match="on or before 2025-12-31"):
+    with pytest.raises(MissingRate, match="on or before 31 Dec 2025"):
         RateTable.at(D(2025, 12, 31)).rate("EUR", "USD")
 
 

@@ -15,6 +15,7 @@ from customers.models import (
     FinancialStatement,
     GroupMembership,
     LegalEvent,
+    SupplierPaymentDays,
 )
 
 FIRST, LAST = date(2023, 6, 1), date(2026, 3, 31)
@@ -31,6 +32,7 @@ def add_evidence(company: Company, accounts: Sequence[CreditAccount], seed: int)
         customer.save()
         _events(customer, rng, 0 if number in (0, 4) else 6)
         _statements(customer, rng, 0 if number == 2 else 3)
+        _suppliers(customer, rng, 0 if number == 1 else 9)
     _groups([a.customer for a in accounts])
 
 
@@ -103,4 +105,16 @@ def _groups(customers: list[Customer]) -> None:
     ):
         GroupMembership.objects.create(
             customer=customers[member], parent=parent, effective_on=on, known_on=known
+        )
+
+
+def _suppliers(customer: Customer, rng: random.Random, count: int) -> None:
+    for number in range(count):
+        on = date(2024, 3, 31) + timedelta(days=number * rng.randrange(60, 100))
+        SupplierPaymentDays.objects.create(
+            customer=customer,
+            days=rng.randrange(30, 100),
+            source=f"bureau {number}",
+            effective_on=on,
+            known_on=on + timedelta(days=rng.randrange(40)),
         )

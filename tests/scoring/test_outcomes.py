@@ -46,6 +46,7 @@ class Reference:
             return [row for row in rows if visible(row, view)]
 
         self.view = view
+        self.judged = min(JUDGED, view.known_at) if view.known_at else JUDGED
         self.moves = known(Allocation.objects.filter(account=account).select_related("write_off"))
         self.owed = [
             (i.pk, i.currency, i.due_on, i.effective_on, i.amount.minor,
@@ -121,13 +122,13 @@ class Reference:
 
     def in_default(self, day):
         ledger = any(self.residue(day, code) > 100 * LIMITS.amounts[code] for code in LIMITS.amounts)
-        return self.insolvent(day) or (day <= JUDGED and (ledger or self.given_up(day)))
+        return self.insolvent(day) or (day <= self.judged and (ledger or self.given_up(day)))
 
 
 def expected(account, view, as_of, until):
     truth = Reference(account, view)
     # What was in default when the ledger ended stays so: only new defaults need a complete ledger.
-    if truth.in_default(min(as_of, JUDGED)) or truth.insolvent(as_of):
+    if truth.in_default(min(as_of, truth.judged)) or truth.insolvent(as_of):
         return None
     days = [as_of + timedelta(days=n) for n in range(1, (until - as_of).days + 1)]
     return next((day for day in days if truth.in_default(day)), None)

@@ -1,0 +1,74 @@
+"""What the database's guards refuse, said in the reader's language.
+
+A guard (creditdesk/core/guards.py) refuses with an English sentence that begins with its table, for operators and
+logs. People read the sentence given here, at the edge where it is shown.
+"""
+
+from __future__ import annotations
+
+import re
+
+from django.db import DatabaseError
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+# Of tables that only grow; their refusals differ in nothing but the table.
+APPEND_ONLY = "is append-only"
+_KEPT = _("What was recorded stays as it was: record a correction instead of changing or deleting it.")
+
+REFUSALS: dict[str, Promise] = {
+    "customers_bankaccount: an account keeps its customer": _(
+        "A bank account keeps its customer, number and currency."
+    ),
+    "customers_bankaccount: an account stays under an unrevoked consent": _(
+        "A bank account stays under a consent of its own customer that was not revoked."
+    ),
+    "customers_bankaccount: no consent of the customer is in force": _(
+        "No consent of the customer is in force: record one first."
+    ),
+    "customers_banktransaction: bank data is deleted by revoking": _(
+        "Bank data is deleted by revoking its consent, never otherwise."
+    ),
+    "customers_banktransaction: no consent of the customer is in force": _(
+        "No consent of the customer is in force: record one before its bank lines."
+    ),
+    "customers_credithold: a released hold is never edited": _(
+        "A released hold is never changed: place a new one."
+    ),
+    "customers_creditlimit: a limit moves only through an applied limit change": _(
+        "A limit moves only through an approved limit change of the same amount."
+    ),
+    "customers_creditlimit: one temporary limit per account and day": _(
+        "There is a temporary limit on some of these days already: choose other dates."
+    ),
+    "customers_customer: customers are never deleted": _(
+        "Customers are never deleted: merge the customer into another, or close it."
+    ),
+    "customers_limitchange: a change starts as proposed": _(
+        "A limit change starts as a proposal: decide it afterwards."
+    ),
+    "customers_limitchange: a decided change is never edited": _(
+        "A decided limit change is never changed: propose a new one."
+    ),
+    "customers_limitchange: changes are never deleted": _(
+        "Limit changes are never deleted: withdraw it instead."
+    ),
+    "customers_limitchange: what is proposed and by whom stays": _(
+        "What is proposed, and by whom, stays: amend it, which proposes a new one."
+    ),
+    "scoring_scorecard: a draft is proposed first": _(
+        "A draft of a scorecard is proposed first, and published by a second person."
+    ),
+    "scoring_scorecard: a card that was active is never edited": _(
+        "A scorecard that was active is never changed: make a new version."
+    ),
+}
+
+
+def refusal_of(error: DatabaseError) -> str:
+    """The sentence for a person, or "" when the error is no guard's refusal."""
+    text = str(error)
+    for code, sentence in REFUSALS.items():
+        if code in text:
+            return str(sentence)
+    return str(_KEPT) if re.search(rf"\b\w+_\w+ {APPEND_ONLY}", text) else ""

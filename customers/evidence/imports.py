@@ -1,0 +1,322 @@
+"""Evidence in: annual accounts, legal events, supplier payment days. Preview first; the same file twice is nothing.
+
+A changed row corrects the earlier one: the new version is known from the day of the import, the old one stays as what
+was known before. A legal event goes through its service, so that an insolvency stops new business at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from creditdesk.core.audit import Actor, record_act
+from customers.bank.feeds import BankReport, Options, announce, choose_company, ensure_source, fingerprint_of
+from customers.bank.feeds import check_access as check_company_access
+from customers.bank.matching import customers_named
+from customers.evidence.mapping import AMOUNTS, EvidenceSpec, Layout, evidence_spec_of
+from customers.imports.columns import Amounts, Bad, Code, Day, Known, Text, Whole, storable
+from customers.imports.problems import REFUSED, WARNING, Problem
+from customers.imports.reading import open_rows
+from customers.legal import record_legal_event
+from customers.models import (
+    Customer,
+    FinancialStatement,
+    ImportBatch,
+    ImportMapping,
+    LegalEvent,
+    RefusedRow,
+    Source,
+    SupplierPaymentDays,
+)
+
+SHOWN = 200
+
+
+class EvidenceReport(BankReport):
+    """The same report as of bank lines; `counts` has new, corrected, unchanged."""
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not (self.counts.get("new") or self.counts.get("corrected"))
+
+
+@dataclass(slots=True)
+class Row:
+    """A good row: its customer's name in the file, and the values of the model's columns."""
+
+    number: int
+    customer: str
+    values: dict[str, Any]
+
+
+class _Reader:
+    def __init__(self, spec: EvidenceSpec, header: list[str]) -> None:
+        self.spec, self.width = spec, len(header)
+        self.at = {name: header.index(column) for name, column in spec.columns.items() if column in header}
+        self.amounts = Amounts(spec.reading.decimal, spec.reading.thousands)
+        encoding = spec.reading.encoding
+        day = Day(spec.reading.dates)
+        self.converters: dict[str, Any] = {
+            **dict.fromkeys(("effective_on", "known_on", "ended_on"), day),
+            "customer": Text(60, encoding),
+            "source": Text(120, encoding),
+            "link": Text(200, encoding),
+            "currency": Code(3, "bad_currency"),
+            "months": Whole(1, 24),
+            "days": Whole(0, 999),
+            "kind": Known(spec.values.get("kind") or {kind: kind for kind in LegalEvent.Kind.values}),
+        }
+        self.problems: list[Problem] = []
+
+    def take(self, number: int, cells: list[str], today: date) -> Row | None:
+        if len(cells) != self.width:
+            params = {"found": len(cells), "expected": self.width}
+            self.problems.append(Problem(number, "", "", "cells_mismatch", params))
+            return None
+        before = len(self.problems)
+        values: dict[str, Any] = {}
+        names = [
+            n for n in (*self.spec.columns, *self.spec.constants) if n in self.at or n in self.spec.constants
+        ]
+        # The currency first: amounts are read in its minor units.
+        for name in sorted(dict.fromkeys(names), key=lambda n: n in AMOUNTS):
+            text = cells[self.at[name]].strip() if name in self.at else self.spec.constants[name]
+            convert = (
+                self.amounts[values.get("currency") or "EUR"] if name in AMOUNTS else self.converters[name]
+            )
+            found = convert[text]
+            if isinstance(found, Bad):
+                self._bad(number, name, text, found.code, **found.params)
+                continue
+            values[name] = date.fromisoformat(found) if found and name.endswith("_on") else found
+        for name in ("customer", "effective_on", "currency", "kind", "days", "source"):
+            if (
+                name in values
+                and values[name] is None
+                and not (name == "source" and self.spec.layout == Layout.ACCOUNTS)
+            ):
+                self._bad(number, name, "", "missing_value")
+        if len(self.problems) > before:
+            return None
+        values["known_on"] = values.get("known_on") or max(today, values["effective_on"])
+        if values["known_on"] < values["effective_on"]:
+            day = values["effective_on"].isoformat()
+            self._bad(number, "known_on", values["known_on"].isoformat(), "known_before", day=day)
+            return None
+        if values["effective_on"] > today or values["known_on"] > today:
+            self._bad(number, "effective_on", values["effective_on"].isoformat(), "fact_in_future")
+            return None
+        return Row(number, values.pop("customer"), values)
+
+    def _bad(self, number: int, name: str, text: str, code: str, **params: Any) -> None:
+        column = self.spec.columns.get(name, name)
+        self.problems.append(Problem(number, column, storable(text)[:200], code, params))
+
+
+def run_evidence_import(path: Path, mapping: ImportMapping, options: Options) -> EvidenceReport:
+    """Preview a file of evidence, or store its good rows. Raises ImportRefused when the whole file is refused."""
+    spec = evidence_spec_of(mapping)
+    company = choose_company(options, spec.company)
+    check_company_access(options.user, company)
+    report = EvidenceReport((options.file_name or path.name)[:200], mapping.slug, options.commit)
+    rows: list[Row] = []
+    total = 0
+    with open_rows(path, spec.reading) as (header, chunks):
+        reader = _Reader(spec, header)
+        for numbers, block in chunks:
+            total += len(block)
+            for number, cells in zip(numbers, block, strict=True):
+                row = reader.take(number, cells, options.today)
+                if row is not None:
+                    rows.append(row)
+    problems = reader.problems
+    with transaction.atomic():
+        source = Source.objects.filter(company=company, code=spec.source.get("code", "evidence")[:30]).first()
+        if options.commit:
+            source = ensure_source(source, company, spec.source, "evidence", "Evidence about customers")
+        people = customers_named({row.customer for row in rows}, source.pk if source else 0)
+        plan = _plan(spec.layout, rows, people, problems)
+        report.counts = {
+            "rows": total,
+            "customers": len({c.pk for c, _row, _old in plan.new + plan.corrected}),
+            "new": len(plan.new),
+            "corrected": len(plan.corrected),
+            "unchanged": plan.unchanged,
+            "refused": sum(p.severity == REFUSED for p in problems),
+            "warnings": sum(p.severity == WARNING for p in problems),
+        }
+        problems.sort(key=lambda p: p.row)
+        if options.commit and source is not None:
+            _store(report, plan, mapping, source, spec, path, problems, options)
+    report.problems = problems[:SHOWN]
+    return report
+
+
+MODELS: dict[str, Any] = {
+    Layout.ACCOUNTS: FinancialStatement,
+    Layout.LEGAL: LegalEvent,
+    Layout.SUPPLIER: SupplierPaymentDays,
+}
+KEYS: dict[str, tuple[str, ...]] = {
+    Layout.ACCOUNTS: ("effective_on", "source"),
+    Layout.LEGAL: ("kind", "effective_on", "source"),
+    Layout.SUPPLIER: ("effective_on", "source"),
+}
+
+
+@dataclass(slots=True)
+class _Plan:
+    """(customer, row, the stored version it corrects or None)."""
+
+    new: list[tuple[Customer, Row, Any]]
+    corrected: list[tuple[Customer, Row, Any]]
+    unchanged: int = 0
+
+
+def _plan(layout: str, rows: list[Row], people: dict[str, Customer], problems: list[Problem]) -> _Plan:
+    model, key = MODELS[layout], KEYS[layout]
+    ids = {customer.pk for customer in people.values()}
+    stored: dict[tuple[Any, ...], Any] = {}
+    for fact in model.objects.filter(customer__in=ids, superseded_at__isnull=True):
+        stored[fact.customer_id, *(getattr(fact, name) for name in key)] = fact
+    plan, seen = _Plan([], []), {}
+    for row in rows:
+        customer = people.get(row.customer)
+        if customer is None:
+            problems.append(Problem(row.number, "", row.customer, "unknown_customer"))
+            continue
+        row.values["source"] = row.values.get("source") or ""
+        place = (customer.pk, *(row.values.get(name) for name in key))
+        if place in seen:
+            params = {"other_row": seen[place]}
+            problems.append(Problem(row.number, "", row.customer, "repeated_row", params))
+            continue
+        seen[place] = row.number
+        old = stored.get(place)
+        if old is None:
+            plan.new.append((customer, row, None))
+        elif _same(old, row.values):
+            plan.unchanged += 1
+        else:
+            plan.corrected.append((customer, row, old))
+    return plan
+
+
+def _same(old: Any, values: dict[str, Any]) -> bool:
+    """Whether the stored version says all that the row says (the day it was known aside)."""
+    for name, value in values.items():
+        if name == "known_on" or (value is None and name in ("months", "link", "ended_on")):
+            continue
+        if old.__dict__[old._meta.get_field(name).attname] != value:
+            return False
+    return True
+
+
+def _store(
+    report: EvidenceReport,
+    plan: _Plan,
+    mapping: ImportMapping,
+    source: Source,
+    spec: EvidenceSpec,
+    path: Path,
+    problems: list[Problem],
+    options: Options,
+) -> None:
+    sha256 = fingerprint_of(path)
+    if report.changes_nothing:
+        again = ImportBatch.objects.filter(source=source, sha256=sha256, status=ImportBatch.Status.COMMITTED)
+        report.batch = again.order_by("-pk").first()
+        if report.batch is not None:
+            return
+    if mapping.pk is None:
+        mapping.source = source
+        mapping.save()
+    now = timezone.now()
+    batch = ImportBatch.objects.create(
+        source=source,
+        mapping=mapping,
+        file_name=report.file_name,
+        sha256=sha256,
+        recorded_at=now,
+        imported_by=options.user,
+        counts=report.counts,
+    )
+    actor = Actor.importer(mapping.slug, options.user)
+    _close([old for _c, _r, old in plan.corrected], now, options.today)
+    _create(spec.layout, plan, batch, now, actor, options.today)
+    RefusedRow.objects.bulk_create(
+        (
+            RefusedRow(
+                batch=batch,
+                row=p.row,
+                column=p.column[:80],
+                value=p.value[:200],
+                code=p.code,
+                params=p.params,
+                severity=p.severity,
+            )
+            for p in problems
+        ),
+        batch_size=1000,
+    )
+    touched = {customer.pk for customer, _row, _old in plan.new + plan.corrected}
+    record_act(
+        "evidence.import",
+        actor=actor,
+        subject=batch,
+        business_date=options.today,
+        data={"file": report.file_name, "sha256": sha256, "kind": spec.layout, "counts": report.counts},
+    )
+    announce(touched)
+    report.batch = batch
+
+
+def _close(rows: list[Any], now: datetime, today: date) -> None:
+    for old in rows:
+        type(old).objects.filter(pk=old.pk).update(superseded_at=now, known_until=max(today, old.known_on))
+
+
+def _create(layout: str, plan: _Plan, batch: ImportBatch, now: datetime, actor: Actor, today: date) -> None:
+    model = MODELS[layout]
+    fresh = plan.new
+    if layout == Layout.LEGAL:
+        made = [
+            record_legal_event(
+                customer,
+                row.values["kind"],
+                effective_on=row.values["effective_on"],
+                known_on=row.values["known_on"],
+                source=row.values["source"],
+                link=row.values.get("link") or "",
+                ended_on=row.values.get("ended_on"),
+                actor=actor,
+            ).pk
+            for customer, row, _old in plan.new
+        ]
+        LegalEvent.objects.filter(pk__in=made).update(batch=batch)
+        fresh = []
+    model.objects.bulk_create(
+        (
+            model(
+                customer=customer,
+                batch=batch,
+                recorded_at=now,
+                **_columns(layout, row, old, today),
+            )
+            for customer, row, old in [*fresh, *plan.corrected]
+        ),
+        batch_size=500,
+    )
+
+
+def _columns(layout: str, row: Row, old: Any, today: date) -> dict[str, Any]:
+    values = {name: value for name, value in row.values.items() if value is not None}
+    if old is not None:
+        # The correction is known from the import on; before it, the old version was what we knew.
+        values["known_on"] = max(today, old.known_on)
+    return values

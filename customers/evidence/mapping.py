@@ -1,0 +1,135 @@
+"""What a saved mapping says about a file of evidence: which column feeds which field, formats, words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from customers.imports.problems import ImportRefused
+from customers.imports.spec import Spec, SpecError, check_formats
+from customers.models import ImportMapping, LegalEvent
+
+SHIPPED = Path(__file__).resolve().parent / "mappings"
+Layout = ImportMapping.Layout
+AMOUNTS = (
+    *("revenue", "cost_of_sales", "depreciation", "ebit", "interest_expense", "net_income", "total_assets"),
+    *("current_assets", "cash", "inventories", "trade_receivables", "trade_payables", "financial_debt"),
+    *("current_liabilities", "total_liabilities", "equity", "retained_earnings"),
+)
+FIELDS: dict[str, tuple[str, ...]] = {
+    Layout.ACCOUNTS: ("customer", "effective_on", "known_on", "currency", "months", "source", *AMOUNTS),
+    Layout.LEGAL: ("customer", "kind", "effective_on", "known_on", "ended_on", "source", "link"),
+    Layout.SUPPLIER: ("customer", "effective_on", "known_on", "days", "source"),
+}
+REQUIRED: dict[str, tuple[str, ...]] = {
+    Layout.ACCOUNTS: ("customer", "effective_on", "currency"),
+    Layout.LEGAL: ("customer", "kind", "effective_on", "source"),
+    Layout.SUPPLIER: ("customer", "effective_on", "days", "source"),
+}
+_KEYS = {
+    *("title", "company", "source", "file", "dates", "numbers", "columns", "constants", "values", "optional"),
+}
+_LAYOUTS = {"accounts": Layout.ACCOUNTS, "legal-events": Layout.LEGAL, "supplier-days": Layout.SUPPLIER}
+
+
+@dataclass(frozen=True)
+class EvidenceSpec:
+    slug: str
+    layout: str
+    reading: Spec
+    columns: dict[str, str]
+    constants: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+    company: str = ""
+    source: dict[str, str] = field(default_factory=dict)
+
+
+def _check(condition: Any, text: str) -> None:
+    if not condition:
+        raise SpecError(text)
+
+
+def parse_evidence_spec(slug: str, layout: str, raw: Any) -> EvidenceSpec:
+    """The mapping as stored to an EvidenceSpec. Raises SpecError with a text that names the key and the cure."""
+    _check(isinstance(raw, dict), _("a mapping is a JSON object"))
+    unknown = sorted(set(raw) - _KEYS)
+    _check(
+        not unknown,
+        _("unknown key %(unknown)s; known are %(known)s")
+        % {"unknown": ", ".join(unknown), "known": ", ".join(sorted(_KEYS))},
+    )
+    columns, constants = dict(raw.get("columns", {})), dict(raw.get("constants", {}))
+    strange = sorted({*columns, *constants} - set(FIELDS[layout]))
+    _check(
+        not strange,
+        _("%(part)s: unknown field %(unknown)s; known are %(known)s")
+        % {"part": "columns", "unknown": ", ".join(strange), "known": ", ".join(FIELDS[layout])},
+    )
+    missing = [name for name in REQUIRED[layout] if name not in columns and name not in constants]
+    _check(
+        not missing,
+        _("columns: %(layout)s needs %(missing)s (as a column or a constant)")
+        % {"layout": layout, "missing": ", ".join(missing)},
+    )
+    values = {name: dict(words) for name, words in raw.get("values", {}).items()}
+    wrong = sorted(set(values.get("kind", {}).values()) - set(LegalEvent.Kind.values))
+    _check(
+        not wrong,
+        _("values.kind: unknown kind %(unknown)s; known are %(known)s")
+        % {"unknown": ", ".join(wrong), "known": ", ".join(LegalEvent.Kind.values)},
+    )
+    check_formats(raw)
+    file, numbers = raw.get("file", {}), raw.get("numbers", {})
+    reading = Spec(
+        slug=slug,
+        layout=layout,
+        on_change="supersede",
+        columns=columns,
+        constants={},
+        dates=tuple(raw.get("dates", ["%Y-%m-%d"])),
+        decimal=numbers.get("decimal", "."),
+        thousands=numbers.get("thousands", ""),
+        delimiter=file.get("delimiter", ","),
+        quote=file.get("quote", '"'),
+        encoding=file.get("encoding", "utf-8"),
+        sheet=file.get("sheet", ""),
+        header_row=int(file.get("header_row", 1)),
+        optional=tuple(raw.get("optional", ())),
+    )
+    return EvidenceSpec(
+        slug=slug,
+        layout=layout,
+        reading=reading,
+        columns=columns,
+        constants={name: str(value) for name, value in constants.items()},
+        values=values,
+        company=raw.get("company", {}).get("code", ""),
+        source=dict(raw.get("source", {})),
+    )
+
+
+def shipped_evidence_mappings() -> dict[str, dict[str, Any]]:
+    return {slug: json.loads((SHIPPED / f"{slug}.json").read_text(encoding="utf-8")) for slug in _LAYOUTS}
+
+
+def find_evidence_mapping(slug: str) -> ImportMapping:
+    """The saved mapping, or the shipped one of that name (unsaved: a commit saves it). ImportRefused if unknown."""
+    saved = ImportMapping.objects.filter(slug=slug, layout__in=FIELDS).first()
+    if saved is not None:
+        return saved
+    shipped = shipped_evidence_mappings()
+    if slug not in shipped:
+        own = ImportMapping.objects.filter(layout__in=FIELDS).values_list("slug", flat=True)
+        raise ImportRefused("unknown_mapping", slug=slug, known=", ".join(sorted({*shipped, *own})))
+    return ImportMapping(slug=slug, layout=_LAYOUTS[slug], on_change="supersede", spec=shipped[slug])
+
+
+def evidence_spec_of(mapping: ImportMapping) -> EvidenceSpec:
+    try:
+        return parse_evidence_spec(mapping.slug, mapping.layout, mapping.spec)
+    except (SpecError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ImportRefused("bad_mapping", slug=mapping.slug, error=error) from error

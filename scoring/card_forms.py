@@ -1,0 +1,128 @@
+"""Forms of the scorecard pages. Rules are in scoring/drafts.py, publishing.py and overrides.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scoring.drafts import NUMBERS, Row
+from scoring.models import Grade, PublishingGate, Scorecard, ScorecardBin, ScoreOverride
+
+
+class NumbersForm(forms.ModelForm):
+    """Base points, cut-offs and odds of a draft."""
+
+    class Meta:
+        model = Scorecard
+        fields = ["name", *NUMBERS]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field, forms.IntegerField | forms.DecimalField):
+                field.widget.attrs |= {"inputmode": "decimal"}
+
+
+class ReasonForm(forms.Form):
+    """A reason that stays with the act."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("reason"), max_length=2000, widget=forms.Textarea({"rows": 2}), strip=True
+    )
+
+
+class PublishForm(ReasonForm):
+    override_reason = forms.CharField(
+        label=gettext_lazy("publish against the gates because"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea({"rows": 2}),
+        help_text=gettext_lazy("Only needed where a gate is missed. It stays with the card."),
+    )
+
+
+class GateForm(forms.ModelForm):
+    class Meta:
+        model = PublishingGate
+        fields = ["min_gini", "max_psi", "max_age_days"]
+
+
+class BinForm(forms.Form):
+    """One line of a signal: values below `upper`."""
+
+    upper = forms.DecimalField(label=gettext_lazy("below"), required=False, max_digits=14, decimal_places=6)
+    points = forms.IntegerField(label=gettext_lazy("points"), required=False, min_value=-100, max_value=100)
+    rationale = forms.CharField(label=gettext_lazy("rationale"), required=False, max_length=300)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["upper"].widget.attrs |= {"size": 8, "inputmode": "decimal"}
+        self.fields["points"].widget.attrs |= {"size": 4, "inputmode": "numeric"}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.is_used and data.get("points") is None and "points" not in self.errors:
+            self.add_error("points", _("Give the points of this line, or empty the whole line."))
+        if self.is_used and not data.get("rationale"):
+            self.add_error("rationale", _("Each line needs a rationale: why these points?"))
+        return data
+
+    @property
+    def is_used(self) -> bool:
+        data = getattr(self, "cleaned_data", {})
+        return data.get("points") is not None or data.get("upper") is not None or bool(data.get("rationale"))
+
+    @property
+    def row(self) -> Row:
+        data = self.cleaned_data
+        return Row(data["points"], data["rationale"], data.get("upper"))
+
+
+class MissingForm(forms.Form):
+    """The points of a missing value."""
+
+    points = forms.IntegerField(label=gettext_lazy("points"), min_value=-100, max_value=100)
+    rationale = forms.CharField(label=gettext_lazy("rationale"), max_length=300)
+
+    @property
+    def row(self) -> Row:
+        return Row(self.cleaned_data["points"], self.cleaned_data["rationale"], is_missing=True)
+
+
+BinFormSet = forms.formset_factory(BinForm, extra=2, max_num=30)
+
+
+def initial_lines(bins: Sequence[ScorecardBin]) -> list[dict[str, Any]]:
+    ranged = sorted(
+        (b for b in bins if not b.is_missing),
+        key=lambda b: (b.upper is None, b.upper if b.upper is not None else 0),
+    )
+    return [
+        {
+            "upper": None if b.upper is None else f"{b.upper.normalize():f}",
+            "points": b.points,
+            "rationale": b.rationale,
+        }
+        for b in ranged
+    ]
+
+
+class OverrideForm(forms.Form):
+    """A grade in place of the computed one."""
+
+    grade = forms.ChoiceField(label=gettext_lazy("grade instead"), choices=Grade.choices)
+    reason_code = forms.ChoiceField(label=gettext_lazy("reason"), choices=ScoreOverride.Reason.choices)
+    note = forms.CharField(
+        label=gettext_lazy("what do you know that the score does not?"),
+        max_length=2000,
+        widget=forms.Textarea({"rows": 3}),
+    )
+    valid_until = forms.DateField(
+        label=gettext_lazy("until"),
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        help_text=gettext_lazy("At most a year from today. It ends by itself and is measured afterwards."),
+    )

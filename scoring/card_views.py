@@ -1,0 +1,297 @@
+"""The scorecard pages: read a card, work on a draft, try it, propose it, publish it. Thin: rules are elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from creditdesk.core.clock import business_date
+from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.pages import desk_page, render_page
+from customers.access import visible_accounts
+from customers.models import CreditAccount
+from scoring import card_pages, drafts, publishing
+from scoring.card import CardError
+from scoring.card_forms import (
+    BinFormSet,
+    GateForm,
+    MissingForm,
+    NumbersForm,
+    PublishForm,
+    ReasonForm,
+    initial_lines,
+)
+from scoring.evidence import measure_card
+from scoring.models import CardReport, Scorecard
+from scoring.signals import BY_NAME
+
+VIEW = "scoring.view_scorecard"
+AT_ONCE = 3000
+"""Accounts up to which a card is measured while the person waits; larger books are measured in the background."""
+
+Kind = CardReport.Kind
+
+
+@desk_page(VIEW)
+@require_http_methods(["GET"])
+def card_list(request: HttpRequest) -> HttpResponse:
+    rows = card_pages.cards()
+    for card in rows:
+        reports = list(card.reports.all())
+        card.tested = card_pages.newest(reports, Kind.BACKTEST, Kind.FIT)
+        card.steady = card_pages.newest(reports, Kind.STABILITY)
+    context = {
+        "title": _("Scorecards"),
+        "cards": rows,
+        "gate": publishing.gate_in_force(),
+        "gate_form": GateForm(instance=publishing.gate_in_force()),
+        "may_propose": request.user.has_perm(publishing.PROPOSE),
+    }
+    return render_page(request, "scorecards/list.html", context)
+
+
+@desk_page(VIEW)
+@require_http_methods(["GET"])
+def card_page(request: HttpRequest, pk: int) -> HttpResponse:
+    return _show(request, _card(pk))
+
+
+def _card(pk: int) -> Scorecard:
+    related = ("created_by", "proposed_by", "decided_by", "based_on")
+    return get_object_or_404(
+        Scorecard.objects.select_related(*related).prefetch_related("bins", "reports"), pk=pk
+    )
+
+
+def _show(request: HttpRequest, card: Scorecard, status: int = 200, **forms: Any) -> HttpResponse:
+    as_of = business_date()
+    reports = list(card.reports.all())
+    user = request.user
+    refusal = ""
+    if card.status == Scorecard.Status.PROPOSED and user.has_perm(publishing.PUBLISH):
+        try:
+            publishing.check_may_publish(card, user)
+        except publishing.PublishingError as error:
+            refusal = str(error)
+    is_draft = card.status == Scorecard.Status.DRAFT
+    may_propose = user.has_perm(publishing.PROPOSE)
+    context = {
+        "title": f"{card.name} · {card.version}",
+        "card": card,
+        "tables": card_pages.tables(card),
+        "gates": publishing.gates(card, as_of),
+        "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
+        "tried": _tried(request, card_pages.newest(reports, Kind.TRYOUT)),
+        "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
+        "may_edit": is_draft and may_propose,
+        "may_propose": may_propose,
+        "may_publish": card.status == Scorecard.Status.PROPOSED
+        and user.has_perm(publishing.PUBLISH)
+        and not refusal,
+        "may_send_back": card.status == Scorecard.Status.PROPOSED
+        and (user.has_perm(publishing.PUBLISH) or card.proposed_by_id == user.pk),
+        "refusal": refusal,
+        "unused": card_pages.unused(card) if is_draft and may_propose else [],
+        "propose_form": ReasonForm(prefix="propose"),
+        "publish_form": PublishForm(prefix="publish"),
+        "back_form": ReasonForm(prefix="back"),
+        **forms,
+    }
+    response = render_page(request, "scorecards/card.html", context)
+    response.status_code = status
+    return response
+
+
+def _tried(request: HttpRequest, report: CardReport | None) -> dict[str, Any] | None:
+    """The try-out with the names of the movers this person may see; the sums are the whole book's."""
+    if report is None:
+        return None
+    movers = report.figures["movers"]
+    names = {
+        account.pk: account
+        for account in visible_accounts(request.user)
+        .filter(pk__in=[m["account"] for m in movers])
+        .select_related("customer")
+    }
+    shown = [{**m, "who": names[m["account"]]} for m in movers if m["account"] in names]
+    return {
+        "report": report,
+        "figures": report.figures,
+        "movers": shown[:15],
+        "grades": matrix_rows(report.figures["grades"]),
+    }
+
+
+def matrix_rows(moves: list[list[Any]]) -> list[dict[str, Any]]:
+    """Rows of a grade matrix from [from, to, accounts]; `way`: 1 worse, -1 better, 0 the same."""
+    counts = {(a, b): n for a, b, n in moves}
+    return [
+        {
+            "grade": a,
+            "cells": [{"grade": b, "n": counts.get((a, b), 0), "way": (a < b) - (a > b)} for b in "ABCDE"],
+        }
+        for a in "ABCDE"
+        if any(counts.get((a, b)) for b in "ABCDE")
+    ]
+
+
+def _acting(view: Callable[..., str]) -> Callable[..., HttpResponse]:
+    """A POST that does one thing to a card: success says what happened, a refusal says why, and shows the card."""
+
+    @desk_page(VIEW)
+    @require_POST
+    def act(request: HttpRequest, pk: int) -> HttpResponse:
+        card = _card(pk)
+        try:
+            told, target = view(request, card)
+        except (CardError, ValueError) as error:
+            if getattr(error, "code", "") == "not_allowed":
+                raise PermissionDenied(str(error)) from error
+            messages.error(request, str(error))
+            return redirect("scorecards:card", pk)
+        messages.success(request, told)
+        return redirect("scorecards:card", target) if target else redirect("scorecards:list")
+
+    return act
+
+
+@_acting
+def copy(request: HttpRequest, card: Scorecard) -> Any:
+    made = drafts.copy_card(card, by=request.user, as_of=business_date())
+    return _("This is a draft: change it, try it, then propose it."), made.pk
+
+
+@_acting
+def delete(request: HttpRequest, card: Scorecard) -> Any:
+    drafts.delete_draft(card, by=request.user, as_of=business_date())
+    return _("The draft is deleted."), None
+
+
+@_acting
+def propose(request: HttpRequest, card: Scorecard) -> Any:
+    reason = request.POST.get("propose-reason", "")
+    publishing.propose_card(card, by=request.user, reason=reason, as_of=business_date())
+    return _("Proposed: a second person publishes it or sends it back."), card.pk
+
+
+@_acting
+def send_back(request: HttpRequest, card: Scorecard) -> Any:
+    reason = request.POST.get("back-reason", "")
+    publishing.send_back_card(card, by=request.user, reason=reason, as_of=business_date())
+    return _("The card is a draft again."), card.pk
+
+
+@_acting
+def publish(request: HttpRequest, card: Scorecard) -> Any:
+    publishing.publish_card(
+        card,
+        approver=request.user,
+        reason=request.POST.get("publish-reason", ""),
+        override_reason=request.POST.get("publish-override_reason", ""),
+        as_of=business_date(),
+    )
+    return _("Published. The whole book is being scored with it."), card.pk
+
+
+@_acting
+def measure(request: HttpRequest, card: Scorecard) -> Any:
+    """Try the card on the live book and against the past, now or, for a large book, in the background."""
+    if not request.user.has_perm(publishing.PROPOSE) and not request.user.has_perm(publishing.PUBLISH):
+        raise publishing.PublishingError("not_allowed", _("Your role does not allow this."))
+    as_of = business_date()
+    if CreditAccount.objects.count() <= AT_ONCE:
+        measure_card(card, as_of, made_by=request.user.get_username())
+        return _("Measured: the figures are below."), card.pk
+    key = f"{card.pk}-{card.reports.count()}"
+    plan_jobs("measure-card", [key], as_of, "scoring.tasks.measure_planned_card", cluster="bulk")
+    return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
+
+
+@desk_page(VIEW)
+@require_http_methods(["GET", "POST"])
+def numbers(request: HttpRequest, pk: int) -> HttpResponse:
+    card = _editable(request, pk)
+    form = NumbersForm(request.POST or None, instance=Scorecard.objects.get(pk=pk))
+    if request.method == "POST" and form.is_valid():
+        changed = {name: form.cleaned_data[name] for name in form.changed_data}
+        try:
+            drafts.change_numbers(card, changed, by=request.user, as_of=business_date())
+        except (CardError, ValidationError) as error:
+            form.add_error(None, error if isinstance(error, ValidationError) else str(error))
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("scorecards:card", pk)
+    context = {"title": _("Cut-offs and numbers"), "card": card, "form": form}
+    response = render_page(request, "scorecards/numbers.html", context)
+    response.status_code = 422 if form.errors else 200
+    return response
+
+
+@desk_page(VIEW)
+@require_http_methods(["GET", "POST"])
+def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
+    card = _editable(request, pk)
+    if name not in BY_NAME:
+        raise Http404
+    bins = list(card.bins.filter(signal=name).order_by("pk"))
+    missing = next((b for b in bins if b.is_missing), None)
+    lines = BinFormSet(request.POST or None, initial=initial_lines(bins), prefix="lines")
+    none = MissingForm(
+        request.POST or None,
+        initial={"points": missing.points, "rationale": missing.rationale} if missing else {"points": 0},
+        prefix="missing",
+    )
+    problem = ""
+    if request.method == "POST":
+        try:
+            if "remove" in request.POST:
+                drafts.replace_bins(card, name, [], by=request.user, as_of=business_date())
+                messages.success(request, _("The card no longer uses this signal."))
+                return redirect("scorecards:card", pk)
+            if lines.is_valid() & none.is_valid():
+                rows = [form.row for form in lines if form.is_used]
+                drafts.replace_bins(card, name, [none.row, *rows], by=request.user, as_of=business_date())
+                messages.success(request, _("Saved."))
+                return redirect(reverse("scorecards:card", args=[pk]) + f"#signal-{name}")
+        except ValueError as error:
+            problem = str(error)
+    shares = card_pages.live_shares(name, bins)
+    context = {
+        "title": str(BY_NAME[name].label),
+        "card": card,
+        "signal": BY_NAME[name],
+        "lines": lines,
+        "missing_form": none,
+        "problem": problem,
+        "spans": [(card_pages.span(b), b.points, shares.get(b.pk)) for b in bins],
+    }
+    response = render_page(request, "scorecards/signal.html", context)
+    response.status_code = 422 if request.method == "POST" else 200
+    return response
+
+
+def _editable(request: HttpRequest, pk: int) -> Scorecard:
+    card = _card(pk)
+    if not request.user.has_perm(publishing.PROPOSE) or card.status != Scorecard.Status.DRAFT:
+        raise PermissionDenied
+    return card
+
+
+@desk_page(VIEW, "scoring.add_publishinggate")
+@require_POST
+def gate(request: HttpRequest) -> HttpResponse:
+    form = GateForm(request.POST)
+    if form.is_valid():
+        publishing.set_gate(**form.cleaned_data, by=request.user, as_of=business_date())
+        messages.success(request, _("The gates are set. They count for every card published from now on."))
+    else:
+        messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+    return redirect("scorecards:list")

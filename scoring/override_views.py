@@ -1,0 +1,118 @@
+"""Overriding a score, ending an override, and the monthly monitoring page."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from creditdesk.core.clock import business_date
+from creditdesk.core.pages import desk_page, render_page
+from customers.access import visible_accounts
+from scoring.card_forms import OverrideForm, ReasonForm
+from scoring.card_views import VIEW, matrix_rows
+from scoring.models import AccountScore, CardReport, ScoreOverride
+from scoring.monitoring import monitor
+from scoring.overrides import PERMISSION, OverrideError, end_override, override_score, overrides_at
+from scoring.publishing import PROPOSE, PUBLISH
+from scoring.signals import BY_NAME
+
+USUAL = timedelta(days=90)
+SHOWN = 12
+
+
+@desk_page("scoring.view_accountscore", PERMISSION)
+@require_http_methods(["GET", "POST"])
+def override(request: HttpRequest, account_id: int) -> HttpResponse:
+    account = get_object_or_404(
+        visible_accounts(request.user).select_related("customer", "company"), pk=account_id
+    )
+    as_of = business_date(account.company.time_zone)
+    form = OverrideForm(request.POST or None, initial={"valid_until": as_of + USUAL})
+    if request.method == "POST" and form.is_valid():
+        try:
+            override_score(account, by=request.user, as_of=as_of, **form.cleaned_data)
+        except OverrideError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("Overridden. It ends by itself and is measured afterwards."))
+            return redirect(_customer(account))
+    context: dict[str, Any] = {
+        "title": _("Override the score"),
+        "account": account,
+        "score": AccountScore.objects.filter(account=account).first(),
+        "current": overrides_at([account.pk], as_of).get(account.pk),
+        "past": ScoreOverride.objects.filter(account=account).select_related("made_by")[:20],
+        "form": form,
+        "end_form": ReasonForm(prefix="end"),
+    }
+    response = render_page(request, "scorecards/override.html", context)
+    response.status_code = 422 if form.errors else 200
+    return response
+
+
+@desk_page("scoring.view_accountscore", PERMISSION)
+@require_POST
+def end(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(
+        ScoreOverride.objects.select_related("account__company"),
+        pk=pk,
+        account__in=visible_accounts(request.user),
+    )
+    as_of = business_date(found.account.company.time_zone)
+    try:
+        end_override(found, by=request.user, reason=request.POST.get("end-reason", ""), as_of=as_of)
+        messages.success(request, _("The card's grade counts again."))
+    except OverrideError as error:
+        messages.error(request, str(error))
+    return redirect("scorecards:override", found.account_id)
+
+
+def _customer(account: Any) -> str:
+    return f"{reverse('desk:customer', args=[account.customer_id])}?account={account.pk}"
+
+
+@desk_page(VIEW)
+@require_http_methods(["GET"])
+def monitoring(request: HttpRequest) -> HttpResponse:
+    kept = (
+        CardReport.objects.filter(kind=CardReport.Kind.MONITORING)
+        .select_related("card")
+        .order_by("-as_of", "-pk")
+    )
+    months = list(kept[:24])
+    wanted = request.GET.get("month", "")
+    report = next((r for r in months if str(r.pk) == wanted), next(iter(months), None))
+    figures = report.figures if report else {}
+    context = {
+        "title": _("Monitoring of the score"),
+        "months": months,
+        "report": report,
+        "figures": figures,
+        "matrix": matrix_rows(figures["migration"]["moves"]) if figures else [],
+        "signals": [
+            {**row, "label": BY_NAME[row["signal"]].label}
+            for row in figures["drift"]["signals"][:SHOWN]
+            if row["signal"] in BY_NAME
+        ]
+        if figures
+        else [],
+    }
+    return render_page(request, "scorecards/monitoring.html", context)
+
+
+@desk_page(VIEW)
+@require_POST
+def measure_month(request: HttpRequest) -> HttpResponse:
+    if not (request.user.has_perm(PROPOSE) or request.user.has_perm(PUBLISH)):
+        raise PermissionDenied
+    report = monitor(business_date(), made_by=request.user.get_username())
+    messages.success(request, _("Measured: %s.") % report.figures["month"])
+    return redirect("scorecards:monitoring")

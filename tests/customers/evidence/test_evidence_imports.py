@@ -1,0 +1,118 @@
+"""Accounts, legal events and supplier days from files: previewed, idempotent, corrected, refused row by row, undone."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.core.management import call_command
+
+from creditdesk.core.facts import View
+from creditdesk.core.models import AuditEntry
+from customers.bank.feeds import Options
+from customers.evidence.imports import run_evidence_import
+from customers.evidence.mapping import find_evidence_mapping, parse_evidence_spec
+from customers.imports.problems import cure, reason
+from customers.imports.spec import SpecError
+from customers.imports.undo import undo_batch
+from customers.models import Customer, FinancialStatement, LegalEvent, SupplierPaymentDays
+from tests.factories import ACTOR, make_account, make_company
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2026, 11, 20)
+
+
+@pytest.fixture
+def customer():
+    row = make_account(make_company()).customer
+    Customer.objects.filter(pk=row.pk).update(code="T-A")
+    return row
+
+
+def take(tmp_path, mapping, text, *, commit=True, today=TODAY):
+    path = tmp_path / "evidence.csv"
+    path.write_text(text)
+    return run_evidence_import(path, find_evidence_mapping(mapping), Options(today=today, commit=commit))
+
+
+ACCOUNTS = (
+    "customer,balance_sheet_day,published,currency,revenue,ebit,equity,total_assets,source\n"
+    "T-A,2025-12-31,2026-05-04,EUR,1000000.00,-25000,300000,900000,register\n"
+)
+
+
+def test_accounts_come_in_once_and_a_change_corrects_them(tmp_path, customer):
+    assert take(tmp_path, "accounts", ACCOUNTS, commit=False).counts["new"] == 1
+    assert not FinancialStatement.objects.exists()
+    first = take(tmp_path, "accounts", ACCOUNTS)
+    row = FinancialStatement.objects.get()
+    assert (row.revenue.minor, row.ebit.minor, row.known_on) == (100_000_000, -2_500_000, date(2026, 5, 4))
+    assert row.inventories is None
+    assert take(tmp_path, "accounts", ACCOUNTS).counts["unchanged"] == 1
+    changed = take(tmp_path, "accounts", ACCOUNTS.replace("-25000", "25000"))
+    assert changed.counts["corrected"] == 1
+    now = FinancialStatement.objects.seen().get()
+    assert (now.ebit.minor, now.known_on) == (2_500_000, TODAY)
+    assert FinancialStatement.objects.seen(View(known_at=date(2026, 6, 1))).get().ebit.minor == -2_500_000
+    undo_batch(changed.batch, actor=ACTOR, reason="wrong file", on=TODAY)
+    assert FinancialStatement.objects.seen().get().ebit.minor == -2_500_000
+    undo_batch(first.batch, actor=ACTOR, reason="wrong customer", on=TODAY)
+    assert AuditEntry.objects.filter(act="evidence.undo").count() == 2
+
+
+def test_an_insolvency_from_a_file_stops_new_business(tmp_path, customer):
+    text = "customer,kind,date,known,source\nT-A,insolvency,2026-11-10,2026-11-12,Tribunale\nT-A,Pledge,2026-01-05,,register\n"
+    assert take(tmp_path, "legal-events", text).counts["new"] == 2
+    customer.refresh_from_db()
+    assert customer.status == Customer.Status.INSOLVENT
+    kept = {(e.kind, e.batch is not None) for e in LegalEvent.objects.all()}
+    assert kept == {("insolvency", True), ("lien", True)}
+    assert take(tmp_path, "legal-events", text).counts["unchanged"] == 2
+
+
+def test_supplier_days_and_the_rows_that_cannot_be_taken(tmp_path, customer):
+    text = (
+        "customer,period_end,known,days,source\n"
+        "T-A,2026-06-30,2026-07-20,34,filing\n"
+        "T-A,2026-09-30,2026-10-20,58,filing\n"
+        "T-A,2026-09-30,2026-10-20,59,filing\n"
+        "T-Z,2026-09-30,2026-10-20,60,filing\n"
+        "T-A,2026-12-31,,60,filing\n"
+        "T-A,2026-03-31,2026-03-01,60,filing\n"
+        "T-A,2026-03-31,2026-04-01,many,filing\n"
+    )
+    report = take(tmp_path, "supplier-days", text)
+    assert [(p.row, p.code) for p in report.problems] == [
+        (4, "repeated_row"),
+        (5, "unknown_customer"),
+        (6, "fact_in_future"),
+        (7, "known_before"),
+        (8, "bad_integer"),
+    ]
+    assert all(reason(p.code, p.params) and cure(p.code, p.params) for p in report.problems)
+    assert list(SupplierPaymentDays.objects.order_by("effective_on").values_list("days", flat=True)) == [
+        34,
+        58,
+    ]
+
+
+def test_a_wrong_mapping_names_the_key():
+    with pytest.raises(SpecError, match="effective_on"):
+        parse_evidence_spec("x", "supplier", {"columns": {"customer": "c", "days": "d", "source": "s"}})
+    with pytest.raises(SpecError, match="bankrupt"):
+        parse_evidence_spec(
+            "x",
+            "legal",
+            {
+                "columns": {"customer": "c", "kind": "k", "effective_on": "d", "source": "s"},
+                "values": {"kind": {"x": "bankrupt"}},
+            },
+        )
+
+
+def test_the_command_previews(tmp_path, customer, capsys):
+    path = tmp_path / "a.csv"
+    path.write_text(ACCOUNTS)
+    call_command("import_evidence", str(path), "--mapping", "accounts")
+    assert "Preview only" in capsys.readouterr().out
+    assert not FinancialStatement.objects.exists()

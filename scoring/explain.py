@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.wording import day, percent
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
+from scoring.rationale import shown
 from scoring.sentences import figure, sentence
 from scoring.signals import SIGNALS, Signal
 from scoring.stored import card_of, points_of, values_of
@@ -130,7 +131,7 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
                 points[signal.name],
                 found.lower,
                 found.upper,
-                _(found.rationale),
+                shown(found.rationale),
                 sentence(signal.name, value, row.as_of, row.judged_on),
             )
         )

@@ -57,7 +57,12 @@ def _rescore_some() -> int:
             data={"accounts": len(ids)},
         )
         rescore(as_of, Scope.of(ids), entry=entry)
-        log_scoring_pass(reader=Actor.job("rescore"), as_of=as_of, accounts=len(ids))
+        log_scoring_pass(
+            reader=Actor.job("rescore"),
+            as_of=as_of,
+            accounts=CreditAccount.objects.filter(pk__in=ids),
+            each=True,
+        )
     DirtyAccount.objects.filter(pk__in=[pk for pk, _account in claimed]).delete()
     return len(accounts)
 
@@ -73,9 +78,7 @@ def _by_business_date(accounts: Iterable[int]) -> dict[date, list[int]]:
 
 def store_peers(due: str | None = None) -> int:
     """Store the week's peer figures; returns the rows added. Run again for the same day, it adds nothing."""
-    as_of = business_date_due(due)
-    log_scoring_pass(reader=Actor.job("peer figures"), as_of=as_of)
-    return store_peer_figures(as_of)
+    return store_peer_figures(business_date_due(due))
 
 
 def plan_nightly(due: str | None = None) -> int:
@@ -103,7 +106,7 @@ def score_accounts(
     entry = record_act(
         "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
     )
-    log_scoring_pass(reader=actor, as_of=as_of)
+    log_scoring_pass(reader=actor, as_of=as_of, accounts=CreditAccount.objects.filter(pk__range=(low, high)))
     return rescore(as_of, Scope.between(low, high), entry=entry, keep_history=keep_history, go_back=go_back)
 
 

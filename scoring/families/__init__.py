@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from . import accounts, bank, claims, group, ledger, legal, sector, weak
 
-# Joined to the account by its id, and by its customer, where a signal names them.
-OF_ACCOUNT = ("l", "o", "b", "u", "p", "d", "m", "g")
-OF_CUSTOMER = ("fs", "bk", "sp")
-# Joined by our company and, for its sector's figures, the customer's division.
-OTHER_JOINS = (
-    "LEFT JOIN peer ON peer.company_id = a.company_id AND peer.sector = '' "
-    "LEFT JOIN peer sec ON sec.company_id = a.company_id AND sec.sector = c.division AND c.division <> ''"
+# How a family joins an account `a` of a customer `c`: by account, by customer, or by our company and the division.
+JOINS = (
+    *((name, f"{name} ON {name}.account_id = a.id") for name in ("l", "o", "b", "u", "p", "d", "m", "g")),
+    *((name, f"{name} ON {name}.customer_id = a.customer_id") for name in ("fs", "bk", "sup")),
+    ("peer", "peer ON peer.company_id = a.company_id AND peer.sector = ''"),
+    ("sec", "peer sec ON sec.company_id = a.company_id AND sec.sector = c.division AND c.division <> ''"),
 )
 EXPOSURE = "CAST(COALESCE(o.open, 0) AS bigint)"
 

@@ -1,31 +1,32 @@
-"""Weak signals from outside: the days the customer takes to pay its own suppliers."""
+"""Days the customer takes to pay its suppliers: the newest period, the one before it, and the one two quarters back."""
 
 from __future__ import annotations
 
-VALID_DAYS = 200
-"""A measure older than this says nothing any more."""
-BEFORE_DAYS = 150
-"""What it is compared with lies at least two quarters back, about."""
-QUARTERS_DAYS = 270
-"""And at most so many days before the latest measure."""
+VALID_DAYS = 270
+"""A period that ended more than nine months before the date says nothing about it any more."""
+SLOW_DAYS = 60
 
-# Of several measures of one day the later row counts.
-SUPPLIER_RANKED = """
-SELECT sp.customer_id, sp.days, sp.effective_on,
-  ROW_NUMBER() OVER (PARTITION BY sp.customer_id ORDER BY sp.effective_on DESC, sp.id DESC) AS place,
-  MAX(sp.effective_on) OVER (PARTITION BY sp.customer_id) AS latest_on
-FROM customers_supplierpaymentdays sp
-WHERE seen(sp) AND customer_scope(sp.customer_id) AND sp.effective_on <= {as_of}
+# Several sources of one period: the one recorded last counts.
+SUPPLIER_ROWS = """
+SELECT x.customer_id, x.effective_on, x.days, ROW_NUMBER() OVER (PARTITION BY x.customer_id
+  ORDER BY x.effective_on DESC) AS nth, MAX(x.effective_on) OVER (PARTITION BY x.customer_id) AS newest_on
+FROM (
+  SELECT sp.customer_id, sp.effective_on, sp.days,
+    ROW_NUMBER() OVER (PARTITION BY sp.customer_id, sp.effective_on ORDER BY sp.id DESC) AS place
+  FROM customers_supplierpaymentdays sp
+  WHERE seen(sp) AND customer_scope(sp.customer_id) AND sp.effective_on <= {as_of}
+) x WHERE x.place = 1
 """
+
+# Two quarters back: the period that ended 150 to 240 days before the newest; of two such the earlier one.
 SUPPLIER = f"""
-SELECT r.customer_id, MAX(CASE WHEN r.place = 1 THEN r.days END) AS days,
-  MAX(CASE WHEN r.place = b.place THEN r.days END) AS days_before
-FROM sp_ranked r LEFT JOIN (
-  SELECT customer_id, MIN(place) AS place FROM sp_ranked
-  WHERE days(latest_on, effective_on) BETWEEN {BEFORE_DAYS} AND {QUARTERS_DAYS} GROUP BY customer_id
-) b ON b.customer_id = r.customer_id
-WHERE days({{as_of}}, r.latest_on) <= {VALID_DAYS}
+SELECT r.customer_id, MAX(CASE WHEN r.nth = 1 THEN r.days END) AS now,
+  MAX(CASE WHEN r.nth = 2 AND days(r.newest_on, r.effective_on) <= 120 THEN r.days END) AS last,
+  (SELECT b.days FROM supplier_rows b WHERE b.customer_id = r.customer_id
+    AND days(b.newest_on, b.effective_on) BETWEEN 150 AND 240 ORDER BY b.effective_on LIMIT 1) AS before
+FROM supplier_rows r
+WHERE days({{as_of}}, r.newest_on) <= {VALID_DAYS}
 GROUP BY r.customer_id
 """
 
-CTES = (("sp_ranked", SUPPLIER_RANKED), ("sp", SUPPLIER))
+CTES = (("supplier_rows", SUPPLIER_ROWS), ("sup", SUPPLIER))

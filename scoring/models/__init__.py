@@ -1,7 +1,9 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
+from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     "Depth",
     "DirtyAccount",
     "Grade",
+    "InvoiceCard",
     "LimitPolicy",
     "LimitPolicyGrade",
     "PeerFigure",
@@ -17,6 +20,7 @@ __all__ = [
     "Recommendation",
     "ScoreHistory",
     "ScoreOverride",
+    "ScoreReview",
     "Scorecard",
     "ScorecardBin",
     "ScorecardEditor",

@@ -32,12 +32,18 @@ def figure(signal: str, value: Value) -> str:
         return _("%s months") % number_format(value, 0 if isinstance(value, int) else 1)
     if unit == Unit.FLAG:
         return _("yes") if value else _("no")
-    if unit in (Unit.NUMBER, Unit.SCORE, Unit.TIMES, Unit.MONEY):
+    if unit == Unit.MONEY:
+        return number_format(round(value), 0, force_grouping=True)
+    if unit == Unit.NUMBER:
         return number_format(value, 2)
     return number_format(value, 0 if isinstance(value, int) else 2)
 
 
-SENTENCES: dict[str, Sentence] = {**payment.SENTENCES, **evidence.SENTENCES, **bank.SENTENCES}
+SENTENCES: dict[str, Sentence] = {
+    **payment.SENTENCES,
+    **evidence.SENTENCES,
+    **bank.SENTENCES,
+}
 
 
 def sentence(signal: str, value: Value, as_of: date, judged_on: date | None) -> str:

@@ -93,12 +93,6 @@ def _growth(value: float, _as_of: date, _judged: date) -> str:
     return _("Revenue shrank by %s against the year before.") % figure
 
 
-def _supplier_rise(value: float, _as_of: date, _judged: date) -> str:
-    if value > 0:
-        return _("It takes %s days longer to pay its suppliers than two quarters before.") % int(value)
-    return _("It does not take longer to pay its suppliers than two quarters before.")
-
-
 SENTENCES: dict[str, Sentence] = {
     "disputed_share": _disputed,
     "dispute_rate": _dispute_rate,
@@ -155,12 +149,6 @@ SENTENCES: dict[str, Sentence] = {
     "pledge_after_director": either(
         gettext_noop("No pledge followed a change of director."),
         gettext_noop("Assets were pledged within 180 days of a change of director."),
-    ),
-    "supplier_days": one_decimal(gettext_noop("It takes %s days to pay its suppliers.")),
-    "supplier_days_rise": _supplier_rise,
-    "supplier_days_over_60": either(
-        gettext_noop("It does not take more than 60 days for two quarters to pay its suppliers."),
-        gettext_noop("For two quarters it has taken more than 60 days to pay its suppliers."),
     ),
     "current_ratio": two_decimals(gettext_noop("Current assets are %s times current liabilities.")),
     "working_capital_share": share_of(gettext_noop("Working capital is %s of total assets.")),

@@ -28,7 +28,7 @@ SIGNALS: tuple[Signal, ...] = (
     *relationship.SIGNALS,
     *legal.SIGNALS,
     *accounts.SIGNALS,
-    *bank.BANK,
+    *bank.SIGNALS,
     *group.SIGNALS,
     *sector.SIGNALS,
     *weak.SIGNALS,

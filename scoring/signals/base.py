@@ -22,8 +22,6 @@ class Unit:
     FLAG = "flag"
     NUMBER = "number"
     MONEY = "money"
-    TIMES = "times"
-    SCORE = "score"
 
 
 class Family:

@@ -8,8 +8,9 @@ from .base import WORSE, Family, Signal, Unit
 
 _EVENTS = _("from the day the event happened, as known on the day; as long as the window reaches")
 
-_SUPPLIERS = _("days the customer takes to pay its suppliers, as its suppliers or a bureau measured them")
-_MEASURED = _("by the end of the period measured; after 200 days it counts as missing")
+_SUPPLIERS = _("days the customer takes to pay its suppliers, by period, recorded or imported")
+_PERIOD = _("from the end of the period on, as known on the day; nine months")
+_NO_PERIOD = _("no period known, or the newest ended more than nine months ago")
 
 SIGNALS: tuple[Signal, ...] = (
     Signal(
@@ -41,36 +42,39 @@ SIGNALS: tuple[Signal, ...] = (
         Family.WEAK,
         _("days to pay its suppliers"),
         Unit.DAYS,
-        _("the latest measure on or before the date"),
+        _("days of the newest period"),
         _SUPPLIERS,
-        _MEASURED,
-        _("no measure, or none that is recent enough"),
+        _PERIOD,
+        _NO_PERIOD,
         WORSE,
-        "sp.days",
+        "sup.now",
     ),
     Signal(
         "supplier_days_rise",
         Family.WEAK,
-        _("rise of the days to pay its suppliers"),
+        _("rise of the days to pay its suppliers over two quarters"),
         Unit.DAYS,
-        _("the latest measure − the latest of those 150 to 270 days before it"),
+        _("days of the newest period less those of the period that ended 150 to 240 days before it"),
         _SUPPLIERS,
-        _MEASURED,
-        _("no recent measure, or none about two quarters before it"),
+        _PERIOD,
+        _("no period known, or none two quarters before the newest"),
         WORSE,
-        "sp.days - sp.days_before",
+        "sup.now - sup.before",
+        # A slow payer that was as slow before would look better than one that was fast once.
+        carries_points=False,
     ),
     Signal(
-        "supplier_days_over_60",
+        "supplier_days_slow",
         Family.WEAK,
-        _("more than 60 days to pay its suppliers for two quarters"),
+        _("more than 60 days to pay its suppliers, two quarters running"),
         Unit.FLAG,
-        _("1 when both the latest measure and the one 150 to 270 days before it are above 60 days, else 0"),
+        _(
+            "1 when the newest period and the one before it, at most 120 days earlier, are both above 60 days; else 0"
+        ),
         _SUPPLIERS,
-        _MEASURED,
-        _("no recent measure, or none about two quarters before it"),
+        _PERIOD,
+        _("no two periods in a row known, or the newest ended more than nine months ago"),
         WORSE,
-        "CASE WHEN sp.days_before IS NOT NULL "
-        "THEN CASE WHEN sp.days > 60 AND sp.days_before > 60 THEN 1 ELSE 0 END END",
+        "CASE WHEN sup.last IS NOT NULL THEN CASE WHEN sup.now > 60 AND sup.last > 60 THEN 1 ELSE 0 END END",
     ),
 )

@@ -9,6 +9,9 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 
 from customers.models import (
+    BankAccount,
+    BankConsent,
+    BankTransaction,
     Company,
     CreditAccount,
     Customer,
@@ -32,7 +35,8 @@ def add_evidence(company: Company, accounts: Sequence[CreditAccount], seed: int)
         customer.save()
         _events(customer, rng, 0 if number in (0, 4) else 6)
         _statements(customer, rng, 0 if number == 2 else 3)
-        _suppliers(customer, rng, 0 if number == 1 else 9)
+        _bank(customer, random.Random(seed + 2000 + number), account.currency, number)
+        _supplier_days(customer, random.Random(seed + 3000 + number), 0 if number == 1 else 9)
     _groups([a.customer for a in accounts])
 
 
@@ -108,13 +112,45 @@ def _groups(customers: list[Customer]) -> None:
         )
 
 
-def _suppliers(customer: Customer, rng: random.Random, count: int) -> None:
-    for number in range(count):
-        on = date(2024, 3, 31) + timedelta(days=number * rng.randrange(60, 100))
+def _bank(customer: Customer, rng: random.Random, currency: str, number: int) -> None:
+    """Bank lines of two years, with incidents, cash, unknown sources and one account without balances."""
+    if number % 4 == 3:
+        return
+    since = FIRST + timedelta(days=rng.randrange(200))
+    consent = BankConsent.objects.create(
+        customer=customer, purpose="x", effective_on=since, known_on=since, expires_on=date(2099, 1, 1)
+    )
+    account = BankAccount.objects.create(consent=consent, customer=customer, iban="IT1", currency=currency)
+    day, balance, rows = since, rng.randrange(500_000), []
+    while day <= LAST:
+        day += timedelta(days=rng.choice((1, 1, 2, 5, 9)))
+        amount = rng.choice((1, 1, -1, -1)) * rng.randrange(100, rng.choice((5_000, 80_000)))
+        balance += amount
+        rows.append(
+            BankTransaction(
+                bank_account=account,
+                key=str(len(rows)),
+                effective_on=day,
+                known_on=day + timedelta(days=rng.choice((0, 1, 30))),
+                amount=amount,
+                balance=None if number == 2 else balance,
+                category=rng.choice(("", "cash", "sanction", "transfer")),
+                is_rejected=rng.random() < 0.05,
+                counterparty=rng.choice(("", "a", "b", "c", "d")),
+            )
+        )
+    BankTransaction.objects.bulk_create(rows)
+
+
+def _supplier_days(customer: Customer, rng: random.Random, quarters: int) -> None:
+    for quarter in range(quarters):
+        end = date(2024, 3, 31) + timedelta(days=91 * quarter + rng.choice((0, 0, 3)))
+        if rng.random() < 0.15:
+            continue
         SupplierPaymentDays.objects.create(
             customer=customer,
-            days=rng.randrange(30, 100),
-            source=f"bureau {number}",
-            effective_on=on,
-            known_on=on + timedelta(days=rng.randrange(40)),
+            effective_on=end,
+            known_on=end + timedelta(days=rng.randrange(60)),
+            days=rng.randrange(25, 95),
+            source=rng.choice(("register", "filing")),
         )

@@ -15,10 +15,8 @@ from customers.models import (
     GroupMembership,
     Instalment,
     LegalEvent,
-    SupplierPaymentDays,
 )
 from scoring.models import PeerFigure, ScoreHistory
-from scoring.signals.bank import BANK
 from tests.scoring.reference_facts import ratio, round6, seen
 
 YEAR = timedelta(days=365)
@@ -32,23 +30,7 @@ def signals_of(
         **_accounts(account, as_of, view),
         **_group(account, as_of, view),
         **_peers(account, instalments, as_of, view),
-        **_suppliers(account.customer, as_of, view),
-        # No feeds in these books: the bank family has a reference of its own (bank_reference.py).
-        **dict.fromkeys(signal.name for signal in BANK),
     }
-
-
-def _suppliers(customer: Customer, as_of: date, view: View) -> dict[str, Any]:
-    known = seen(SupplierPaymentDays.objects.filter(customer=customer), view, as_of)
-    known.sort(key=lambda s: (s.effective_on, s.pk), reverse=True)
-    names = ("supplier_days", "supplier_days_rise", "supplier_days_over_60")
-    if not known or (as_of - known[0].effective_on).days > 200:
-        return dict.fromkeys(names)
-    now = known[0].days
-    earlier = [s.days for s in known if 150 <= (known[0].effective_on - s.effective_on).days <= 270]
-    if not earlier:
-        return dict.fromkeys(names) | {"supplier_days": now}
-    return dict(zip(names, (now, now - earlier[0], int(now > 60 and earlier[0] > 60)), strict=True))
 
 
 def _legal(customer: Customer, as_of: date, view: View) -> dict[str, Any]:

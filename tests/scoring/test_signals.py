@@ -7,10 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from creditdesk.core.facts import CURRENT, View
-from scoring.card import active_card
+from scoring.card import active_cards
 from scoring.engine import compute, rescore
 from scoring.models import AccountScore
-from scoring.signals import SIGNALS, Family
+from scoring.signals import SIGNALS
 from scoring.statement import Scope
 from scoring.stored import points_of
 from tests.scoring.books import END, JUDGED, BookMaker
@@ -39,14 +39,16 @@ def book(django_db_setup, django_db_blocker):
 
 
 def check(book: BookMaker, as_of: date, view: View) -> None:
-    card = active_card()
+    cards = active_cards()
     judged = min(as_of, JUDGED)
     rows = {row.account_id: row for row in compute(as_of, view=view)}
     for account in book.accounts:
-        expected = signals_of(account, as_of, judged, card, view)
+        expected = signals_of(account, as_of, judged, cards.full, view)
         row = rows[account.pk]
         actual = {s.name: getattr(row, s.name) for s in SIGNALS}
         assert actual == pytest.approx(expected, abs=1.5e-6), (as_of, view, account)
+        card = cards.card_for(actual)
+        assert row.card_id == card.pk
         assert row.score == score_of(actual, card)
         assert row.score == card.base_points + sum(points_of(row, card).values())
         assert row.grade == card.grade_of(row.score, insolvent=bool(row.insolvent))
@@ -73,8 +75,6 @@ def test_as_recorded_half_way(book, as_of):
 def test_the_book_is_rich_enough_to_mean_something(book):
     """Every signal takes more than one value, so a constant would not pass."""
     for signal in SIGNALS:
-        if signal.family == Family.BANK:  # tests/scoring/test_bank_flows.py has feeds
-            continue
         values = {getattr(row, signal.name) for day in DATES for row in compute(day)}
         assert len(values) > 1, signal.name
 

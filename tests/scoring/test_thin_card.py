@@ -1,139 +1,120 @@
-"""Accounts without enough payment history, scored on their bank data in the same statement."""
+"""The thin card: who is scored with it, what it says, and what a scoring pass leaves in the log of bank data."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from creditdesk.core.facts import View
-from customers.models import BankAccount, BankConsent, BankTransaction, CreditAccount
-from scoring.bank_flows import NAMES, bank_values
-from scoring.card import active_cards, as_card
+from creditdesk.core.audit import Actor
+from customers.bank.consents import record_consent, revoke_consent
+from customers.models import BankAccount, BankDataAccess, BankTransaction
+from scoring.card import active_cards, as_card, problems
+from scoring.default_thin_card import BINS, EVIDENCE_FROM, ensure_thin_card
 from scoring.engine import compute, rescore
 from scoring.explain import explain
-from scoring.models import AccountScore, Scorecard, ScorecardBin
-from scoring.replay import replay
+from scoring.models import AccountScore, Depth, Recommendation, Scorecard
+from scoring.signals import BY_NAME
 from scoring.stored import points_of
-from tests.factories import invoice, make_account, make_company, pay
+from scoring.tasks import score_accounts
+from tests.factories import ACTOR, invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
-TODAY = date(2026, 6, 30)
-STAMP = datetime(2026, 1, 1, tzinfo=UTC)
+AS_OF = date(2026, 11, 20)
 
 
-def feed(account: CreditAccount, days: int) -> None:
-    """Bank lines every third day, known at once, under a consent that covers them."""
-    since = date(2024, 1, 1)
-    given = BankConsent.objects.create(
-        customer=account.customer,
-        purpose="credit",
-        effective_on=since,
-        known_on=since,
-        expires_on=date(2027, 1, 1),
-        recorded_at=STAMP,
+def feed(account, *, days=200, drop=0, until=date(2099, 1, 1)):
+    """A steady feed; from `drop` days before its end on, nothing comes in any more."""
+    customer = account.customer
+    consent = record_consent(
+        customer, purpose="credit assessment", effective_on=date(2024, 1, 1), expires_on=until, actor=ACTOR
     )
-    own = BankAccount.objects.create(
-        consent=given, customer=account.customer, iban="IT1", currency="EUR", recorded_at=STAMP
-    )
-    rows, balance = [], 400_000
-    for number, ago in enumerate(range(days - 1, -1, -3)):
-        amount = 90_000 if number % 2 == 0 else -80_000
+    bank = BankAccount.objects.create(consent=consent, customer=customer, iban="IT1", currency="EUR")
+    balance, rows = 300_000, []
+    for n in range(days):
+        left = days - n
+        amount = -4_000 if n % 2 else (9_000 if left > drop else -4_000)
         balance += amount
-        day = TODAY - timedelta(days=ago)
         rows.append(
             BankTransaction(
-                bank_account=own,
-                key=str(number),
-                effective_on=day,
-                known_on=day,
-                recorded_at=STAMP + timedelta(hours=1),
+                bank_account=bank,
+                key=str(n),
+                effective_on=AS_OF - timedelta(days=left - 1),
+                known_on=AS_OF,
                 amount=amount,
                 balance=balance,
+                counterparty=f"{n % 5}",
             )
         )
     BankTransaction.objects.bulk_create(rows)
+    return consent
+
+
+def scored(account):
+    return next(row for row in compute(AS_OF) if row.account_id == account.pk)
 
 
 @pytest.fixture
-def book():
-    """(deep with a feed, new with a long feed, new with a short feed, new without)."""
-    company = make_company(complete_through=TODAY)
-    accounts = [make_account(company) for _n in range(4)]
-    for number in range(8):
-        row = invoice(accounts[0], "100.00", TODAY - timedelta(days=60 + 30 * number))
-        pay(row, row.due_on)
-    for account, days in zip(accounts, (300, 200, 40), strict=False):
-        feed(account, days)
-    return accounts
+def company():
+    return make_company(complete_through=AS_OF)
 
 
-def test_each_row_says_which_card_scored_it(book):
-    deep, new, short, without = book
-    cards, rows = active_cards(), {row.account_id: row for row in compute(TODAY)}
-    used = {pk: row.card_id for pk, row in rows.items()}
-    full, thin = cards.full.pk, cards.thin.pk
-    assert used == {deep.pk: full, new.pk: thin, short.pk: full, without.pk: full}
-    for row in rows.values():
-        card = cards.card_for({s: getattr(row, s) for s in ("due_count_12m", "bank_history_days")})
-        assert card.pk == row.card_id
-        assert row.score == card.base_points + sum(points_of(row, card).values())
-        assert row.grade == card.grade_of(row.score, insolvent=False)
-        assert row.pd == card.pd_of(row.score, insolvent=False)
-        assert row.depth == card.depth_of(row.due_count_12m)
+def test_it_is_a_right_card_of_bank_signals_only_and_installed_once():
+    row = Scorecard.objects.get(kind=Scorecard.Kind.THIN, status=Scorecard.Status.ACTIVE)
+    assert problems(as_card(row, list(row.bins.all()))) == []
+    assert ensure_thin_card().pk == row.pk
+    assert all(BY_NAME[name].family == "bank" and BY_NAME[name].carries_points for name in BINS)
+    assert row.calibration == "uncalibrated"
 
 
-def test_a_thin_card_never_pretends(book):
-    row = next(row for row in compute(TODAY) if row.account_id == book[1].pk)
-    assert (row.depth, row.recommendation) == ("none", "review")
-    told = explain(row)
-    assert set(points_of(row)) == set(active_cards().thin.bins) == {item.name for item in told.items}
-    assert any("a person decides" in note for note in told.notes)
+def test_it_scores_where_history_is_thin_and_bank_data_are_enough(company):
+    cards = active_cards()
+    known, short, deep = (make_account(company) for _ in range(3))
+    feed(known)
+    feed(short, days=EVIDENCE_FROM - 1)
+    feed(deep)
+    for n in range(5):
+        pay(
+            invoice(deep, "100.00", AS_OF - timedelta(days=100 + 20 * n)), AS_OF - timedelta(days=70 + 20 * n)
+        )
+    assert scored(known).card_id == cards.thin.pk
+    assert scored(short).card_id == cards.full.pk
+    assert scored(deep).card_id == cards.full.pk
+    assert scored(make_account(company)).card_id == cards.full.pk
 
 
-def test_stored_kept_and_replayed_like_any_other(book):
-    rescore(TODAY)
-    for row in AccountScore.objects.all():
-        assert replay(row).is_exact and replay(row.account.score_history.get()).is_exact
-        assert explain(row.account.score_history.get()).score == row.score
+def test_it_never_pretends_and_its_points_add_up(company):
+    good, bad = make_account(company), make_account(company)
+    feed(good)
+    feed(bad, drop=90)
+    better, worse = scored(good), scored(bad)
+    assert better.score > worse.score + 10
+    thin = active_cards().thin
+    for row in (better, worse):
+        assert row.score == thin.base_points + sum(points_of(row, thin).values())
+        assert row.recommendation == Recommendation.REVIEW
+        assert row.depth == Depth.NONE
+    rescore(AS_OF)
+    why = explain(AccountScore.objects.get(account=bad))
+    assert any("months" in item.sentence or "balance" in item.sentence for item in why.hurting)
 
 
-def test_without_an_active_thin_card_the_full_one_scores_everybody(book):
-    Scorecard.objects.filter(kind="thin").update(status="retired")
-    assert {row.card_id for row in compute(TODAY)} == {active_cards().full.pk}
+def test_revoking_takes_the_bank_data_out_of_the_next_score(company):
+    account = make_account(company)
+    consent = feed(account)
+    assert scored(account).bank_history_days == 200
+    revoke_consent(consent, by=ACTOR, reason="asked", on=AS_OF)
+    row = scored(account)
+    assert row.bank_history_days is None
+    assert row.card_id == active_cards().full.pk
 
 
-def test_a_draft_takes_the_place_of_the_card_of_its_kind(book):
-    thin = Scorecard.objects.create(
-        code="try", version=1, name="Try", kind="thin", base_points=30, evidence_from=30
-    )
-    ScorecardBin.objects.bulk_create(
-        [
-            ScorecardBin(card=thin, signal="bank_runway", is_missing=True, points=0, rationale="x"),
-            ScorecardBin(card=thin, signal="bank_runway", points=5, rationale="x"),
-        ]
-    )
-    rows = {row.account_id: row for row in compute(TODAY, card=thin)}
-    assert rows[book[1].pk].card_id == rows[book[2].pk].card_id == thin.pk
-    assert rows[book[0].pk].card_id == rows[book[3].pk].card_id == active_cards().full.pk
-    assert rows[book[1].pk].score == 35
-    thin.kind = "full"
-    full = as_card(thin, list(thin.bins.all()))
-    rows = {row.account_id: row for row in compute(TODAY, card=full)}
-    assert {pk: row.card_id for pk, row in rows.items()} == {
-        book[0].pk: thin.pk,
-        book[1].pk: active_cards().thin.pk,
-        book[2].pk: thin.pk,
-        book[3].pk: thin.pk,
-    }
-    assert not AccountScore.objects.exists()
-
-
-@pytest.mark.parametrize("view", [View(), View(known_at=TODAY)], ids=["current", "known"])
-def test_bank_flows_in_the_statement_are_those_of_the_page(book, view):
-    """scoring.bank_flows reads the bank family alone; the statement gives the same values."""
-    alone = bank_values(TODAY, view=view)
-    assert len(alone) == 3
-    for row in compute(TODAY, view=view):
-        for name in NAMES:
-            assert getattr(row, name) == alone.get(row.account_id, {}).get(name), name
+def test_a_pass_that_reads_bank_data_is_logged_once(company):
+    account = make_account(company)
+    score_accounts(AS_OF, account.pk, account.pk, actor=Actor.job("nightly"))
+    assert not BankDataAccess.objects.exists()
+    feed(account)
+    score_accounts(AS_OF, 0, account.pk + 10, actor=Actor.job("nightly"))
+    row = BankDataAccess.objects.get()
+    assert (row.what, row.purpose, row.customer, row.actor_name) == ("scoring", "scoring", None, "nightly")
+    assert row.data["customers"] == 1

@@ -15,7 +15,7 @@ FEW = Options(min_events=2)
 
 
 def test_cards_and_baselines_on_the_same_rows(true_book):
-    expert = Scorecard.objects.get(status="active")
+    expert = Scorecard.objects.get(status="active", kind="full")
     report = account_report(TRAIN, FROM, TO, cards=[expert], options=FEW)
     assert report["refused"] is None
     assert report["test"]["dates"] == ["2024-06-30"] and report["test"]["events"] >= 5

@@ -264,7 +264,7 @@ class _Teller:
                 f"K{true.seed}-{c:05}", f"Customer {c}", "company", "IT", "", "", "", "", SECTORS[true.sector[c]],
                 "it", since, None, None, "insolvent" if insolvent else "active", None, int(true.terms[c]),
             )  # fmt: skip
-            account = book["CreditAccount"].add(customer, segment, company, "EUR", None, None)
+            account = book["CreditAccount"].add(customer, segment, company, "EUR", None, None, None)
             self._customer(c, customer, account)
 
     def _customer(self, c: int, customer: int, account: int) -> None:
@@ -275,7 +275,7 @@ class _Teller:
                 _iso(true.firsts[true.arrives[c]].toordinal()), on, customer, "active", ""
             )
             book["StatusChange"].add(on, on, customer, "insolvent", "insolvency")
-            book["LegalEvent"].add(on, on, customer, "insolvency", "register", "", None, None)
+            book["LegalEvent"].add(on, on, customer, "insolvency", "register", "", None, None, None)
         ended = true.default_on.get(c, self.last + 1)
         for issued, due, amount in true.invoices[c]:
             if issued <= min(ended, self.last):

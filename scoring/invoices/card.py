@@ -17,7 +17,7 @@ from scoring.fitting.calibration import Calibration
 from scoring.fitting.logistic import logit, sigmoid
 from scoring.fitting.measures import Floats
 from scoring.invoices.delays import Curves, chance_beyond, mean_late, quantile, still_open
-from scoring.invoices.features import CODES, LATE_SHARE, RECORDED, Priors, features, record
+from scoring.invoices.features import CODES, RECORDED, Priors, features, record
 from scoring.invoices.history import History, Moment
 
 THIN = 4
@@ -29,7 +29,8 @@ TARGETS = (0, 15, 30)
 class Target:
     """One additive score. log-odds = intercept + features @ coef, then calibrated.
 
-    scaled_from, ratio: too few events to fit: the chance is that of the nearer target times the ratio observed.
+    fitted: False where there were too few events (`why` says so): the chance is then that of the nearer target times
+    the ratio observed (scaled_from, ratio), or the payer's own record blended with the portfolio's.
     """
 
     days: int
@@ -39,6 +40,7 @@ class Target:
     calibration: Calibration = field(default_factory=Calibration)
     scaled_from: int | None = None
     ratio: float = 1.0
+    fitted: bool = True
     rows: int = 0
     events: int = 0
     payers: int = 0
@@ -68,6 +70,7 @@ class Target:
             "calibration": self.calibration.as_dict(),
             "scaled_from": self.scaled_from,
             "ratio": self.ratio,
+            "fitted": self.fitted,
             "rows": self.rows,
             "events": self.events,
             "payers": self.payers,
@@ -163,13 +166,10 @@ def chances(targets: tuple[Target, ...], history: History, seen: Moment) -> list
     found: dict[int, Floats] = {}
     for target in targets:
         if target.scaled_from is None:
-            chance = target.chance(history, seen) if target.coef else np.full(seen.day.size, target.ratio)
+            chance = target.chance(history, seen)
         else:
             chance = found[target.scaled_from] * target.ratio
         if found:
             chance = np.minimum(chance, next(reversed(found.values())))
         found[target.days] = chance
     return list(found.values())
-
-
-assert LATE_SHARE == 0

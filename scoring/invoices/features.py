@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from numpy.typing import ArrayLike
 
 from scoring.fitting.logistic import logit
-from scoring.fitting.measures import Floats
+from scoring.fitting.measures import Floats, floats
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import Days
 
@@ -72,18 +73,18 @@ class Rate:
     rate: float
     rows: float
 
-    def blended(self, count: Floats, happened: Floats) -> Floats:
-        return (happened + self.rows * self.rate) / (count + self.rows)
+    def blended(self, count: ArrayLike, happened: ArrayLike) -> Floats:
+        return (floats(happened) + self.rows * self.rate) / (floats(count) + self.rows)
 
     @classmethod
-    def of(cls, count: Floats, happened: Floats, *, least: float = 0.005, doubt: float = 0.0) -> Rate:
+    def of(cls, count: ArrayLike, happened: ArrayLike, *, least: float = 0.005, doubt: float = 0.0) -> Rate:
         """From the counts of each payer (or weekday): the spread between them beyond chance gives `rows`.
 
         Moments of the beta-binomial (Kleinman 1973). Without spread: many rows; too little to tell: 10. least: the
         smallest likeness within a payer. doubt: standard errors taken off the spread before it is believed.
         """
-        some = count > 0
-        n, s = count[some].astype(np.float64), happened[some].astype(np.float64)
+        n, s = floats(count), floats(happened)
+        n, s = n[n > 0], s[n > 0]
         if not n.sum():
             return cls(0.5, 10.0)
         # Half a row of each outcome: a rate of 0 or 1 is a lack of data, not a certainty.

@@ -21,7 +21,7 @@ from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, InvoiceModel, Target, chances
 from scoring.invoices.delays import Curves
-from scoring.invoices.features import FEATURES, GROWS, Mean, Priors, Rate, features
+from scoring.invoices.features import FEATURES, GROWS, LATE_SHARE, Mean, Priors, Rate, features
 from scoring.invoices.history import EARLIEST, LATEST, History, Moment
 from scoring.invoices.ledger import Days, Ledger, beyond
 
@@ -35,7 +35,6 @@ FOLDS, FIRST_FOLD = 3, 0.4
 ENOUGH = 0.5
 """The strongest ridge whose forecast is within so many standard errors of the best is taken."""
 CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
-WARM_UP, WARM_SHARE = 90, 0.7
 MOST_ROWS = 300_000
 """A larger training period is fitted on whole payers drawn from it (always the same ones)."""
 
@@ -89,7 +88,7 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
     low, high = ledger.delay_at(until)
     # By its due date, not earlier because it was paid early: otherwise the prompt would be counted first.
     ripe = usable & (low > -(10**6)) & (ledger.due < until)
-    places = _drawn(ledger, _warm(ledger, np.flatnonzero(ripe)))
+    places = _drawn(ledger, np.flatnonzero(ripe))
     after = moments_after_due(ledger, places)
     late = places[
         (ledger.paid_known[places] > after.day)
@@ -100,14 +99,6 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
         Outcomes(moments_at_issue(ledger, places), low[places], high[places], until),
         Outcomes(moments_after_due(ledger, late), low[late], high[late], until),
     )
-
-
-def _warm(ledger: Ledger, places: Days) -> Days:
-    """Without the first days of the ledger, when everybody looks new, unless that leaves too little to learn from."""
-    if not places.size:
-        return places
-    warm = places[ledger.issued[places] >= int(ledger.issued[places].min()) + WARM_UP]
-    return warm if warm.size >= WARM_SHARE * places.size else places
 
 
 def _drawn(ledger: Ledger, places: Days) -> Days:
@@ -132,8 +123,6 @@ def _targets(
     for days in wanted:
         chain.append(days)
         targets.append(_target(history, outcomes, tuple(chain), above, targets))
-    if above is None and targets[0].scaled_from is None and not targets[0].coef:
-        raise FitError(targets[0].why)
     return tuple(targets)
 
 
@@ -148,7 +137,9 @@ def _target(
     payers = int(np.unique(outcomes.seen.account[told & (happened == 1)]).size)
     counts = {"days": days, "rows": int(told.sum()), "events": events, "payers": payers}
     if min(events, others) < MIN_EVENTS or payers < MIN_PAYERS:
-        return _scaled(outcomes, happened, told, before, counts)
+        if before:
+            return _scaled(outcomes, happened, told, before, counts)
+        return _blended(_priors(history, outcomes, chain, above, told), counts)
     priors = _priors(history, outcomes, chain, above, told)
     X = features(priors, history, outcomes.seen)
     rows = np.flatnonzero(told)
@@ -168,19 +159,24 @@ def _target(
     )
 
 
+def _blended(priors: Priors, counts: dict[str, int]) -> Target:
+    """Too few events and no nearer target: each payer's own record blended with the portfolio, nothing fitted."""
+    why = _(
+        "%(events)s of %(rows)s invoices were more than %(days)s days late, from %(payers)s customers; fitting needs "
+        "%(least)s that were and %(least)s that were not, from %(few)s customers: estimated from each customer's "
+        "own record blended with the portfolio's."
+    ) % {**counts, "least": MIN_EVENTS, "few": MIN_PAYERS}
+    coef = tuple(1.0 if n == LATE_SHARE else 0.0 for n in range(len(FEATURES)))
+    return Target(
+        intercept=float(logit(priors.rate)), coef=coef, priors=priors, fitted=False, why=why, **counts
+    )
+
+
 def _scaled(
     outcomes: Outcomes, happened: Floats, told: Floats, before: list[Target], counts: dict[str, int]
 ) -> Target:
     """Too few events: the nearer target's chance times how often its events went on to this one."""
-    events, others = counts["events"], counts["rows"] - counts["events"]
-    told = told.astype(bool)
-    if not before:
-        rate = (events + 1) / (counts["rows"] + 2)
-        why = _(
-            "%(events)s of %(rows)s invoices were more than %(days)s days late, from %(payers)s customers; "
-            "fitting needs at least %(least)s that were and %(least)s that were not, from %(few)s customers."
-        ) % {**counts, "least": MIN_EVENTS, "few": MIN_PAYERS}
-        return Target(ratio=rate, why=why, **counts)
+    others = counts["rows"] - counts["events"]
     last = before[-1]
     nearer = told & (beyond(outcomes.low, outcomes.high, last.days) == 1)
     ratio = (float(happened[nearer].sum()) + 0.5) / (nearer.sum() + 1)
@@ -188,7 +184,7 @@ def _scaled(
         "%(events)s of %(rows)s invoices were more than %(days)s days late (%(others)s were not): too few to fit; "
         "estimated as %(share)s of the chance of more than %(nearer)s days."
     ) % {**counts, "others": others, "share": f"{ratio:.0%}", "nearer": last.days}
-    return Target(scaled_from=last.days, ratio=ratio, why=why, **counts)
+    return Target(scaled_from=last.days, ratio=ratio, fitted=False, why=why, **counts)
 
 
 def _priors(
@@ -236,12 +232,12 @@ def _priors(
         took=Mean.of(
             led.account[paid], np.clip((led.paid - led.issued)[paid], 0, 4 * LATEST).astype(np.float64)
         ),
-        terms=float(terms.mean()),
-        terms_vary=bool(terms.std() > 1),
+        terms=float(terms.mean()) if terms.size else 0.0,
+        terms_vary=bool(terms.size and terms.std() > 1),
         book=_book(outcomes, chain, above),
         weekdays=tuple(float(v) for v in logit(shares, 1e-4) - logit(by_day.rate, 1e-4)),
         sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
-        size=float(sizes.mean()),
+        size=float(sizes.mean()) if sizes.size else 0.0,
     )
 
 

@@ -17,7 +17,7 @@ from django.db.models.functions import Greatest
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
-from customers.models import Allocation, DisputeItem, DocumentKind, Instalment, SettledBy
+from customers.models import Allocation, DisputeItem, DocumentKind, Instalment
 from scoring.invoices.ledger import NEVER, Ledger
 
 CASH_SHARE = 0.5
@@ -222,6 +222,3 @@ def _arrays(lines: list[tuple[Any, ...]]) -> Ledger:
             for name, column in zip(names, columns, strict=True)
         }
     )
-
-
-assert SettledBy

@@ -108,10 +108,16 @@ class Estimates:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceModel:
-    """The targets at issue and for the unpaid on the day after the due date, with the curves between them."""
+    """The targets at issue and for the unpaid on the day after the due date, with the curves between them.
+
+    The chance of an overdue invoice is the mean, in log-odds, of what its own card says and of what the cards of the
+    day of issue leave for it (very late among late), brought to the level seen in training (levels): two views of
+    the same thing, from few invoices that became late and from all of them, err less together.
+    """
 
     issue: tuple[Target, ...]
     unpaid: tuple[Target, ...]
+    levels: tuple[Calibration, ...]
     issue_curves: Curves
     unpaid_curves: Curves
 
@@ -137,9 +143,13 @@ class InvoiceModel:
 
     def _curve(self, history: History, seen: Moment, overdue: bool) -> Floats:
         targets = self.unpaid if overdue else self.issue
-        heights = chances(targets, history, seen)
         if overdue:
-            heights = [np.ones(seen.day.size), *heights]
+            heights = [
+                np.ones(seen.day.size),
+                *overdue_chances(self.issue, targets, self.levels, history, seen),
+            ]
+        else:
+            heights = chances(targets, history, seen)
         curves = self.unpaid_curves if overdue else self.issue_curves
         return curves.through(heights[1] if overdue else heights[0], heights)
 
@@ -147,6 +157,7 @@ class InvoiceModel:
         return {
             "issue": [t.as_dict() for t in self.issue],
             "unpaid": [t.as_dict() for t in self.unpaid],
+            "levels": [level.as_dict() for level in self.levels],
             "issue_curves": self.issue_curves.as_dict(),
             "unpaid_curves": self.unpaid_curves.as_dict(),
         }
@@ -156,6 +167,7 @@ class InvoiceModel:
         return cls(
             issue=tuple(Target.from_dict(t) for t in data["issue"]),
             unpaid=tuple(Target.from_dict(t) for t in data["unpaid"]),
+            levels=tuple(Calibration.from_dict(level) for level in data["levels"]),
             issue_curves=Curves.from_dict(data["issue_curves"]),
             unpaid_curves=Curves.from_dict(data["unpaid_curves"]),
         )
@@ -173,3 +185,32 @@ def chances(targets: tuple[Target, ...], history: History, seen: Moment) -> list
             chance = np.minimum(chance, next(reversed(found.values())))
         found[target.days] = chance
     return list(found.values())
+
+
+def both_views(issue: tuple[Target, ...], target: Target, history: History, seen: Moment) -> Floats:
+    """Log-odds of an unpaid invoice: its own card's, and half-way to what the cards of the day of issue leave."""
+    own = logit(target.chance(history, seen), 1e-4)
+    late = {t.days: t for t in issue}
+    beyond = late[target.days]
+    if not (beyond.fitted and late[0].fitted and target.fitted):
+        return own
+    left = beyond.chance(history, seen) / np.maximum(late[0].chance(history, seen), 1e-9)
+    return (own + logit(np.clip(left, 0, 1), 1e-4)) / 2
+
+
+def overdue_chances(
+    issue: tuple[Target, ...],
+    unpaid: tuple[Target, ...],
+    levels: tuple[Calibration, ...],
+    history: History,
+    seen: Moment,
+) -> list[Floats]:
+    """`chances` for invoices unpaid on the day after they were due or later."""
+    found: list[Floats] = []
+    for target, level in zip(unpaid, levels, strict=True):
+        if target.scaled_from is not None:
+            chance = found[-1] * target.ratio
+        else:
+            chance = level.apply(sigmoid(both_views(issue, target, history, seen)))
+        found.append(np.minimum(chance, found[-1]) if found else chance)
+    return found

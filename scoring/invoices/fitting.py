@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scoring.fitting.calibration import Calibration, at_level, slope_by_part
 from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
 from scoring.fitting.measures import Floats
-from scoring.invoices.card import TARGETS, InvoiceModel, Target, chances
+from scoring.invoices.card import TARGETS, InvoiceModel, Target, both_views, chances, overdue_chances
 from scoring.invoices.delays import Curves
 from scoring.invoices.features import FEATURES, GROWS, LATE_SHARE, Mean, Priors, Rate, features
 from scoring.invoices.history import EARLIEST, LATEST, History, Moment
@@ -73,12 +73,26 @@ def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
         )
     issue = _targets(history, at_issue, TARGETS, None)
     unpaid = _targets(history, after_due, TARGETS[1:], 0)
+    levels = tuple(_level(history, issue, target, after_due) for target in unpaid)
+    at_first = chances(issue, history, at_issue.seen)[0] if at_issue.low.size else np.zeros(0)
+    at_second = np.zeros(0)
+    if after_due.low.size:
+        at_second = overdue_chances(issue, unpaid, levels, history, after_due.seen)[0]
     return InvoiceModel(
         issue=issue,
         unpaid=unpaid,
-        issue_curves=_curves(history, issue, at_issue),
-        unpaid_curves=_curves(history, unpaid, after_due),
+        levels=levels,
+        issue_curves=Curves.fit(at_first, at_issue.low, at_issue.high),
+        unpaid_curves=Curves.fit(at_second, after_due.low, after_due.high),
     )
+
+
+def _level(history: History, issue: tuple[Target, ...], target: Target, after_due: Outcomes) -> Calibration:
+    """Brings the mean of both views of an overdue invoice to the share seen in training."""
+    happened, told = after_due.of(history.ledger, target.days)
+    if not target.fitted or target.priors is None:
+        return Calibration()
+    return at_level(both_views(issue, target, history, after_due.seen)[told], happened[told], 1.0)
 
 
 def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
@@ -109,12 +123,6 @@ def _drawn(ledger: Ledger, places: Days) -> Days:
     return places[drawn < MOST_ROWS / places.size]
 
 
-def _curves(history: History, targets: tuple[Target, ...], outcomes: Outcomes) -> Curves:
-    if not outcomes.low.size:
-        return Curves.fit(np.zeros(0), outcomes.low, outcomes.high)
-    return Curves.fit(chances(targets, history, outcomes.seen)[0], outcomes.low, outcomes.high)
-
-
 def _targets(
     history: History, outcomes: Outcomes, wanted: tuple[int, ...], above: int | None
 ) -> tuple[Target, ...]:
@@ -135,7 +143,7 @@ def _target(
     events = int(np.nansum(happened[told]))
     others = int(told.sum()) - events
     payers = int(np.unique(outcomes.seen.account[told & (happened == 1)]).size)
-    counts = {"days": days, "rows": int(told.sum()), "events": events, "payers": payers}
+    counts: dict[str, Any] = {"days": days, "rows": int(told.sum()), "events": events, "payers": payers}
     if min(events, others) < MIN_EVENTS or payers < MIN_PAYERS:
         if before:
             return _scaled(outcomes, happened, told, before, counts)
@@ -159,7 +167,7 @@ def _target(
     )
 
 
-def _blended(priors: Priors, counts: dict[str, int]) -> Target:
+def _blended(priors: Priors, counts: dict[str, Any]) -> Target:
     """Too few events and no nearer target: each payer's own record blended with the portfolio, nothing fitted."""
     why = _(
         "%(events)s of %(rows)s invoices were more than %(days)s days late, from %(payers)s customers; fitting needs "
@@ -173,7 +181,11 @@ def _blended(priors: Priors, counts: dict[str, int]) -> Target:
 
 
 def _scaled(
-    outcomes: Outcomes, happened: Floats, told: Floats, before: list[Target], counts: dict[str, int]
+    outcomes: Outcomes,
+    happened: Floats,
+    told: NDArray[np.bool_],
+    before: list[Target],
+    counts: dict[str, Any],
 ) -> Target:
     """Too few events: the nearer target's chance times how often its events went on to this one."""
     others = counts["rows"] - counts["events"]
@@ -188,7 +200,7 @@ def _scaled(
 
 
 def _priors(
-    history: History, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, told: Floats
+    history: History, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, told: NDArray[np.bool_]
 ) -> Priors:
     led, place = history.ledger, outcomes.seen.place
     _ids, payer = np.unique(outcomes.seen.account, return_inverse=True)

@@ -213,12 +213,11 @@ def _arrays(lines: list[tuple[Any, ...]]) -> Ledger:
     columns = list(zip(*lines, strict=True)) if lines else [()] * 14
     names = "row account issued due known until amount currency paid paid_known closed_known at_least".split()
     names += ["disputed", "undisputed"]
-    return Ledger(
-        **{
-            name: np.array(
-                column,
-                dtype=np.float64 if name == "amount" else np.str_ if name == "currency" else np.int64,
-            )
-            for name, column in zip(names, columns, strict=True)
-        }
-    )
+    arrays: dict[str, Any] = {
+        name: np.array(
+            column,
+            dtype=np.float64 if name == "amount" else np.str_ if name == "currency" else np.int64,
+        )
+        for name, column in zip(names, columns, strict=True)
+    }
+    return Ledger(**arrays)

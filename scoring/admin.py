@@ -6,6 +6,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -24,13 +26,17 @@ from customers.admin.base import (
 from scoring.invoices.cards import USE, InvoiceCardError, take_into_use
 from scoring.models import (
     AccountScore,
+    CardReport,
     InvoiceCard,
     LimitPolicy,
     LimitPolicyGrade,
+    PublishingGate,
     Scorecard,
     ScorecardBin,
     ScoreHistory,
+    ScoreOverride,
 )
+from scoring.rationale import shown
 from scoring.signals import BY_NAME
 
 
@@ -108,15 +114,21 @@ class BinInline(ReadOnlyInline):
 
     @admin.display(description=_("rationale"))
     def why(self, row: ScorecardBin) -> str:
-        """The card's texts are English msgids; the shipped card's are in the catalogs."""
-        return gettext(row.rationale)
+        """In the reader's language, where a catalog knows it; a fitted bin says what was observed."""
+        return shown(row.rationale)
 
 
 @admin.register(Scorecard)
 class ScorecardAdmin(VersionedAdmin):
-    list_display = ["name", "version", "status", "calibration", "activated_at"]
+    """Read here; worked on, tried and published on the scorecard pages."""
+
+    list_display = ["name", "version", "status", "calibration", "activated_at", "page"]
     ordering = ["-pk"]
     inlines = [BinInline]
+
+    @admin.display(description=_("scorecard page"))
+    def page(self, row: Scorecard) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("scorecards:card", args=[row.pk]), gettext("open"))
 
 
 class PolicyGradeInline(ReadOnlyInline):
@@ -138,6 +150,40 @@ class LimitPolicyAdmin(VersionedAdmin):
     list_select_related = ["segment"]
     ordering = ["-valid_from", "-pk"]
     inlines = [PolicyGradeInline]
+
+
+@admin.register(CardReport)
+class CardReportAdmin(VersionedAdmin):
+    list_display = ["card", "kind", "as_of", "made_by", "made_at"]
+    list_filter = [("kind", ChoicesDropdownFilter)]
+    list_select_related = ["card"]
+    ordering = ["-pk"]
+
+
+@admin.register(PublishingGate)
+class PublishingGateAdmin(VersionedAdmin):
+    list_display = ["min_gini", "max_psi", "max_age_days", "set_by", "set_at"]
+    list_select_related = ["set_by"]
+    ordering = ["-pk"]
+
+
+@admin.register(ScoreOverride)
+class ScoreOverrideAdmin(FactAdmin):
+    account_path = "account"
+    list_display = [
+        customer_of,
+        "computed_grade",
+        "grade",
+        "reason_code",
+        "valid_from",
+        "valid_until",
+        "made_by",
+        "ended_on",
+    ]
+    list_filter = [("reason_code", ChoicesDropdownFilter), ("valid_until", RangeDateFilter)]
+    list_select_related = ["account__customer", "made_by"]
+    search_fields = account_search()
+    ordering = ["-pk"]
 
 
 @admin.register(InvoiceCard)

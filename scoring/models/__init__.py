@@ -1,7 +1,9 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .invoice import InvoiceCard
+from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
+from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
@@ -13,10 +15,12 @@ __all__ = [
     "InvoiceCard",
     "LimitPolicy",
     "LimitPolicyGrade",
+    "PeerFigure",
     "PublishingGate",
     "Recommendation",
     "ScoreHistory",
     "ScoreOverride",
+    "ScoreReview",
     "Scorecard",
     "ScorecardBin",
     "ScorecardEditor",

@@ -10,7 +10,7 @@ from creditdesk.core.guards import append_only
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scoring", "0004_scorecard_guards"),
+        ("scoring", "0006_bank_signals"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

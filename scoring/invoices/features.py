@@ -52,6 +52,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("pace", _("usual days from invoice to payment against the terms of this invoice")),
     Feature("overdue_now", _("invoices overdue now")),
     Feature("overdue_days", _("days overdue now, over all invoices")),
+    Feature("disputes", _("share of invoices disputed")),
     Feature("open_now", _("other invoices open and not yet due"), grows=False),
     Feature("terms", _("terms of this invoice"), recorded=False, grows=False),
     Feature("amount", _("amount of this invoice"), recorded=False, grows=False),
@@ -142,6 +143,7 @@ class Priors:
     terms: float
     terms_vary: bool
     weekdays: tuple[float, ...]
+    disputes: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     book: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     sizes: Mapping[str, float] = field(default_factory=dict)
     size: float = 0.0
@@ -158,6 +160,7 @@ class Priors:
             "took": [self.took.mean, self.took.rows],
             "terms": self.terms,
             "terms_vary": self.terms_vary,
+            "disputes": [self.disputes.rate, self.disputes.rows],
             "book": [self.book.rate, self.book.rows],
             "weekdays": list(self.weekdays),
             "sizes": dict(self.sizes),
@@ -172,6 +175,7 @@ class Priors:
                 **data,
                 **means,
                 "steps": tuple((d, a, Rate(*r)) for d, a, r in data["steps"]),
+                "disputes": Rate(*data["disputes"]),
                 "book": Rate(*data["book"]),
                 "weekdays": tuple(data["weekdays"]),
             }
@@ -211,6 +215,10 @@ def features(priors: Priors, history: History, seen: Moment) -> Floats:
     running, overdue, days_over = history.standing(seen)
     columns["overdue_now"] = np.log1p(overdue)
     columns["overdue_days"] = np.log1p(days_over)
+    if priors.disputes.rate > LEAST:
+        columns["disputes"] = logit(priors.disputes.blended(*history.disputes(seen)), LEAST) - logit(
+            priors.disputes.rate, LEAST
+        )
     columns["open_now"] = np.log1p(running)
     size = np.log(np.maximum(led.amount[seen.place], 0.01))
     usual_size = np.array([priors.sizes.get(str(c), priors.size) for c in led.currency[seen.place]])

@@ -246,11 +246,24 @@ def _priors(
         ),
         terms=float(terms.mean()) if terms.size else 0.0,
         terms_vary=bool(terms.size and terms.std() > 1),
+        disputes=_disputes(led, outcomes),
         book=_book(outcomes, chain, above),
         weekdays=tuple(float(v) for v in logit(shares, 1e-4) - logit(by_day.rate, 1e-4)),
         sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
         size=float(sizes.mean()) if sizes.size else 0.0,
     )
+
+
+def _disputes(ledger: Ledger, outcomes: Outcomes) -> Rate:
+    """Share of invoices that had been disputed by the training day; 0 in a book that records no dispute."""
+    there = (
+        (ledger.known <= outcomes.judged) & (ledger.until > outcomes.judged) & (ledger.due < outcomes.judged)
+    )
+    disputed = there & (ledger.disputed <= outcomes.judged)
+    if not disputed.any():
+        return Rate(0.0, 10.0)
+    _ids, payer = np.unique(ledger.account[there], return_inverse=True)
+    return Rate.of(np.bincount(payer), np.bincount(payer, disputed[there]))
 
 
 def _book(outcomes: Outcomes, chain: tuple[int, ...], above: int | None) -> Rate:

@@ -19,7 +19,15 @@ from typing import Any
 
 import numpy as np
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "bank_flows"
+# The folder beside the project (or beside a worktree of it).
+SHARED = next(
+    (
+        found
+        for up in Path(__file__).resolve().parents[2:4]
+        if (found := up / "shared/data/bank_flows").is_dir()
+    ),
+    Path("../shared/data/bank_flows"),
+)
 BAD, GOOD = {"B", "D"}, {"A", "C"}
 BASELINE = "bank_balance_low"
 
@@ -100,10 +108,10 @@ def cross_validate(
 ) -> tuple[list[np.ndarray], Counter[str]]:
     """Out-of-fold risks per repeat, and how often each signal was chosen."""
     from scoring.fitting.small import fit_small
-    from scoring.signals.bank import BANK
+    from scoring.signals.bank import SIGNALS
 
     # The money signals are not scale-free, and trends that a worse fact could better carry no points.
-    directions = {s.name: s.higher_is for s in BANK if s.carries_points}
+    directions = {s.name: s.higher_is for s in SIGNALS if s.carries_points}
     usable = {name: values[name] for name in directions}
     risks, chosen = [], Counter()
     rng = np.random.default_rng(20)

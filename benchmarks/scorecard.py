@@ -165,7 +165,7 @@ def _recovered(
     score = card.score(rows)
     order = np.argsort(-score, kind="stable")
     groups = np.array_split(order, 5)
-    intervals = group_intervals(fit, train, rows, groups, draws=100)
+    intervals = group_intervals(fit, train, rows, groups)
     pd = card.pd(score)
     held = 0
     parts = []

@@ -27,7 +27,11 @@ FLOOR = Path(__file__).with_name("floor.sql").read_text()
 COLUMNS = (
     "account_id bigint PRIMARY KEY, as_of date, stamp timestamptz, d12 float8, d3 float8, l0 float8, l15 float8, "
     "l30 float8, mx int, oldest int, od float8, od60 float8, n_od int, broken int, broken_share float8, "
-    "disputed float8, dispute_rate float8, credited float8, lost float8, returned int, n_due int, months int, idle int"
+    "disputed float8, dispute_rate float8, credited float8, lost float8, returned int, n_due int, months int, idle int, "
+    "signed_days float8, counted int, late int, late15 int, late30 int, late60 int, largest int, punctual "
+    "float8, spread float8, trend float8, rolled30 float8, rolled60 float8, receipts float8, parts int, "
+    "od30 float8, od90 float8, od_age float8, unapplied float8, paid int, still int, oldest_dispute int, "
+    "credit_rate float8, open_months float8, turnover float8, quarters int, swing float8 "
 )
 
 
@@ -73,7 +77,12 @@ def _agree() -> int:
             "WHERE (f.oldest, f.n_od, f.n_due, f.broken, f.returned) "
             "IS DISTINCT FROM (s.oldest_overdue_days, s.overdue_count, s.due_count_12m, s.broken_promises_12m, "
             "s.returned_payments_12m) OR abs(f.d12 - s.days_late_12m) > 0.00001 "
-            "OR abs(f.od - s.overdue_share) > 0.00001"
+            "OR abs(f.od - s.overdue_share) > 0.00001 "
+            "OR (f.counted, f.late, f.late15, f.late30, f.late60, f.parts, f.still, f.oldest_dispute, f.quarters) "
+            "IS DISTINCT FROM (s.judged_count_12m, s.late_count_12m, s.late15_count_12m, s.late30_count_12m, "
+            "s.late60_count_12m, s.part_paid_overdue_count, s.disputes_open, s.oldest_dispute_days, "
+            "s.active_quarters_12m) OR abs(f.signed_days - s.days_beyond_terms_12m) > 0.00001 "
+            "OR abs(f.spread - s.days_late_sd_12m) > 0.0001 OR f.largest <> s.largest_days_late_12m"
         )
         return cursor.fetchone()[0]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +23,20 @@ from customers.admin.base import (
     account_search,
     customer_of,
 )
-from scoring.models import AccountScore, LimitPolicy, LimitPolicyGrade, Scorecard, ScorecardBin, ScoreHistory
+from scoring.invoices.cards import USE, InvoiceCardError, take_into_use
+from scoring.models import (
+    AccountScore,
+    CardReport,
+    InvoiceCard,
+    LimitPolicy,
+    LimitPolicyGrade,
+    PublishingGate,
+    Scorecard,
+    ScorecardBin,
+    ScoreHistory,
+    ScoreOverride,
+)
+from scoring.rationale import shown
 from scoring.signals import BY_NAME
 
 
@@ -99,15 +114,21 @@ class BinInline(ReadOnlyInline):
 
     @admin.display(description=_("rationale"))
     def why(self, row: ScorecardBin) -> str:
-        """The card's texts are English msgids; the shipped card's are in the catalogs."""
-        return gettext(row.rationale)
+        """In the reader's language, where a catalog knows it; a fitted bin says what was observed."""
+        return shown(row.rationale)
 
 
 @admin.register(Scorecard)
 class ScorecardAdmin(VersionedAdmin):
-    list_display = ["name", "version", "status", "calibration", "activated_at"]
+    """Read here; worked on, tried and published on the scorecard pages."""
+
+    list_display = ["name", "version", "status", "calibration", "activated_at", "page"]
     ordering = ["-pk"]
     inlines = [BinInline]
+
+    @admin.display(description=_("scorecard page"))
+    def page(self, row: Scorecard) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("scorecards:card", args=[row.pk]), gettext("open"))
 
 
 class PolicyGradeInline(ReadOnlyInline):
@@ -129,3 +150,69 @@ class LimitPolicyAdmin(VersionedAdmin):
     list_select_related = ["segment"]
     ordering = ["-valid_from", "-pk"]
     inlines = [PolicyGradeInline]
+
+
+@admin.register(CardReport)
+class CardReportAdmin(VersionedAdmin):
+    list_display = ["card", "kind", "as_of", "made_by", "made_at"]
+    list_filter = [("kind", ChoicesDropdownFilter)]
+    list_select_related = ["card"]
+    ordering = ["-pk"]
+
+
+@admin.register(PublishingGate)
+class PublishingGateAdmin(VersionedAdmin):
+    list_display = ["min_gini", "max_psi", "max_age_days", "set_by", "set_at"]
+    list_select_related = ["set_by"]
+    ordering = ["-pk"]
+
+
+@admin.register(ScoreOverride)
+class ScoreOverrideAdmin(FactAdmin):
+    account_path = "account"
+    list_display = [
+        customer_of,
+        "computed_grade",
+        "grade",
+        "reason_code",
+        "valid_from",
+        "valid_until",
+        "made_by",
+        "ended_on",
+    ]
+    list_filter = [("reason_code", ChoicesDropdownFilter), ("valid_until", RangeDateFilter)]
+    list_select_related = ["account__customer", "made_by"]
+    search_fields = account_search()
+    ordering = ["-pk"]
+
+
+@admin.register(InvoiceCard)
+class InvoiceCardAdmin(VersionedAdmin):
+    """Fitted by a job (manage.py fit_invoice_card), taken into use by a person who may publish scorecards."""
+
+    list_display = [
+        "version",
+        "status",
+        "trained_until",
+        "made_at",
+        "made_by",
+        "activated_at",
+        "activated_by",
+    ]
+    exclude = ["model"]
+    actions = ["take_into_use"]
+
+    @admin.action(description=_("Take into use"), permissions=["publish"])
+    def take_into_use(self, request: HttpRequest, queryset: Any) -> None:
+        if len(queryset) != 1:
+            self.message_user(request, gettext("Choose one version."), messages.ERROR)
+            return
+        try:
+            card = take_into_use(queryset[0], by=request.user)
+        except InvoiceCardError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, gettext("Version %(version)s is in use.") % {"version": card.version})
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(USE)

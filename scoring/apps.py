@@ -13,11 +13,13 @@ def _install_card(using: str, plan=(), **_kwargs) -> None:
     if _goes_back(plan):
         return
     from scoring.default_card import ensure_default_card
+    from scoring.default_thin_card import ensure_thin_card
     from scoring.models import ScorecardBin
 
     # Not while only some of the tables exist (`migrate customers`, `migrate scoring zero`).
     if using == "default" and ScorecardBin._meta.db_table in connections[using].introspection.table_names():
         ensure_default_card()
+        ensure_thin_card()
 
 
 def _install_policy(using: str, plan=(), **_kwargs) -> None:
@@ -45,6 +47,9 @@ class ScoringConfig(AppConfig):
 
         listeners.connect()
         schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
+        schedules.register(
+            "Weekly peer figures", "scoring.tasks.store_peers", "0 1 * * 1", "bulk", due_kwarg="due"
+        )
         schedules.register(
             "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
         )

@@ -14,10 +14,10 @@ from django.db import connections
 from creditdesk.core.facts import CURRENT, View
 from scoring.dialect import dialect
 from scoring.families import bank
-from scoring.signals.bank import BANK
+from scoring.signals.bank import SIGNALS
 from scoring.statement import _SCOPES, WHERE_SEEN, Scope, _between_words, parameters, view_name
 
-NAMES = tuple(signal.name for signal in BANK)
+NAMES = tuple(signal.name for signal in SIGNALS)
 
 
 @lru_cache(maxsize=32)
@@ -33,7 +33,7 @@ def _compiled(using: str, view: str, shape: str) -> str:
         return speech.expand(sql)
 
     ctes = ",\n".join(f"{name} AS {speech.materialized}({family(sql)})" for name, sql in bank.CTES)
-    columns = ", ".join(f"{speech.expand(s.expression)} AS {s.name}" for s in BANK)
+    columns = ", ".join(f"{speech.expand(s.expression)} AS {s.name}" for s in SIGNALS)
     return (
         f"WITH {ctes} SELECT a.id, {columns} FROM customers_creditaccount a "
         f"JOIN bk ON bk.customer_id = a.customer_id WHERE {speech.expand(condition.format(column='a.id'))}"

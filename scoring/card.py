@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -19,7 +19,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
-from scoring.signals import BY_NAME, SIGNALS, WORSE
+from scoring.signals import BY_NAME, WORSE, Signal
+
+THIN_EVIDENCE = "bank_history_days"
+"""The signal that says whether a thin card has enough to stand on: days of bank lines."""
 
 
 class CardError(ValueError):
@@ -59,7 +62,10 @@ class Card:
     thin_recent_below: int
     anchor_score: int
     odds_at_anchor: Decimal
-    points_to_double: int
+    points_to_double: Decimal
+    kind: str = "full"
+    calibration: str = "uncalibrated"
+    evidence_from: int = 0
     bins: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
     missing_rationale: dict[str, str] = field(default_factory=dict)
@@ -83,21 +89,20 @@ class Card:
         """Probability of default from the card's odds; 1 for a customer who has defaulted already."""
         if insolvent:
             return Decimal(1)
-        odds = float(self.odds_at_anchor) * 2.0 ** ((score - self.anchor_score) / self.points_to_double)
+        odds = float(self.odds_at_anchor) * 2.0 ** (
+            (score - self.anchor_score) / float(self.points_to_double)
+        )
         return Decimal(str(round(1 / (1 + odds), 4)))
 
     def depth_of(self, due_count: int) -> str:
+        """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
+        if self.kind == Scorecard.Kind.THIN:
+            return Depth.THIN if due_count else Depth.NONE
         return Depth.NONE if due_count == 0 else Depth.THIN if due_count < self.thin_below else Depth.FULL
 
     def grade_sql(self, row: str) -> str:
         whens = " ".join(f"WHEN {row}.score >= {least} THEN '{grade}'" for least, grade in self.grades)
         return f"CASE WHEN {row}.insolvent = 1 THEN 'E' {whens} ELSE 'E' END"
-
-    def depth_sql(self, row: str) -> str:
-        return (
-            f"CASE WHEN {row}.due_count_12m = 0 THEN 'none' "
-            f"WHEN {row}.due_count_12m < {self.thin_below} THEN 'thin' ELSE 'full' END"
-        )
 
     def recommendation_sql(self, row: str) -> str:
         """The same as scoring.decision.recommend."""
@@ -109,6 +114,42 @@ class Card:
             f"WHEN {row}.score < {self.guarantees_below} THEN '{Recommendation.GUARANTEES}' "
             f"ELSE '{Recommendation.APPROVED}' END"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data."""
+
+    full: Card
+    thin: Card | None = None
+
+    def depth_sql(self, row: str) -> str:
+        return (
+            f"CASE WHEN {row}.due_count_12m = 0 THEN 'none' "
+            f"WHEN {row}.due_count_12m < {self.full.thin_below} THEN 'thin' ELSE 'full' END"
+        )
+
+    def is_thin_sql(self, row: str) -> str:
+        """Is the row scored with the thin card? Empty when it never is."""
+        if self.thin is None or THIN_EVIDENCE not in BY_NAME:
+            return ""
+        return (
+            f"{row}.due_count_12m < {self.full.thin_below} "
+            f"AND {row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
+        )
+
+    def card_for(self, values: Mapping[str, float | int | None]) -> Card:
+        """The same choice for one account's signals."""
+        due, evidence = values["due_count_12m"] or 0, values.get(THIN_EVIDENCE)
+        if self.thin is None or due >= self.full.thin_below or evidence is None:
+            return self.full
+        return self.thin if evidence >= self.thin.evidence_from else self.full
+
+    def with_draft(self, draft: Card) -> Cards:
+        """These cards with a draft in the place of its kind, for a try-out."""
+        if draft.kind == Scorecard.Kind.THIN:
+            return Cards(self.full, draft)
+        return Cards(draft, self.thin)
 
 
 def as_card(row: Scorecard, bins: Sequence[ScorecardBin]) -> Card:
@@ -123,7 +164,7 @@ def as_card(row: Scorecard, bins: Sequence[ScorecardBin]) -> Card:
         name: getattr(row, name)
         for name in (
             "pk code version base_points review_from review_to guarantees_below thin_below thin_recent_below "
-            "anchor_score odds_at_anchor points_to_double"
+            "anchor_score odds_at_anchor points_to_double kind calibration evidence_from"
         ).split()
     }
     return Card(
@@ -143,7 +184,7 @@ def as_card(row: Scorecard, bins: Sequence[ScorecardBin]) -> Card:
     )
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _loaded(using: str, pk: int, activated_at: datetime | None) -> Card:
     row = Scorecard.objects.using(using).get(pk=pk)
     return as_card(row, list(row.bins.all()))
@@ -154,43 +195,41 @@ def card_by_id(pk: int, activated_at: datetime | None = None, using: str = "defa
     return _loaded(using, pk, activated_at)
 
 
-def active_card(using: str = "default") -> Card:
-    """The card in use. Raises NoActiveCard."""
-    found = (
-        Scorecard.objects.using(using)
+def active_cards(using: str = "default") -> Cards:
+    """The cards in use. Raises NoActiveCard when there is no full one."""
+    found = {
+        kind: card_by_id(pk, activated, using)
+        for kind, pk, activated in Scorecard.objects.using(using)
         .filter(status=Scorecard.Status.ACTIVE)
-        .values_list("pk", "activated_at")
-        .first()
-    )
-    if found is None:
+        .values_list("kind", "pk", "activated_at")
+    }
+    if Scorecard.Kind.FULL not in found:
         raise NoActiveCard(_("No scorecard is active: activate one in the admin."))
-    return card_by_id(*found, using=using)
+    return Cards(found[Scorecard.Kind.FULL], found.get(Scorecard.Kind.THIN))
+
+
+def active_card(using: str = "default") -> Card:
+    """The full card in use. Raises NoActiveCard."""
+    return active_cards(using).full
 
 
 def problems(card: Card) -> list[str]:
     """Why a card may not be used, as sentences; empty when it may.
 
-    Checked: every signal of the product has bins that cover all values without gap or overlap and points for
-    'missing'; points never move against the signal's direction; the least and the greatest possible sum lie
-    within 0..100, so that base + points is the score without clamping.
+    A card may leave signals out: they earn no points. Checked for those it uses: bins cover all values without
+    gap or overlap and there are points for 'missing'; points never move against the signal's direction, and
+    signals that only inform carry none; the least and the greatest possible sum lie within 0..100, so that
+    base + points is the score without clamping.
     """
-    found = [_("%s is not a signal of this version.") % name for name in card.bins if name not in BY_NAME]
-    for signal in SIGNALS:
-        bins = card.bins.get(signal.name, ())
-        if not bins or signal.name not in card.missing:
-            found.append(_("%s needs bins and points for a missing value.") % signal.name)
-            continue
-        if bins[0].lower is not None or bins[-1].upper is not None:
-            found.append(_("%s: the bins must reach from below any value to above any value.") % signal.name)
-        if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
-            found.append(_("%s: the bins leave a gap or overlap.") % signal.name)
-        points = [b.points for b in bins]
-        ordered = sorted(points, reverse=signal.higher_is == WORSE)
-        if points != ordered:
-            found.append(_("%s: a worse value must never earn more points than a better one.") % signal.name)
+    named = {*card.bins, *card.missing}
+    found = [_("%s is not a signal of this version.") % name for name in sorted(named - set(BY_NAME))]
+    if not named:
+        found.append(_("A card needs bins for at least one signal."))
+    for name in sorted(named & set(BY_NAME)):
+        found += _problems_of(card, BY_NAME[name])
     if found:
         return found
-    extremes = [[b.points for b in card.bins[s.name]] + [card.missing[s.name]] for s in SIGNALS]
+    extremes = [[b.points for b in card.bins[name]] + [card.missing[name]] for name in card.bins]
     least = card.base_points + sum(min(points) for points in extremes)
     greatest = card.base_points + sum(max(points) for points in extremes)
     if least < 0 or greatest > 100:
@@ -203,16 +242,34 @@ def problems(card: Card) -> list[str]:
     return found
 
 
+def _problems_of(card: Card, signal: Signal) -> list[str]:
+    bins = card.bins.get(signal.name, ())
+    if not bins or signal.name not in card.missing:
+        return [_("%s needs bins and points for a missing value.") % signal.name]
+    found = []
+    if bins[0].lower is not None or bins[-1].upper is not None:
+        found.append(_("%s: the bins must reach from below any value to above any value.") % signal.name)
+    if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
+        found.append(_("%s: the bins leave a gap or overlap.") % signal.name)
+    points = [b.points for b in bins]
+    if not signal.carries_points and any([*points, card.missing[signal.name]]):
+        found.append(_("%s informs only: a worse fact could raise the score by it.") % signal.name)
+    if points != sorted(points, reverse=signal.higher_is == WORSE):
+        found.append(_("%s: a worse value must never earn more points than a better one.") % signal.name)
+    return found
+
+
 @transaction.atomic
 def activate(row: Scorecard) -> Scorecard:
-    """Put a draft into use and retire the card in use. Raises CardError with everything that is wrong."""
+    """Put a draft into use and retire the card of its kind in use. Raises CardError with everything that is wrong."""
     locked = Scorecard.objects.select_for_update().get(pk=row.pk)
     if locked.status != Scorecard.Status.DRAFT:
         raise CardError(_("Only a draft can be activated."))
     wrong = problems(as_card(locked, list(locked.bins.all())))
     if wrong:
         raise CardError(" ".join(wrong))
-    Scorecard.objects.filter(status=Scorecard.Status.ACTIVE).update(status=Scorecard.Status.RETIRED)
+    in_use = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE, kind=locked.kind)
+    in_use.update(status=Scorecard.Status.RETIRED)
     locked.status, locked.activated_at = Scorecard.Status.ACTIVE, timezone.now()
     locked.save(update_fields=["status", "activated_at"])
     return locked

@@ -51,6 +51,13 @@ class GateForm(forms.ModelForm):
         fields = ["min_gini", "max_psi", "max_age_days"]
 
 
+def _in_table(form: forms.Form) -> None:
+    """Inputs that stand in a table: bordered, the numbers narrow, the text as wide as it gets."""
+    for name, field in form.fields.items():
+        css = "d-input d-input--wide" if name == "rationale" else "d-input d-input--number"
+        field.widget.attrs |= {"class": css}
+
+
 class BinForm(forms.Form):
     """One line of a signal: values below `upper`."""
 
@@ -60,8 +67,8 @@ class BinForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["upper"].widget.attrs |= {"size": 8, "inputmode": "decimal"}
-        self.fields["points"].widget.attrs |= {"size": 4, "inputmode": "numeric"}
+        _in_table(self)
+        self.fields["upper"].widget.attrs |= {"inputmode": "decimal"}
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -87,6 +94,10 @@ class MissingForm(forms.Form):
 
     points = forms.IntegerField(label=gettext_lazy("points"), min_value=-100, max_value=100)
     rationale = forms.CharField(label=gettext_lazy("rationale"), max_length=300)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _in_table(self)
 
     @property
     def row(self) -> Row:

@@ -12,8 +12,9 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from scoring.models import AccountScore, CardReport, Scorecard, ScorecardBin
+from scoring.rationale import shown
 from scoring.sentences import figure
-from scoring.signals import BY_NAME, SIGNALS, Signal
+from scoring.signals import BY_NAME, SIGNALS, Signal, Unit
 
 Kind = CardReport.Kind
 
@@ -75,7 +76,7 @@ def _table(signal: Signal, bins: list[ScorecardBin]) -> SignalTable:
         signal.name,
         str(signal.label),
         family_of(signal),
-        tuple(Line(span(b), b.points, _(b.rationale), b.is_missing) for b in ordered),
+        tuple(Line(span(b), b.points, shown(b.rationale), b.is_missing) for b in ordered),
     )
 
 
@@ -102,9 +103,11 @@ def span(b: ScorecardBin) -> str:
 def _value(signal: str, bound: Decimal | None) -> str:
     if bound is None:
         return ""
-    if BY_NAME[signal].is_ratio or bound == bound.to_integral_value():
-        return figure(signal, float(bound) if BY_NAME[signal].is_ratio else int(bound))
-    return number_format(bound.normalize())
+    if BY_NAME[signal].unit == Unit.SHARE:
+        return figure(signal, float(bound))
+    if bound == bound.to_integral_value():
+        return figure(signal, int(bound))
+    return figure(signal, float(bound)) if BY_NAME[signal].is_ratio else number_format(bound.normalize())
 
 
 def unused(card: Scorecard) -> list[Signal]:

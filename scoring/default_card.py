@@ -1,4 +1,6 @@
-"""The scorecard that ships: expert judgement, uncalibrated, every bin with its reason.
+"""The scorecard that shipped first: expert judgement, uncalibrated, every bin with its reason.
+
+Its successor, which builds on it, is scoring/default_card_2.py.
 
 Anchors: bureau payment indices read about 80 for prompt payers, 70 at 15 days beyond terms, 60 at 22, 50 at
 30, 40 at 60, 30 at 90. A payer who is always that late, with the overdue debt this implies, lands near them.
@@ -9,12 +11,13 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext_noop as _
 
 from scoring.card import activate
 from scoring.models import Scorecard, ScorecardBin
 
-CODE, VERSION = "expert", 1
+CODE = "expert"
 BASE_POINTS = 62
 
 THIN = _("Too little history for an average: counted like the portfolio's average.")
@@ -22,7 +25,8 @@ NOTHING = _("Nothing to judge here: it neither helps nor hurts.")
 
 # signal: (points and reason when missing, [(upper bound, points, reason), ...]); the last bound is None.
 Row = tuple[float | int | None, int, str]
-BINS: dict[str, tuple[tuple[int, str], list[Row]]] = {
+Bins = dict[str, tuple[tuple[int, str], list[Row]]]
+BINS: Bins = {
     "days_late_12m": (
         (2, THIN),
         [
@@ -226,12 +230,10 @@ BINS: dict[str, tuple[tuple[int, str], list[Row]]] = {
 }
 
 
-def build_bins(
-    card: Scorecard, given: dict[str, tuple[tuple[int, str], list[Row]]] | None = None
-) -> list[ScorecardBin]:
-    """The bins of a shipped card (default: the full one) as unsaved rows."""
+def build_bins(card: Scorecard, table: Bins | None = None) -> list[ScorecardBin]:
+    """The bin rows of a shipped table (the first version's by default) for a card."""
     rows = []
-    for signal, ((missing_points, missing_reason), bins) in (given or BINS).items():
+    for signal, ((missing_points, missing_reason), bins) in (table or BINS).items():
         rows.append(
             ScorecardBin(
                 card=card, signal=signal, is_missing=True, points=missing_points, rationale=missing_reason
@@ -251,13 +253,27 @@ def build_bins(
 
 @transaction.atomic
 def ensure_default_card() -> Scorecard:
-    """The shipped card, created and put into use when no card is active. Running it again changes nothing."""
-    card = Scorecard.objects.filter(code=CODE, version=VERSION).first()
+    """The shipped card of this version of the product. Running it again changes nothing.
+
+    A new installation gets it in use. Where a card is in use already it is left as a draft, for people to try and
+    to publish.
+    """
+    from scoring.default_card_2 import BASE_POINTS as base_points
+    from scoring.default_card_2 import BINS as bins
+    from scoring.default_card_2 import NAME, VERSION
+
+    card = Scorecard.objects.filter(code=CODE, name=NAME).order_by("pk").first()
+    is_new = not Scorecard.objects.filter(status=Scorecard.Status.ACTIVE, kind=Scorecard.Kind.FULL).exists()
     if card is None:
+        newest = Scorecard.objects.filter(code=CODE).aggregate(v=Max("version"))["v"] or 0
         card = Scorecard.objects.create(
-            code=CODE, version=VERSION, name="Expert scorecard", base_points=BASE_POINTS, is_shipped=True
+            code=CODE,
+            version=max(newest + 1, VERSION),
+            name=NAME,
+            base_points=base_points,
+            is_shipped=is_new,
         )
-        ScorecardBin.objects.bulk_create(build_bins(card))
-    if card.status == Scorecard.Status.DRAFT and not Scorecard.objects.filter(status="active").exists():
+        ScorecardBin.objects.bulk_create(build_bins(card, bins))
+    if is_new and card.is_shipped and card.status == Scorecard.Status.DRAFT:
         card = activate(card)
     return card

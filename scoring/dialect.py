@@ -1,8 +1,9 @@
 """Where SQLite and PostgreSQL differ, for the one scoring statement.
 
 The SQL of families and signals is written once with a few macros: `days(a, b)` (a minus b in days),
-`plus_days(day, count)` (a number written out), `ratio(a, b)` (rounded to 6 decimals: the last digits of a
-float quotient differ between databases and would move accounts across bins), `least(a, b)`, `isin(column, parameter)` for a list of ids.
+`plus_days(day, count)` (a number written out), `ratio(a, b)`, `round6(a)` and `root(a)` (rounded to 6 decimals: the
+last digits of a float quotient differ between databases and would move accounts across bins), `least(a, b)`,
+`greatest(a, b)`, `fenced(query)` (columns computed once), `isin(column, parameter)` for a list of ids.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Dialect:
     now: str
     changed: str
     materialized = ""
-    object_function: str
+    text: str
 
     def __init__(self, using: str) -> None:
         self.connection: BaseDatabaseWrapper = connections[using]
@@ -39,6 +40,10 @@ class Dialect:
     def odds(self, at_anchor: str, doublings: str) -> str:
         """at_anchor * 2 ** doublings, as a float (a numeric power costs more than all the signals of a row)."""
         return f"{at_anchor} * POWER(2.0, {doublings})"
+
+    def quotient(self, a: str, b: str) -> str:
+        """a / b as a float, not rounded."""
+        raise NotImplementedError
 
     def probability(self, odds: str) -> str:
         raise NotImplementedError
@@ -81,20 +86,26 @@ class Dialect:
 class PostgreSQL(Dialect):
     now = "statement_timestamp()"
     changed = "IS DISTINCT FROM"
-    object_function = "jsonb_build_object"
+    text = "text"
 
     def macros(self) -> dict[str, Callable[..., str]]:
         return {
             "days": lambda a, b: f"(({a}) - ({b}))",
             "plus_days": lambda day, count: f"(({day}) + ({count}))",
             "ratio": lambda a, b: f"CAST(round(CAST({a} AS numeric) / ({b}), 6) AS double precision)",
+            "round6": lambda a: f"CAST(round(CAST({a} AS numeric), 6) AS double precision)",
+            "root": lambda a: f"CAST(round(CAST(SQRT({a}) AS numeric), 6) AS double precision)",
             "least": lambda *some: f"LEAST({', '.join(some)})",
             "greatest": lambda *some: f"GREATEST({', '.join(some)})",
+            "fenced": lambda *some: f"({', '.join(some)} OFFSET 0)",
             "isin": lambda column, parameter: f"{column} = ANY({parameter})",
         }
 
     def odds(self, at_anchor: str, doublings: str) -> str:
         return f"CAST({at_anchor} AS double precision) * POWER(CAST(2 AS double precision), {doublings})"
+
+    def quotient(self, a: str, b: str) -> str:
+        return f"CAST({a} AS double precision) / CAST({b} AS double precision)"
 
     def probability(self, odds: str) -> str:
         return f"round(CAST(1.0 / (1.0 + {odds}) AS numeric), 4)"
@@ -146,17 +157,24 @@ class SQLite(Dialect):
     now = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
     changed = "IS NOT"
     materialized = "MATERIALIZED "
-    object_function = "json_object"
+    text = "TEXT"
 
     def macros(self) -> dict[str, Callable[..., str]]:
         return {
             "days": lambda a, b: f"CAST(julianday({a}) - julianday({b}) AS INTEGER)",
             "plus_days": lambda day, count: f"date({day}, '+{count} days')",
             "ratio": lambda a, b: f"round(CAST({a} AS REAL) / ({b}), 6)",
+            "round6": lambda a: f"round({a}, 6)",
+            "root": lambda a: f"round(SQRT({a}), 6)",
             "least": lambda *some: f"MIN({', '.join(some)})",
             "greatest": lambda *some: f"MAX({', '.join(some)})",
+            # A subquery with a limit is not merged into the query around it.
+            "fenced": lambda *some: f"({', '.join(some)} LIMIT -1)",
             "isin": lambda column, parameter: f"{column} IN (SELECT value FROM json_each({parameter}))",
         }
+
+    def quotient(self, a: str, b: str) -> str:
+        return f"CAST({a} AS REAL) / {b}"
 
     def probability(self, odds: str) -> str:
         return f"round(1.0 / (1.0 + {odds}), 4)"

@@ -24,7 +24,7 @@ from creditdesk.core.audit import AuditEntry
 from creditdesk.core.facts import CURRENT, View
 from customers.completeness import latest_days, oldest_of_latest
 from customers.models import Company, CreditAccount
-from scoring.card import Card, NoActiveCard, active_card, card_by_id
+from scoring.card import Card, Cards, NoActiveCard, active_cards, as_card, card_by_id
 from scoring.dialect import Dialect, Execute, dialect
 from scoring.models import AccountScore, Scorecard
 from scoring.statement import (
@@ -57,8 +57,8 @@ class Outcome:
         return Outcome(self.scored + other.scored, self.kept + other.kept)
 
 
-def _context(as_of: date, view: View, scope: Scope, using: str) -> tuple[Card, list[Group]]:
-    """The active card and the groups of companies, in one query. Raises NoActiveCard."""
+def context(as_of: date, view: View, scope: Scope, using: str) -> tuple[Cards, list[Group]]:
+    """The active cards and the groups of companies, in one query. Raises NoActiveCard."""
     if scope.shape == "one" and view.is_current and connections[using].vendor == "postgresql":
         sql, params, place = _context_of_one(using)
         with connections[using].cursor() as cursor:
@@ -67,30 +67,37 @@ def _context(as_of: date, view: View, scope: Scope, using: str) -> tuple[Card, l
     else:
         rows = list(_context_rows(view, scope, using))
     if not rows:
-        return active_card(using), []
-    if rows[0][2] is None:
+        return active_cards(using), []
+    full, full_since, thin, thin_since = rows[0][2:6]
+    if full is None:
         raise NoActiveCard(_("No scorecard is active: activate one in the admin."))
+    cards = Cards(card_by_id(full, full_since, using), card_by_id(thin, thin_since, using) if thin else None)
     groups: dict[date | None, list[int]] = defaultdict(list)
     for company_id, day in oldest_of_latest((pk, day) for pk, day, *_rest in rows).items():
         groups[min(as_of, day) if day else None].append(company_id)
-    found = card_by_id(rows[0][2], rows[0][3], using)
     if len(groups) == 1:
-        return found, [Group(next(iter(groups)), ())]
-    return found, [Group(day, tuple(ids)) for day, ids in groups.items()]
+        return cards, [Group(next(iter(groups)), ())]
+    return cards, [Group(day, tuple(ids)) for day, ids in groups.items()]
 
 
 def _context_rows(view: View, scope: Scope, using: str) -> QuerySet[Company, tuple[Any, ...]]:
-    """(company, a source's latest complete day, active card, its activation, ...) per source."""
-    card = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE)
+    """(company, a source's latest complete day, active full card, its activation, the thin one's, ...) per source."""
+    active = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE)
     companies: QuerySet[Company] = latest_days(view.recorded_by).using(using)
     if scope.ids:
         companies = companies.filter(
             pk__in=CreditAccount.objects.filter(pk__in=scope.ids).values("company_id")
         )
-    companies = companies.annotate(
-        card=Subquery(card.values("pk")[:1]), activated=Subquery(card.values("activated_at")[:1])
-    )
-    names = ["pk", "day", "card", "activated"]
+    names = ["pk", "day"]
+    for kind in Scorecard.Kind.values:
+        card = active.filter(kind=kind)
+        companies = companies.annotate(
+            **{
+                kind: Subquery(card.values("pk")[:1]),
+                f"{kind}_since": Subquery(card.values("activated_at")[:1]),
+            }
+        )
+        names += [kind, f"{kind}_since"]
     if connections[using].vendor == "postgresql":
         names += ["jit", "plan"]
         # Until commit: no compiling to machine code, which takes longer than the statement itself (measured),
@@ -137,7 +144,7 @@ def rescore(
         return Outcome()
     speech, outcome = dialect(using), Outcome()
     with transaction.atomic(using=using), _executing(speech, scope) as execute:
-        card, groups = _context(as_of, CURRENT, scope, using)
+        cards, groups = context(as_of, CURRENT, scope, using)
         pass_id = secrets.randbits(62)
         for group in groups:
             values = parameters(
@@ -150,7 +157,7 @@ def rescore(
                 pass_id=pass_id,
                 go_back=int(go_back),
             )
-            sql = compile_upsert(using, card, scope.shape, bool(group.companies))
+            sql = compile_upsert(using, cards, scope.shape, bool(group.companies))
             with _bulk_plan(using, scope):
                 outcome += Outcome(scored=execute(sql, values))
         if keep_history:
@@ -190,31 +197,32 @@ def compute(
     scope: Scope | None = None,
     view: View = CURRENT,
     *,
-    card: Card | None = None,
+    card: Card | Scorecard | None = None,
     using: str = "default",
 ) -> Iterator[AccountScore]:
     """The scores at any date and view, as unsaved AccountScore rows in account order; stores nothing.
 
-    card: a card to try (a draft, an old version) in place of the active one.
+    card: score with this card, a draft too, in the place of the active one of its kind.
     """
     scope = scope or Scope.everyone()
     if scope.shape == "ids" and not scope.ids:
         return
     speech = dialect(using)
-    active, groups = _context(as_of, view, scope, using)
-    card = card or active
+    cards, groups = context(as_of, view, scope, using)
+    if card is not None:
+        cards = cards.with_draft(card if isinstance(card, Card) else as_card(card, list(card.bins.all())))
     for group in groups:
         values = parameters(speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies)
         with connections[using].cursor() as cursor:
             cursor.execute(
-                compile_select(using, card, view_name(view), scope.shape, bool(group.companies)), values
+                compile_select(using, cards, view_name(view), scope.shape, bool(group.companies)), values
             )
             while rows := cursor.fetchmany(2000):
                 for row in rows:
-                    yield _unsaved(row, as_of, group.judged_on, card)
+                    yield _unsaved(row, as_of, group.judged_on)
 
 
-def _unsaved(row: Sequence[Any], as_of: date, judged_on: date | None, card: Card) -> AccountScore:
+def _unsaved(row: Sequence[Any], as_of: date, judged_on: date | None) -> AccountScore:
     values = dict(zip(COPIED, row[1:], strict=True))
     values["pd"] = Decimal(str(values["pd"])).quantize(Decimal("0.0001"))
-    return AccountScore(account_id=row[0], as_of=as_of, judged_on=judged_on, card_id=card.pk, **values)
+    return AccountScore(account_id=row[0], as_of=as_of, judged_on=judged_on, **values)

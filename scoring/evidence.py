@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext as _
 
-from scoring.card import Card, as_card
+from scoring.card import Card, CardError, as_card, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
 from scoring.fitting.observations import Observations, ledger_span, observation_days, observe
@@ -21,8 +21,14 @@ LEAST_EVENTS = 10
 
 
 def measure_card(card: Scorecard, as_of: date, *, made_by: str) -> list[CardReport]:
-    """Backtest, stability and try-out of a card at a date, each kept as a report."""
+    """Backtest, stability and try-out of a card at a date, each kept as a report.
+
+    Raises CardError for a draft that could not be used as it stands.
+    """
     Kind = CardReport.Kind
+    wrong = problems(as_card(card, list(card.bins.all())))
+    if wrong:
+        raise CardError(" ".join(wrong))
     return [
         store_report(card, Kind.STABILITY, as_of, stability(card, as_of), made_by=made_by),
         store_report(card, Kind.TRYOUT, as_of, try_card(card, as_of), made_by=made_by),

@@ -8,12 +8,13 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.wording import percent
-from scoring.card import Card, card_by_id
+from creditdesk.core.wording import day, percent
+from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
-from scoring.sentences import day, figure, sentence
+from scoring.rationale import shown
+from scoring.sentences import figure, sentence
 from scoring.signals import SIGNALS, Signal
-from scoring.stored import points_of, values_of
+from scoring.stored import card_of, points_of, values_of
 
 STRONGEST = 5
 
@@ -63,6 +64,7 @@ class Explanation:
     helping: tuple[Item, ...]
     hurting: tuple[Item, ...]
     others: int
+    insolvent: bool
 
     @property
     def grade_label(self) -> str:
@@ -85,8 +87,7 @@ class Explanation:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know about the score as a whole."""
         notes = []
-        insolvent = next(i for i in self.items if i.name == "insolvent")
-        if insolvent.value:
+        if self.insolvent:
             notes.append(_("Insolvency proceedings are open: grade E and declined, whatever the points say."))
         if self.judged_on is None:
             notes.append(_("No ledger source has been declared complete yet, so lateness cannot be judged."))
@@ -114,15 +115,27 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
 
     Raises ValueError when the stored points do not add up to the stored score: that row was tampered with.
     """
-    card = card or card_by_id(
-        row.card_id, row.card.activated_at if "card" in row._state.fields_cache else None
-    )
-    values, points = values_of(row), points_of(row)
+    if card is None or card.pk != row.card_id:
+        card = card_of(row)
+    items = _items(row, card, points_of(row, card))
+    if card.base_points + sum(item.points for item in items) != row.score:
+        raise ValueError(f"The points of account {row.account_id} do not add up to its score {row.score}")
+    return _assemble(row, card, items, insolvent=bool(values_of(row).get("insolvent")))
+
+
+def items_under(card: Card, row: AccountScore | ScoreHistory) -> list[Item]:
+    """What another card makes of the values of a row; a signal the row does not have counts as missing."""
+    values = values_of(row)
+    return _items(row, card, {name: card.points_of(name, values.get(name)) for name in card.bins})
+
+
+def _items(row: AccountScore | ScoreHistory, card: Card, points: dict[str, int]) -> list[Item]:
+    values = values_of(row)
     items = []
     for signal in SIGNALS:
         if signal.name not in points:
             continue
-        value = values[signal.name]
+        value = values.get(signal.name)
         found = card.bin_of(signal.name, value)
         items.append(
             Item(
@@ -131,16 +144,16 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
                 points[signal.name],
                 found.lower,
                 found.upper,
-                _(found.rationale),
+                shown(found.rationale),
                 sentence(signal.name, value, row.as_of, row.judged_on),
             )
         )
-    if card.base_points + sum(item.points for item in items) != row.score:
-        raise ValueError(f"The points of account {row.account_id} do not add up to its score {row.score}")
-    return _assemble(row, card, items)
+    return items
 
 
-def _assemble(row: AccountScore | ScoreHistory, card: Card, items: list[Item]) -> Explanation:
+def _assemble(
+    row: AccountScore | ScoreHistory, card: Card, items: list[Item], *, insolvent: bool
+) -> Explanation:
     def strongest(sign: int) -> tuple[Item, ...]:
         ours = [item for item in items if item.points * sign > 0]
         return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
@@ -160,4 +173,5 @@ def _assemble(row: AccountScore | ScoreHistory, card: Card, items: list[Item]) -
         helping=helping,
         hurting=hurting,
         others=row.score - card.base_points - shown,
+        insolvent=insolvent,
     )

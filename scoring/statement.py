@@ -14,9 +14,11 @@ from typing import Any
 
 from creditdesk.core.facts import CURRENT, View
 from scoring import families
-from scoring.card import Card
+from scoring.card import Card, Cards
 from scoring.dialect import Dialect, dialect
+from scoring.families import accounts
 from scoring.models import AccountScore, ScoreHistory
+from scoring.packing import Packed, pack
 from scoring.signals import RECENT_DAYS, SIGNALS, WINDOW_DAYS, WRITE_OFF_DAYS
 
 NEVER = date(1900, 1, 1)
@@ -28,6 +30,8 @@ WHERE_SEEN = {
     "recorded": "({x}.recorded_at <= %(recorded_by)s "
     "AND ({x}.superseded_at IS NULL OR {x}.superseded_at > %(recorded_by)s))",
 }
+# Rows of our own passes (kept scores, peer figures) are never corrected; they count by when they were stored.
+KEPT_SEEN = {"current": "TRUE", "known": "TRUE", "recorded": "{x}.recorded_at <= %(recorded_by)s"}
 DISPUTE_OPEN = {
     "current": "({x}.closed_on IS NULL OR {x}.closed_on > {as_of})",
     "known": "({x}.closed_on IS NULL OR {x}.closed_on > {as_of} OR {x}.closed_known_on > %(known_at)s)",
@@ -83,6 +87,12 @@ def dates(as_of: date, judged_on: date | None) -> dict[str, date]:
     return {
         "as_of": as_of,
         "as_of_window": as_of - timedelta(days=WINDOW_DAYS),
+        "as_of_q1": as_of - timedelta(days=91),
+        "as_of_q2": as_of - timedelta(days=182),
+        "as_of_q3": as_of - timedelta(days=273),
+        "as_of_18m": as_of - timedelta(days=548),
+        "as_of_statements": as_of - timedelta(days=2 * accounts.VALID_DAYS),
+        "as_of_peers": as_of - timedelta(days=WINDOW_DAYS),
         "as_of_long": as_of - timedelta(days=WRITE_OFF_DAYS),
         "judged": judged,
         "judged_window": judged - timedelta(days=WINDOW_DAYS),
@@ -126,9 +136,9 @@ def _between_words(sql: str, name: str, write: Any) -> str:
 class _Builder:
     """Puts one shape of the statement together as text."""
 
-    def __init__(self, using: str, card: Card, view: str, shape: str, by_company: bool) -> None:
+    def __init__(self, using: str, cards: Cards, view: str, shape: str, by_company: bool) -> None:
         self.speech = dialect(using)
-        self.card, self.view = card, view
+        self.cards, self.view = cards, view
         conditions = [_SCOPES[shape]] if _SCOPES[shape] else []
         if by_company:
             conditions.append(
@@ -142,8 +152,6 @@ class _Builder:
         )
 
     def family(self, sql: str) -> str:
-        invoices = families.INVOICES_CURRENT if self.view == "current" else families.INVOICES_OTHER
-        sql = sql.replace("{invoices}", invoices)
         sql = sql.format(
             window=WINDOW_DAYS,
             recent=RECENT_DAYS,
@@ -153,19 +161,20 @@ class _Builder:
         sql = _between_words(
             sql, "dispute_open", lambda x: DISPUTE_OPEN[self.view].format(x=x, as_of="%(as_of)s")
         )
+        sql = _between_words(sql, "kept", lambda x: KEPT_SEEN[self.view].format(x=x))
         sql = _between_words(sql, "customer_scope", lambda column: self.customers.format(column=column))
         sql = _between_words(sql, "scope", lambda column: self.scope.format(column=column))
         return self.speech.expand(sql)
 
     def with_clause(self) -> str:
-        moved = families.MOVED_CURRENT if self.view == "current" else families.MOVED_OTHER
-        ctes = (("unusual", families.UNUSUAL), ("moved", moved), *families.CTES)
         return "WITH " + ",\n".join(
-            f"{name} AS {self.speech.materialized}({self.family(sql)})" for name, sql in ctes
+            f"{name} AS {self.speech.materialized}({self.family(sql)})"
+            for name, sql in families.ctes(self.view)
         )
 
-    def signals(self) -> str:
-        card = self.card
+    def signals(self, also: str = "") -> str:
+        """The signals of every account; `also`: more columns over the same families."""
+        card = self.cards.full
         names = {"as_of": "%(as_of)s", "thin": card.thin_below, "thin_recent": card.thin_recent_below}
         columns = ", ".join(
             f"{self.speech.expand(s.expression.format(**names))} AS {s.name}" for s in SIGNALS
@@ -175,69 +184,103 @@ class _Builder:
             + [f"LEFT JOIN {f} ON {f}.customer_id = a.customer_id" for f in families.OF_CUSTOMER]
         )
         return (
-            f"SELECT a.id AS account_id, {columns} "
+            f"SELECT a.id AS account_id, {families.EXPOSURE} AS exposure, {also}{columns} "
             f"FROM customers_creditaccount a JOIN c ON c.customer_id = a.customer_id {joins} "
+            f"{families.OTHER_JOINS} "
             f"WHERE {self.speech.expand(self.scope.format(column='a.id'))}"
         )
 
-    def points(self, signal: str) -> str:
-        whens = [f"WHEN s.{signal} IS NULL THEN {self.card.missing[signal]}"]
-        *bounded, last = self.card.bins[signal]
-        whens += [f"WHEN s.{signal} < {b.upper.normalize():f} THEN {b.points}" for b in bounded]
-        return f"CASE {' '.join(whens)} ELSE {last.points} END"
-
     def rows(self) -> str:
-        """Signals, points, score and what follows from it, per account."""
-        card, names = self.card, [s.name for s in SIGNALS]
-        pointed = ", ".join(f"{self.points(name)} AS {name}_points" for name in names)
-        total = " + ".join([str(card.base_points), *(f"p.{name}_points" for name in names)])
-        doublings = f"(f.score - {card.anchor_score}) * 1.0 / {card.points_to_double}"
-        odds = self.speech.odds(str(card.odds_at_anchor), doublings)
-        fenced = self.speech.fenced
-        signals = fenced(self.signals())
-        scored = fenced(f"SELECT s.*, {pointed} FROM {signals} s")
-        summed = fenced(f"SELECT p.*, {total} AS score, {card.depth_sql('p')} AS depth FROM {scored} p")
-        return (
-            f"SELECT f.*, {card.grade_sql('f')} AS grade, "
-            f"CASE WHEN f.insolvent = 1 THEN 1 ELSE {self.speech.probability(odds)} END AS pd, "
-            f"{card.recommendation_sql('f')} AS recommendation FROM {summed} f"
+        """Signals, score and what follows from it, per account. Every level is computed once (fenced)."""
+        fenced, cards = self.speech.fenced, self.cards
+        full = pack(cards.full, "s")
+        thin = pack(cards.thin, "s") if cards.thin and cards.is_thin_sql("s") else None
+        names = [f"g{n}" for n in range(1, max(len(full.groups), len(thin.groups) if thin else 0) + 1)]
+        groups = ", ".join(
+            f"{self._either(*self._group(full, thin, n), row='s')} AS {name}" for n, name in enumerate(names)
         )
+        score = self._either(full.score("p", names), thin and thin.score("p", names))
+        bins = " || ' ' || ".join(f"CAST(p.{name} AS {self.speech.text})" for name in names)
+        packed = fenced(f"SELECT s.*, {groups} FROM {fenced(self.signals())} s")
+        summed = fenced(
+            f"SELECT p.*, CAST({score} AS integer) AS score, {bins} AS bins, {cards.depth_sql('p')} AS depth "
+            f"FROM {packed} p"
+        )
+        follows = [self._follows(card) if card else None for card in (cards.full, thin and cards.thin)]
+        columns = ", ".join(
+            f"{self._either(follows[0][name], follows[1] and follows[1][name], row='f')} AS {name}"  # type: ignore[index]
+            for name in ("card_id", "grade", "pd", "recommendation")
+        )
+        return f"SELECT f.*, {columns} FROM {summed} f"
+
+    def _follows(self, card: Card) -> dict[str, str]:
+        """SQL of what a card makes of a score, over row f."""
+        doublings = self.speech.quotient(f"(f.score - {card.anchor_score})", str(card.points_to_double))
+        odds = self.speech.odds(str(card.odds_at_anchor), doublings)
+        return {
+            "card_id": str(card.pk or 0),
+            "grade": card.grade_sql("f"),
+            "pd": f"CASE WHEN f.insolvent = 1 THEN 1 ELSE {self.speech.probability(odds)} END",
+            "recommendation": card.recommendation_sql("f"),
+        }
+
+    @staticmethod
+    def _group(full: Packed, thin: Packed | None, n: int) -> tuple[str, str | None]:
+        def nth(packed: Packed) -> str:
+            return packed.groups[n] if n < len(packed.groups) else "0"
+
+        return nth(full), thin and nth(thin)
+
+    def _either(self, full: str, thin: str | None, row: str = "p") -> str:
+        if thin is None or thin == full:
+            return full
+        return f"CASE WHEN {self.cards.is_thin_sql(row)} THEN {thin} ELSE {full} END"
 
 
-COPIED = (
-    "score grade pd recommendation depth".split()
-    + [s.name for s in SIGNALS]
-    + [s.points_column for s in SIGNALS]
-)
+COPIED = ["card_id", *"score grade pd recommendation depth exposure bins".split(), *(s.name for s in SIGNALS)]
 
 
 @lru_cache(maxsize=64)
-def compile_select(using: str, card: Card, view: str, shape: str, by_company: bool) -> str:
-    builder = _Builder(using, card, view, shape, by_company)
+def compile_select(using: str, cards: Cards, view: str, shape: str, by_company: bool) -> str:
+    builder = _Builder(using, cards, view, shape, by_company)
     columns = ", ".join(["account_id", *COPIED])
     return f"{builder.with_clause()} SELECT {columns} FROM ({builder.rows()}) r ORDER BY account_id"
 
 
+@lru_cache(maxsize=16)
+def compile_peers(using: str, cards: Cards, shape: str, by_company: bool) -> str:
+    """(company, division, currency, invoiced, days-late signals, Z'') per account, for scoring/peers.py."""
+    builder = _Builder(using, cards, "known", shape, by_company)
+    also = "a.company_id, a.currency, c.division, COALESCE(b.invoiced, 0) AS invoiced, "
+    return (
+        f"{builder.with_clause()} SELECT company_id, division, currency, invoiced, late_share_12m, days_late_12m, "
+        f"altman_z FROM ({builder.signals(also)}) r ORDER BY account_id"
+    )
+
+
 @lru_cache(maxsize=64)
-def compile_upsert(using: str, card: Card, shape: str, by_company: bool) -> str:
+def compile_upsert(using: str, cards: Cards, shape: str, by_company: bool) -> str:
     """INSERT .. SELECT .. ON CONFLICT of the current rows; rows are taken in id order, so passes never deadlock.
 
     A row computed from a newer ledger (stamp), or for a later business date, is left alone.
     """
-    builder = _Builder(using, card, "current", shape, by_company)
+    builder = _Builder(using, cards, "current", shape, by_company)
     table, speech = AccountScore._meta.db_table, builder.speech
-    columns = ["account_id", "as_of", "judged_on", "card_id", "stamp", "pass_id", "moved", *COPIED]
-    points = ["card_id", *(s.points_column for s in SIGNALS)]
-    differs = f"({', '.join(f't.{c}' for c in points)}) {speech.changed} ({', '.join(f'excluded.{c}' for c in points)})"
+    columns = ["account_id", "as_of", "judged_on", "stamp", "pass_id", "moved", *COPIED]
+    differs = f"(t.card_id, t.bins) {speech.changed} (excluded.card_id, excluded.bins)"
     sets = [f"{c} = excluded.{c}" for c in columns if c not in {"account_id", "moved"}]
     sets.append(f"moved = CASE WHEN {differs} THEN 'changed' ELSE '' END")
     return (
         f"INSERT INTO {table} AS t ({', '.join(columns)}) {builder.with_clause()} "
-        f"SELECT account_id, %(as_of)s, %(judged_on_or_null)s, {card.pk}, {speech.now}, %(pass_id)s, 'first', "
+        f"SELECT account_id, %(as_of)s, %(judged_on_or_null)s, {speech.now}, %(pass_id)s, 'first', "
         f"{', '.join(COPIED)} FROM ({builder.rows()}) r WHERE TRUE ORDER BY account_id "
         f"ON CONFLICT (account_id) DO UPDATE SET {', '.join(sets)} "
         f"WHERE t.stamp <= excluded.stamp AND (t.as_of <= excluded.as_of OR %(go_back)s = 1)"
     )
+
+
+KEPT = ["as_of", "judged_on", *(name for name in COPIED if name != "bins")]
+"""What a kept score copies from the current one: the very same columns, so that nothing is lost or reshaped."""
 
 
 @lru_cache(maxsize=64)
@@ -246,16 +289,10 @@ def compile_history(using: str, shape: str) -> str:
     speech = dialect(using)
     table, current = ScoreHistory._meta.db_table, AccountScore._meta.db_table
     scope = speech.expand((_SCOPES[shape] or "TRUE").format(column="t.account_id"))
-
-    def pack(suffix: str) -> str:
-        pairs = ", ".join(f"'{s.name}', t.{s.name}{suffix}" for s in SIGNALS)
-        return f"{speech.object_function}({pairs})"
-
-    copied = "as_of judged_on card_id score grade pd recommendation depth".split()
     return (
-        f"INSERT INTO {table} (account_id, {', '.join(copied)}, because, signals, points, recorded_at, entry_id) "
-        f"SELECT t.account_id, {', '.join(f't.{c}' for c in copied)}, "
-        f"CASE WHEN t.moved <> '' THEN t.moved ELSE 'month_end' END, {pack('')}, {pack('_points')}, "
+        f"INSERT INTO {table} (account_id, {', '.join(KEPT)}, because, signals, points, recorded_at, entry_id) "
+        f"SELECT t.account_id, {', '.join(f't.{c}' for c in KEPT)}, "
+        "CASE WHEN t.moved <> '' THEN t.moved ELSE 'month_end' END, '{}', '{}', "
         f"t.stamp, CAST(%(entry)s AS bigint) FROM {current} t "
         f"LEFT JOIN {table} h ON h.account_id = t.account_id AND h.as_of = t.as_of AND t.moved = '' "
         "AND %(month_end)s = 1 "

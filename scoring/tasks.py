@@ -13,11 +13,13 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
+from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from scoring.engine import Outcome, rescore
 from scoring.evidence import measure_card
 from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
+from scoring.peers import store_peer_figures
 from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
@@ -55,6 +57,12 @@ def _rescore_some() -> int:
             data={"accounts": len(ids)},
         )
         rescore(as_of, Scope.of(ids), entry=entry)
+        log_scoring_pass(
+            reader=Actor.job("rescore"),
+            as_of=as_of,
+            accounts=CreditAccount.objects.filter(pk__in=ids),
+            each=True,
+        )
     DirtyAccount.objects.filter(pk__in=[pk for pk, _account in claimed]).delete()
     return len(accounts)
 
@@ -66,6 +74,11 @@ def _by_business_date(accounts: Iterable[int]) -> dict[date, list[int]]:
     for pk, zone in zones:
         dates[business_date(zone)].append(pk)
     return dates
+
+
+def store_peers(due: str | None = None) -> int:
+    """Store the week's peer figures; returns the rows added. Run again for the same day, it adds nothing."""
+    return store_peer_figures(business_date_due(due))
 
 
 def plan_nightly(due: str | None = None) -> int:
@@ -93,6 +106,7 @@ def score_accounts(
     entry = record_act(
         "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
     )
+    log_scoring_pass(reader=actor, as_of=as_of, accounts=CreditAccount.objects.filter(pk__range=(low, high)))
     return rescore(as_of, Scope.between(low, high), entry=entry, keep_history=keep_history, go_back=go_back)
 
 

@@ -28,6 +28,7 @@ ACTS: dict[str, Promise] = {
     "demo.load": _("Demo story loaded"),
     "dispute.close": _("Dispute closed"),
     "dispute.open": _("Dispute opened"),
+    "evidence.import": _("Evidence imported"),
     "evidence.undo": _("Import of evidence undone"),
     "followup.call": _("Worklist: call logged"),
     "followup.dispute": _("Worklist: dispute opened"),

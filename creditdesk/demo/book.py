@@ -45,6 +45,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "customers.CreditAccount": (
         *("id", "customer_id", "segment_id", "company_id", "currency", "portfolio_id", "collector_id"),
+        "joined_into_id",
     ),
     "customers.StatusChange": ("id", *_FACT, "customer_id", "status", "reason_code"),
     "customers.GroupMembership": ("id", *_FACT, "customer_id", "parent_id"),
@@ -110,6 +111,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "customers.LegalEvent": (
         *("id", *_FACT, "customer_id", "kind", "source", "link", "ended_on", "recorded_by_id"),
+        "batch_id",
     ),
     "customers.BankConsent": (
         *("id", *_FACT, "customer_id", "purpose", "scope", "reference", "expires_on", "revoked_on"),

@@ -101,7 +101,7 @@ class Teller:
         collector = "@" + (collector or territory.collector)
         company = territory.company
         pk = self.book["CreditAccount"].add(
-            client.id, company.id, company.id, currency, territory.id, collector
+            client.id, company.id, company.id, currency, territory.id, collector, None
         )
         since = iso(max(client.since, self.world.start))
         self.book["CollectorAssignment"].add(since, since, pk, collector)
@@ -167,7 +167,7 @@ class Teller:
         self, client: Client, kind: str, on: int, *, known: int | None = None, source: str = "register"
     ) -> None:
         self.book["LegalEvent"].add(
-            iso(on), iso(on if known is None else known), client.id, kind, source, "", None, None
+            iso(on), iso(on if known is None else known), client.id, kind, source, "", None, None, None
         )
 
     def statement(

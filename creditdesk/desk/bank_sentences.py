@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from creditdesk.core.wording import number, percent
 from scoring.signals import Unit
-from scoring.signals.bank import BANK, MOST_MONTHS
+from scoring.signals.bank import MOST_MONTHS, SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ def _balances(v: dict[str, Any], currency: str) -> Iterator[Sentence]:
             else Sentence(text, "bad")
         )
     if "runway" in v:
-        if v["runway"] >= MOST_MONTHS:
+        if v["runway"] <= 0:
+            yield Sentence(_("Nothing is left on the accounts: what goes out is borrowed."), "bad")
+        elif v["runway"] >= MOST_MONTHS:
             yield Sentence(_("The money does not run out at this pace."), "good")
         else:
             text = _("At the pace of the last 90 days the money lasts %(months)s months.")
@@ -126,7 +128,7 @@ def _sources(v: dict[str, Any]) -> Iterator[Sentence]:
             text % {"share": percent(v["top_source_share"], 0)},
             "bad" if v["top_source_share"] > 0.6 else "mute",
         )
-    if "cash_share" in v:
+    if v.get("cash_share"):
         yield Sentence(_("%(share)s of all that moved was cash.") % {"share": percent(v["cash_share"], 0)})
     if "largest_outflow" in v:
         text = _("The largest single outflow was %(share)s of what came in during 90 days.")
@@ -145,7 +147,7 @@ def table(values: dict[str, Any], currency: str) -> list[dict[str, Any]]:
             "formula": signal.formula,
             "missing": signal.missing,
         }
-        for signal in BANK
+        for signal in SIGNALS
     ]
 
 
@@ -160,6 +162,4 @@ def _shown(value: Any, unit: str, currency: str) -> str:
         return ngettext("%(n)s day", "%(n)s days", value) % {"n": number(value)}
     if unit == Unit.MONTHS:
         return _("%(n)s months") % {"n": _one(value)}
-    if unit == Unit.TIMES:
-        return f"× {number(round(value, 2))}"
     return number(round(value, 2))

@@ -47,11 +47,13 @@ def bank(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str,
     for line in page:
         line.shown_balance = line.balance if BALANCES in scope_of(consent) else None
     values = bank_values(as_of, Scope.of([account.pk])).get(account.pk)
+    said = sentences(values, account.currency) if values else []
     reads = BankDataAccess.objects.filter(customer=customer).order_by("-at", "-pk")
     return context | {
         "page": page,
         "values": values,
-        "sentences": sentences(values, account.currency) if values else [],
+        "worrying": [one for one in said if one.tone == "bad"],
+        "reassuring": [one for one in said if one.tone != "bad"],
         "signals": table(values, account.currency) if values else [],
         "charts": _charts(lines, as_of) if page.paginator.count else None,
         "reads": reads.select_related("user")[:5],

@@ -35,6 +35,7 @@ from customers.models import (
     StatusChange,
     SupplierPaymentDays,
 )
+from scoring.invoices.estimates import estimate
 from worklists.story import Happening, story_of
 
 TIMELINE_LENGTH = 60
@@ -59,9 +60,11 @@ def invoices(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[
     if only_open:
         rows = rows.filter(open_amount__gt=0)
     page = paged(request, rows)
+    expected = estimate([row.pk for row in page if row.open_amount and row.kind == "invoice"], as_of)
     for row in page:
         row.late = (as_of - row.due_on).days if row.open_amount and row.kind == "invoice" else None
-    return {"page": page, "only_open": only_open}
+        row.expected = expected.get(row.pk)
+    return {"page": page, "only_open": only_open, "has_estimates": bool(expected)}
 
 
 def payments(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import CURRENT, View
 from customers.bank.consents import ConsentError, accounts_read, consent_of
-from customers.models import BankDataAccess, BankTransaction, Customer
+from customers.models import BankDataAccess, BankTransaction, CreditAccount, Customer
 
 CREDIT_ASSESSMENT = "credit assessment"
 SCORING = "scoring"
@@ -63,20 +63,33 @@ def read_lines(
     )
 
 
-def log_scoring_pass(*, reader: Actor, as_of: date, accounts: int | None = None) -> BankDataAccess | None:
-    """The entry of one scoring pass that read bank lines; None when nobody's consent is in force (nothing read)."""
-    readable = accounts_read(as_of).values("customer").distinct().count()
-    if not readable:
-        return None
-    return log_access(
-        None,
-        reader=reader,
-        what=BankDataAccess.What.SCORING,
-        purpose=SCORING,
-        as_of=as_of,
-        customers=readable,
-        **({"accounts": accounts} if accounts is not None else {}),
+def log_scoring_pass(
+    *, reader: Actor, as_of: date, accounts: QuerySet[CreditAccount] | None = None, each: bool = False
+) -> int:
+    """Log a scoring pass over `accounts` (None: all), if it read bank data at all; returns how many rows.
+
+    One row for the pass, with the number of customers whose consent is in force. each: a row per customer instead,
+    for a pass over a few accounts, so that the customer's own log names it.
+    """
+    readable = accounts_read(as_of)
+    if accounts is not None:
+        readable = readable.filter(customer__in=accounts.values("customer"))
+    customers = list(readable.order_by("customer").values_list("customer", flat=True).distinct())
+    if not customers:
+        return 0
+    shared = {
+        "user": reader.user,
+        "actor_name": reader.name,
+        "what": BankDataAccess.What.SCORING,
+        "purpose": SCORING,
+    }
+    rows = (
+        [BankDataAccess(customer_id=pk, data={"as_of": as_of}, **shared) for pk in customers]
+        if each
+        else [BankDataAccess(data={"as_of": as_of, "customers": len(customers)}, **shared)]
     )
+    BankDataAccess.objects.bulk_create(rows)
+    return len(rows)
 
 
 def log_listed(rows: Iterable[BankTransaction], *, reader: Actor, what: str, **data: Any) -> None:

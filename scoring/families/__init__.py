@@ -7,23 +7,28 @@ accounts asked for.
 
 from __future__ import annotations
 
-from . import claims, ledger, legal
-from .ledger import INVOICES_CURRENT, INVOICES_OTHER, MOVED_CURRENT, MOVED_OTHER, UNUSUAL
-
-# In order of definition; `unusual` and `moved` come before them, `moved` depends on the view.
-CTES = (*ledger.CTES, *claims.CTES, *legal.CTES)
+from . import accounts, bank, claims, group, ledger, legal, sector, weak
 
 # Joined to the account by its id, and by its customer, where a signal names them.
-OF_ACCOUNT = ("l", "o", "b", "p", "d", "m")
-OF_CUSTOMER: tuple[str, ...] = ()
+OF_ACCOUNT = ("l", "o", "b", "u", "p", "d", "m", "g")
+OF_CUSTOMER: tuple[str, ...] = ("fs", "bk", "sup")
+# Joined by our company and, for its sector's figures, the customer's division.
+OTHER_JOINS = (
+    "LEFT JOIN peer ON peer.company_id = a.company_id AND peer.sector = '' "
+    "LEFT JOIN peer sec ON sec.company_id = a.company_id AND sec.sector = c.division AND c.division <> ''"
+)
+EXPOSURE = "CAST(COALESCE(o.open, 0) AS bigint)"
 
-__all__ = [
-    "CTES",
-    "INVOICES_CURRENT",
-    "INVOICES_OTHER",
-    "MOVED_CURRENT",
-    "MOVED_OTHER",
-    "OF_ACCOUNT",
-    "OF_CUSTOMER",
-    "UNUSUAL",
-]
+
+def ctes(view: str) -> tuple[tuple[str, str], ...]:
+    """(name, SQL) in order of definition, for the view they are read in: "current", "known" or "recorded"."""
+    return (
+        *ledger.ctes(view),
+        *claims.CTES,
+        *legal.CTES,
+        *accounts.CTES,
+        *bank.CTES,
+        *group.CTES,
+        *sector.CTES,
+        *weak.CTES,
+    )

@@ -21,9 +21,12 @@ GROUP BY p.account_id
 """
 
 DISPUTES = """
-SELECT dp.account_id, COUNT(*) AS raised
+SELECT dp.account_id,
+  COUNT(*) FILTER (WHERE dp.effective_on > {as_of_window}) AS raised,
+  COUNT(*) FILTER (WHERE dispute_open(dp)) AS open_count,
+  MAX(days({as_of}, dp.effective_on)) FILTER (WHERE dispute_open(dp)) AS oldest_days
 FROM customers_dispute dp
-WHERE seen(dp) AND scope(dp.account_id) AND dp.effective_on > {as_of_window} AND dp.effective_on <= {as_of}
+WHERE seen(dp) AND scope(dp.account_id) AND dp.effective_on <= {as_of}
 GROUP BY dp.account_id
 """
 

@@ -137,7 +137,7 @@ def fit_accounts(
     """Learn from observations; deterministic. Raises NotEnoughEvents."""
     options = options or Options()
     check_events(obs, options.min_events)
-    names = [n for n in (candidates or obs.signals) if n not in NEVER_LEARNED]
+    names = [n for n in (candidates or obs.signals) if n not in NEVER_LEARNED and _may_carry_points(n)]
     fold = customer_folds(obs, options.folds, options.seed)
     held: dict[float, Floats] = {ridge: np.zeros(obs.rows) for ridge in options.ridges}
     for number in range(options.folds):
@@ -152,6 +152,19 @@ def fit_accounts(
     slope = _slope(obs, held[ridge])
     learned = learned.stretched(slope, learned.intercept)
     return AccountFit(_levelled(learned, obs), judged, ridge, slope, held[ridge], fold, options)
+
+
+def _may_carry_points(signal: str) -> bool:
+    """Signals that only inform stay out of cards; names the catalogue does not know are the caller's own."""
+    return signal not in BY_NAME or BY_NAME[signal].carries_points
+
+
+def relearned(fit: AccountFit, obs: Observations) -> Learned:
+    """The same candidates, ridge and slope on other observations: bins, choice, coefficients and level anew."""
+    names = [j.signal for j in fit.judged]
+    binnings, kept, _judged = _chosen(obs, names, fit.options)
+    learned = _regressed(obs, binnings, kept, fit.ridge, fit.options)
+    return _levelled(learned.stretched(fit.slope, learned.intercept), obs)
 
 
 def customer_folds(obs: Observations, folds: int, seed: int) -> NDArray[np.int64]:
@@ -285,7 +298,7 @@ def _regressed(
     names = list(kept)
     anchor = next((n for n in names if BY_NAME[n].needs_depth), None)
     while True:
-        fit = _fit(obs, binnings, names, anchor, weights, ridge)
+        fit = _fit(obs, binnings, names, anchor, weights, ridge, options.pull_events)
         coef = dict(zip(names, fit.coef, strict=False))
         weak = [n for n in names if coef[n] < options.least_coefficient]
         if not weak:
@@ -303,14 +316,17 @@ def _fit(
     anchor: str | None,
     weights: Floats,
     ridge: float,
+    thin_ridge: float,
 ) -> Coefficients:
+    """thin_ridge: evidence, in defaults, at which thin history as such counts half of what it shows."""
     columns = [-binnings[n].woe(obs.column(n)) for n in names]
-    bounded = [True] * len(names)
+    bounded, ridges = [True] * len(names), [ridge] * len(names)
     if anchor:
         columns.append(np.isnan(obs.column(anchor)).astype(np.float64))
         bounded.append(False)
+        ridges.append(thin_ridge)
     X = np.column_stack(columns) if columns else np.zeros((obs.rows, 0))
-    return fit_logistic(X, obs.bad, l2=ridge, weights=weights, nonnegative=bounded)
+    return fit_logistic(X, obs.bad, l2=ridges, weights=weights, nonnegative=bounded)
 
 
 def _slope(obs: Observations, held_out: Floats) -> float:

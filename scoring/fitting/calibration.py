@@ -53,6 +53,31 @@ def platt(
     return Calibration(fit.intercept, fit.coef[0], fit.coef[0])
 
 
+def slope_by_part(log_odds: ArrayLike, bad: ArrayLike, part: ArrayLike, *, strength: float = 10.0) -> float:
+    """The slope alone, from forecasts made in several parts (folds in time): each part keeps a level of its own, so
+    a book that moved between them does not bend the slope. Pulled toward 1, kept above 0."""
+    outcome, odds = floats(bad), floats(log_odds)
+    _names, number = np.unique(np.asarray(part), return_inverse=True)
+    if not 0 < outcome.sum() < outcome.size:
+        return 1.0
+    levels = (number[:, None] == np.arange(1, number.max() + 1)).astype(np.float64)
+    X = np.column_stack([odds, levels])
+    ridge = np.r_[strength, np.full(levels.shape[1], 0.1)]
+    toward = np.r_[1.0, np.zeros(levels.shape[1])]
+    bound = np.r_[True, np.zeros(levels.shape[1], dtype=bool)]
+    return fit_logistic(X, outcome, l2=ridge, toward=toward, nonnegative=bound).coef[0]
+
+
+def at_level(log_odds: ArrayLike, bad: ArrayLike, slope: float) -> Calibration:
+    """Log-odds times `slope`, at the level where as many bad are expected as there were."""
+    odds, share = slope * floats(log_odds), float(floats(bad).mean())
+    low, high = -60.0, 60.0
+    for _step in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sigmoid(odds + middle).mean() < share else (low, middle)
+    return Calibration((low + high) / 2, slope, slope)
+
+
 def beta(
     probability: ArrayLike, bad: ArrayLike, weights: ArrayLike | None = None, *, strength: float = 10.0
 ) -> Calibration:

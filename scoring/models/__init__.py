@@ -1,4 +1,6 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .invoice import InvoiceCard
+from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
 from .review import ScoreReview
@@ -10,8 +12,10 @@ __all__ = [
     "Depth",
     "DirtyAccount",
     "Grade",
+    "InvoiceCard",
     "LimitPolicy",
     "LimitPolicyGrade",
+    "PeerFigure",
     "PublishingGate",
     "Recommendation",
     "ScoreHistory",

@@ -7,7 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Scorecard(models.Model):
-    """One version of a scorecard. At most one is active; drafts may be edited, the rest never (triggers).
+    """One version of a scorecard. At most one of a kind is active; drafts may be edited, the rest never (triggers).
+
+    kind: the full card scores every account; a thin one those whose payment history is not deep enough but whose
+    bank lines reach back `evidence_from` days.
 
     score = base_points + the points of every signal, exactly: `scoring.card.problems` refuses a card whose
     least or greatest sum leaves 0..100, so nothing is ever clamped.
@@ -20,6 +23,10 @@ class Scorecard(models.Model):
         ACTIVE = "active", _("active")
         RETIRED = "retired", _("retired")
 
+    class Kind(models.TextChoices):
+        FULL = "full", _("full: every account")
+        THIN = "thin", _("thin: bank data in place of payment history")
+
     class Calibration(models.TextChoices):
         UNCALIBRATED = "uncalibrated", _("uncalibrated: expert odds, not fitted to outcomes")
         FITTED = "fitted", _("fitted to outcomes")
@@ -28,6 +35,7 @@ class Scorecard(models.Model):
     version = models.PositiveIntegerField(_("version"))
     name = models.CharField(_("name"), max_length=120)
     status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.DRAFT)
+    kind = models.CharField(_("kind"), max_length=4, choices=Kind, default=Kind.FULL)
     base_points = models.SmallIntegerField(_("base points"))
     grade_a_from = models.PositiveSmallIntegerField(_("grade A from"), default=80)
     grade_b_from = models.PositiveSmallIntegerField(_("grade B from"), default=60)
@@ -51,9 +59,16 @@ class Scorecard(models.Model):
     )
     anchor_score = models.PositiveSmallIntegerField(_("anchor score"), default=50)
     odds_at_anchor = models.DecimalField(
-        _("good to bad odds at the anchor"), max_digits=8, decimal_places=2, default=12
+        _("good to bad odds at the anchor"), max_digits=12, decimal_places=4, default=12
     )
-    points_to_double = models.PositiveSmallIntegerField(_("points that double the odds"), default=12)
+    points_to_double = models.DecimalField(
+        _("points that double the odds"), max_digits=8, decimal_places=4, default=12
+    )
+    evidence_from = models.PositiveSmallIntegerField(
+        _("days of bank data needed"),
+        default=90,
+        help_text=_("Thin cards only: with fewer days of bank lines the full card scores the account."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
     is_shipped = models.BooleanField(
@@ -123,7 +138,7 @@ class Scorecard(models.Model):
             ),
             models.UniqueConstraint(fields=["code", "version"], name="scorecard_version"),
             models.UniqueConstraint(
-                fields=["status"], condition=Q(status="active"), name="one_active_scorecard"
+                fields=["kind"], condition=Q(status="active"), name="one_active_scorecard_of_a_kind"
             ),
             models.CheckConstraint(
                 name="scorecard_grades_in_order",

@@ -53,20 +53,25 @@ class Scored(models.Model):
         _("probability of default (uncalibrated)"),
         max_digits=5,
         decimal_places=4,
-        help_text=_(
-            "Within 12 months, from the card's expert odds; 1 where the customer is already insolvent."
-        ),
+        help_text=_("Within 12 months, from the card's odds; 1 where the customer is already insolvent."),
     )
     recommendation = models.CharField(_("recommendation"), max_length=10, choices=Recommendation)
     depth = models.CharField(_("data depth"), max_length=4, choices=Depth)
+    exposure = models.BigIntegerField(
+        _("open debt"),
+        null=True,
+        editable=False,
+        help_text=_("Open instalments at the date, minor units of the account's currency."),
+    )
 
     class Meta:
         abstract = True
 
 
 class AccountScore(Scored):
-    """The current score of a credit account: one column per signal and one for its points.
+    """The current score of a credit account, with one column per signal.
 
+    bins: the fingerprint of the points (scoring/packing.py); points follow from values and card (scoring/stored.py).
     stamp: the instant of the ledger this row was computed from. A pass that started earlier never overwrites it.
     pass_id, moved: which pass wrote the row and whether it is the "first" or its points "changed"; they tie
     ScoreHistory to the pass.
@@ -82,6 +87,7 @@ class AccountScore(Scored):
     stamp = models.DateTimeField(_("computed from the ledger of"), editable=False)
     pass_id = models.BigIntegerField(editable=False)
     moved = models.CharField(_("points moved"), max_length=7, blank=True, editable=False)
+    bins = models.CharField(max_length=200, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("score")
@@ -93,19 +99,12 @@ class AccountScore(Scored):
         return f"{self.score} {self.grade}"
 
 
-for _signal in SIGNALS:
-    AccountScore.add_to_class(
-        _signal.name,
-        models.FloatField(_signal.label, null=True, blank=True)  # type: ignore[arg-type]
-        if _signal.is_ratio
-        else models.IntegerField(_signal.label, null=True, blank=True),  # type: ignore[arg-type]
-    )
-for _signal in SIGNALS:
-    AccountScore.add_to_class(_signal.points_column, models.SmallIntegerField(_signal.label, editable=False))  # type: ignore[arg-type]
-
-
 class ScoreHistory(Scored):
-    """A score worth keeping: where points changed, at month-end, and where a decision used it. Append-only."""
+    """A score worth keeping: where points changed, at month-end, and where a decision used it. Append-only.
+
+    One column per signal. Scores kept by the first version hold values and points as JSON instead; read either
+    with scoring.stored.
+    """
 
     class Because(models.TextChoices):
         FIRST = "first", _("first score")
@@ -122,8 +121,20 @@ class ScoreHistory(Scored):
         verbose_name=_("account"),
     )
     because = models.CharField(_("kept because"), max_length=9, choices=Because)
-    signals = models.JSONField(_("signals"), encoder=DjangoJSONEncoder)
-    points = models.JSONField(_("points"), encoder=DjangoJSONEncoder)
+    first_signals = models.JSONField(
+        _("signals (first layout)"),
+        db_column="signals",
+        default=dict,
+        editable=False,
+        encoder=DjangoJSONEncoder,
+    )
+    first_points = models.JSONField(
+        _("points (first layout)"),
+        db_column="points",
+        default=dict,
+        editable=False,
+        encoder=DjangoJSONEncoder,
+    )
     recorded_at = models.DateTimeField(_("recorded at"), default=timezone.now)
     entry = models.ForeignKey(
         AuditEntry,
@@ -147,6 +158,16 @@ class ScoreHistory(Scored):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.as_of}: {self.score} {self.grade}"
+
+
+for _signal in SIGNALS:
+    for _model in (AccountScore, ScoreHistory):
+        _model.add_to_class(
+            _signal.name,
+            models.FloatField(_signal.label, null=True, blank=True)  # type: ignore[arg-type]
+            if _signal.is_ratio
+            else models.IntegerField(_signal.label, null=True, blank=True),  # type: ignore[arg-type]
+        )
 
 
 class DirtyAccount(models.Model):

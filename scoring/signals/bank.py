@@ -72,7 +72,7 @@ _BEFORE = "(least(bk.days, 180) - 90)"
 _WEAKEST = f"least({', '.join(f'bk.month_{n}' for n in range(6))})"
 _RUNWAY_BURN = "((bk.out_90 - bk.in_90) * 30.0 / least(bk.days, 90))"
 
-BANK: tuple[Signal, ...] = (
+SIGNALS: tuple[Signal, ...] = (
     _signal(
         "history_days",
         _("days of bank data"),
@@ -161,7 +161,7 @@ BANK: tuple[Signal, ...] = (
     _signal(
         "inflow_trend",
         _("inflow of 90 days against the 90 before"),
-        Unit.TIMES,
+        Unit.NUMBER,
         _("inflow a day in the last 90 days, divided by inflow a day in the 90 days before; at most 10"),
         BETTER,
         _if(
@@ -172,7 +172,7 @@ BANK: tuple[Signal, ...] = (
     _signal(
         "outflow_trend",
         _("outflow of 90 days against the 90 before"),
-        Unit.TIMES,
+        Unit.NUMBER,
         _("outflow a day in the last 90 days, divided by outflow a day in the 90 days before; at most 10"),
         WORSE,
         _if(
@@ -203,7 +203,7 @@ BANK: tuple[Signal, ...] = (
     _signal(
         "volatility",
         _("volatility of the weekly net flow"),
-        Unit.TIMES,
+        Unit.NUMBER,
         _(
             "mean absolute deviation of the weekly net flow over 26 weeks, divided by the mean weekly inflow; at most 10"
         ),
@@ -216,7 +216,7 @@ BANK: tuple[Signal, ...] = (
     _signal(
         "inflow_volatility",
         _("volatility of the weekly inflow"),
-        Unit.TIMES,
+        Unit.NUMBER,
         _("mean absolute deviation of the weekly inflow over 26 weeks, divided by its mean"),
         WORSE,
         _if(
@@ -302,7 +302,7 @@ BANK: tuple[Signal, ...] = (
     _signal(
         "sudden_change",
         _("sudden change of the weekly net flow"),
-        Unit.SCORE,
+        Unit.NUMBER,
         _(
             "net flow of the last 4 weeks less the median of the net flow of 4 weeks ending in each of up to 23 weeks "
             "before them, divided by 1.4826 times their median absolute deviation; between -20 and 20"
@@ -367,6 +367,3 @@ BANK: tuple[Signal, ...] = (
         )
     ),
 )
-
-# Until the engine stores signals of every family.
-SIGNALS: tuple[Signal, ...] = ()

@@ -20,9 +20,8 @@ class Unit:
     COUNT = "count"
     MONTHS = "months"
     FLAG = "flag"
+    NUMBER = "number"
     MONEY = "money"
-    TIMES = "times"
-    SCORE = "score"
 
 
 class Family:
@@ -78,8 +77,4 @@ class Signal:
 
     @property
     def is_ratio(self) -> bool:
-        return "ratio(" in self.expression
-
-    @property
-    def points_column(self) -> str:
-        return f"{self.name}_points"
+        return any(f"{macro}(" in self.expression for macro in ("ratio", "round6", "root"))

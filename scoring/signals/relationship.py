@@ -34,4 +34,71 @@ SIGNALS: tuple[Signal, ...] = (
         WORSE,
         "days({as_of}, b.last_on)",
     ),
+    Signal(
+        "open_months",
+        Family.RELATIONSHIP,
+        _("open debt, in months of its purchases"),
+        Unit.MONTHS,
+        _("open amount of all instalments × 12 / amount invoiced in 365 days, at most 99"),
+        _("open instalments, due or not, and invoices issued in the last 12 months"),
+        _LEDGER,
+        _("nothing was invoiced in the period"),
+        WORSE,
+        "CASE WHEN b.invoiced > 0 THEN least(99, ratio(COALESCE(o.open, 0) * 12, b.invoiced)) END",
+    ),
+    Signal(
+        "turnover_trend",
+        Family.RELATIONSHIP,
+        _("purchases of half a year against the half before"),
+        Unit.SHARE,
+        _("amount invoiced in days 0-181 / amount invoiced in days 182-364 before the date, at most 10"),
+        _("invoices issued in the last 12 months"),
+        _LEDGER,
+        _("nothing was invoiced in the older half of the year"),
+        BETTER,
+        "CASE WHEN COALESCE(b.q3, 0) + COALESCE(b.q4, 0) > 0 THEN least(10, "
+        "ratio(COALESCE(b.q1, 0) + COALESCE(b.q2, 0), COALESCE(b.q3, 0) + COALESCE(b.q4, 0))) END",
+    ),
+    Signal(
+        "active_quarters_12m",
+        Family.RELATIONSHIP,
+        _("quarters with purchases"),
+        Unit.COUNT,
+        _("number of the last four spans of 91 days with an invoice"),
+        _("invoices issued in the last 12 months"),
+        _LEDGER,
+        _("never: an account without invoices counts as zero"),
+        BETTER,
+        "CASE WHEN b.q1 > 0 THEN 1 ELSE 0 END + CASE WHEN b.q2 > 0 THEN 1 ELSE 0 END "
+        "+ CASE WHEN b.q3 > 0 THEN 1 ELSE 0 END + CASE WHEN b.q4 > 0 THEN 1 ELSE 0 END",
+    ),
+    Signal(
+        "turnover_swing",
+        Family.RELATIONSHIP,
+        _("unevenness of purchases"),
+        Unit.SHARE,
+        _("(largest − smallest amount invoiced in a quarter of the last four) / amount invoiced in 365 days"),
+        _("invoices issued in the last 12 months"),
+        _LEDGER,
+        _("nothing was invoiced in the period"),
+        WORSE,
+        "CASE WHEN b.invoiced > 0 THEN ratio("
+        "greatest(COALESCE(b.q1, 0), COALESCE(b.q2, 0), COALESCE(b.q3, 0), COALESCE(b.q4, 0)) "
+        "- least(COALESCE(b.q1, 0), COALESCE(b.q2, 0), COALESCE(b.q3, 0), COALESCE(b.q4, 0)), b.invoiced) END",
+    ),
+    Signal(
+        "revenue_share",
+        Family.RELATIONSHIP,
+        _("share of our revenue"),
+        Unit.SHARE,
+        _(
+            "amount invoiced to the account / amount we invoiced to everybody, 365 days each; accounts in the company's own currency"
+        ),
+        _("invoices, and our company's total stored with the peer figures"),
+        _("the total is as old as the latest peer figures (stored weekly), at most 12 months"),
+        _("no peer figures before the date, or an account in another currency"),
+        WORSE,
+        "CASE WHEN peer.invoiced > 0 AND peer.currency = a.currency "
+        "THEN least(1, ratio(COALESCE(b.invoiced, 0), peer.invoiced)) END",
+    ),
 )

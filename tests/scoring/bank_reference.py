@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from statistics import median
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
-from customers.models import BankConsent, BankTransaction, CreditAccount, ExchangeRate
+from customers.models import BankConsent, BankTransaction, CreditAccount, ExchangeRate, SupplierPaymentDays
+from scoring.signals import SIGNALS, Family
 
 MOST = 24
 
@@ -221,5 +222,32 @@ def _weeks(lines, days) -> dict[str, object]:
     return found
 
 
-def days_before(day: date, count: int) -> date:
-    return day - timedelta(days=count)
+def signals_of(account: CreditAccount, as_of: date, view: View) -> dict[str, float | int | None]:
+    """Bank flows and supplier days of one account, missing ones included."""
+    found = values(account, as_of, view) or dict.fromkeys(
+        (s.name for s in SIGNALS if s.family == Family.BANK), None
+    )
+    plain = {name: float(v) if isinstance(v, Fraction) else v for name, v in found.items()}
+    return plain | _supplier_days(account, as_of, view)
+
+
+def _supplier_days(account: CreditAccount, as_of: date, view: View) -> dict[str, int | None]:
+    rows = [
+        p
+        for p in SupplierPaymentDays.objects.filter(customer=account.customer_id).order_by("pk")
+        if _seen(p, view) and p.effective_on <= as_of
+    ]
+    periods = sorted({p.effective_on: p.days for p in rows}.items())
+    found: dict[str, int | None] = dict.fromkeys(
+        ("supplier_days", "supplier_days_rise", "supplier_days_slow"), None
+    )
+    if not periods or (as_of - periods[-1][0]).days > 270:
+        return found
+    newest, now = periods[-1]
+    found["supplier_days"] = now
+    back = [days for on, days in periods if 150 <= (newest - on).days <= 240]
+    if back:
+        found["supplier_days_rise"] = now - back[0]
+    if len(periods) > 1 and (newest - periods[-2][0]).days <= 120:
+        found["supplier_days_slow"] = int(now > 60 and periods[-2][1] > 60)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -31,29 +32,44 @@ from customers.models import (
     StatusChange,
 )
 from customers.promises import PromiseError, settle_promises, take_promise
+from scoring.engine import rescore
+from scoring.peers import store_peer_figures
 from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.scoring.books_evidence import add_evidence
 
 START, END = date(2024, 1, 1), date(2026, 3, 31)
 JUDGED = date(2026, 3, 10)
 
 
 class BookMaker:
-    """Fills one company with `accounts` accounts; the same seed gives the same book."""
+    """Fills one company with `accounts` accounts; the same seed gives the same book.
 
-    def __init__(self, seed: int, accounts: int = 6, invoices: int = 14) -> None:
+    scored_on: scores and peer figures of these days are stored, the first half of them half way.
+    """
+
+    def __init__(
+        self, seed: int, accounts: int = 6, invoices: int = 14, scored_on: Sequence[date] = ()
+    ) -> None:
         self.rng = random.Random(seed)
         self.company = make_company(f"book{seed}", complete_through=JUDGED)
         ExchangeRate.objects.get_or_create(
             base="EUR", quote="USD", on=START, source="test", defaults={"rate": Decimal("1.0837")}
         )
         self.accounts = [self._account(n) for n in range(accounts)]
-        self.marks: list = []
+        add_evidence(self.company, self.accounts, seed)
         for number in range(invoices):
             for account in self.accounts:
                 self._story(account)
             if number == invoices // 2:
+                self._score(scored_on[: len(scored_on) // 2])
                 self.half_way = timezone.now()
         settle_promises(END, account_ids=[a.pk for a in self.accounts], actor=ACTOR)
+        self._score(scored_on[len(scored_on) // 2 :])
+
+    def _score(self, days: Sequence[date]) -> None:
+        for day in days:
+            store_peer_figures(day)
+            rescore(day)
 
     def _account(self, number: int) -> CreditAccount:
         account = make_account(

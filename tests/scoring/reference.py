@@ -5,9 +5,7 @@ Plain loops over every row of the account. No stored counter, no SQL arithmetic;
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from creditdesk.core.facts import CURRENT, View
@@ -22,28 +20,8 @@ from customers.models import (
     StatusChange,
 )
 from scoring.card import Card
-
-LONG_AGO = date(1900, 1, 1)
-
-
-def visible(fact: Any, view: View) -> bool:
-    if view.known_at:
-        return fact.known_on <= view.known_at and (
-            fact.known_until is None or fact.known_until > view.known_at
-        )
-    if view.recorded_by:
-        return fact.recorded_at <= view.recorded_by and (
-            fact.superseded_at is None or fact.superseded_at > view.recorded_by
-        )
-    return fact.superseded_at is None
-
-
-def seen(facts: Iterable[Any], view: View, as_of: date) -> list[Any]:
-    return [f for f in facts if visible(f, view) and f.effective_on <= as_of]
-
-
-def ratio(a: int, b: int) -> float:
-    return float((Decimal(a) / Decimal(b)).quantize(Decimal("0.000001"), ROUND_HALF_UP))
+from tests.scoring import bank_reference, reference_evidence, reference_ledger
+from tests.scoring.reference_facts import LONG_AGO, disputed_of, in_account_currency, ratio, seen
 
 
 def signals_of(
@@ -57,32 +35,15 @@ def signals_of(
     found = _ledger_signals(account, instalments, allocations, as_of, judged, card, view)
     found |= _claim_signals(account, instalments, as_of, view)
     found |= _customer_signals(account, instalments, as_of, view)
+    found |= reference_ledger.signals_of(account, instalments, allocations, as_of, judged, card, view)
+    found |= reference_evidence.signals_of(account, instalments, as_of, view)
+    found |= bank_reference.signals_of(account, as_of, view)
     return found
-
-
-def _in_account_currency(row: Instalment, minor: int) -> int:
-    if row.account_amount.minor == row.amount.minor:
-        return minor
-    return row.account_amount.minor * (minor * 100000 // row.amount.minor) // 100000
-
-
-def _disputed(account: CreditAccount, as_of: date, view: View) -> dict[int, int]:
-    amounts: dict[int, int] = {}
-    for dispute in seen(Dispute.objects.filter(account=account), view, as_of):
-        closed = dispute.closed_on is not None and dispute.closed_on <= as_of
-        if closed and view.known_at and dispute.closed_known_on > view.known_at:
-            closed = False
-        if closed and view.recorded_by and dispute.closed_recorded_at > view.recorded_by:
-            closed = False
-        if not closed:
-            for item in dispute.items.all():
-                amounts[item.instalment_id] = amounts.get(item.instalment_id, 0) + item.amount.minor
-    return amounts
 
 
 def _ledger_signals(account, instalments, allocations, as_of, judged, card, view) -> dict[str, Any]:
     invoices = [i for i in instalments if i.kind == "invoice"]
-    disputed = _disputed(account, as_of, view)
+    disputed = disputed_of(account, as_of, view)
     window = [i for i in invoices if judged - timedelta(days=365) <= i.due_on < judged]
     recent = [i for i in window if i.due_on >= judged - timedelta(days=90)]
     reversed_ids = {a.reverses_id for a in allocations if a.reverses_id}
@@ -103,8 +64,8 @@ def _ledger_signals(account, instalments, allocations, as_of, judged, card, view
         open_minor = i.amount.minor - sum(a.amount.minor for a in mine)
         lost = sum(a.account_amount.minor for a in mine if a.kind == "write_off" and not a.write_off.is_small)
         apart = min(disputed.get(i.pk, 0), open_minor)
-        clean = _in_account_currency(i, open_minor - apart)
-        in_dispute += _in_account_currency(i, open_minor) - clean
+        clean = in_account_currency(i, open_minor - apart)
+        in_dispute += in_account_currency(i, open_minor) - clean
         if i.due_on < judged:
             late = (judged - i.due_on).days
             if clean + lost > 0:
@@ -208,4 +169,4 @@ def _customer_signals(account, instalments, as_of, view) -> dict[str, Any]:
 
 
 def score_of(signals: dict[str, Any], card: Card) -> int:
-    return card.base_points + sum(card.points_of(name, value) for name, value in signals.items())
+    return card.base_points + sum(card.points_of(name, signals[name]) for name in card.bins)

@@ -16,11 +16,12 @@ from customers.models import LegalEvent
 from scoring.card import CardError, activate, active_card, as_card, problems
 from scoring.decision import recommend
 from scoring.default_card import BINS, build_bins, ensure_default_card
+from scoring.default_card_2 import BINS as BINS_2
 from scoring.engine import compute, rescore
 from scoring.explain import explain
 from scoring.models import AccountScore, Scorecard, ScorecardBin
 from scoring.sentences import SENTENCES
-from scoring.signals import BY_NAME, SIGNALS
+from scoring.signals import BETTER, BY_NAME, FAMILIES, SIGNALS, WORSE
 from tests.factories import invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
@@ -32,16 +33,33 @@ def account():
     return make_account(make_company(complete_through=TODAY))
 
 
-def draft(version: int = 2) -> Scorecard:
-    card = Scorecard.objects.create(code="expert", version=version, name="Draft", base_points=62)
+def draft(version: int = 9) -> Scorecard:
+    card = Scorecard.objects.create(
+        code="expert", version=version, name="Draft", base_points=62, is_shipped=True
+    )
     ScorecardBin.objects.bulk_create(build_bins(card))
     return card
 
 
 def test_there_are_enough_signals_and_each_is_complete():
-    assert len(SIGNALS) >= 14 and set(BY_NAME) == set(SENTENCES) == set(BINS)
+    assert len(SIGNALS) == len(BY_NAME) >= 60 and set(BY_NAME) == set(SENTENCES)
+    assert {s.family for s in SIGNALS} <= set(FAMILIES)
     for signal in SIGNALS:
-        assert signal.label and signal.unit and signal.source and signal.missing
+        for words in (
+            signal.label,
+            signal.unit,
+            signal.formula,
+            signal.source,
+            signal.freshness,
+            signal.missing,
+        ):
+            assert str(words).strip(), signal.name
+        assert signal.higher_is in (WORSE, BETTER) and len(signal.name) <= 40
+
+
+@pytest.mark.parametrize("bins", [BINS, BINS_2], ids=["expert 1", "expert 2"])
+def test_shipped_tables_use_signals_that_carry_points(bins):
+    assert all(BY_NAME[name].carries_points for name in bins)
 
 
 def test_the_shipped_card_is_installed_sound_and_installed_once():
@@ -64,15 +82,38 @@ def test_the_shipped_card_is_installed_sound_and_installed_once():
 def test_an_unsound_card_is_refused(change, expected):
     card = draft()
     change(card)
+    before = active_card()
     with pytest.raises(CardError, match=expected):
         activate(card)
-    assert active_card().version == 1
+    assert active_card().pk == before.pk
+
+
+def test_a_card_may_leave_signals_out_but_not_price_what_only_informs():
+    card = draft()
+    card.bins.exclude(signal__in=["days_late_12m", "insolvent"]).delete()
+    assert problems(as_card(card, list(card.bins.all()))) == []
+    ScorecardBin.objects.bulk_create(
+        [
+            ScorecardBin(card=card, signal="days_late_trend", is_missing=True, points=0, rationale="x"),
+            ScorecardBin(card=card, signal="days_late_trend", upper=3, points=1, rationale="x"),
+            ScorecardBin(card=card, signal="days_late_trend", lower=3, points=0, rationale="x"),
+        ]
+    )
+    assert any("informs only" in text for text in problems(as_card(card, list(card.bins.all()))))
+
+
+def test_where_a_card_is_in_use_the_new_one_arrives_as_a_draft():
+    Scorecard.objects.filter(status="active").update(name="ours")
+    new = ensure_default_card()
+    assert (new.status, new.is_shipped) == ("draft", False)
+    assert ensure_default_card().pk == new.pk and Scorecard.objects.count() == 2
+    assert problems(as_card(new, list(new.bins.all()))) == []
 
 
 def test_a_new_version_takes_over_and_used_ones_are_frozen():
     old = active_card()
     card = activate(draft())
-    assert active_card().version == 2
+    assert active_card().version == 9
     assert Scorecard.objects.get(pk=old.pk).status == "retired"
     for act in (
         lambda: card.bins.update(points=0),
@@ -163,7 +204,7 @@ def test_sentences_carry_figures_and_dates(account):
 
 def test_every_sentence_can_be_said_for_every_kind_of_value():
     for signal in SIGNALS:
-        for value in (None, 0, 1, 2) if not signal.is_ratio else (None, 0.0, 0.25, 1.0):
+        for value in (None, 0, 1, 2, 30) if not signal.is_ratio else (None, -0.3, 0.0, 0.25, 1.0, 12.5):
             from scoring.sentences import figure, sentence
 
             assert sentence(signal.name, value, TODAY, TODAY).strip() and figure(signal.name, value)
@@ -182,7 +223,9 @@ def test_score_command_prints_all_formats_and_stores_nothing(account, capsys):
     (record,) = json.loads(capsys.readouterr().out)
     assert record["customer"] == account.customer.code
     assert record["base_points"] + sum(record["points"].values()) == record["score"]
-    assert set(record["signals"]) == set(BY_NAME) and record["reasons"]
+    assert (
+        set(record["signals"]) == set(BY_NAME) and set(record["points"]) == set(BINS_2) and record["reasons"]
+    )
     call_command("score", as_of=TODAY, format="csv", known=True, customer=account.customer.code)
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert int(row["score"]) == record["score"] and set(BY_NAME) <= set(row) and row["reasons"]
@@ -226,3 +269,7 @@ def test_the_card_in_the_admin_speaks_the_readers_language(admin_client, admin_u
     admin_user.save()
     italian = admin_client.get(url).content.decode()
     assert "Paga alla scadenza" in italian and "Pays on the day" not in italian
+
+
+def test_the_page_of_the_catalogue_is_up_to_date():
+    call_command("signal_catalogue", check=True)

@@ -22,6 +22,7 @@ from creditdesk.core.models import Job
 from scoring import tasks
 from scoring.listeners import TASK
 from scoring.models import AccountScore, DirtyAccount, ScoreHistory
+from scoring.stored import points_of
 from tests.factories import invoice, make_account, make_company, pay
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,13 +125,13 @@ def test_killed_at_random_points_nothing_is_lost_and_nothing_differs(settings, t
 
     assert interrupted, "no kill came while there was work"
     disturbed = contents(AccountScore)
-    last_kept = {h.account_id: (h.score, h.points) for h in ScoreHistory.objects.order_by("pk")}
+    last_kept = {h.account_id: (h.score, points_of(h)) for h in ScoreHistory.objects.order_by("pk")}
     kept_twice = [
-        (a.account_id, a.points)
+        (a.account_id, points_of(a))
         for a, b in zip(
             *[list(ScoreHistory.objects.order_by("account_id", "pk"))[n:] for n in (0, 1)], strict=False
         )
-        if a.account_id == b.account_id and a.points == b.points
+        if a.account_id == b.account_id and points_of(a) == points_of(b)
     ]
     # The undisturbed run: everything scored at once on the ledger as it ended.
     AccountScore.objects.all().delete()

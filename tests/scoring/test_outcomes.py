@@ -13,7 +13,7 @@ from scoring.fitting.materiality import Materiality
 from scoring.fitting.outcomes import default_episodes, defaults_between
 from scoring.statement import Scope
 from tests.scoring.books import END, JUDGED, BookMaker
-from tests.scoring.reference import visible
+from tests.scoring.reference_facts import visible
 
 pytestmark = pytest.mark.django_db
 

@@ -19,6 +19,7 @@ from scoring.models import AccountScore, DirtyAccount, ScoreHistory
 from scoring.ranges import account_ranges
 from scoring.signals import SIGNALS
 from scoring.statement import Scope, compile_upsert
+from scoring.stored import points_of, values_of
 from tests.factories import ACTOR, invoice, make_account, make_company, pay
 
 TODAY = date(2026, 3, 16)
@@ -100,8 +101,8 @@ def test_a_payment_moves_the_score_and_leaves_history(account):
     kept = list(ScoreHistory.objects.order_by("pk"))
     assert [k.because for k in kept] == ["first", "changed"]
     assert [k.score for k in kept] == [before.score, after.score]
-    assert kept[-1].signals["oldest_overdue_days"] == 0
-    assert kept[-1].points["oldest_overdue_days"] == after.oldest_overdue_days_points
+    assert kept[-1].oldest_overdue_days == 0
+    assert points_of(kept[-1]) == points_of(after)
     assert kept[-1].entry.act == "score.rescored"
 
 
@@ -311,6 +312,54 @@ def test_the_rescore_command_reports_and_repeats(account, capsys):
     assert "0 kept" in capsys.readouterr().out
 
 
-def test_points_columns_match_signals():
-    columns = {f.column for f in AccountScore._meta.concrete_fields}
-    assert {s.points_column for s in SIGNALS} <= columns and {s.name for s in SIGNALS} <= columns
+def test_the_history_has_a_column_for_every_signal():
+    for model in (AccountScore, ScoreHistory):
+        assert {s.name for s in SIGNALS} <= {f.column for f in model._meta.concrete_fields}
+
+
+def test_kept_scores_copy_every_value(account):
+    invoice(account, "100.00", TODAY - timedelta(days=90))
+    rescore(TODAY)
+    row, kept = AccountScore.objects.get(), ScoreHistory.objects.get()
+    assert values_of(kept) == values_of(row) and points_of(kept) == points_of(row)
+    assert kept.exposure == row.exposure == 10_000
+
+
+def test_scores_of_the_first_layout_stay_readable(account):
+    rescore(TODAY)
+    row = AccountScore.objects.get()
+    kept = ScoreHistory.objects.create(
+        account=account,
+        as_of=TODAY,
+        card=row.card,
+        score=row.score,
+        grade=row.grade,
+        pd=row.pd,
+        recommendation=row.recommendation,
+        depth=row.depth,
+        because="changed",
+        first_signals={"overdue_count": 3},
+        first_points={"overdue_count": -1},
+    )
+    kept.refresh_from_db()
+    assert values_of(kept) == {"overdue_count": 3} and points_of(kept) == {"overdue_count": -1}
+
+
+def test_kept_scores_refer_to_what_there_is(account):
+    """On PostgreSQL a statement-wide check stands in for three foreign keys."""
+    rescore(TODAY)
+    kept = ScoreHistory.objects.get()
+    for column, value in (("account_id", 10**9), ("card_id", 10**9), ("entry_id", 10**9)):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            kept.pk, kept._state.adding, kept.because = None, True, "changed"
+            before = getattr(kept, column)
+            setattr(kept, column, value)
+            try:
+                kept.save(force_insert=True)
+                connection.check_constraints()
+            finally:
+                setattr(kept, column, before)
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM scoring_accountscore")
+        cursor.execute("DELETE FROM customers_creditaccount")
+        connection.check_constraints()

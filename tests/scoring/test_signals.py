@@ -7,16 +7,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from creditdesk.core.facts import CURRENT, View
-from scoring.card import active_card
+from scoring.card import active_cards
 from scoring.engine import compute, rescore
 from scoring.models import AccountScore
 from scoring.signals import SIGNALS
 from scoring.statement import Scope
+from scoring.stored import points_of
 from tests.scoring.books import END, JUDGED, BookMaker
 from tests.scoring.reference import score_of, signals_of
 
 pytestmark = pytest.mark.django_db
 
+# Days whose scores and peer figures are stored, for the signals that look at other customers.
+SCORED = [date(2024, 8, 1), date(2025, 5, 31), date(2025, 12, 1), date(2026, 3, 1)]
 DATES = [date(2024, 9, 30), date(2025, 6, 15), date(2025, 12, 31), JUDGED, END]
 
 
@@ -29,23 +32,25 @@ def book(django_db_setup, django_db_blocker):
         atomic = transaction.atomic()
         atomic.__enter__()
         try:
-            yield BookMaker(1)
+            yield BookMaker(1, accounts=8, scored_on=SCORED)
         finally:
             transaction.set_rollback(True)
             atomic.__exit__(None, None, None)
 
 
 def check(book: BookMaker, as_of: date, view: View) -> None:
-    card = active_card()
+    cards = active_cards()
     judged = min(as_of, JUDGED)
     rows = {row.account_id: row for row in compute(as_of, view=view)}
     for account in book.accounts:
-        expected = signals_of(account, as_of, judged, card, view)
+        expected = signals_of(account, as_of, judged, cards.full, view)
         row = rows[account.pk]
         actual = {s.name: getattr(row, s.name) for s in SIGNALS}
         assert actual == pytest.approx(expected, abs=1.5e-6), (as_of, view, account)
+        card = cards.card_for(actual)
+        assert row.card_id == card.pk
         assert row.score == score_of(actual, card)
-        assert row.score == card.base_points + sum(getattr(row, s.points_column) for s in SIGNALS)
+        assert row.score == card.base_points + sum(points_of(row, card).values())
         assert row.grade == card.grade_of(row.score, insolvent=bool(row.insolvent))
         assert row.pd == card.pd_of(row.score, insolvent=bool(row.insolvent))
         assert row.depth == card.depth_of(row.due_count_12m)

@@ -20,6 +20,7 @@ from scoring.explain import explain
 from scoring.models import AccountScore
 from scoring.signals import SIGNALS
 from scoring.statement import Scope
+from scoring.stored import values_of
 
 
 class Command(BaseCommand):
@@ -109,7 +110,7 @@ def _record(row: AccountScore, names: tuple[str, str, str], explanation: Any) ->
         "recommendation": row.recommendation,
         "depth": row.depth,
         "base_points": explanation.base_points,
-        "signals": {item.name: item.value for item in explanation.items},
+        "signals": values_of(row),
         "points": {item.name: item.points for item in explanation.items},
         "reasons": list(explanation.reasons),
     }

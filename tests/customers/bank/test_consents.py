@@ -143,10 +143,11 @@ def test_a_renewal_carries_the_accounts_on(customer):
 
 
 def test_a_read_and_a_scoring_pass_leave_one_row_each(customer):
-    assert log_scoring_pass(reader=ACTOR, as_of=TODAY) is None
+    assert log_scoring_pass(reader=ACTOR, as_of=TODAY) == 0
     line(account(consent(customer)))
     assert len(read_lines(customer, reader=ACTOR, what="export", on=TODAY, purpose="review")) == 1
-    row = log_scoring_pass(reader=ACTOR, as_of=TODAY)
+    assert log_scoring_pass(reader=ACTOR, as_of=TODAY) == 1
+    row = BankDataAccess.objects.get(what="scoring")
     assert (row.customer, row.what, row.purpose, row.data["customers"]) == (None, "scoring", "scoring", 1)
     logged = BankDataAccess.objects.get(customer=customer)
     assert (logged.what, logged.purpose, logged.actor_name) == ("export", "review", ACTOR.name)

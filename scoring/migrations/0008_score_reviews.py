@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("customers", "0008_references_by_statement"),
-        ("scoring", "0004_scorecard_guards"),
+        ("scoring", "0007_invoice_card"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

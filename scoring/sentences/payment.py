@@ -1,41 +1,24 @@
-"""What a signal says about an account, in one plain sentence with its figures and dates, in the reader's language."""
+"""Sentences of payment behaviour."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, timedelta
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from creditdesk.core.wording import day, percent
-from scoring.signals import BY_NAME, RECENT_DAYS, WINDOW_DAYS, Unit
+from scoring.signals import RECENT_DAYS, WINDOW_DAYS
 
-Value = float | int | None
-
-
-def figure(signal: str, value: Value) -> str:
-    """The value with its unit, as it stands in a table."""
-    if value is None:
-        return _("missing")
-    unit = BY_NAME[signal].unit
-    if unit == Unit.SHARE:
-        return percent(value)
-    if unit == Unit.DAYS:
-        return _("%s days") % number_format(value, 0 if isinstance(value, int) else 1)
-    if unit == Unit.MONTHS:
-        return _("%s months") % number_format(value, 0)
-    if unit == Unit.FLAG:
-        return _("yes") if value else _("no")
-    return number_format(value, 0)
+from .wording import Sentence, counted, one_decimal, share_of
 
 
 def _window(judged: date, length: int) -> dict[str, str]:
     return {"from": day(judged - timedelta(days=length)), "to": day(judged - timedelta(days=1))}
 
 
-def _average(length: int) -> Callable[[float, date, date], str]:
+def _average(length: int) -> Sentence:
     def write(value: float, _as_of: date, judged: date) -> str:
         if value == 0:
             return _("Everything that fell due from %(from)s to %(to)s was paid in time.") % _window(
@@ -49,7 +32,7 @@ def _average(length: int) -> Callable[[float, date, date], str]:
     return write
 
 
-def _share_later_than(days: int) -> Callable[[float, date, date], str]:
+def _share_later_than(days: int) -> Sentence:
     def write(value: float, _as_of: date, judged: date) -> str:
         figures = {"share": percent(value), "days": days, **_window(judged, WINDOW_DAYS)}
         if value == 0 and days == 0:
@@ -127,18 +110,6 @@ def _broken_share(value: float, _as_of: date, _judged: date) -> str:
     return _("%s of the promises to pay were broken.") % percent(value, 0)
 
 
-def _disputed(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s of a year's invoices is in dispute now.") % percent(value)
-
-
-def _dispute_rate(value: float, _as_of: date, _judged: date) -> str:
-    return _("There were %s disputes per 100 invoices in the last 12 months.") % number_format(value * 100, 0)
-
-
-def _credits(value: float, _as_of: date, _judged: date) -> str:
-    return _("%s of a year's invoices was credited.") % percent(value)
-
-
 def _written_off(value: float, as_of: date, _judged: date) -> str:
     if not value:
         return _("No debt was written off in the last 24 months.")
@@ -163,33 +134,94 @@ def _due_count(value: float, _as_of: date, judged: date) -> str:
     ) % {"n": int(value), **_window(judged, WINDOW_DAYS)}
 
 
-def _relationship(value: float, _as_of: date, _judged: date) -> str:
-    if value >= 24:
-        return _("Customer for %s years.") % (int(value) // 12)
-    return ngettext("Customer for %s month.", "Customer for %s months.", int(value)) % int(value)
+def _beyond_terms(value: float, _as_of: date, judged: date) -> str:
+    figures = {"days": number_format(abs(value), 1), **_window(judged, WINDOW_DAYS)}
+    if value < 0:
+        return (
+            _("What fell due from %(from)s to %(to)s was paid %(days)s days before terms on average.")
+            % figures
+        )
+    return _("What fell due from %(from)s to %(to)s is %(days)s days beyond terms on average.") % figures
 
 
-def _idle(value: float, as_of: date, _judged: date) -> str:
-    return _("The last invoice was issued on %s.") % day(as_of - timedelta(days=int(value)))
+def _punctual(value: float, _as_of: date, judged: date) -> str:
+    return _("%(share)s of the invoices due from %(from)s to %(to)s were settled in time.") % {
+        "share": percent(value, 0),
+        **_window(judged, WINDOW_DAYS),
+    }
 
 
-def _legal(value: float, _as_of: date, _judged: date) -> str:
-    if not value:
-        return _("No protest, lien or litigation is known.")
+def _late_count(days: int) -> Sentence:
+    def write(value: float, _as_of: date, judged: date) -> str:
+        figures = {"n": int(value), "days": days, **_window(judged, WINDOW_DAYS)}
+        if days == 0:
+            return (
+                ngettext(
+                    "%(n)s invoice due from %(from)s to %(to)s came late or is late.",
+                    "%(n)s invoices due from %(from)s to %(to)s came late or are late.",
+                    int(value),
+                )
+                % figures
+            )
+        return (
+            ngettext(
+                "%(n)s invoice due from %(from)s to %(to)s came, or is, more than %(days)s days late.",
+                "%(n)s invoices due from %(from)s to %(to)s came, or are, more than %(days)s days late.",
+                int(value),
+            )
+            % figures
+        )
+
+    return write
+
+
+def _judged_count(value: float, _as_of: date, judged: date) -> str:
     return ngettext(
-        "%s protest, lien or litigation was recorded in the last 24 months.",
-        "%s protests, liens or litigations were recorded in the last 24 months.",
+        "The delay of %(n)s invoice due from %(from)s to %(to)s is known.",
+        "The delay of %(n)s invoices due from %(from)s to %(to)s is known.",
+        int(value),
+    ) % {"n": int(value), **_window(judged, WINDOW_DAYS)}
+
+
+def _largest(value: float, _as_of: date, _judged: date) -> str:
+    if not value:
+        return _("The largest invoice of the last 12 months was paid in time.")
+    return ngettext(
+        "The largest invoice of the last 12 months was, or is, %s day late.",
+        "The largest invoice of the last 12 months was, or is, %s days late.",
         int(value),
     ) % int(value)
 
 
-def _insolvent(value: float, as_of: date, _judged: date) -> str:
-    if value:
-        return _("Insolvency proceedings are open on %s.") % day(as_of)
-    return _("No insolvency proceedings are known.")
+def _trend(value: float, _as_of: date, _judged: date) -> str:
+    figure = number_format(abs(value), 1)
+    if value > 0:
+        return _("Of late it pays %s days later than in the nine months before.") % figure
+    if value < 0:
+        return _("Of late it pays %s days earlier than in the nine months before.") % figure
+    return _("It pays as it did in the nine months before.")
 
 
-SENTENCES: dict[str, Callable[[float, date, date], str]] = {
+def _overdue_past(days: int) -> Sentence:
+    def write(value: float, _as_of: date, judged: date) -> str:
+        if not value:
+            return _("Nothing is more than %(days)s days overdue on %(on)s.") % {
+                "days": days,
+                "on": day(judged),
+            }
+        return _("%(share)s of what fell due in the last 12 months is more than %(days)s days overdue.") % {
+            "share": percent(value),
+            "days": days,
+        }
+
+    return write
+
+
+def _paid(value: float, as_of: date, _judged: date) -> str:
+    return _("The last payment came on %s.") % day(as_of - timedelta(days=int(value)))
+
+
+SENTENCES: dict[str, Sentence] = {
     "days_late_12m": _average(WINDOW_DAYS),
     "days_late_3m": _average(RECENT_DAYS),
     "late_share_12m": _share_later_than(0),
@@ -202,25 +234,33 @@ SENTENCES: dict[str, Callable[[float, date, date], str]] = {
     "overdue_count": _overdue_count,
     "broken_promises_12m": _broken,
     "broken_promise_share": _broken_share,
-    "disputed_share": _disputed,
-    "dispute_rate": _dispute_rate,
-    "credit_share": _credits,
     "written_off_share": _written_off,
     "returned_payments_12m": _returned,
     "due_count_12m": _due_count,
-    "relationship_months": _relationship,
-    "days_since_invoice": _idle,
-    "legal_marks_24m": _legal,
-    "insolvent": _insolvent,
+    "days_beyond_terms_12m": _beyond_terms,
+    "punctual_share_12m": _punctual,
+    "late_count_12m": _late_count(0),
+    "late15_count_12m": _late_count(15),
+    "late30_count_12m": _late_count(30),
+    "late60_count_12m": _late_count(60),
+    "judged_count_12m": _judged_count,
+    "largest_days_late_12m": _largest,
+    "days_late_sd_12m": one_decimal(
+        gettext_noop("The delays of its invoices spread by %s days around their average.")
+    ),
+    "days_late_trend": _trend,
+    "rolled_30_share": share_of(gettext_noop("%s of its late invoices were more than 30 days late.")),
+    "rolled_60_share": share_of(
+        gettext_noop("%s of those more than 30 days late were more than 60 days late.")
+    ),
+    "receipts_per_invoice_12m": one_decimal(gettext_noop("It pays an invoice in %s payments on average.")),
+    "part_paid_overdue_count": counted(
+        gettext_noop("No overdue invoice was paid in part only."),
+        gettext_noop("Overdue invoices paid in part only: %s."),
+    ),
+    "overdue30_share": _overdue_past(30),
+    "overdue90_share": _overdue_past(90),
+    "overdue_age_days": one_decimal(gettext_noop("Its overdue debt is %s days past due on average.")),
+    "unapplied_share": share_of(gettext_noop("Payments not yet applied cover %s of the overdue debt.")),
+    "days_since_payment": _paid,
 }
-
-
-def sentence(signal: str, value: Value, as_of: date, judged_on: date | None) -> str:
-    """The sentence of one signal. judged_on None: the ledger has never been declared complete."""
-    if value is None:
-        known = BY_NAME[signal]
-        return _("%(label)s: missing, %(why)s.") % {
-            "label": str(known.label).capitalize(),
-            "why": known.missing,
-        }
-    return SENTENCES[signal](value, as_of, judged_on or as_of)

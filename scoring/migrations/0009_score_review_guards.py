@@ -6,7 +6,7 @@ from creditdesk.core.guards import append_only, refuse_when_exists
 class Migration(migrations.Migration):
     """Reviews are never edited, and nobody answers the contest of their own decision."""
 
-    dependencies = [("scoring", "0005_score_reviews")]
+    dependencies = [("scoring", "0008_score_reviews")]
 
     operations = [
         *append_only("scoring_scorereview"),

@@ -1,0 +1,210 @@
+"""The invoice card against scikit-learn on the same features, rows and dates: a real ledger and many made ones.
+
+Rivals are fitted to exactly the card's own features: plain logistic regression (standardised), the same with its
+penalty chosen by cross-validation, gradient boosting and histogram gradient boosting with their defaults. Intervals
+are 95 %, customers drawn again. Nothing here chooses anything for the card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+GIVEN = ROOT.parent / "shared" / "data" / "ledger" / "accounts-receivable.csv"
+TRAIN_UNTIL = date(2013, 4, 1)
+DRAWS = 300
+OURS, MEAN = "our card", "mean days late"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ledger", type=Path, default=GIVEN, help="ledger file in the ibm-watson layout")
+    parser.add_argument("--seeds", type=int, default=1, help="times each made ledger is made")
+    parser.add_argument("--made-only", action="store_true", help="leave the ledger file out")
+
+
+def rivals() -> dict[str, Callable[[], Any]]:
+    from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return {
+        "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)),
+        "logistic, C by CV": lambda: make_pipeline(
+            StandardScaler(), LogisticRegressionCV(max_iter=5000, scoring="neg_log_loss")
+        ),
+        "boosting": lambda: GradientBoostingClassifier(random_state=0),
+        "histogram boosting": lambda: HistGradientBoostingClassifier(random_state=0),
+    }
+
+
+class Comparison:
+    """One ledger, one training day: everybody's chances for the same test rows."""
+
+    def __init__(self, ledger: Any, until: int) -> None:
+        from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue, training
+        from scoring.invoices.history import History, Moment
+
+        self.ledger, self.history = ledger, History(ledger)
+        self.model = fit_invoices(ledger, until)
+        self.sets = dict(zip(("issue", "unpaid"), training(ledger, until), strict=True))
+        tests = np.flatnonzero(ledger.issued >= until)
+        after = moments_after_due(ledger, tests)
+        late = tests[ledger.paid_known[tests] > after.day]
+        self.seen: dict[str, Moment] = {
+            "issue": moments_at_issue(ledger, tests),
+            "unpaid": moments_after_due(ledger, late),
+        }
+        self.delay = ledger.paid - ledger.due
+
+    def chances(self, stage: str, days: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]] | None:
+        """(outcomes, customers, chances by model); None where the card itself refuses to fit the target."""
+        from scoring.invoices.features import features
+
+        target = next(t for t in getattr(self.model, stage) if t.days == days)
+        if target.priors is None:
+            return None
+        seen, outcomes = self.seen[stage], self.sets[stage]
+        happened, told = outcomes.of(self.ledger, days)
+        rows = features(target.priors, self.history, outcomes.seen)[told]
+        tests = features(target.priors, self.history, seen)
+        estimates = self.model.estimate(self.history, seen)
+        found = {OURS: estimates.late if days == 0 else estimates.late_15}
+        for name, make in rivals().items():
+            found[name] = make().fit(rows, happened[told]).predict_proba(tests)[:, 1]
+        count, late, _took = self.history.payments(seen)
+        usual = target.priors.days_late.mean
+        found[MEAN] = np.where(count > 0, late / np.maximum(count, 1), usual)
+        return (self.delay[seen.place] > days).astype(float), seen.account, found
+
+
+def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) -> dict[str, Any]:
+    """full: every model with its interval; else one line per target."""
+    from scoring.fitting.logistic import FitError
+    from scoring.fitting.measures import Ranking, auc, bootstrap_many, brier, calibration_table, capture
+
+    try:
+        both = Comparison(ledger, until)
+    except FitError as error:
+        say(f"  refused: {error}")
+        return {}
+    summary: dict[str, Any] = {}
+    for days, name in ((0, "late"), (15, "> 15 days")):
+        found = both.chances("issue", days)
+        if found is None:
+            say(f"  {name:<10} not fitted: {next(t for t in both.model.issue if t.days == days).why}")
+            continue
+        bad, customer, chances = found
+        if not 0 < bad.sum() < bad.size:
+            continue
+        ranks = {model: Ranking(bad, p) for model, p in chances.items()}
+        table = calibration_table(bad, chances[OURS])
+        agrees = sum(row.agrees for row in table)
+        better = max((m for m in chances if m not in (OURS, MEAN)), key=lambda m: ranks[m].auc() or 0)
+        statistics: dict[str, Any] = {m: ranks[m].auc for m in chances}
+        statistics["gap"] = lambda w, r=ranks, b=better: (
+            None if r[OURS].auc(w) is None else r[OURS].auc(w) - r[b].auc(w)
+        )
+        spans = bootstrap_many(customer, statistics, draws=DRAWS)
+        for model, p in chances.items() if full else ():
+            span = spans[model]
+            score = "" if model == MEAN else f"   Brier {brier(bad, p):.4f}"
+            say(
+                f"  {name:<10}{model:<20} AUC {ranks[model].auc():.3f} ({span.low:.3f} to {span.high:.3f}){score}"
+            )
+        gap = spans["gap"]
+        say(
+            f"  {name:<10}{bad.size} rows, {int(bad.sum())} events: ours {auc(bad, chances[OURS]):.3f}, best of the "
+            f"others {better} {ranks[better].auc():.3f}, gap {ranks[OURS].auc() - ranks[better].auc():+.3f} "
+            f"({gap.low:+.3f} to {gap.high:+.3f}); logistic {ranks['logistic'].auc():.3f}, boosting "
+            f"{ranks['boosting'].auc():.3f}, mean days late {ranks[MEAN].auc():.3f}; Brier ours "
+            f"{brier(bad, chances[OURS]):.4f}, logistic {brier(bad, chances['logistic']):.4f}, boosting "
+            f"{brier(bad, chances['boosting']):.4f}; calibrated in {agrees} of {len(table)} tenths"
+        )
+        if full:
+            for row in table:
+                low, high = row.interval.low, row.interval.high
+                say(
+                    f"    {row.count:>5} predicted {row.predicted:.3f} observed {row.observed:.3f} ({low:.3f} to {high:.3f})"
+                )
+        summary[name] = {m: r.auc() for m, r in ranks.items()} | {"agrees": agrees / len(table)}
+    found = both.chances("unpaid", 15)
+    if found is not None and found[0].any():
+        bad, customer, chances = found
+        amount = ledger.amount[both.seen["unpaid"].place]
+        held = {m: capture(bad * amount, p * amount) for m, p in chances.items()}
+        spans = bootstrap_many(
+            customer,
+            {m: (lambda w, p=p: capture(bad * amount, p * amount, weights=w)) for m, p in chances.items()},
+            draws=DRAWS,
+        )
+        text = ", ".join(
+            f"{m} {value:.3f}"
+            + (f" ({spans[m].low:.3f} to {spans[m].high:.3f})" if full and spans[m] else "")
+            for m, value in held.items()
+        )
+        say(f"  loss > 15 days held by the riskiest fifth of {bad.size} overdue invoices: {text}")
+        summary["capture"] = held
+    return summary
+
+
+def given_ledger(path: Path, fresh: Callable[[], None]) -> Any:
+    """The file as the product imports it, read back from the database."""
+    from django.core.management import call_command
+
+    from scoring.invoices.load import load_ledger
+
+    fresh()
+    with tempfile.TemporaryFile("w+") as nowhere:
+        call_command("import_ledger", path, "--mapping", "ibm-watson", "--commit", stdout=nowhere)
+    return load_ledger()
+
+
+def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[str], None]) -> None:
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        say("skipped: scikit-learn is not installed (it comes with the development dependencies)")
+        return
+    from benchmarks.ledgers import LEDGERS
+
+    if options.made_only:
+        say("the ledger file is left out, as asked")
+    elif not options.ledger.exists():
+        say(f"skipped: there is no {options.ledger}; --ledger names another file of that layout")
+    else:
+        say(
+            f"{options.ledger.name}, trained on invoices issued before {TRAIN_UNTIL} as known then, tested on the rest"
+        )
+        compare(given_ledger(options.ledger, fresh), TRAIN_UNTIL.toordinal(), say, full=True)
+    found: list[dict[str, Any]] = []
+    for name, make in LEDGERS.items():
+        for seed in range(options.seeds):
+            ledger = make(np.random.default_rng(100 + seed))
+            say(f"{name}, made with seed {100 + seed}")
+            found.append(compare(ledger, int(np.quantile(ledger.issued, 0.65)), say, full=False))
+    for target in ("late", "> 15 days"):
+        rows = [summary[target] for summary in found if target in summary]
+        if rows:
+            means = ", ".join(
+                f"{model} {np.mean([row[model] for row in rows]):.4f}"
+                for model in rows[0]
+                if model != "agrees"
+            )
+            say(
+                f"mean AUC for '{target}' over {len(rows)} made ledgers: {means}; "
+                f"tenths within their interval: {np.mean([row['agrees'] for row in rows]):.0%}"
+            )
+    rows = [summary["capture"] for summary in found if "capture" in summary]
+    if rows:
+        say(
+            "mean share of loss in the riskiest fifth: "
+            + ", ".join(f"{model} {np.mean([row[model] for row in rows]):.4f}" for model in rows[0])
+        )

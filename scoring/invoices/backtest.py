@@ -1,0 +1,326 @@
+"""Replaying a period with only what was known on each day, and measuring what the estimates were worth.
+
+The challenger is fitted on the training period alone. Beside it stand the scorecard in use and simple baselines,
+on the same rows; intervals come from drawing customers again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.utils.translation import gettext as _
+
+from creditdesk.core.facts import View
+from customers.models import Instalment
+from scoring.card import CardError
+from scoring.engine import compute
+from scoring.fitting.measures import (
+    Floats,
+    Interval,
+    Ranking,
+    bootstrap_many,
+    brier,
+    calibration_table,
+    capture,
+    psi_of_values,
+)
+from scoring.invoices.card import TARGETS, Estimates, InvoiceModel
+from scoring.invoices.fitting import FitError, fit_invoices, moments_after_due, moments_at_issue
+from scoring.invoices.history import History, Moment
+from scoring.invoices.ledger import NEVER, Days, Ledger, beyond
+from scoring.statement import Scope
+
+TOP = 0.2
+NAMES = {0: "late", 15: "late_15", 30: "late_30"}
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Train on invoices issued before `train_until` as known that day; test on those issued from..to, inclusive."""
+
+    train_until: date
+    test_from: date
+    test_to: date
+
+    def problem(self) -> str:
+        if self.test_from < self.train_until:
+            return _("The test begins before the training ends: it would know its own answers.")
+        if self.test_to < self.test_from:
+            return _("The test ends before it begins.")
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a backtest found: `report` (docs/scoring-invoices.md names its keys) and a row per test invoice."""
+
+    report: dict[str, Any]
+    predictions: list[dict[str, Any]]
+
+
+def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) -> Replay:
+    """The invoices part of `manage.py backtest`. Raises FitError where the training period cannot carry a card."""
+    model = fit_invoices(ledger, period.train_until.toordinal())
+    history = History(ledger)
+    tests = _tests(ledger, period)
+    report: dict[str, Any] = {
+        "trained": trained(model, ledger, period.train_until.toordinal()),
+        "tested": {"invoices": int(tests.size), "customers": int(np.unique(ledger.account[tests]).size)},
+    }
+    if not tests.size:
+        report["refused"] = _("No invoice was issued in the test period.")
+        return Replay(report, [])
+    seen = moments_at_issue(ledger, tests)
+    estimates = model.estimate(history, seen)
+    low, high = _final(ledger, tests)
+    rivals = _rivals(model, ledger, history, seen, period)
+    report["targets"] = {
+        name: _target(
+            beyond(low, high, days),
+            getattr(estimates, name),
+            rivals[days],
+            ledger.account[tests],
+            draws,
+            seed,
+        )
+        for days, name in NAMES.items()
+    }
+    report["psi"] = _psi(model, history, ledger, period, estimates)
+    report["overdue"] = _overdue(model, history, ledger, tests, low, high, draws, seed)
+    report["days_late"] = _days_late(estimates, low, high)
+    return Replay(report, _predictions(ledger, seen, estimates))
+
+
+def _tests(ledger: Ledger, period: Period) -> Days:
+    """Places of the test invoices as first known: later corrections of a row are not what was seen on its day."""
+    begin, end = period.test_from.toordinal(), period.test_to.toordinal()
+    inside = np.flatnonzero((ledger.issued >= begin) & (ledger.issued <= end))
+    _rows, first = np.unique(ledger.row[inside], return_index=True)
+    return inside[np.sort(first)]
+
+
+def _final(ledger: Ledger, tests: Days) -> tuple[Days, Days]:
+    """Delays as known at last: of the newest stretch of the same instalment, on the last day anything happened."""
+    happened = [ledger.issued, *(np.where(d < NEVER, d, 0) for d in (ledger.paid_known, ledger.closed_known))]
+    last = int(max(days.max() for days in happened))
+    newest = {int(row): place for place, row in enumerate(ledger.row)}
+    places = np.array([newest[int(row)] for row in ledger.row[tests]], dtype=np.int64)
+    low, high = ledger.delay_at(last)
+    return low[places], high[places]
+
+
+def trained(model: InvoiceModel, ledger: Ledger, until: int) -> dict[str, Any]:
+    def target(t: Any) -> dict[str, Any]:
+        return {
+            "rows": t.rows,
+            "events": t.events,
+            "customers_with_events": t.payers,
+            "fitted": t.scaled_from is None and bool(t.coef),
+            "scaled_from": None if t.scaled_from is None else NAMES[t.scaled_from],
+            "ratio": t.ratio if t.scaled_from is not None else None,
+            "ridge": t.ridge or None,
+            "note": t.why,
+        }
+
+    return {
+        "until": date.fromordinal(until).isoformat(),
+        "invoices": int((ledger.issued < until).sum()),
+        "at_issue": {NAMES[t.days]: target(t) for t in model.issue},
+        "unpaid_after_due": {NAMES[t.days]: target(t) for t in model.unpaid},
+    }
+
+
+def _rivals(
+    model: InvoiceModel, ledger: Ledger, history: History, seen: Moment, period: Period
+) -> dict[int, dict[str, Floats]]:
+    """Per target, the risk each simple rule gives on the same day with the same knowledge."""
+    count, late, _took = history.payments(seen)
+    known = model.issue[0].priors.days_late.mean if model.issue[0].priors else 0.0
+    mean = np.where(count > 0, np.divide(late, count, out=np.zeros_like(late), where=count > 0), known)
+    score = _scores(ledger, seen)
+    found: dict[int, dict[str, Floats]] = {}
+    for target in model.issue:
+        rate = (target.events + 1) / (target.rows + 2)
+        found[target.days] = {"mean_days_late": mean, "portfolio_rate": np.full(mean.size, rate)}
+        if score is not None:
+            found[target.days]["current_card"] = -score
+    return found
+
+
+def _scores(ledger: Ledger, seen: Moment) -> Floats | None:
+    """The active scorecard's score of each payer on each day, as known then; one statement per day."""
+    scores: dict[tuple[int, int], int] = {}
+    try:
+        for day in np.unique(seen.day):
+            accounts = np.unique(seen.account[seen.day == day])
+            when = date.fromordinal(int(day))
+            for row in compute(when, Scope.of([int(a) for a in accounts]), View(known_at=when)):
+                scores[row.account_id, int(day)] = row.score
+    except CardError:
+        return None
+    given = [scores.get((int(a), int(d))) for a, d in zip(seen.account, seen.day, strict=True)]
+    if any(s is None for s in given):
+        return None
+    return np.array(given, dtype=np.float64)
+
+
+def _target(
+    happened: Floats, chance: Floats, rivals: dict[str, Floats], customers: Days, draws: int, seed: int
+) -> dict[str, Any]:
+    """Measures of one target; rows whose outcome nobody knows yet are left out."""
+    told = ~np.isnan(happened)
+    bad, group = happened[told], customers[told]
+    result: dict[str, Any] = {
+        "rows": int(told.sum()),
+        "undecided": int((~told).sum()),
+        "events": int(bad.sum()),
+        "models": {},
+    }
+    if not told.any():
+        return result
+    risks = {"challenger": chance[told], **{name: risk[told] for name, risk in rivals.items()}}
+    figures: dict[str, Callable[[Floats], float | None]] = {}
+    for name, risk in risks.items():
+        ranking = Ranking(bad, risk)
+        figures[f"{name}.auc"] = ranking.auc
+        figures[f"{name}.ks"] = lambda w, r=ranking: (r.ks(w) or (None,))[0]  # type: ignore[misc]
+        if name in {"challenger", "portfolio_rate"}:
+            figures[f"{name}.brier"] = lambda w, p=risk: brier(bad, p, w)  # type: ignore[misc]
+    intervals = bootstrap_many(group, figures, draws=draws, seed=seed)
+    everything = np.ones(bad.size)
+    for name in risks:
+        model: dict[str, Any] = {}
+        for measure in ("auc", "ks", "brier"):
+            key = f"{name}.{measure}"
+            if key in figures:
+                model[measure] = figure(figures[key](everything), intervals[key])
+        area, interval = model["auc"]["value"], intervals[f"{name}.auc"]
+        doubled = interval and Interval(2 * interval.low - 1, 2 * interval.high - 1, interval.draws)
+        model["gini"] = figure(None if area is None else 2 * area - 1, doubled)
+        result["models"][name] = model
+    table = calibration_table(bad, chance[told])
+    result["calibration"] = [row.as_dict() for row in table]
+    result["calibration_agrees"] = sum(row.agrees for row in table)
+    return result
+
+
+def figure(value: float | None, interval: Interval | None) -> dict[str, Any]:
+    return {"value": value, "interval": None if interval is None else [interval.low, interval.high]}
+
+
+def _psi(
+    model: InvoiceModel, history: History, ledger: Ledger, period: Period, estimates: Estimates
+) -> dict[str, Any]:
+    """Drift of the chance of being late between the invoices trained on and those tested on."""
+    before = np.flatnonzero(ledger.issued < period.train_until.toordinal())
+    then = model.estimate(history, moments_at_issue(ledger, before))
+    found = psi_of_values(then.late, estimates.late)
+    return (
+        {"value": None}
+        if found is None
+        else {"value": found.value, "reading": found.reading, "empty_bins": found.floored}
+    )
+
+
+def _overdue(
+    model: InvoiceModel,
+    history: History,
+    ledger: Ledger,
+    tests: Days,
+    low: Days,
+    high: Days,
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Of the amount that ended very late, what the riskiest fifth of the invoices overdue on the day after their due
+    date holds, ranked by expected loss: the chance of it, given that it is unpaid, times the open amount."""
+    seen = moments_after_due(ledger, tests)
+    open_then = (ledger.paid_known[tests] > seen.day) & (ledger.closed_known[tests] > seen.day)
+    part = Moment(seen.account[open_then], seen.day[open_then], tests[open_then])
+    result: dict[str, Any] = {"invoices": int(open_then.sum())}
+    if not open_then.any():
+        return result
+    estimates = model.estimate(history, part)
+    amount = ledger.amount[part.place]
+    count, late, _took = history.payments(part)
+    mean = np.divide(late, count, out=np.zeros_like(late), where=count > 0)
+    for days, name in list(NAMES.items())[1:]:
+        happened = beyond(low[open_then], high[open_then], days)
+        told = ~np.isnan(happened)
+        lost = (happened * amount)[told]
+        ranked = {
+            "challenger": (getattr(estimates, name) * amount)[told],
+            "amount": amount[told],
+            "mean_days_late": (mean * amount)[told],
+        }
+        figures = {
+            rule: (lambda w, r=risk, lost=lost: capture(lost, r, TOP, w)) for rule, risk in ranked.items()
+        }
+        intervals = bootstrap_many(part.account[told], figures, draws=draws, seed=seed)
+        result[name] = {
+            "events": int(np.nansum(happened)),
+            "share_of_loss_in_top_fifth": {
+                rule: figure(capture(lost, risk, TOP), intervals[rule]) for rule, risk in ranked.items()
+            },
+        }
+        if told.any():
+            table = calibration_table(happened[told], getattr(estimates, name)[told])
+            result[name]["calibration"] = [row.as_dict() for row in table]
+            result[name]["calibration_agrees"] = sum(row.agrees for row in table)
+    return result
+
+
+def _days_late(estimates: Estimates, low: Days, high: Days) -> dict[str, Any]:
+    """Expected against actual days late, and how often the payment fell within its range; paid invoices only."""
+    paid = low == high
+    if not paid.any():
+        return {"rows": 0}
+    late, expected = np.maximum(low[paid], 0).astype(np.float64), estimates.days_late[paid]
+    within = (low[paid] >= estimates.p10[paid]) & (low[paid] <= estimates.p90[paid])
+    return {
+        "rows": int(paid.sum()),
+        "expected": float(expected.mean()),
+        "actual": float(late.mean()),
+        "mean_absolute_error": float(np.abs(expected - late).mean()),
+        "within_p10_p90": float(within.mean()),
+    }
+
+
+def _predictions(ledger: Ledger, seen: Moment, estimates: Estimates) -> list[dict[str, Any]]:
+    """A row per invoice: of several instalments the likeliest to be late, days late weighed by amount."""
+    ids = {int(row) for row in ledger.row[seen.place]}
+    names: dict[int, tuple[Any, ...]] = {}
+    fields = ("pk", "invoice_id", "account__customer__code", "invoice__number", "effective_on")
+    begin, end = int(ledger.issued[seen.place].min()), int(ledger.issued[seen.place].max())
+    rows = Instalment.objects.filter(
+        effective_on__range=(date.fromordinal(begin), date.fromordinal(end))
+    ).values_list(*fields)
+    names = {row[0]: row[1:] for row in rows.iterator() if row[0] in ids}
+    grouped: dict[int, list[int]] = {}
+    for number, place in enumerate(seen.place):
+        grouped.setdefault(names[int(ledger.row[place])][0], []).append(number)
+    found = []
+    for numbers in grouped.values():
+        _invoice, customer, number, issued = names[int(ledger.row[seen.place[numbers[0]]])]
+        weight = ledger.amount[seen.place[numbers]]
+        found.append(
+            {
+                "customer": customer,
+                "invoice": number,
+                "as_of": issued.isoformat(),
+                "p_late": round(float(estimates.late[numbers].max()), 6),
+                "p_late_15": round(float(estimates.late_15[numbers].max()), 6),
+                "p_late_30": round(float(estimates.late_30[numbers].max()), 6),
+                "expected_days_late": round(
+                    float(np.average(estimates.days_late[numbers], weights=weight)), 2
+                ),
+            }
+        )
+    return found
+
+
+assert TARGETS and FitError

@@ -1,0 +1,175 @@
+"""The fitted card of invoices: additive log-odds per target, and what follows from them.
+
+Two observation points: the day of issue (targets: late, more than 15, more than 30 days late) and the day after
+the due date for an invoice still unpaid (more than 15, more than 30). Any other day lies between: the chances are
+those of the nearer point, given that the invoice is still unpaid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scoring.fitting.calibration import Calibration
+from scoring.fitting.logistic import logit, sigmoid
+from scoring.fitting.measures import Floats
+from scoring.invoices.delays import Curves, chance_beyond, mean_late, quantile, still_open
+from scoring.invoices.features import CODES, LATE_SHARE, RECORDED, Priors, features, record
+from scoring.invoices.history import History, Moment
+
+THIN = 4
+"""A payer with fewer decided invoices moves the chance at most to its own record, never past it."""
+TARGETS = (0, 15, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One additive score. log-odds = intercept + features @ coef, then calibrated.
+
+    scaled_from, ratio: too few events to fit: the chance is that of the nearer target times the ratio observed.
+    """
+
+    days: int
+    intercept: float = 0.0
+    coef: tuple[float, ...] = ()
+    priors: Priors | None = None
+    calibration: Calibration = field(default_factory=Calibration)
+    scaled_from: int | None = None
+    ratio: float = 1.0
+    rows: int = 0
+    events: int = 0
+    payers: int = 0
+    ridge: float = 0.0
+    why: str = ""
+
+    def parts(self, history: History, seen: Moment) -> tuple[Floats, Floats]:
+        """(rows, len(FEATURES)) contributions to the log-odds; and what holds a thin record back, per row."""
+        assert self.priors is not None
+        shares = features(self.priors, history, seen) * np.array(self.coef)
+        told = shares[:, RECORDED].sum(axis=1)
+        count, share = record(self.priors, history, seen)
+        own = logit(np.clip(np.nan_to_num(share, nan=self.priors.rate), 0.02, 0.98)) - logit(self.priors.rate)
+        held = np.clip(told, np.minimum(own, 0), np.maximum(own, 0)) - told
+        return shares, np.where(count < THIN, held, 0.0)
+
+    def chance(self, history: History, seen: Moment) -> Floats:
+        shares, held = self.parts(history, seen)
+        return self.calibration.apply(sigmoid(self.intercept + shares.sum(axis=1) + held))
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "days": self.days,
+            "intercept": self.intercept,
+            "coef": dict(zip(CODES, self.coef, strict=False)),
+            "priors": self.priors.as_dict() if self.priors else None,
+            "calibration": self.calibration.as_dict(),
+            "scaled_from": self.scaled_from,
+            "ratio": self.ratio,
+            "rows": self.rows,
+            "events": self.events,
+            "payers": self.payers,
+            "ridge": self.ridge,
+            "why": self.why,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Target:
+        coef = tuple(data["coef"].get(code, 0.0) for code in CODES) if data["coef"] else ()
+        return cls(
+            **{
+                **data,
+                "coef": coef,
+                "priors": Priors.from_dict(data["priors"]) if data["priors"] else None,
+                "calibration": Calibration.from_dict(data["calibration"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Per observation: chances of being paid late, more than 15 and more than 30 days late (never rising), days
+    late expected (early counts 0), and the days after the due date by which a tenth, half and nine tenths of such
+    invoices are paid (negative: before it)."""
+
+    late: Floats
+    late_15: Floats
+    late_30: Floats
+    days_late: Floats
+    p10: Floats
+    p50: Floats
+    p90: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceModel:
+    """The targets at issue and for the unpaid on the day after the due date, with the curves between them."""
+
+    issue: tuple[Target, ...]
+    unpaid: tuple[Target, ...]
+    issue_curves: Curves
+    unpaid_curves: Curves
+
+    def estimate(self, history: History, seen: Moment) -> Estimates:
+        """For rows that were open on the day they are seen (or issued that day)."""
+        age = seen.day - history.ledger.due[seen.place]
+        at_issue = seen.day <= history.ledger.issued[seen.place]
+        curve = np.empty((seen.day.size, len(self.issue_curves.bands[0])))
+        for overdue in (False, True):
+            which = (age >= 1) == overdue
+            if which.any():
+                part = Moment(seen.account[which], seen.day[which], seen.place[which])
+                curve[which] = self._curve(history, part, overdue)
+        unpaid = np.where(at_issue, -(10**6), age)
+        curve = still_open(curve, unpaid)
+        return Estimates(
+            *(chance_beyond(curve, days) for days in TARGETS),
+            days_late=mean_late(curve),
+            p10=quantile(curve, 0.1),
+            p50=quantile(curve, 0.5),
+            p90=quantile(curve, 0.9),
+        )
+
+    def _curve(self, history: History, seen: Moment, overdue: bool) -> Floats:
+        targets = self.unpaid if overdue else self.issue
+        heights = chances(targets, history, seen)
+        if overdue:
+            heights = [np.ones(seen.day.size), *heights]
+        curves = self.unpaid_curves if overdue else self.issue_curves
+        return curves.through(heights[1] if overdue else heights[0], heights)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "issue": [t.as_dict() for t in self.issue],
+            "unpaid": [t.as_dict() for t in self.unpaid],
+            "issue_curves": self.issue_curves.as_dict(),
+            "unpaid_curves": self.unpaid_curves.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> InvoiceModel:
+        return cls(
+            issue=tuple(Target.from_dict(t) for t in data["issue"]),
+            unpaid=tuple(Target.from_dict(t) for t in data["unpaid"]),
+            issue_curves=Curves.from_dict(data["issue_curves"]),
+            unpaid_curves=Curves.from_dict(data["unpaid_curves"]),
+        )
+
+
+def chances(targets: tuple[Target, ...], history: History, seen: Moment) -> list[Floats]:
+    """The chance of each target, none above the one before it."""
+    found: dict[int, Floats] = {}
+    for target in targets:
+        if target.scaled_from is None:
+            chance = target.chance(history, seen) if target.coef else np.full(seen.day.size, target.ratio)
+        else:
+            chance = found[target.scaled_from] * target.ratio
+        if found:
+            chance = np.minimum(chance, next(reversed(found.values())))
+        found[target.days] = chance
+    return list(found.values())
+
+
+assert LATE_SHARE == 0

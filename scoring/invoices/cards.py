@@ -1,0 +1,78 @@
+"""Invoice cards as stored: fit a draft, take one into use, find the one in use."""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.models import User
+from scoring.invoices.backtest import trained
+from scoring.invoices.card import InvoiceModel
+from scoring.invoices.fitting import fit_invoices
+from scoring.invoices.load import load_ledger
+from scoring.models import InvoiceCard
+
+USE = "scoring.publish_scorecard"
+
+
+class InvoiceCardError(ValueError):
+    """A card that cannot be taken into use; the text says why."""
+
+
+def fit_draft(until: date, *, actor: Actor) -> InvoiceCard:
+    """Fit the invoices issued before `until` as known that day; keep a draft. Raises FitError with the reason."""
+    ledger = load_ledger()
+    model = fit_invoices(ledger, until.toordinal())
+    with transaction.atomic():
+        newest = InvoiceCard.objects.aggregate(newest=Max("version"))["newest"] or 0
+        card = InvoiceCard.objects.create(
+            version=newest + 1,
+            trained_until=until,
+            trained=trained(model, ledger, until.toordinal()),
+            model=model.as_dict(),
+            made_by=actor.name or str(actor.user),
+        )
+        record_act("invoice_card.fit", actor=actor, subject=card, data={"until": until.isoformat()})
+    return card
+
+
+def take_into_use(card: InvoiceCard, *, by: User) -> InvoiceCard:
+    """Make a draft the card in use; the one before is retired. For those who may publish scorecards."""
+    if not by.has_perm(USE):
+        raise InvoiceCardError(_("You may not take an invoice card into use."))
+    with transaction.atomic():
+        rows = list(InvoiceCard.objects.select_for_update().filter(status=InvoiceCard.Status.ACTIVE))
+        card = InvoiceCard.objects.select_for_update().get(pk=card.pk)
+        if card.status != InvoiceCard.Status.DRAFT:
+            raise InvoiceCardError(
+                _("Version %(version)s is no draft: fit a new one.") % {"version": card.version}
+            )
+        changes = []
+        for old in rows:
+            changes.append(Change.of(old, {"status": "active"}, {"status": "retired"}))
+            old.status = InvoiceCard.Status.RETIRED
+            old.save(update_fields=["status"])
+        card.status, card.activated_at, card.activated_by = InvoiceCard.Status.ACTIVE, timezone.now(), by
+        card.save(update_fields=["status", "activated_at", "activated_by"])
+        changes.append(Change.of(card, {"status": "draft"}, {"status": "active"}))
+        record_act("invoice_card.use", actor=Actor.person(by), subject=card, changes=changes)
+    return card
+
+
+def model_in_use(using: str = "default") -> tuple[int, InvoiceModel] | None:
+    """(version, model) of the card in use; None where there is none. One query."""
+    active = InvoiceCard.objects.using(using).filter(status=InvoiceCard.Status.ACTIVE)
+    found = active.values_list("pk", "version").first()
+    return None if found is None else (found[1], _model(found[0], using))
+
+
+@lru_cache(maxsize=4)
+def _model(pk: int, using: str) -> InvoiceModel:
+    """A stored model is never edited, so reading it once is enough."""
+    return InvoiceModel.from_dict(InvoiceCard.objects.using(using).values_list("model", flat=True).get(pk=pk))

@@ -1,0 +1,305 @@
+"""Fitting an invoice card to a ledger, and saying what it cannot carry.
+
+Only what was known by the training day is used: each training invoice is seen on its own day, and its outcome as
+the training day knew it. How strongly the card is held to the portfolio's own estimate (the ridge) is chosen by
+forecasting later parts of the training period from earlier ones, never by anything after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from django.utils.translation import gettext as _
+from numpy.typing import NDArray
+
+from scoring.fitting.calibration import Calibration, at_level, slope_by_part
+from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
+from scoring.fitting.measures import Floats
+from scoring.invoices.card import TARGETS, InvoiceModel, Target, chances
+from scoring.invoices.delays import Curves
+from scoring.invoices.features import FEATURES, GROWS, Mean, Priors, Rate, features
+from scoring.invoices.history import EARLIEST, LATEST, History, Moment
+from scoring.invoices.ledger import Days, Ledger, beyond
+
+MIN_EVENTS = 30
+"""Events, and non-events, below which a target is not fitted."""
+MIN_PAYERS = 5
+"""Payers the events must be spread over."""
+MIN_ROWS = 60
+RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 10000.0)
+FOLDS, FIRST_FOLD = 3, 0.4
+ENOUGH = 0.5
+"""The strongest ridge whose forecast is within so many standard errors of the best is taken."""
+CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
+WARM_UP, WARM_SHARE = 90, 0.7
+MOST_ROWS = 300_000
+"""A larger training period is fitted on whole payers drawn from it (always the same ones)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Training rows: where they stand in the ledger, when they were seen, what became of them by the training day."""
+
+    seen: Moment
+    low: Days
+    high: Days
+    judged: int
+
+    def of(self, ledger: Ledger, days: int) -> tuple[Floats, NDArray[np.bool_]]:
+        """(1 where more than `days` late, which rows to use): old enough to be decided whoever pays when."""
+        happened = beyond(self.low, self.high, days)
+        return happened, (ledger.due[self.seen.place] + days < self.judged) & ~np.isnan(happened)
+
+
+def moments_at_issue(ledger: Ledger, which: Days) -> Moment:
+    return Moment(ledger.account[which], np.maximum(ledger.issued, ledger.known)[which], which)
+
+
+def moments_after_due(ledger: Ledger, which: Days) -> Moment:
+    return Moment(ledger.account[which], np.maximum(ledger.due + 1, ledger.known)[which], which)
+
+
+def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
+    """The card of the invoices issued before day `until`, as known on that day. Raises FitError with the reason."""
+    history = History(ledger)
+    at_issue, after_due = training(ledger, until)
+    if at_issue.low.size < MIN_ROWS:
+        raise FitError(
+            _("Only %(count)s invoices had fallen due by then; at least %(least)s are needed.")
+            % {"count": at_issue.low.size, "least": MIN_ROWS}
+        )
+    issue = _targets(history, at_issue, TARGETS, None)
+    unpaid = _targets(history, after_due, TARGETS[1:], 0)
+    return InvoiceModel(
+        issue=issue,
+        unpaid=unpaid,
+        issue_curves=_curves(history, issue, at_issue),
+        unpaid_curves=_curves(history, unpaid, after_due),
+    )
+
+
+def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
+    """What a card is fitted on: invoices due before `until` on their day of issue, and those of them that were
+    unpaid on the day after they were due, on that day."""
+    usable = (ledger.issued < until) & (ledger.known <= until) & (ledger.until > until)
+    low, high = ledger.delay_at(until)
+    # By its due date, not earlier because it was paid early: otherwise the prompt would be counted first.
+    ripe = usable & (low > -(10**6)) & (ledger.due < until)
+    places = _drawn(ledger, _warm(ledger, np.flatnonzero(ripe)))
+    after = moments_after_due(ledger, places)
+    late = places[
+        (ledger.paid_known[places] > after.day)
+        & (ledger.closed_known[places] > after.day)
+        & (after.day <= until)
+    ]
+    return (
+        Outcomes(moments_at_issue(ledger, places), low[places], high[places], until),
+        Outcomes(moments_after_due(ledger, late), low[late], high[late], until),
+    )
+
+
+def _warm(ledger: Ledger, places: Days) -> Days:
+    """Without the first days of the ledger, when everybody looks new, unless that leaves too little to learn from."""
+    if not places.size:
+        return places
+    warm = places[ledger.issued[places] >= int(ledger.issued[places].min()) + WARM_UP]
+    return warm if warm.size >= WARM_SHARE * places.size else places
+
+
+def _drawn(ledger: Ledger, places: Days) -> Days:
+    """All of the rows, or those of whole payers drawn by their number where there are more than the fit needs."""
+    if places.size <= MOST_ROWS:
+        return places
+    drawn = (ledger.account[places] * 2654435761 % (1 << 32)) / (1 << 32)
+    return places[drawn < MOST_ROWS / places.size]
+
+
+def _curves(history: History, targets: tuple[Target, ...], outcomes: Outcomes) -> Curves:
+    if not outcomes.low.size:
+        return Curves.fit(np.zeros(0), outcomes.low, outcomes.high)
+    return Curves.fit(chances(targets, history, outcomes.seen)[0], outcomes.low, outcomes.high)
+
+
+def _targets(
+    history: History, outcomes: Outcomes, wanted: tuple[int, ...], above: int | None
+) -> tuple[Target, ...]:
+    targets: list[Target] = []
+    chain: list[int] = []
+    for days in wanted:
+        chain.append(days)
+        targets.append(_target(history, outcomes, tuple(chain), above, targets))
+    if above is None and targets[0].scaled_from is None and not targets[0].coef:
+        raise FitError(targets[0].why)
+    return tuple(targets)
+
+
+def _target(
+    history: History, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, before: list[Target]
+) -> Target:
+    days = chain[-1]
+    led, place = history.ledger, outcomes.seen.place
+    happened, told = outcomes.of(led, days)
+    events = int(np.nansum(happened[told]))
+    others = int(told.sum()) - events
+    payers = int(np.unique(outcomes.seen.account[told & (happened == 1)]).size)
+    counts = {"days": days, "rows": int(told.sum()), "events": events, "payers": payers}
+    if min(events, others) < MIN_EVENTS or payers < MIN_PAYERS:
+        return _scaled(outcomes, happened, told, before, counts)
+    priors = _priors(history, outcomes, chain, above, told)
+    X = features(priors, history, outcomes.seen)
+    rows = np.flatnonzero(told)
+    ripe_on = led.due[place] + days + 1
+    fit, ridge, forecast = _fit(X[rows], happened[rows], outcomes.seen.day[rows], ripe_on[rows])
+    calibration = Calibration()
+    if forecast is not None and forecast[0].size >= CALIBRATION_ROWS:
+        slope = slope_by_part(*forecast, strength=CALIBRATION_STRENGTH)
+        calibration = at_level(fit.log_odds(X[rows]), happened[rows], slope)
+    return Target(
+        intercept=fit.intercept,
+        coef=fit.coef,
+        priors=priors,
+        calibration=calibration,
+        ridge=ridge,
+        **counts,
+    )
+
+
+def _scaled(
+    outcomes: Outcomes, happened: Floats, told: Floats, before: list[Target], counts: dict[str, int]
+) -> Target:
+    """Too few events: the nearer target's chance times how often its events went on to this one."""
+    events, others = counts["events"], counts["rows"] - counts["events"]
+    told = told.astype(bool)
+    if not before:
+        rate = (events + 1) / (counts["rows"] + 2)
+        why = _(
+            "%(events)s of %(rows)s invoices were more than %(days)s days late, from %(payers)s customers; "
+            "fitting needs at least %(least)s that were and %(least)s that were not, from %(few)s customers."
+        ) % {**counts, "least": MIN_EVENTS, "few": MIN_PAYERS}
+        return Target(ratio=rate, why=why, **counts)
+    last = before[-1]
+    nearer = told & (beyond(outcomes.low, outcomes.high, last.days) == 1)
+    ratio = (float(happened[nearer].sum()) + 0.5) / (nearer.sum() + 1)
+    why = _(
+        "%(events)s of %(rows)s invoices were more than %(days)s days late (%(others)s were not): too few to fit; "
+        "estimated as %(share)s of the chance of more than %(nearer)s days."
+    ) % {**counts, "others": others, "share": f"{ratio:.0%}", "nearer": last.days}
+    return Target(scaled_from=last.days, ratio=ratio, why=why, **counts)
+
+
+def _priors(
+    history: History, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, told: Floats
+) -> Priors:
+    led, place = history.ledger, outcomes.seen.place
+    _ids, payer = np.unique(outcomes.seen.account, return_inverse=True)
+    steps, base = [], above
+    for days in chain:
+        happened = beyond(outcomes.low, outcomes.high, days)
+        ripe = (led.due[place] + days < outcomes.judged) & ~np.isnan(happened)
+        if base is not None:
+            ripe &= outcomes.low > base
+        steps.append(
+            (
+                days,
+                base,
+                Rate.of(
+                    np.bincount(payer[ripe], minlength=_ids.size),
+                    np.bincount(payer[ripe], happened[ripe], minlength=_ids.size),
+                ),
+            )
+        )
+        base = days
+    happened = beyond(outcomes.low, outcomes.high, chain[-1])
+    weekday = led.due[place[told]] % 7
+    by_day = Rate.of(
+        np.bincount(weekday, minlength=7), np.bincount(weekday, happened[told], minlength=7), doubt=2.0
+    )
+    shares = by_day.blended(
+        np.bincount(weekday, minlength=7).astype(float), np.bincount(weekday, happened[told], minlength=7)
+    )
+    # The payers' averages are those of the whole record, whatever day the card looks at.
+    due = (led.due < outcomes.judged) & (led.known <= outcomes.judged)
+    low, high = led.delay_at(outcomes.judged)
+    paid = due & (low == high)
+    counted = due & (low > -(10**6))
+    terms = (led.due - led.issued)[place].astype(np.float64)
+    sizes = np.log(np.maximum(led.amount[place], 0.01))
+    currency = led.currency[place]
+    return Priors(
+        steps=tuple(steps),
+        delay=Mean.of(led.account[counted], np.clip(low[counted], EARLIEST, LATEST).astype(np.float64)),
+        days_late=Mean.of(led.account[paid], np.clip(low[paid], 0, 2 * LATEST).astype(np.float64)),
+        took=Mean.of(
+            led.account[paid], np.clip((led.paid - led.issued)[paid], 0, 4 * LATEST).astype(np.float64)
+        ),
+        terms=float(terms.mean()),
+        terms_vary=bool(terms.std() > 1),
+        book=_book(outcomes, chain, above),
+        weekdays=tuple(float(v) for v in logit(shares, 1e-4) - logit(by_day.rate, 1e-4)),
+        sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
+        size=float(sizes.mean()),
+    )
+
+
+def _book(outcomes: Outcomes, chain: tuple[int, ...], above: int | None) -> Rate:
+    """How much the whole book moves from month to month beyond chance, in the card's first step."""
+    happened = beyond(outcomes.low, outcomes.high, chain[0])
+    led_ripe = ~np.isnan(happened)
+    if above is not None:
+        led_ripe &= outcomes.low > above
+    month = (outcomes.seen.day[led_ripe] - int(outcomes.seen.day.min(initial=0))) // 30
+    return Rate.of(np.bincount(month), np.bincount(month, happened[led_ripe]), least=1e-4)
+
+
+def _fit(
+    X: Floats, happened: Floats, day: Days, ripe_on: Days
+) -> tuple[Coefficients, float, tuple[Floats, Floats, Floats] | None]:
+    """The card at the chosen ridge, that ridge, and (log-odds, outcomes, part) of the forecasts it was chosen by."""
+    scale = X.std(axis=0)
+    scale[scale < 1e-9] = 1.0
+    scaled = X / scale
+    toward = np.array([f.starts for f in FEATURES]) * scale
+
+    def fitted(rows: Any, ridge: float) -> Coefficients:
+        return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=GROWS, toward=toward)
+
+    folds = list(_folds(day, ripe_on, happened))
+    ridge, told = RIDGES[-1], None
+    if folds:
+        truth = np.concatenate([happened[test] for _known, test in folds])
+        odds = [
+            np.concatenate([fitted(known, r).log_odds(scaled[test]) for known, test in folds]) for r in RIDGES
+        ]
+        chosen = _cautious(odds, truth)
+        part = np.repeat(np.arange(len(folds)), [test.size for _known, test in folds]).astype(np.float64)
+        ridge, told = RIDGES[chosen], (odds[chosen], truth, part)
+    found = fitted(slice(None), ridge)
+    plain = tuple(float(c / s) for c, s in zip(found.coef, scale, strict=True))
+    return replace(found, coef=plain), ridge, told
+
+
+def _folds(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days, Days]]:
+    """(rows to learn from, rows to forecast): what was decided before the first forecast may teach it."""
+    order = np.argsort(day, kind="stable")
+    bounds = [int(day.size * (FIRST_FOLD + (1 - FIRST_FOLD) * n / FOLDS)) for n in range(FOLDS + 1)]
+    for begin, end in pairwise(bounds):
+        if begin >= end:
+            continue
+        known = order[:begin][ripe_on[order[:begin]] <= day[order[begin]]]
+        if min(happened[known].sum(), (1 - happened[known]).sum()) >= MIN_EVENTS / 3:
+            yield known, order[begin:end]
+
+
+def _cautious(odds: list[Floats], truth: Floats) -> int:
+    """Place of the strongest ridge whose forecast is within ENOUGH standard errors of the best one's."""
+    losses = [np.logaddexp(0, o) - truth * o for o in odds]
+    best = int(np.argmin([loss.mean() for loss in losses]))
+    for number in range(len(odds) - 1, best, -1):
+        worse = losses[number] - losses[best]
+        if worse.mean() <= ENOUGH * worse.std() / np.sqrt(truth.size):
+            return number
+    return best

@@ -1,0 +1,245 @@
+"""What was known of a payer on any day, without replaying the days: running sums, looked up.
+
+A fact enters a running sum on the day it could be known (an open invoice becomes late on the day after it is
+due) and leaves it when something better is known. The sum of one account at a day is then one look-up, for any
+number of days. Cost per measure: a sort, a running sum, a binary search per question.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scoring.fitting.measures import Floats
+from scoring.invoices.ledger import NEVER, Days, Ledger
+
+SPAN = 1 << 24
+"""More than the days of any ledger: an account and a day make one sortable key."""
+EARLIEST, LATEST = -30, 90
+"""A delay counts in averages as at least and at most so many days: one lost invoice must not drown the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Observations: whose invoice, on which day, and its place among the ledger's rows (it does not count itself)."""
+
+    account: Days
+    day: Days
+    place: Days
+
+
+class Spans:
+    """Sums of values that hold from `begin` until before `end`, per account, at any day.
+
+    values: (rows, measures). half_life: days after which a value counts half (None: it counts for ever).
+    """
+
+    def __init__(self, half_life: float | None = None) -> None:
+        self.half_life = half_life
+        self._parts: list[tuple[Days, Days, Days, Floats]] = []
+
+    def add(
+        self, account: Days, begin: Days, end: Days, *measures: ArrayLike, since: Days | None = None
+    ) -> None:
+        """since: the day from which the values fade, where that is before `begin`."""
+        values = np.column_stack(
+            [np.broadcast_to(np.asarray(m, dtype=np.float64), begin.shape) for m in measures]
+        )
+        if since is not None and self.half_life is not None:
+            values = values * self._faded(np.clip(begin - since, 0, SPAN))[:, None]
+        self._parts.append((account, begin, end, values))
+
+    def close(self) -> None:
+        account, day, values = [], [], []
+        for whose, begin, end, value in self._parts:
+            there = (begin < end) & (begin < NEVER)
+            gone = there & (end < NEVER)
+            account += [whose[there], whose[gone]]
+            day += [begin[there], end[gone]]
+            values += [value[there], -value[gone] * self._faded(end[gone] - begin[gone])[:, None]]
+        self._account, moments = np.concatenate(account), np.concatenate(day)
+        amounts = np.concatenate(values)
+        key = self._account * SPAN + moments
+        order = np.argsort(key, kind="stable")
+        self._key = key[order]
+        # Ages are counted back from the last day, so that no weight grows beyond what a float holds.
+        self._last = int(moments.max()) if moments.size else 0
+        amounts = amounts[order] * self._faded(self._last - moments[order])[:, None]
+        self._sums = np.vstack([np.zeros(amounts.shape[1]), np.cumsum(amounts, axis=0)])
+
+    def _faded(self, age: Days) -> Floats:
+        if self.half_life is None:
+            return np.ones(age.shape)
+        return np.exp2(-np.minimum(age / self.half_life, 900))
+
+    def at(self, seen: Moment) -> Floats:
+        """(observations, measures): what holds on the day, without the observed row itself."""
+        end = np.searchsorted(self._key, seen.account * SPAN + seen.day, side="right")
+        begin = np.searchsorted(self._key, seen.account * SPAN, side="left")
+        sums = self._sums[end] - self._sums[begin]
+        if self.half_life is not None:
+            sums = sums * np.exp2(np.clip((self._last - seen.day) / self.half_life, -900, 900))[:, None]
+        for _whose, first, last, value in self._parts:
+            begin_own, end_own = first[seen.place], last[seen.place]
+            own = (begin_own <= seen.day) & (seen.day < end_own)
+            age = np.where(own, seen.day - begin_own, 0)
+            sums = sums - value[seen.place] * (own * self._faded(age))[:, None]
+        return sums
+
+
+@dataclass(frozen=True, slots=True)
+class BookLevels:
+    """The whole book in short, where only some of its accounts are loaded: invoices by due and payment day."""
+
+    due: Days
+    paid: Days
+    count: Days
+
+    def beyond(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
+        """`History.beyond` over the book at each observation's day."""
+        late_from = self.due + days + 1
+        decided = np.minimum(self.paid, late_from)
+        delay = self.paid - self.due
+        late = delay > days
+        counts = np.ones(late.shape, dtype=bool) if above is None else delay > above
+        known, of_day = np.unique(seen.day, return_inverse=True)
+        sums = np.zeros((known.size, 2))
+        for number, day in enumerate(known):
+            there = counts & (decided <= day)
+            weight = np.where(there, self.count * np.exp2(-np.maximum(day - decided, 0) / half_life), 0.0)
+            sums[number] = weight.sum(), weight[late].sum()
+        return sums[of_day, 0], sums[of_day, 1]
+
+
+class History:
+    """The payment behaviour recorded in a ledger, to be asked for any account at any day."""
+
+    def __init__(self, ledger: Ledger, levels: BookLevels | None = None) -> None:
+        self.ledger, self._levels = ledger, levels
+        self._known: dict[tuple[object, ...], Spans] = {}
+        self._book: History | None = None
+        led = ledger
+        self._gone = np.minimum(led.until, np.minimum(led.paid_known, led.closed_known))
+        self._paid_from = np.maximum(led.paid_known, led.known)
+        self._closed_from = np.where(led.paid_known < NEVER, NEVER, np.maximum(led.closed_known, led.known))
+
+    def _open_late_from(self, days: int) -> Days:
+        """Day from which an open row counts as more than `days` late: not while it is disputed."""
+        led = self.ledger
+        late = np.maximum(led.due + days + 1, led.known)
+        in_dispute = (led.disputed <= late) & (late < led.undisputed)
+        return np.where(in_dispute, led.undisputed, late)
+
+    def beyond(
+        self, days: int, above: int | None, half_life: float | None, seen: Moment
+    ) -> tuple[Floats, Floats]:
+        """(how many invoices were decided by then, how many of them were more than `days` late).
+
+        Decided: paid, or open for longer. above: only of those that were more than `above` days late.
+        """
+        key = ("beyond", days, above, half_life)
+        if key not in self._known:
+            led, spans = self.ledger, Spans(half_life)
+            overdue = self._open_late_from(days)
+            # An invoice enters once, when it is decided; that a late one is paid at last does not make it newer.
+            final = np.where(self._paid_from < NEVER, self._paid_from, self._closed_from)
+            decided = np.minimum(overdue, final)
+            is_paid = self._paid_from < NEVER
+            delay = np.where(is_paid, led.paid - led.due, led.at_least)
+            late = delay > days
+            counts = late if above is None else delay > above
+            counts = np.where(is_paid, True if above is None else counts, late)
+            for measure, holds in ((0, counts), (1, late)):
+                value = np.array([measure == 0, measure == 1], dtype=np.float64)
+                spans.add(led.account, np.where(holds, decided, NEVER), led.until, *value)
+                # Until it is known better, an open invoice counts as it stands.
+                spans.add(led.account, np.where(holds & (final < NEVER), NEVER, overdue), self._gone, *value)
+            spans.close()
+            self._known[key] = spans
+        sums = np.maximum(self._known[key].at(seen), 0)
+        return sums[:, 0], np.minimum(sums[:, 1], sums[:, 0])
+
+    def delays(self, half_life: float | None, seen: Moment) -> tuple[Floats, Floats]:
+        """(invoices paid or overdue, their days late added up): early payment counts negative, an overdue one
+        with its age; each between EARLIEST and LATEST."""
+        key = ("delays", half_life)
+        if key not in self._known:
+            led, spans = self.ledger, Spans(half_life)
+            late, capped = self._open_late_from(0), led.due + LATEST
+            # Measures: count, days that stand still, days that grow (count of them, their due days).
+            growing_until = np.minimum(capped, self._gone)
+            due = (led.due - self._origin()).astype(np.float64)
+            spans.add(led.account, late, growing_until, 1, 0, 1, due)
+            spans.add(led.account, np.maximum(late, capped), self._gone, 1, LATEST, 0, 0)
+            delay = np.clip(led.paid - led.due, EARLIEST, LATEST)
+            since = np.minimum(late, self._paid_from)
+            spans.add(led.account, self._paid_from, led.until, 1, delay, 0, 0, since=since)
+            lost = led.at_least > 0
+            spans.add(
+                led.account,
+                self._closed_from,
+                np.where(lost, led.until, 0),
+                1,
+                np.clip(led.at_least, EARLIEST, LATEST),
+                0,
+                0,
+            )
+            spans.close()
+            self._known[key] = spans
+        sums = self._known[key].at(seen)
+        growing = sums[:, 2] * (seen.day - self._origin()) - sums[:, 3]
+        return np.maximum(sums[:, 0], 0), sums[:, 1] + growing
+
+    def _origin(self) -> int:
+        return int(self.ledger.due.min()) if len(self.ledger) else 0
+
+    def payments(self, seen: Moment) -> tuple[Floats, Floats, Floats]:
+        """(invoices paid, days late of them added up with early as 0, days from issue to payment added up)."""
+        key = ("payments",)
+        if key not in self._known:
+            led, spans = self.ledger, Spans()
+            late = np.clip(led.paid - led.due, 0, 2 * LATEST)
+            took = np.clip(led.paid - led.issued, 0, 4 * LATEST)
+            spans.add(led.account, self._paid_from, led.until, 1, late, took)
+            spans.close()
+            self._known[key] = spans
+        count, late, took = self._known[key].at(seen).T
+        return np.maximum(count, 0), late, took
+
+    def standing(self, seen: Moment) -> tuple[Floats, Floats, Floats]:
+        """(other invoices open and not due, overdue, days overdue added up)."""
+        key = ("standing",)
+        if key not in self._known:
+            led, spans = self.ledger, Spans()
+            late = self._open_late_from(0)
+            due = (led.due - self._origin()).astype(np.float64)
+            spans.add(led.account, led.known, np.minimum(self._gone, led.due + 1), 1, 0, 0)
+            spans.add(led.account, late, self._gone, 0, 1, due)
+            spans.close()
+            self._known[key] = spans
+        running, overdue, due = self._known[key].at(seen).T
+        days = overdue * (seen.day - self._origin()) - due
+        return np.maximum(running, 0), np.maximum(overdue, 0), np.maximum(days, 0)
+
+    def sizes(self, seen: Moment) -> tuple[Floats, Floats]:
+        """(other invoices issued, the logarithms of their amounts added up)."""
+        key = ("sizes",)
+        if key not in self._known:
+            led, spans = self.ledger, Spans()
+            spans.add(led.account, led.known, led.until, 1, np.log(np.maximum(led.amount, 0.01)))
+            spans.close()
+            self._known[key] = spans
+        count, total = self._known[key].at(seen).T
+        return np.maximum(count, 0), total
+
+    def book(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
+        """`beyond` over the whole book: how punctual everybody is lately."""
+        if self._levels is not None:
+            return self._levels.beyond(days, above, half_life, seen)
+        if self._book is None:
+            self._book = History(replace(self.ledger, account=np.zeros_like(self.ledger.account)))
+        return self._book.beyond(
+            days, above, half_life, Moment(np.zeros_like(seen.account), seen.day, seen.place)
+        )

@@ -1,0 +1,227 @@
+"""The ledger of a book as arrays: three set-based queries, whatever the number of invoices.
+
+A row per instalment of an invoice and version of it; an instalment whose payment was taken back gives one row per
+stretch of knowledge (paid as far as we knew, then open again).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from datetime import date
+from typing import Any
+
+import numpy as np
+from django.db.models import F, Max, Min, Q, QuerySet, Sum
+from django.db.models.functions import Greatest
+
+from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.money import exponent
+from customers.models import Allocation, DisputeItem, DocumentKind, Instalment, SettledBy
+from scoring.invoices.ledger import NEVER, Ledger
+
+CASH_SHARE = 0.5
+"""Cash below this share of a settled instalment: it was credited or given up, which is no payment behaviour."""
+_Kind = Allocation.Kind
+
+
+def load_ledger(
+    accounts: Collection[int] | None = None, view: View = CURRENT, using: str = "default"
+) -> Ledger:
+    """Instalments of invoices of the accounts (None: of all), oldest first.
+
+    view current or known at a day: every version, with the days between which it was believed, so the arrays can
+    be asked for any day up to it. As recorded at an instant: what was stored by then.
+    """
+    rows = Instalment.objects.using(using).filter(kind=DocumentKind.INVOICE)
+    parts = Allocation.objects.using(using).filter(instalment__kind=DocumentKind.INVOICE)
+    # An import taken back closes its rows on the day they were known: they were never believed on any day.
+    if view.recorded_by is not None:
+        rows, parts = rows.filter(view.q()), parts.filter(view.q())
+    else:
+        rows = rows.filter(Q(known_until__isnull=True) | Q(known_until__gt=F("known_on")))
+        parts = parts.filter(Q(superseded_at__isnull=True) | Q(instalment__superseded_at__isnull=False))
+    if accounts is not None:
+        rows, parts = rows.filter(account__in=accounts), parts.filter(account__in=accounts)
+    facts = list(
+        rows.order_by("effective_on", "pk").values_list(
+            "pk",
+            "account_id",
+            "effective_on",
+            "due_on",
+            "known_on",
+            "known_until",
+            "amount",
+            "account_amount",
+            "account__currency",
+            "reopened",
+        )
+    )
+    paid = {row[0]: row for row in _settlements(parts.filter(instalment__reopened=False))}
+    again = _stretches(parts.filter(instalment__reopened=True))
+    disputes = _disputes(accounts, using)
+    built = [line for fact in facts for line in _lines(fact, paid, again, disputes)]
+    return _arrays(built)
+
+
+def _settlements(parts: QuerySet[Allocation]) -> Iterable[tuple[Any, ...]]:
+    """Per instalment: total applied, cash, bad write-offs, last cash day, day all was known, and what was inferred."""
+    return (
+        parts.order_by()
+        .values("instalment_id")
+        .annotate(
+            applied=Sum("amount"),
+            cash=Sum("amount", filter=Q(kind=_Kind.CASH)),
+            lost=Sum("amount", filter=Q(kind=_Kind.WRITE_OFF, write_off__is_small=False)),
+            last_cash=Max("effective_on", filter=Q(kind=_Kind.CASH, amount__gt=0)),
+            told=Max(Greatest("effective_on", "known_on")),
+            last=Max("effective_on"),
+            open_on=Max("settled_after", filter=Q(kind=_Kind.INFERRED)),
+        )
+        .values_list("instalment_id", "applied", "cash", "lost", "last_cash", "told", "last", "open_on")
+    )
+
+
+def _stretches(parts: QuerySet[Allocation]) -> dict[int, list[tuple[Any, ...]]]:
+    """Allocations of the few instalments that were opened again, in the order in which they became known."""
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in parts.annotate(told=Greatest("effective_on", "known_on")).values_list(
+        "instalment_id",
+        "told",
+        "pk",
+        "amount",
+        "kind",
+        "effective_on",
+        "settled_after",
+        "write_off__is_small",
+    ):
+        found[row[0]].append(row[1:])
+    return {pk: sorted(rows, key=lambda row: row[:2]) for pk, rows in found.items()}
+
+
+def _disputes(accounts: Collection[int] | None, using: str) -> dict[int, tuple[int, int]]:
+    """Per instalment: day from which a dispute was known, and until."""
+    items = DisputeItem.objects.using(using).filter(dispute__superseded_at__isnull=True)
+    if accounts is not None:
+        items = items.filter(dispute__account__in=accounts)
+    rows = (
+        items.order_by()
+        .values("instalment_id")
+        .annotate(
+            opened=Min(Greatest("dispute__known_on", "dispute__effective_on")),
+            closed=Max("dispute__closed_known_on"),
+            still=Min("dispute__pk", filter=Q(dispute__closed_on__isnull=True)),
+        )
+        .values_list("instalment_id", "opened", "closed", "still")
+    )
+    return {
+        pk: (opened.toordinal(), NEVER if still or closed is None else closed.toordinal())
+        for pk, opened, closed, still in rows
+    }
+
+
+def _minor(value: Any) -> int:
+    return value.minor if hasattr(value, "minor") else int(value or 0)
+
+
+def _lines(
+    fact: tuple[Any, ...],
+    paid: dict[int, tuple[Any, ...]],
+    again: dict[int, list[tuple[Any, ...]]],
+    disputes: dict[int, tuple[int, int]],
+) -> Iterable[tuple[Any, ...]]:
+    pk, account, issued, due, known, until, amount, account_amount, currency, reopened = fact
+    size = _minor(account_amount) / 10 ** exponent(currency)
+    disputed = disputes.get(pk, (NEVER, NEVER))
+    known_day = max(known.toordinal(), issued.toordinal())
+    ends = until.toordinal() if until else NEVER
+    head = (pk, account, issued.toordinal(), due.toordinal())
+    if not reopened:
+        outcome = _outcome(_minor(amount), due, *paid[pk][1:]) if pk in paid else _OPEN
+        yield (*head, known_day, ends, size, currency, *outcome, *disputed)
+        return
+    begin, outcome = known_day, _OPEN
+    for day, then in _history(_minor(amount), due, again.get(pk, [])):
+        day = max(day, known_day)
+        if then != outcome and day < ends:
+            if (outcome == _OPEN and then[1] == day) or then[2] == day:
+                # Settling is told by the row's own days; only taking back starts a new stretch.
+                outcome = then
+                continue
+            if begin < day:
+                yield (*head, begin, day, size, currency, *outcome, *disputed)
+            begin, outcome = day, then
+    yield (*head, begin, ends, size, currency, *outcome, *disputed)
+
+
+_OPEN = (NEVER, NEVER, NEVER, -NEVER)
+"""(paid, paid_known, closed_known, at_least) of an open instalment."""
+
+
+def _outcome(
+    amount: int,
+    due: date,
+    applied: Any,
+    cash: Any,
+    lost: Any,
+    last_cash: date | None,
+    told: date,
+    last: date,
+    open_on: date | None,
+) -> tuple[int, int, int, int]:
+    if _minor(applied) < amount:
+        return _OPEN
+    if open_on is not None:
+        late = (open_on - due).days
+        return NEVER, NEVER, told.toordinal(), late if late > 0 else -NEVER
+    if _minor(lost) > amount * (1 - CASH_SHARE):
+        return NEVER, NEVER, told.toordinal(), max((last - due).days, 0)
+    if last_cash is not None and _minor(cash) >= amount * CASH_SHARE:
+        return last_cash.toordinal(), told.toordinal(), NEVER, -NEVER
+    return NEVER, NEVER, told.toordinal(), -NEVER
+
+
+def _history(
+    amount: int, due: date, parts: list[tuple[Any, ...]]
+) -> Iterable[tuple[int, tuple[int, int, int, int]]]:
+    """(day, what was then known of the settlement) after each day on which something became known."""
+    for place, (told, *_rest) in enumerate(parts):
+        if place + 1 < len(parts) and parts[place + 1][0] == told:
+            continue
+        so_far = parts[: place + 1]
+        sums = {kind: sum(_minor(p[2]) for p in so_far if p[3] == kind) for kind in {p[3] for p in so_far}}
+        cash_days = [p[4] for p in so_far if p[3] == _Kind.CASH and _minor(p[2]) > 0]
+        open_days = [p[5] for p in so_far if p[3] == _Kind.INFERRED and p[5]]
+        lost = sum(_minor(p[2]) for p in so_far if p[3] == _Kind.WRITE_OFF and not p[6])
+        yield (
+            told.toordinal(),
+            _outcome(
+                amount,
+                due,
+                sum(sums.values()),
+                sums.get(_Kind.CASH, 0),
+                lost,
+                max(cash_days, default=None),
+                told,
+                max(p[4] for p in so_far),
+                max(open_days) if open_days and sums.get(_Kind.INFERRED) else None,
+            ),
+        )
+
+
+def _arrays(lines: list[tuple[Any, ...]]) -> Ledger:
+    columns = list(zip(*lines, strict=True)) if lines else [()] * 14
+    names = "row account issued due known until amount currency paid paid_known closed_known at_least".split()
+    names += ["disputed", "undisputed"]
+    return Ledger(
+        **{
+            name: np.array(
+                column,
+                dtype=np.float64 if name == "amount" else np.str_ if name == "currency" else np.int64,
+            )
+            for name, column in zip(names, columns, strict=True)
+        }
+    )
+
+
+assert SettledBy

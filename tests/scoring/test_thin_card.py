@@ -1,0 +1,120 @@
+"""The thin card: who is scored with it, what it says, and what a scoring pass leaves in the log of bank data."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from creditdesk.core.audit import Actor
+from customers.bank.consents import record_consent, revoke_consent
+from customers.models import BankAccount, BankDataAccess, BankTransaction
+from scoring.card import active_cards, as_card, problems
+from scoring.default_thin_card import BINS, EVIDENCE_FROM, ensure_thin_card
+from scoring.engine import compute, rescore
+from scoring.explain import explain
+from scoring.models import AccountScore, Depth, Recommendation, Scorecard
+from scoring.signals import BY_NAME
+from scoring.stored import points_of
+from scoring.tasks import score_accounts
+from tests.factories import ACTOR, invoice, make_account, make_company, pay
+
+pytestmark = pytest.mark.django_db
+AS_OF = date(2026, 11, 20)
+
+
+def feed(account, *, days=200, drop=0, until=date(2099, 1, 1)):
+    """A steady feed; from `drop` days before its end on, nothing comes in any more."""
+    customer = account.customer
+    consent = record_consent(
+        customer, purpose="credit assessment", effective_on=date(2024, 1, 1), expires_on=until, actor=ACTOR
+    )
+    bank = BankAccount.objects.create(consent=consent, customer=customer, iban="IT1", currency="EUR")
+    balance, rows = 300_000, []
+    for n in range(days):
+        left = days - n
+        amount = -4_000 if n % 2 else (9_000 if left > drop else -4_000)
+        balance += amount
+        rows.append(
+            BankTransaction(
+                bank_account=bank,
+                key=str(n),
+                effective_on=AS_OF - timedelta(days=left - 1),
+                known_on=AS_OF,
+                amount=amount,
+                balance=balance,
+                counterparty=f"{n % 5}",
+            )
+        )
+    BankTransaction.objects.bulk_create(rows)
+    return consent
+
+
+def scored(account):
+    return next(row for row in compute(AS_OF) if row.account_id == account.pk)
+
+
+@pytest.fixture
+def company():
+    return make_company(complete_through=AS_OF)
+
+
+def test_it_is_a_right_card_of_bank_signals_only_and_installed_once():
+    row = Scorecard.objects.get(kind=Scorecard.Kind.THIN, status=Scorecard.Status.ACTIVE)
+    assert problems(as_card(row, list(row.bins.all()))) == []
+    assert ensure_thin_card().pk == row.pk
+    assert all(BY_NAME[name].family == "bank" and BY_NAME[name].carries_points for name in BINS)
+    assert row.calibration == "uncalibrated"
+
+
+def test_it_scores_where_history_is_thin_and_bank_data_are_enough(company):
+    cards = active_cards()
+    known, short, deep = (make_account(company) for _ in range(3))
+    feed(known)
+    feed(short, days=EVIDENCE_FROM - 1)
+    feed(deep)
+    for n in range(5):
+        pay(
+            invoice(deep, "100.00", AS_OF - timedelta(days=100 + 20 * n)), AS_OF - timedelta(days=70 + 20 * n)
+        )
+    assert scored(known).card_id == cards.thin.pk
+    assert scored(short).card_id == cards.full.pk
+    assert scored(deep).card_id == cards.full.pk
+    assert scored(make_account(company)).card_id == cards.full.pk
+
+
+def test_it_never_pretends_and_its_points_add_up(company):
+    good, bad = make_account(company), make_account(company)
+    feed(good)
+    feed(bad, drop=90)
+    better, worse = scored(good), scored(bad)
+    assert better.score > worse.score + 10
+    thin = active_cards().thin
+    for row in (better, worse):
+        assert row.score == thin.base_points + sum(points_of(row, thin).values())
+        assert row.recommendation == Recommendation.REVIEW
+        assert row.depth == Depth.NONE
+    rescore(AS_OF)
+    why = explain(AccountScore.objects.get(account=bad))
+    assert any("months" in item.sentence or "balance" in item.sentence for item in why.hurting)
+
+
+def test_revoking_takes_the_bank_data_out_of_the_next_score(company):
+    account = make_account(company)
+    consent = feed(account)
+    assert scored(account).bank_history_days == 200
+    revoke_consent(consent, by=ACTOR, reason="asked", on=AS_OF)
+    row = scored(account)
+    assert row.bank_history_days is None
+    assert row.card_id == active_cards().full.pk
+
+
+def test_a_pass_that_reads_bank_data_is_logged_once(company):
+    account = make_account(company)
+    score_accounts(AS_OF, account.pk, account.pk, actor=Actor.job("nightly"))
+    assert not BankDataAccess.objects.exists()
+    feed(account)
+    score_accounts(AS_OF, 0, account.pk + 10, actor=Actor.job("nightly"))
+    row = BankDataAccess.objects.get()
+    assert (row.what, row.purpose, row.customer, row.actor_name) == ("scoring", "scoring", None, "nightly")
+    assert row.data["customers"] == 1

@@ -1,6 +1,6 @@
 """The menu: what each person may open, with live counts.
 
-Built per request from permissions (cached by Django on the user) and five counts, cached some seconds per user.
+Built per request from permissions (cached by Django on the user) and a few counts, cached some seconds per user.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from customers.access import account_scope
 from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
 from dunning import outbox
 from scoring.models import Scorecard
+from scoring.reviews_of_scores import DECIDE, waiting_for
 from worklists.models import WorklistRow
 
 BADGE_SECONDS = 15
 
 
 def counts(user: User) -> dict[str, int]:
-    """What waits for this user: one small query each, all answered by indexes; kept for BADGE_SECONDS."""
+    """What waits for this user: one small query each, answered by indexes or one pass over the scores; kept for BADGE_SECONDS."""
     key = f"desk-badges-{user.pk}"
     found = cache.get(key)
     if found is None:
@@ -47,6 +48,8 @@ def _count(user: User) -> dict[str, int]:
     if user.has_perm("scoring.publish_scorecard"):
         proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
+    if user.has_perm(DECIDE):
+        found["reviews"] = waiting_for(user, business_date()).count()
     if user.has_perm("worklists.work_worklist"):
         rows = WorklistRow.objects.filter(
             collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
@@ -122,6 +125,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "customers.view_credithold",
             badge="holds",
             variant="warning",
+        ),
+        item(
+            _("Scores to decide on"),
+            "person_search",
+            "reviews:queue",
+            "scoring.view_scorereview",
+            DECIDE,
+            badge="reviews",
         ),
         item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
         item(

@@ -70,6 +70,7 @@ IMPORTING = (
 )
 COLLECTING = (
     *_customers("add change", "contact", "promise", "dispute", "dunningblock"),
+    "scoring.contest_score",
     "worklists.work_worklist",
     "dunning.resolve_reminder",
 )
@@ -91,6 +92,8 @@ ROLES = {
                 "scoring.add_limitpolicygrade",
                 "scoring.propose_scorecard",
                 "scoring.override_score",
+                "scoring.review_score",
+                "scoring.contest_score",
                 "dunning.add_remindertemplate",
                 "dunning.change_remindertemplate",
                 "dunning.resolve_reminder",
@@ -107,6 +110,8 @@ ROLES = {
                 "customers.change_credithold",
                 "scoring.publish_scorecard",
                 "scoring.override_score",
+                "scoring.review_score",
+                "scoring.contest_score",
                 "kpis.view_kpis",
             ),
         ),

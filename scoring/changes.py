@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from creditdesk.core.facts import View
-from scoring.card import card_by_id
+from scoring.card import Card
 from scoring.engine import compute
-from scoring.explain import Explanation, Item, explain
-from scoring.models import ScoreHistory
+from scoring.explain import Explanation, Item, explain, items_under
+from scoring.models import AccountScore, ScoreHistory
 from scoring.statement import Scope
+from scoring.stored import card_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,10 @@ class Moved:
 class Changes:
     """before.score + card_step + the points of all moved = after.score, exactly.
 
-    card_step: the difference of the base points where another card scored the later day.
-    moved: signals whose points changed, strongest first. silent: values that moved within their bin.
+    cards: (old, new), the same one twice where one card scored both days. card_step: what the new card makes of
+    the earlier day's values, less what the old one made of them; so what moved is the customer's doing alone.
+    moved: signals whose points changed under the new card, strongest first. silent: values that moved within
+    their bin.
     """
 
     before: Explanation
@@ -44,6 +47,11 @@ class Changes:
     card_step: int
     moved: tuple[Moved, ...]
     silent: tuple[Moved, ...]
+    cards: tuple[Card, Card]
+
+    @property
+    def is_other_card(self) -> bool:
+        return self.cards[0].pk != self.cards[1].pk
 
     @property
     def step(self) -> int:
@@ -60,20 +68,36 @@ def changes_between(account_id: int, first: date, second: date) -> Changes | Non
     return compare(before, after) if before and after else None
 
 
-def compare(before: Explanation, after: Explanation) -> Changes:
-    old, new = ({item.name: item for item in e.items} for e in (before, after))
-    pairs = [Moved(old.get(name), new.get(name)) for name in [*new, *(n for n in old if n not in new)]]
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One of the two days: the row, the card that scored it and its explanation."""
+
+    row: AccountScore | ScoreHistory
+    card: Card
+    explanation: Explanation
+
+
+def compare(first: Day, second: Day) -> Changes:
+    before, after, new = first.explanation, second.explanation, second.card
+    earlier = before.items if first.card.pk == new.pk else items_under(new, first.row)
+    base = sum(item.points for item in earlier) + new.base_points
+    was, now = ({item.name: item for item in items} for items in (earlier, after.items))
+    pairs = [Moved(was.get(name), now.get(name)) for name in dict.fromkeys([*now, *was])]
     moved = sorted((p for p in pairs if p.points), key=lambda p: (-abs(p.points), p.item.name))
     silent = [p for p in pairs if not p.points and p.before and p.after and p.before.value != p.after.value]
-    return Changes(before, after, after.base_points - before.base_points, tuple(moved), tuple(silent))
+    return Changes(before, after, base - before.score, tuple(moved), tuple(silent), (first.card, new))
 
 
-def _at(account_id: int, day: date) -> Explanation | None:
+def _at(account_id: int, day: date) -> Day | None:
     kept = ScoreHistory.objects.filter(account=account_id)
     nearest = kept.filter(as_of__lte=day).order_by("-as_of", "-pk").first()
     if nearest is not None and nearest.as_of == day:
-        return explain(nearest)
+        return _day(nearest, card_of(nearest))
     model = nearest or kept.order_by("as_of", "pk").first()
-    card = card_by_id(model.card_id) if model else None
+    card = card_of(model) if model else None
     row = next(iter(compute(day, Scope.of([account_id]), View(known_at=day), card=card)), None)
-    return explain(row, card) if row else None
+    return _day(row, card or card_of(row)) if row else None
+
+
+def _day(row: AccountScore | ScoreHistory, card: Card) -> Day:
+    return Day(row, card, explain(row, card))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.clock import business_date
 from creditdesk.core.pages import desk_page, render_page
 from creditdesk.desk import customer_figures as figures
+from creditdesk.desk.customer_score import standing_on
 from creditdesk.desk.customer_tabs import TABS, Tab
 from customers.access import visible_accounts, visible_customers
 from customers.models import CreditAccount, Customer
@@ -66,6 +67,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         context.update(
             now=now,
             why=explain(now.score) if now.score else None,
+            **standing_on(request.user, account, as_of, now.score),
             trend=figures.trend(now),
             score_chart=figures.score_chart(now),
             exposure_chart=figures.exposure_chart(now),

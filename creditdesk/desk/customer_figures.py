@@ -5,8 +5,10 @@ Every function takes `as_of` and one account; together they run a fixed number o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -28,7 +30,7 @@ from customers.models import (
     PromiseMove,
 )
 from customers.rates import RateTable
-from scoring.models import AccountScore, ScoreHistory
+from scoring.models import AccountScore, Scorecard, ScoreHistory, ScoreOverride
 from worklists.causes import say_cause
 from worklists.models import WorklistRow
 from worklists.steps import say_step
@@ -170,13 +172,19 @@ def score_chart(now: Standing) -> charts.Chart:
     kept = ScoreHistory.objects.filter(account=account, as_of__gte=start, as_of__lte=now.as_of).order_by(
         "as_of", "pk"
     )
-    points = dict(kept.values_list("as_of", "score"))
+    rows = list(kept.values_list("as_of", "score", "card"))
     if now.score:
-        points[now.score.as_of] = now.score.score
+        rows.append((now.score.as_of, now.score.score, now.score.card_id))
+    points = {on: score for on, score, _card in rows}
     return charts.line_chart(
         [charts.Series(_("score"), sorted(points.items()))],
         title=_("Score over 24 months"),
-        events=_events(account, start, now.as_of) if points else [],
+        events=sorted(
+            [*_events(account, start, now.as_of), *_of_the_score(account, rows, start, now.as_of)],
+            key=lambda event: event.on,
+        )
+        if points
+        else [],
         y_range=(0, 100),
         axis_fmt=charts.number,
         height=290,
@@ -210,7 +218,27 @@ def _events(account: CreditAccount, start: date, as_of: date) -> list[charts.Eve
     found += [
         charts.Event(d.effective_on, _("dispute: %s") % d.get_reason_display(), "info") for d in disputes
     ]
-    return sorted(found, key=lambda event: event.on)
+    return found
+
+
+def _of_the_score(
+    account: CreditAccount, rows: Sequence[tuple[date, int, int]], start: date, as_of: date
+) -> list[charts.Event]:
+    """Where another card scored the account (rows: day, score, card in order), and what a person put in place."""
+    names = {card.pk: str(card) for card in Scorecard.objects.filter(pk__in={card for *_rest, card in rows})}
+    found = [
+        charts.Event(later[0], _("another scorecard: %s") % names[later[2]], "info")
+        for earlier, later in pairwise(rows)
+        if earlier[2] != later[2]
+    ]
+    overrides = ScoreOverride.objects.filter(account=account, valid_from__range=(start, as_of))
+    for o in overrides:
+        text = _("overridden: %(old)s to %(new)s") % {"old": o.computed_grade, "new": o.grade}
+        found.append(charts.Event(o.valid_from, text, "info"))
+        last = o.ended_on or o.valid_until
+        if last <= as_of:
+            found.append(charts.Event(last, _("override to %s ended") % o.grade, "info"))
+    return found
 
 
 def exposure_chart(now: Standing) -> charts.Chart:

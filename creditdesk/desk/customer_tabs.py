@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.pages import paged
 from creditdesk.core.wording import day, number, percent
 from creditdesk.desk.bank_tab import bank
+from creditdesk.desk.customer_score import history
 from customers.admin.audit import visible_entries
 from customers.evidence.ratios import ratios_of
 from customers.limit_reasons import render_reason
@@ -35,7 +36,6 @@ from customers.models import (
     SupplierPaymentDays,
 )
 from scoring.invoices.estimates import estimate
-from scoring.models import ScoreHistory
 from worklists.story import Happening, story_of
 
 TIMELINE_LENGTH = 60
@@ -197,15 +197,6 @@ def events(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
             account=account, superseded_at__isnull=True, closed_on__isnull=True
         ).order_by("expected_on")[:25],
     }
-
-
-def history(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
-    rows = ScoreHistory.objects.filter(account=account).select_related("card").order_by("-as_of", "-pk")
-    page = paged(request, rows)
-    kept = list(page)
-    for row, older in zip(kept, [*kept[1:], None], strict=True):
-        row.delta = row.score - older.score if older else None
-    return {"page": page, "kept": kept}
 
 
 def audit(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:

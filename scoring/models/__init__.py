@@ -3,6 +3,7 @@ from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
 from .report import CardReport, PublishingGate, ScoreOverride
+from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Recommendation",
     "ScoreHistory",
     "ScoreOverride",
+    "ScoreReview",
     "Scorecard",
     "ScorecardBin",
     "ScorecardEditor",

@@ -144,7 +144,7 @@ def test_queries_of_the_customer_page_do_not_grow_with_its_rows(desk, tab):
     before = _queries(client, url)
     more(range(1, 7))
     assert _queries(client, url) <= before
-    assert before < 50
+    assert before < 60
 
 
 @pytest.mark.parametrize("name", ["desk:home", "desk:customers"])
@@ -268,6 +268,7 @@ def test_pages_carry_one_main_landmark_a_skip_link_and_no_inline_script(desk):
 
 # Models without a page of their own: shown inside another's, or machinery nobody opens.
 HIDDEN = {
+    "scoring.PeerFigure",  # what signals compare with; shown by their sentences
     "scoring.ScorecardEditor",  # says who may not publish; shown by the refusal
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.
     "customers.ImportUpload",

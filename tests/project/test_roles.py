@@ -34,6 +34,8 @@ STAFF = frozenset(set(roles.ALL) - {roles.INTEGRATION})
 ANYBODY = frozenset(roles.ALL)
 MEASURING = frozenset({roles.CONTROLLER, roles.APPROVER, roles.MANAGER, roles.AUDITOR})
 PROPOSING = frozenset({roles.CONTROLLER, roles.APPROVER})
+CARDS = frozenset({roles.CONTROLLER, roles.MANAGER})
+DECIDING_CARDS = frozenset({roles.APPROVER, roles.MANAGER})
 REMINDING = frozenset({roles.CONTROLLER, roles.COLLECTOR})
 # Addresses anybody may ask, logged in or not: probes, the login itself, the language switch.
 PUBLIC = {"healthz", "readyz", "set_language", "?favicon.ico"}
@@ -45,6 +47,8 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "desk:home": STAFF,
     "desk:customers": STAFF,
     "desk:customer": STAFF,
+    "desk:would_lift": STAFF,
+    "desk:replay": STAFF,
     "desk:changes": frozenset({roles.AUDITOR}),
     "desk:changes_seen": frozenset({roles.AUDITOR}),
     "desk:dismiss_first_steps": ANYBODY,
@@ -60,6 +64,15 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:holds": STAFF,
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
+    "reviews:queue": PROPOSING,
+    "reviews:review": PROPOSING,
+    "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
+    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring")},
+    **{f"scorecards:{page}": CARDS for page in ("copy", "delete", "propose", "numbers", "signal")},
+    **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
+    **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
+    **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},
+    "scorecards:gate": frozenset({roles.MANAGER}),
     "dunning:in_doubt": REMINDING,
     "dunning:decide": REMINDING,
     **{f"worklists:{page}": STAFF for page in ("today", "customer", "why_not")},
@@ -69,6 +82,12 @@ AUDIENCE: dict[str, frozenset[str]] = {
 TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
+    *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
+    *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
+    *(
+        f"scorecards:{page}"
+        for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")
+    ),
 }
 
 

@@ -25,12 +25,6 @@ from scoring.signals import BETTER, BY_NAME, FAMILIES, SIGNALS, WORSE
 from tests.factories import invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
-
-
-def full_cards() -> int:
-    return Scorecard.objects.filter(kind="full").count()
-
-
 TODAY = date(2026, 3, 16)
 
 
@@ -71,7 +65,7 @@ def test_shipped_tables_use_signals_that_carry_points(bins):
 def test_the_shipped_card_is_installed_sound_and_installed_once():
     card = active_card()
     assert problems(card) == []
-    assert ensure_default_card().pk == card.pk and full_cards() == 1
+    assert ensure_default_card().pk == card.pk and Scorecard.objects.filter(kind="full").count() == 1
 
 
 @pytest.mark.parametrize(
@@ -112,7 +106,7 @@ def test_where_a_card_is_in_use_the_new_one_arrives_as_a_draft():
     Scorecard.objects.filter(status="active", kind="full").update(name="ours")
     new = ensure_default_card()
     assert (new.status, new.is_shipped) == ("draft", False)
-    assert ensure_default_card().pk == new.pk and full_cards() == 2
+    assert ensure_default_card().pk == new.pk and Scorecard.objects.filter(kind="full").count() == 2
     assert problems(as_card(new, list(new.bins.all()))) == []
 
 
@@ -136,7 +130,7 @@ def test_a_draft_can_be_edited_and_deleted():
     card = draft()
     card.bins.update(points=0)
     card.delete()
-    assert full_cards() == 1
+    assert Scorecard.objects.filter(kind="full").count() == 1
 
 
 def test_probability_falls_with_the_score_and_says_what_it_is():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -11,8 +12,10 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from customers.models import ImportBatch
-from scoring.changes import changes_between
+from scoring.card import active_card
+from scoring.changes import Day, changes_between, compare
 from scoring.engine import rescore
+from scoring.explain import explain
 from scoring.models import AccountScore, ScoreHistory
 from scoring.replay import replay
 from tests.factories import invoice, make_account, make_company, pay
@@ -88,3 +91,19 @@ def test_a_day_without_a_kept_score_is_computed_from_what_was_known_then(account
     found = changes_between(account.pk, TODAY - timedelta(days=45), TODAY - timedelta(days=30))
     assert found.before.as_of == TODAY - timedelta(days=45)
     assert changes_between(account.pk + 999, TODAY - timedelta(days=45), TODAY) is None
+
+
+def test_another_card_is_a_step_of_its_own_and_the_rest_is_the_customers(account):
+    """The later day scored by a card with other base points and one other signal's points."""
+    before, after = ScoreHistory.objects.order_by("as_of")
+    old = active_card()
+    lower = {"due_count_12m": tuple(replace(b, points=b.points - 2) for b in old.bins["due_count_12m"])}
+    new = replace(old, pk=-1, base_points=old.base_points + 5, bins=old.bins | lower)
+    first, second = Day(before, old, explain(before)), Day(after, old, explain(after))
+    changed = ScoreHistory.objects.get(pk=after.pk)
+    changed.card_id, changed.score = -1, after.score + 3
+    same, found = compare(first, second), compare(first, Day(changed, new, explain(changed, new)))
+    assert (same.card_step, same.is_other_card) == (0, False)
+    assert (found.card_step, found.is_other_card) == (3, True)
+    assert {m.item.name: m.points for m in found.moved} == {m.item.name: m.points for m in same.moved}
+    assert before.score + found.card_step + sum(m.points for m in found.moved) == changed.score

@@ -1,0 +1,175 @@
+"""What people see of a score: what would lift it, what it stands on, what changed, its replay, and the review queue."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from creditdesk.navigation import counts
+from customers.models import Customer, ImportBatch, Payment
+from scoring.engine import rescore
+from scoring.models import AccountScore, ScoreHistory, ScoreReview
+from scoring.overrides import override_score
+from scoring.reviews_of_scores import contest, waiting_for
+from tests.desk_world import TODAY, client_of, fill
+from tests.factories import invoice, make_account
+
+pytestmark = pytest.mark.django_db
+UNTIL = TODAY + timedelta(days=90)
+
+
+@pytest.fixture
+def desk(cast, settings):
+    """The account: a thin history of a sole trader, scored a month ago and today."""
+    settings.BUSINESS_DATE = TODAY
+    cache.clear()
+    Customer.objects.filter(pk=cast.account.customer_id).update(kind=Customer.Kind.SOLE_TRADER)
+    source = cast.company.sources.get(code="erp")
+    fill(cast.account, cast.collector)
+    fill(cast.elsewhere)
+    ImportBatch.objects.create(source=source, complete_through=TODAY - timedelta(days=60))
+    rescore(TODAY - timedelta(days=30))
+    ImportBatch.objects.create(source=source, complete_through=TODAY)
+    rescore(TODAY)
+    cast.account.refresh_from_db()
+    return cast
+
+
+def page(desk, **params):
+    query = "&".join(f"{key}={value}" for key, value in params.items())
+    return f"{reverse('desk:customer', args=[desk.account.customer_id])}?{query}"
+
+
+def queries(client, url) -> int:
+    with CaptureQueriesContext(connection) as caught:
+        assert client.get(url).status_code == 200
+    return len(caught)
+
+
+def test_what_would_lift_it_is_loaded_apart_and_leaves_nothing(desk):
+    client, url = client_of(desk.controller), reverse("desk:would_lift", args=[desk.account.pk])
+    assert f'hx-get="{url}"' in client.get(page(desk)).content.decode()
+    payments = Payment.objects.count()
+    part = client.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in part and "Paying everything overdue" in part and "700.00 EUR" in part
+    assert "<html" in client.get(url).content.decode()
+    assert Payment.objects.count() == payments
+    assert client_of(desk.stranger).get(url).status_code == 404
+    assert client.post(url).status_code == 405
+
+
+def test_an_override_in_force_and_the_depth_stand_on_the_tile(desk):
+    client = client_of(desk.controller)
+    assert "overridden to" not in client.get(page(desk)).content.decode()
+    grade = "A" if AccountScore.objects.get(account=desk.account).grade != "A" else "B"
+    values = {"by": desk.approver, "note": "The parent pays.", "valid_until": UNTIL, "as_of": TODAY}
+    override_score(desk.account, grade, reason_code="guarantee", **values)
+    response = client.get(page(desk))
+    text = response.content.decode()
+    assert f"overridden to {grade} until 18 Feb 2027 by paolo" in text
+    assert reverse("scorecards:override", args=[desk.account.pk]) in text
+    assert "overridden" in str(response.context["score_chart"].notes)
+    assert f"depth {response.context['grid'].letter}" in text
+
+
+def test_every_missing_input_names_its_cure(desk):
+    response = client_of(desk.controller).get(page(desk))
+    rows = response.context["grid_rows"]
+    assert len(rows) == 6
+    for row in rows:
+        assert bool(row.cure) == (not row.answer.is_known or row.answer.fresh is False), row.answer.code
+        assert not row.cure or row.url and row.url in response.content.decode().replace("&amp;", "&")
+    # Who may not open the page reads the cure without a link that would refuse them.
+    rows = client_of(desk.auditor).get(page(desk)).context["grid_rows"]
+    assert any(row.cure for row in rows) and not any(row.url for row in rows)
+
+
+def test_two_days_are_compared_in_either_order_and_add_up(desk):
+    client = client_of(desk.controller)
+    days = (TODAY - timedelta(days=30), TODAY)
+    for first, second in (days, days[::-1]):
+        found = client.get(page(desk, tab="history", first=first, second=second)).context["changes"]
+        assert (found.before.as_of, found.after.as_of) == days
+        moved = sum(m.points for m in found.moved)
+        assert found.before.score + found.card_step + moved == found.after.score and moved
+    response = client.get(page(desk, tab="history", first=TODAY, second=TODAY + timedelta(days=1)))
+    assert response.context["changes"] is None and "No day after today." in response.content.decode()
+
+
+def test_a_kept_score_is_replayed_on_screen(desk):
+    kept = ScoreHistory.objects.filter(account=desk.account).order_by("-pk").first()
+    url = reverse("desk:replay", args=[kept.pk])
+    client = client_of(desk.auditor)
+    assert url in client.get(page(desk, tab="history")).content.decode()
+    assert "The same again, from its inputs and from the facts." in client.get(url).content.decode()
+    assert client_of(desk.stranger).get(url).status_code == 404
+
+
+def test_a_replay_that_differs_says_where(desk):
+    kept = ScoreHistory.objects.filter(account=desk.account).order_by("-pk").first()
+    forged = ScoreHistory.objects.create(
+        **{f.attname: getattr(kept, f.attname) for f in kept._meta.fields if f.name != "id"} | {"score": 99}
+    )
+    text = client_of(desk.auditor).get(reverse("desk:replay", args=[forged.pk])).content.decode()
+    assert "It does not come out the same." in text and "<td>99</td>" in text
+
+
+def test_the_queue_shows_the_portfolio_ranked_by_exposure_and_counts_it(desk):
+    big = make_account(desk.company, "Big", portfolio=desk.portfolio)
+    invoice(big, "90000", TODAY - timedelta(days=10))
+    rescore(TODAY)
+    cache.clear()
+    response = client_of(desk.controller).get(reverse("reviews:queue"))
+    assert [row.account.pk for row in response.context["rows"]] == [big.pk, desk.account.pk]
+    assert counts(desk.controller)["reviews"] == 2
+    assert "reviews" not in counts(desk.collector)
+    # A contest comes before any amount of money.
+    contest(desk.account, by=desk.collector, said="Not mine.", said_on=TODAY, as_of=TODAY)
+    response = client_of(desk.controller).get(reverse("reviews:queue"))
+    assert [row.account.pk for row in response.context["rows"]] == [desk.account.pk, big.pk]
+
+
+def test_queries_of_the_queue_do_not_grow(desk):
+    client = client_of(desk.controller)
+    client.get(reverse("reviews:queue"))
+    before = queries(client, reverse("reviews:queue"))
+    for number in range(4):
+        fill(make_account(desk.company, f"More {number}", portfolio=desk.portfolio), decisions=False)
+    rescore(TODAY)
+    assert waiting_for(desk.controller, TODAY).count() == 5
+    assert queries(client, reverse("reviews:queue")) <= before
+
+
+def test_deciding_on_the_page(desk):
+    client, url = client_of(desk.controller), reverse("reviews:review", args=[desk.account.pk])
+    grade = AccountScore.objects.get(account=desk.account).grade
+    data = {"seen_grade": grade, "grade": grade, "note": "", "valid_until": UNTIL.isoformat()}
+    assert client.post(url, data).status_code == 422
+    other = "A" if grade != "A" else "B"
+    lacking = client.post(url, data | {"grade": other, "note": "I know them."})
+    assert lacking.status_code == 422 and "Another grade needs its reason." in lacking.content.decode()
+    assert not ScoreReview.objects.exists()
+    assert client.post(url, data | {"note": "Called them."}).url == reverse("reviews:queue")
+    assert not waiting_for(desk.controller, TODAY).exists()
+    assert "does not wait for a person" in client.get(url).content.decode()
+    assert client_of(desk.stranger).get(url).status_code == 404
+    assert "Called them." in client_of(desk.auditor).get(page(desk, tab="history")).content.decode()
+
+
+def test_contesting_on_the_page(desk):
+    url = reverse("reviews:contest", args=[desk.account.pk])
+    client = client_of(desk.collector)
+    assert url in client.get(page(desk)).content.decode()
+    data = {"said": "I was in hospital.", "said_on": TODAY.isoformat()}
+    assert client.post(url, data | {"said": ""}).status_code == 422
+    assert client.post(url, data).status_code == 302
+    text = client.get(page(desk)).content.decode()
+    assert "contested the score on 20 Nov 2026: answer by 20 Dec 2026" in text and url not in text
+    assert client.get(reverse("reviews:review", args=[desk.account.pk])).status_code == 403
+    first = client_of(desk.controller).get(reverse("reviews:review", args=[desk.account.pk])).content.decode()
+    assert "I was in hospital." in first

@@ -83,7 +83,7 @@ def test_every_missing_input_names_its_cure(desk):
     assert len(rows) == 6
     for row in rows:
         assert bool(row.cure) == (not row.answer.is_known or row.answer.fresh is False), row.answer.code
-        assert not row.cure or row.url and row.url in response.content.decode().replace("&amp;", "&")
+        assert not row.cure or (row.url and row.url in response.content.decode().replace("&amp;", "&"))
     # Who may not open the page reads the cure without a link that would refuse them.
     rows = client_of(desk.auditor).get(page(desk)).context["grid_rows"]
     assert any(row.cure for row in rows) and not any(row.url for row in rows)

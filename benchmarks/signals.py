@@ -14,11 +14,14 @@ from statistics import median, quantiles
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Count
 from django.test.utils import CaptureQueriesContext
 
 from benchmarks.book import Book
+from benchmarks.evidence import add_evidence
 from scoring.engine import rescore
 from scoring.models import AccountScore
+from scoring.peers import store_peer_figures
 from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
@@ -115,6 +118,30 @@ def measure(book: Book, runs: int, say: Callable[[str], None]) -> dict[str, floa
     return seconds | {"floor": floor}
 
 
+def measure_all(book: Book, runs: int, say: Callable[[str], None]) -> None:
+    """All families, on a book whose evidence tables are filled; the floor is that of the payment signals."""
+    add_evidence(book)
+    started = time.perf_counter()
+    stored = store_peer_figures(book.as_of - timedelta(days=20))
+    say(f"  {stored} peer figures stored in {time.perf_counter() - started:.2f} s")
+    rescore(book.as_of - timedelta(days=25), go_back=True)
+    shapes: dict[str, Callable[[date], Any]] = {
+        "floor, index scans forbidden": lambda day: _floor(day, forbid=True),
+        "all families and score": lambda day: rescore(day, keep_history=False, go_back=True),
+        "all families, score, history": lambda day: rescore(day, go_back=True),
+        "the same in nightly ranges": _chunks,
+    }
+    seconds = _median_seconds(shapes, book.as_of, runs)
+    # The same floor, measured again between these runs.
+    floor = seconds["floor, index scans forbidden"]
+    for name, value in seconds.items():
+        say(f"  {name:<32}{value:8.2f} s   {value / floor:5.2f} x floor")
+    covered = AccountScore.objects.aggregate(
+        bank=Count("bank_history_days"), accounts=Count("equity_ratio"), group=Count("group_score")
+    )
+    say(f"  accounts with bank flows, annual accounts, a scored group: {covered}")
+
+
 def measure_one(book: Book, say: Callable[[str], None], times: int = 300) -> None:
     """One account after a payment, as the rescore task does it."""
     ids = [1 + number * 7919 % book.accounts for number in range(times + 20)]
@@ -142,6 +169,8 @@ def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[s
         say(f"{accounts} accounts, {accounts * options.per_account} invoices")
         book.build()
         results.append(measure(book, options.runs, say))
+        measure_one(book, say)
+        measure_all(book, options.runs, say)
         measure_one(book, say)
         assert AccountScore.objects.count() == accounts
     small, large = results

@@ -14,12 +14,22 @@ def _install_card(using: str, plan=(), **_kwargs) -> None:
         return
     from scoring.default_card import ensure_default_card
     from scoring.default_thin_card import ensure_thin_card
-    from scoring.models import ScorecardBin
+    from scoring.models import Scorecard, ScorecardBin
 
-    # Not while only some of the tables exist (`migrate customers`, `migrate scoring zero`).
-    if using == "default" and ScorecardBin._meta.db_table in connections[using].introspection.table_names():
+    # Not while only some of the tables or columns exist (`migrate customers`, `migrate scoring 0004`).
+    if using == "default" and _is_complete(using, Scorecard) and _is_complete(using, ScorecardBin):
         ensure_default_card()
         ensure_thin_card()
+
+
+def _is_complete(using: str, model) -> bool:
+    """The model's table exists with every column."""
+    introspection, table = connections[using].introspection, model._meta.db_table
+    if table not in introspection.table_names():
+        return False
+    with connections[using].cursor() as cursor:
+        columns = {column.name for column in introspection.get_table_description(cursor, table)}
+    return {field.column for field in model._meta.concrete_fields} <= columns
 
 
 def _install_policy(using: str, plan=(), **_kwargs) -> None:

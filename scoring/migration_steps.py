@@ -7,7 +7,8 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import migrations, models
 
-from creditdesk.core.guards import refuse_when
+from creditdesk.core.guards import Guard, refuse_when
+from creditdesk.core.slimming import drop_foreign_key
 
 TABLES = ("scoring_scorecard", "scoring_scorecardbin")
 CARD = "kind evidence_from base_points anchor_score odds_at_anchor points_to_double".split()
@@ -76,7 +77,7 @@ def triggers_back() -> migrations.RunPython:
     return migrations.RunPython(forwards, migrations.RunPython.noop, elidable=False)
 
 
-def card_frozen() -> migrations.RunPython:
+def card_frozen() -> Guard:
     """The new numbers of a card are frozen with the others once it is no draft any more."""
     changed = " OR ".join(f"OLD.{c} IS DISTINCT FROM NEW.{c}" for c in CARD)
     return refuse_when(
@@ -89,7 +90,8 @@ def card_frozen() -> migrations.RunPython:
 
 
 REFERS = """
-CREATE FUNCTION scoring_scorehistory_refers() RETURNS trigger LANGUAGE plpgsql AS $guard$ BEGIN
+CREATE FUNCTION scoring_scorehistory_refers() RETURNS trigger LANGUAGE plpgsql
+  SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $guard$ BEGIN
 IF EXISTS (SELECT 1 FROM fresh f WHERE NOT EXISTS (SELECT 1 FROM customers_creditaccount a WHERE a.id = f.account_id))
   OR EXISTS (SELECT 1 FROM (SELECT DISTINCT card_id FROM fresh) f
     WHERE NOT EXISTS (SELECT 1 FROM scoring_scorecard c WHERE c.id = f.card_id))
@@ -114,40 +116,31 @@ TRIGGERS = (
 )
 
 
-def references_by_statement() -> migrations.RunPython:
+def references_by_statement() -> Guard:
     """PostgreSQL: the three foreign keys of a kept score are checked per statement instead of per row.
 
-    A month-end keeps every score of the book: three deferred checks per row took as long as the scoring. What
-    they refer to is never deleted (cards and audit entries by their own triggers, accounts by the one here).
+    A month-end keeps every score of the book: three deferred checks per row took as long as the scoring. Unlike
+    creditdesk.core.slimming it locks no account: a pass holds the lock of the account's current score, which has
+    to go before the account can. Cards and audit entries are kept by triggers of their own.
     """
-
-    def forwards(apps: Any, schema_editor: Any) -> None:
-        if schema_editor.connection.vendor != "postgresql":
-            return
-        with schema_editor.connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT conname FROM pg_constraint "
-                "WHERE conrelid = 'scoring_scorehistory'::regclass AND contype = 'f'"
-            )
-            names = [name for (name,) in cursor.fetchall()]
-        # Not after the fact: a check still waiting for the end of the transaction would be in the way.
-        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for name in names:
-            schema_editor.execute(f'ALTER TABLE scoring_scorehistory DROP CONSTRAINT "{name}"')
-        for statement in (REFERS, KEEPS, *TRIGGERS):
-            schema_editor.execute(statement, params=None)
-
-    def backwards(apps: Any, schema_editor: Any) -> None:
-        if schema_editor.connection.vendor != "postgresql":
-            return
-        for name, table in (
-            ("scoring_scorehistory_refers", "scoring_scorehistory"),
-            ("scoring_scorehistory_keeps_account", "customers_creditaccount"),
-        ):
-            schema_editor.execute(f"DROP TRIGGER {name} ON {table}")
-            schema_editor.execute(f"DROP FUNCTION {name}()")
-
-    return migrations.RunPython(forwards, backwards, elidable=False)
+    tables = {
+        "account_id": "customers_creditaccount",
+        "card_id": "scoring_scorecard",
+        "entry_id": "core_auditentry",
+    }
+    postgres = [drop_foreign_key("scoring_scorehistory", column) for column in tables]
+    undo = [
+        "DROP TRIGGER scoring_scorehistory_refers ON scoring_scorehistory",
+        "DROP FUNCTION scoring_scorehistory_refers()",
+        "DROP TRIGGER scoring_scorehistory_keeps_account ON customers_creditaccount",
+        "DROP FUNCTION scoring_scorehistory_keeps_account()",
+        *(
+            f"ALTER TABLE scoring_scorehistory ADD FOREIGN KEY ({column}) REFERENCES {parent} (id) "
+            "DEFERRABLE INITIALLY DEFERRED"
+            for column, parent in tables.items()
+        ),
+    ]
+    return Guard([], [*postgres, REFERS, KEEPS, *TRIGGERS], undo)
 
 
 Column = tuple[str, str, str]

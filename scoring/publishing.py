@@ -144,6 +144,7 @@ def send_back_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Sc
     if not reason.strip():
         raise PublishingError("no_reason", _("Say why the card goes back."))
     withdrawn = by == locked.proposed_by
+    decided: dict[str, Any] = {} if withdrawn else {"decided_by": by}
     return _move(
         locked,
         "scorecard.withdrawn" if withdrawn else "scorecard.sent_back",
@@ -152,7 +153,7 @@ def send_back_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Sc
         note=reason,
         status=Scorecard.Status.DRAFT,
         decision_reason=reason,
-        **({} if withdrawn else {"decided_by": by}),
+        **decided,
     )
 
 
@@ -185,9 +186,7 @@ def publish_card(
     if missed and not override_reason.strip():
         raise PublishingError("gates", " ".join(gate.sentence for gate in missed))
     actor = Actor.person(approver)
-    for old in Scorecard.objects.select_for_update().filter(
-        status=Scorecard.Status.ACTIVE, **_same_kind(locked)
-    ):
+    for old in Scorecard.objects.select_for_update().filter(status=Scorecard.Status.ACTIVE, kind=locked.kind):
         _move(old, "scorecard.retired", actor, as_of, status=Scorecard.Status.RETIRED)
     published = _move(
         locked,
@@ -230,10 +229,6 @@ def set_gate(
         ],
     )
     return made
-
-
-def _same_kind(card: Scorecard) -> dict[str, Any]:
-    return {"kind": card.kind} if hasattr(card, "kind") else {}
 
 
 def _allowed(user: User, permission: str) -> None:

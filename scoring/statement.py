@@ -6,6 +6,7 @@ reads, `compile_upsert` writes the same rows to AccountScore, `compile_history` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -172,21 +173,25 @@ class _Builder:
             for name, sql in families.ctes(self.view)
         )
 
-    def signals(self, also: str = "") -> str:
-        """The signals of every account; `also`: more columns over the same families."""
+    def signals(self, also: str = "", names: Collection[str] = ()) -> str:
+        """The signals (or only those named) of every account; `also`: more columns over the same families.
+
+        Only the families that are spoken of are joined, so that the others are not read at all.
+        """
         card = self.cards.full
-        names = {"as_of": "%(as_of)s", "thin": card.thin_below, "thin_recent": card.thin_recent_below}
+        values = {"as_of": "%(as_of)s", "thin": card.thin_below, "thin_recent": card.thin_recent_below}
         columns = ", ".join(
-            f"{self.speech.expand(s.expression.format(**names))} AS {s.name}" for s in SIGNALS
+            f"{self.speech.expand(s.expression.format(**values))} AS {s.name}"
+            for s in SIGNALS
+            if not names or s.name in names
         )
+        columns = f"{families.EXPOSURE} AS exposure, {also}{columns}"
         joins = " ".join(
-            [f"LEFT JOIN {f} ON {f}.account_id = a.id" for f in families.OF_ACCOUNT]
-            + [f"LEFT JOIN {f} ON {f}.customer_id = a.customer_id" for f in families.OF_CUSTOMER]
+            f"LEFT JOIN {join}" for name, join in families.JOINS if re.search(rf"\b{name}\.", columns)
         )
         return (
-            f"SELECT a.id AS account_id, {families.EXPOSURE} AS exposure, {also}{columns} "
+            f"SELECT a.id AS account_id, {columns} "
             f"FROM customers_creditaccount a JOIN c ON c.customer_id = a.customer_id {joins} "
-            f"{families.OTHER_JOINS} "
             f"WHERE {self.speech.expand(self.scope.format(column='a.id'))}"
         )
 
@@ -199,16 +204,18 @@ class _Builder:
         groups = ", ".join(
             f"{self._either(*self._group(full, thin, n), row='s')} AS {name}" for n, name in enumerate(names)
         )
-        score = self._either(full.score("p", names), thin and thin.score("p", names))
+        score = self._either(full.score("p", names), thin.score("p", names) if thin else None)
         bins = " || ' ' || ".join(f"CAST(p.{name} AS {self.speech.text})" for name in names)
         packed = fenced(f"SELECT s.*, {groups} FROM {fenced(self.signals())} s")
         summed = fenced(
             f"SELECT p.*, CAST({score} AS integer) AS score, {bins} AS bins, {cards.depth_sql('p')} AS depth "
             f"FROM {packed} p"
         )
-        follows = [self._follows(card) if card else None for card in (cards.full, thin and cards.thin)]
+        follows = [
+            self._follows(card) if card else None for card in (cards.full, cards.thin if thin else None)
+        ]
         columns = ", ".join(
-            f"{self._either(follows[0][name], follows[1] and follows[1][name], row='f')} AS {name}"  # type: ignore[index]
+            f"{self._either(follows[0][name], follows[1][name] if follows[1] else None, row='f')} AS {name}"  # type: ignore[index]
             for name in ("card_id", "grade", "pd", "recommendation")
         )
         return f"SELECT f.*, {columns} FROM {summed} f"
@@ -229,7 +236,7 @@ class _Builder:
         def nth(packed: Packed) -> str:
             return packed.groups[n] if n < len(packed.groups) else "0"
 
-        return nth(full), thin and nth(thin)
+        return nth(full), nth(thin) if thin else None
 
     def _either(self, full: str, thin: str | None, row: str = "p") -> str:
         if thin is None or thin == full:
@@ -247,6 +254,9 @@ def compile_select(using: str, cards: Cards, view: str, shape: str, by_company: 
     return f"{builder.with_clause()} SELECT {columns} FROM ({builder.rows()}) r ORDER BY account_id"
 
 
+PEER_SIGNALS = ("late_share_12m", "days_late_12m", "altman_z")
+
+
 @lru_cache(maxsize=16)
 def compile_peers(using: str, cards: Cards, shape: str, by_company: bool) -> str:
     """(company, division, currency, invoiced, days-late signals, Z'') per account, for scoring/peers.py."""
@@ -254,7 +264,7 @@ def compile_peers(using: str, cards: Cards, shape: str, by_company: bool) -> str
     also = "a.company_id, a.currency, c.division, COALESCE(b.invoiced, 0) AS invoiced, "
     return (
         f"{builder.with_clause()} SELECT company_id, division, currency, invoiced, late_share_12m, days_late_12m, "
-        f"altman_z FROM ({builder.signals(also)}) r ORDER BY account_id"
+        f"altman_z FROM ({builder.signals(also, PEER_SIGNALS)}) r ORDER BY account_id"
     )
 
 

@@ -61,7 +61,7 @@ _COPIED = """
   END IF;"""
 
 
-def _drop_foreign_key(table: str, column: str) -> str:
+def drop_foreign_key(table: str, column: str) -> str:
     """Whatever the constraint on this one column is called."""
     return (
         "DO $drop$ DECLARE name text; BEGIN "
@@ -120,7 +120,7 @@ def references_by_statement(
         f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
     ]
     for column, parent in {**held, **kept, **follows}.items():
-        postgres.append(_drop_foreign_key(table, column))
+        postgres.append(drop_foreign_key(table, column))
         undo.append(
             f"ALTER TABLE {table} ADD FOREIGN KEY ({column}) REFERENCES {parent} (id) "
             "DEFERRABLE INITIALLY DEFERRED"

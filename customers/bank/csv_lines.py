@@ -87,7 +87,11 @@ class CsvReader:
         if statement is None:
             statement = self.statements[key] = Statement(account, currency, number, customer=customer)
         elif statement.customer != customer:
-            params = {"customer": statement.customer, "other": customer, "other_row": statement.row}
+            params: dict[str, Any] = {
+                "customer": statement.customer,
+                "other": customer,
+                "other_row": statement.row,
+            }
             self.problems.append(
                 Problem(number, self.names.get("customer", ""), customer, "account_of_two", params)
             )

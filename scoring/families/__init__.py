@@ -9,26 +9,17 @@ from __future__ import annotations
 
 from . import accounts, bank, claims, group, ledger, legal, sector, weak
 
-# Joined to the account by its id, and by its customer, where a signal names them.
-OF_ACCOUNT = ("l", "o", "b", "u", "p", "d", "m", "g")
-OF_CUSTOMER: tuple[str, ...] = ("fs", "bk", "sup")
-# Joined by our company and, for its sector's figures, the customer's division.
-OTHER_JOINS = (
-    "LEFT JOIN peer ON peer.company_id = a.company_id AND peer.sector = '' "
-    "LEFT JOIN peer sec ON sec.company_id = a.company_id AND sec.sector = c.division AND c.division <> ''"
+# How a family joins an account `a` of a customer `c`: by account, by customer, or by our company and the division.
+JOINS = (
+    *((name, f"{name} ON {name}.account_id = a.id") for name in ("l", "o", "b", "u", "p", "d", "m", "g")),
+    *((name, f"{name} ON {name}.customer_id = a.customer_id") for name in ("fs", "bk", "sup")),
+    ("peer", "peer ON peer.company_id = a.company_id AND peer.sector = ''"),
+    ("sec", "peer sec ON sec.company_id = a.company_id AND sec.sector = c.division AND c.division <> ''"),
 )
 EXPOSURE = "CAST(COALESCE(o.open, 0) AS bigint)"
 
 
 def ctes(view: str) -> tuple[tuple[str, str], ...]:
     """(name, SQL) in order of definition, for the view they are read in: "current", "known" or "recorded"."""
-    return (
-        *ledger.ctes(view),
-        *claims.CTES,
-        *legal.CTES,
-        *accounts.CTES,
-        *bank.CTES,
-        *group.CTES,
-        *sector.CTES,
-        *weak.CTES,
-    )
+    others = (claims, legal, accounts, bank, group, sector, weak)
+    return (*ledger.ctes(view), *(cte for family in others for cte in family.CTES))

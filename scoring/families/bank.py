@@ -98,6 +98,12 @@ LEFT JOIN bk_rate r ON r.currency = l.currency
 WHERE l.effective_on <= p.through
 """
 
+# Balances are asked for within 180 days: what counts of the time before is the last booking of each account.
+OPENED = """
+SELECT f.bank_account_id, COALESCE(MIN(CASE WHEN f.ago >= 180 THEN f.ago END), 180) AS ago
+FROM bk_flow f GROUP BY f.bank_account_id
+"""
+
 # The balance an account closes a day with is that after the last line stored of it.
 CLOSE = """
 SELECT x.customer_id, x.bank_account_id, x.ago, x.balance,
@@ -105,7 +111,7 @@ SELECT x.customer_id, x.bank_account_id, x.ago, x.balance,
 FROM (
   SELECT f.customer_id, f.bank_account_id, f.ago, f.balance,
     ROW_NUMBER() OVER (PARTITION BY f.bank_account_id, f.ago ORDER BY f.id DESC) AS place
-  FROM bk_flow f
+  FROM bk_flow f JOIN bk_opened o ON o.bank_account_id = f.bank_account_id AND f.ago <= o.ago
 ) x WHERE x.place = 1
 """
 
@@ -186,13 +192,13 @@ SELECT s.customer_id, MAX(s.amount) AS largest FROM (
 NUMBER = " UNION ALL ".join(f"SELECT {n} AS n" for n in range(WEEKS))
 
 # Whole weeks within the data, those without any booking included: they are zero, not absent.
-WEEK = """
+WEEK = f"""
 SELECT p.customer_id, w.n, COALESCE(f.net, 0) AS net, COALESCE(f.inflow, 0) AS inflow
 FROM bk_person p JOIN bk_number w ON w.n < p.days / 7
 LEFT JOIN (
   SELECT f.customer_id, f.ago / 7 AS n, CAST(SUM(f.amount) AS bigint) AS net,
     CAST(SUM(CASE WHEN f.amount > 0 THEN f.amount ELSE 0 END) AS bigint) AS inflow
-  FROM bk_flow f GROUP BY f.customer_id, f.ago / 7
+  FROM bk_flow f WHERE f.ago < {7 * WEEKS} GROUP BY f.customer_id, f.ago / 7
 ) f ON f.customer_id = p.customer_id AND f.n = w.n
 """
 
@@ -287,6 +293,7 @@ CTES = (
     ("bk_person", PERSON),
     ("bk_flow", FLOW),
     ("bk_gap", GAP),
+    ("bk_opened", OPENED),
     ("bk_close", CLOSE),
     ("bk_total", TOTAL),
     ("bk_balance", BALANCE),

@@ -65,7 +65,7 @@ def test_shipped_tables_use_signals_that_carry_points(bins):
 def test_the_shipped_card_is_installed_sound_and_installed_once():
     card = active_card()
     assert problems(card) == []
-    assert ensure_default_card().pk == card.pk and Scorecard.objects.count() == 1
+    assert ensure_default_card().pk == card.pk and Scorecard.objects.filter(kind="full").count() == 1
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_a_card_may_leave_signals_out_but_not_price_what_only_informs():
 
 
 def test_where_a_card_is_in_use_the_new_one_arrives_as_a_draft():
-    Scorecard.objects.filter(status="active").update(name="ours")
+    Scorecard.objects.filter(status="active", kind="full").update(name="ours")
     new = ensure_default_card()
     assert (new.status, new.is_shipped) == ("draft", False)
-    assert ensure_default_card().pk == new.pk and Scorecard.objects.count() == 2
+    assert ensure_default_card().pk == new.pk and Scorecard.objects.filter(kind="full").count() == 2
     assert problems(as_card(new, list(new.bins.all()))) == []
 
 
@@ -130,7 +130,7 @@ def test_a_draft_can_be_edited_and_deleted():
     card = draft()
     card.bins.update(points=0)
     card.delete()
-    assert Scorecard.objects.count() == 1
+    assert Scorecard.objects.filter(kind="full").count() == 1
 
 
 def test_probability_falls_with_the_score_and_says_what_it_is():
@@ -260,7 +260,7 @@ def test_the_score_a_decision_used_is_kept_and_explained_alike(account):
 
 
 def test_the_card_in_the_admin_speaks_the_readers_language(admin_client, admin_user):
-    card = Scorecard.objects.get(status="active")
+    card = Scorecard.objects.get(status="active", kind="full")
     url = f"/admin/scoring/scorecard/{card.pk}/change/"
     english = admin_client.get(url).content.decode()
     assert "Pays on the day: the best sign" in english and "days late on average, 12 months" in english

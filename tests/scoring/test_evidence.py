@@ -45,13 +45,13 @@ def test_scores_and_pds_of_observations_are_the_cards_own(ledger):
 
 
 def test_too_few_defaults_are_said_and_not_guessed(ledger):
-    found = discrimination(Scorecard.objects.get(status="active"))
+    found = discrimination(Scorecard.objects.get(status="active", kind="full"))
     assert found["gini"] is None and "2 customers defaulted" in found["refused"] and found["events"] == 2
 
 
 def test_measuring_keeps_three_reports_and_the_gates_read_them(ledger, monkeypatch):
     monkeypatch.setattr("scoring.evidence.LEAST_EVENTS", 2)
-    card = Scorecard.objects.get(status="active")
+    card = Scorecard.objects.get(status="active", kind="full")
     reports = measure_card(card, TODAY, made_by="test")
     assert [r.kind for r in reports] == ["stability", "tryout", "backtest"]
     assert CardReport.objects.filter(card=card).count() == 3

@@ -22,7 +22,7 @@ TODAY = date(2026, 11, 20)
 
 @pytest.fixture
 def draft(cast: Cast) -> Scorecard:
-    return copy_card(Scorecard.objects.get(status="active"), by=cast.controller, as_of=TODAY)
+    return copy_card(Scorecard.objects.get(status="active", kind="full"), by=cast.controller, as_of=TODAY)
 
 
 def evidence(card: Scorecard, gini: float | None = 0.5, psi: float = 0.05, as_of: date = TODAY) -> None:
@@ -190,7 +190,7 @@ def test_evidence_is_never_edited_and_goes_only_with_its_draft(draft, cast):
         CardReport.objects.filter(pk=report.pk).update(figures={"gini": 0.9})
     delete_draft(draft, by=cast.controller, as_of=TODAY)
     assert not CardReport.objects.exists()
-    active = Scorecard.objects.get(status="active")
+    active = Scorecard.objects.get(status="active", kind="full")
     evidence(active)
     with pytest.raises(DatabaseError), transaction.atomic():
         active.reports.all().delete()

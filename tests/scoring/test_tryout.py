@@ -41,7 +41,7 @@ def book(cast: Cast) -> Cast:
 @pytest.fixture
 def harsher(book: Cast) -> Scorecard:
     """The active card, but a few days late earn nothing any more."""
-    draft = copy_card(Scorecard.objects.get(status="active"), by=book.controller, as_of=TODAY)
+    draft = copy_card(Scorecard.objects.get(status="active", kind="full"), by=book.controller, as_of=TODAY)
     rows = [
         Row(0, "m", is_missing=True),
         Row(8, "on the day", Decimal(2)),
@@ -52,7 +52,7 @@ def harsher(book: Cast) -> Scorecard:
 
 
 def test_a_copy_moves_nobody(book):
-    draft = copy_card(Scorecard.objects.get(status="active"), by=book.controller, as_of=TODAY)
+    draft = copy_card(Scorecard.objects.get(status="active", kind="full"), by=book.controller, as_of=TODAY)
     figures = try_card(draft, TODAY)
     assert (figures["accounts"], figures["moved"], figures["movers"], figures["psi"]) == (5, 0, [], 0.0)
     assert all(a == b for a, b, _n in figures["grades"])
@@ -84,7 +84,7 @@ def test_queries_do_not_grow_with_the_book(harsher, book, django_assert_max_num_
 
 
 def test_stability_compares_scores_as_they_were_known(book):
-    active = Scorecard.objects.get(status="active")
+    active = Scorecard.objects.get(status="active", kind="full")
     figures = stability(active, TODAY, TODAY - timedelta(days=90))
     # The other company's ledger is complete to no day: its account has no history to speak of.
     assert figures["accounts_then"] == figures["accounts_now"] == 4

@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from scoring.fitting.account_fit import NEVER_LEARNED, customer_folds
 from scoring.fitting.logistic import log_loss, logit
 from scoring.fitting.observations import Observations
+from scoring.signals import BY_NAME
 
 Floats = NDArray[np.float64]
 
 
 def columns(obs: Observations) -> list[int]:
-    """Signals any row has a value of."""
+    """Signals any row has a value of and a card may use."""
     return [
         n
         for n, name in enumerate(obs.signals)
-        if name not in NEVER_LEARNED and np.isfinite(obs.values[:, n]).any()
+        if name not in NEVER_LEARNED and BY_NAME[name].carries_points and np.isfinite(obs.values[:, n]).any()
     ]
 
 

@@ -69,7 +69,7 @@ class Comparison:
         from scoring.invoices.features import features
 
         target = next(t for t in getattr(self.model, stage) if t.days == days)
-        if target.priors is None:
+        if not target.fitted:
             return None
         seen, outcomes = self.seen[stage], self.sets[stage]
         happened, told = outcomes.of(self.ledger, days)

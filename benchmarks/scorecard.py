@@ -50,7 +50,6 @@ def run(options: Any, fresh: Callable[[], None], say: Say) -> None:
         started = time.perf_counter()
         book = TrueBook(seed, options.customers, options.months)
         book.load()
-        _analyze()
         say(
             f"\nseed {seed}: {options.customers} customers, {sum(map(len, book.invoices))} invoices drawn, {book.truth}"
         )
@@ -212,10 +211,3 @@ def _summary(tables: list, coverage: list, agreement: list, recovered: dict, say
         say(
             f"fifths of the {name} rows whose 95 % interval of the learned PD holds the true mean: {share(pairs)}"
         )
-
-
-def _analyze() -> None:
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")

@@ -35,6 +35,7 @@ from scoring.models import (
     ScorecardBin,
     ScoreHistory,
     ScoreOverride,
+    ScoreReview,
 )
 from scoring.rationale import shown
 from scoring.signals import BY_NAME
@@ -216,3 +217,17 @@ class InvoiceCardAdmin(VersionedAdmin):
 
     def has_publish_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(USE)
+
+
+@admin.register(ScoreReview)
+class ScoreReviewAdmin(FactAdmin):
+    account_path = "account"
+    list_display = ["on", customer_of, "outcome", "graded", "by", "note", "valid_until"]
+    list_select_related = ["account__customer", "by"]
+    list_filter = [("outcome", ChoicesDropdownFilter), AccountPortfolioFilter]
+    search_fields = account_search()
+    ordering = ["-pk"]
+
+    @admin.display(description=_("score"), ordering="score")
+    def graded(self, row: ScoreReview) -> SafeString:
+        return grade_badge(row.grade, row.score)

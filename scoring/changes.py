@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from creditdesk.core.facts import View
-from scoring.card import Card, active_card, card_by_id
+from scoring.card import Card
 from scoring.engine import compute
-from scoring.explain import Explanation, Item, explain
-from scoring.models import ScoreHistory
+from scoring.explain import Explanation, Item, explain, items_under
+from scoring.models import AccountScore, ScoreHistory
 from scoring.statement import Scope
+from scoring.stored import card_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +65,39 @@ def changes_between(account_id: int, first: date, second: date) -> Changes | Non
     nearest before it (the first kept one for days before any).
     """
     before, after = _at(account_id, first), _at(account_id, second)
-    return compare(*before, *after) if before and after else None
+    return compare(before, after) if before and after else None
 
 
-def compare(before: Explanation, old: Card, after: Explanation, new: Card) -> Changes:
-    earlier = before.items if old.pk == new.pk else _under(new, before)
+@dataclass(frozen=True, slots=True)
+class Day:
+    """One of the two days: the row, the card that scored it and its explanation."""
+
+    row: AccountScore | ScoreHistory
+    card: Card
+    explanation: Explanation
+
+
+def compare(first: Day, second: Day) -> Changes:
+    before, after, new = first.explanation, second.explanation, second.card
+    earlier = before.items if first.card.pk == new.pk else items_under(new, first.row)
     base = sum(item.points for item in earlier) + new.base_points
     was, now = ({item.name: item for item in items} for items in (earlier, after.items))
     pairs = [Moved(was.get(name), now.get(name)) for name in dict.fromkeys([*now, *was])]
     moved = sorted((p for p in pairs if p.points), key=lambda p: (-abs(p.points), p.item.name))
     silent = [p for p in pairs if not p.points and p.before and p.after and p.before.value != p.after.value]
-    return Changes(before, after, base - before.score, tuple(moved), tuple(silent), (old, new))
+    return Changes(before, after, base - before.score, tuple(moved), tuple(silent), (first.card, new))
 
 
-def _under(card: Card, explanation: Explanation) -> tuple[Item, ...]:
-    """The items of a day with the points another card gives to their values; those it knows."""
-    known = [item for item in explanation.items if item.name in card.bins]
-    return tuple(replace(item, points=card.points_of(item.name, item.value)) for item in known)
-
-
-def _at(account_id: int, day: date) -> tuple[Explanation, Card] | None:
+def _at(account_id: int, day: date) -> Day | None:
     kept = ScoreHistory.objects.filter(account=account_id)
     nearest = kept.filter(as_of__lte=day).order_by("-as_of", "-pk").first()
     if nearest is not None and nearest.as_of == day:
-        card = card_by_id(nearest.card_id)
-        return explain(nearest, card), card
+        return _day(nearest, card_of(nearest))
     model = nearest or kept.order_by("as_of", "pk").first()
-    chosen = card_by_id(model.card_id) if model else active_card()
-    row = next(iter(compute(day, Scope.of([account_id]), View(known_at=day), card=chosen)), None)
-    return (explain(row, chosen), chosen) if row else None
+    card = card_of(model) if model else None
+    row = next(iter(compute(day, Scope.of([account_id]), View(known_at=day), card=card)), None)
+    return _day(row, card or card_of(row)) if row else None
+
+
+def _day(row: AccountScore | ScoreHistory, card: Card) -> Day:
+    return Day(row, card, explain(row, card))

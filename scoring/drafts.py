@@ -20,7 +20,7 @@ from scoring.signals import BY_NAME
 
 NUMBERS = (
     "base_points grade_a_from grade_b_from grade_c_from grade_d_from review_from review_to guarantees_below "
-    "thin_below thin_recent_below anchor_score odds_at_anchor points_to_double"
+    "thin_below thin_recent_below evidence_from anchor_score odds_at_anchor points_to_double"
 ).split()
 """What may be edited on a draft besides its name and bins."""
 
@@ -40,9 +40,7 @@ def copy_card(card: Scorecard, *, by: User, as_of: date, name: str = "") -> Scor
     """A draft with the numbers and bins of any card, as the next version of its code."""
     _may_edit(by)
     newest = Scorecard.objects.filter(code=card.code).aggregate(v=Max("version"))["v"]
-    copied = {name: getattr(card, name) for name in NUMBERS}
-    if hasattr(card, "kind"):
-        copied["kind"] = card.kind
+    copied = {name: getattr(card, name) for name in (*NUMBERS, "kind")}
     draft = Scorecard.objects.create(
         code=card.code,
         version=newest + 1,

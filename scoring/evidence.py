@@ -40,7 +40,7 @@ def discrimination(card: Scorecard) -> dict[str, Any]:
     """How well a card ranked the defaults of the ledger's past, with features as known at each observation.
 
     A fitted card is tested on observations after the ones it learned from only; where there are none, its own
-    cross-validated fit stays the evidence. gini None with "refused" when too few customers defaulted.
+    cross-validated fit stays the evidence. A thin card is tested on thin files. gini None with "refused" when too few customers defaulted.
     """
     first, through = ledger_span()
     days = observation_days(first, through)
@@ -50,6 +50,8 @@ def discrimination(card: Scorecard) -> dict[str, Any]:
     if not days:
         return {"gini": None, "refused": _("No observation has a complete year after it.")}
     obs = observe(days)
+    if card.kind == Scorecard.Kind.THIN:
+        obs = obs.take(obs.thin)
     if not LEAST_EVENTS <= obs.bad_customers < obs.customers:
         refused = _("%(events)s customers defaulted; at least %(least)s are needed.") % {
             "events": obs.bad_customers,

@@ -117,12 +117,25 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
     """
     if card is None or card.pk != row.card_id:
         card = card_of(row)
-    values, points = values_of(row), points_of(row, card)
+    items = _items(row, card, points_of(row, card))
+    if card.base_points + sum(item.points for item in items) != row.score:
+        raise ValueError(f"The points of account {row.account_id} do not add up to its score {row.score}")
+    return _assemble(row, card, items, insolvent=bool(values_of(row).get("insolvent")))
+
+
+def items_under(card: Card, row: AccountScore | ScoreHistory) -> list[Item]:
+    """What another card makes of the values of a row; a signal the row does not have counts as missing."""
+    values = values_of(row)
+    return _items(row, card, {name: card.points_of(name, values.get(name)) for name in card.bins})
+
+
+def _items(row: AccountScore | ScoreHistory, card: Card, points: dict[str, int]) -> list[Item]:
+    values = values_of(row)
     items = []
     for signal in SIGNALS:
         if signal.name not in points:
             continue
-        value = values[signal.name]
+        value = values.get(signal.name)
         found = card.bin_of(signal.name, value)
         items.append(
             Item(
@@ -135,9 +148,7 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
                 sentence(signal.name, value, row.as_of, row.judged_on),
             )
         )
-    if card.base_points + sum(item.points for item in items) != row.score:
-        raise ValueError(f"The points of account {row.account_id} do not add up to its score {row.score}")
-    return _assemble(row, card, items, insolvent=bool(values.get("insolvent")))
+    return items
 
 
 def _assemble(

@@ -185,9 +185,7 @@ def publish_card(
     if missed and not override_reason.strip():
         raise PublishingError("gates", " ".join(gate.sentence for gate in missed))
     actor = Actor.person(approver)
-    for old in Scorecard.objects.select_for_update().filter(
-        status=Scorecard.Status.ACTIVE, **_same_kind(locked)
-    ):
+    for old in Scorecard.objects.select_for_update().filter(status=Scorecard.Status.ACTIVE, kind=locked.kind):
         _move(old, "scorecard.retired", actor, as_of, status=Scorecard.Status.RETIRED)
     published = _move(
         locked,
@@ -230,10 +228,6 @@ def set_gate(
         ],
     )
     return made
-
-
-def _same_kind(card: Scorecard) -> dict[str, Any]:
-    return {"kind": card.kind} if hasattr(card, "kind") else {}
 
 
 def _allowed(user: User, permission: str) -> None:

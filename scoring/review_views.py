@@ -19,7 +19,7 @@ from customers.exposure import exposures
 from customers.models import CreditAccount
 from scoring.completeness import completeness
 from scoring.explain import explain
-from scoring.models import AccountScore, ScoreReview
+from scoring.models import AccountScore
 from scoring.overrides import PERMISSION as OVERRIDE
 from scoring.overrides import OverrideError, overrides_at
 from scoring.review_forms import ContestForm, DecisionForm
@@ -31,6 +31,7 @@ from scoring.reviews_of_scores import (
     contest,
     contest_of,
     decide,
+    reviews_of,
     waiting,
     waiting_for,
     why,
@@ -98,7 +99,7 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
         "because": why(account, open_contest) if waits else "",
         "is_mine": open_contest is not None and open_contest.first_by_id == request.user.pk,
         "form": form,
-        "past": _past(account),
+        "past": reviews_of(account),
     }
     response = render_page(request, "reviews/review.html", context)
     response.status_code = 422 if form.errors else 200
@@ -130,13 +131,8 @@ def contested(request: HttpRequest, account_id: int) -> HttpResponse:
         "score": score,
         "form": form,
         "contest": contest_of(account),
-        "past": _past(account),
+        "past": reviews_of(account),
     }
     response = render_page(request, "reviews/contest.html", context)
     response.status_code = 422 if form.errors else 200
     return response
-
-
-def _past(account: CreditAccount) -> Any:
-    found = ScoreReview.objects.filter(account=account).select_related("by", "override", "answers")
-    return found.order_by("-pk")[:20]

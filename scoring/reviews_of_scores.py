@@ -93,6 +93,12 @@ def contest_of(account: Any) -> ScoreReview | None:
     return rows.order_by("valid_until", "pk").first()
 
 
+def reviews_of(account: CreditAccount, most: int = 20) -> QuerySet[ScoreReview]:
+    """The last decisions and contests of an account, newest first."""
+    found = ScoreReview.objects.filter(account=account).select_related("by", "override", "answers")
+    return found.order_by("-pk")[:most]
+
+
 def why(account: CreditAccount, contest: ScoreReview | None) -> str:
     """Why the account waits for a person, in one sentence."""
     row = account.score_row

@@ -67,7 +67,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         context.update(
             now=now,
             why=explain(now.score) if now.score else None,
-            **standing_on(account, as_of, now.score),
+            **standing_on(request.user, account, as_of, now.score),
             trend=figures.trend(now),
             score_chart=figures.score_chart(now),
             exposure_chart=figures.exposure_chart(now),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from creditdesk.core.clock import business_date
+from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
@@ -26,7 +27,7 @@ from scoring.lifting import bin_sentences, sentences
 from scoring.models import AccountScore, ScoreHistory, ScoreOverride
 from scoring.overrides import overrides_at
 from scoring.replay import Difference, replay
-from scoring.reviews_of_scores import contest_of
+from scoring.reviews_of_scores import contest_of, reviews_of
 from scoring.signals import BY_NAME
 
 
@@ -39,46 +40,56 @@ class Cured:
     url: str
 
 
-def standing_on(account: CreditAccount, as_of: date, score: AccountScore | None) -> dict[str, Any]:
-    """The grid with its cures, the override in force and an open contest: what stands beside the score."""
+def standing_on(
+    user: User, account: CreditAccount, as_of: date, score: AccountScore | None
+) -> dict[str, Any]:
+    """The grid with its cures, the override in force and an open contest: what stands beside the score.
+
+    A cure is said to everybody; its link is there for who may open the page.
+    """
     enough = {"enough_due": score.card.thin_below} if score else {}
     grid = completeness([account], as_of, **enough)[account.pk]
     override: ScoreOverride | None = overrides_at([account.pk], as_of).get(account.pk)
     return {
         "grid": grid,
-        "grid_rows": _cured(grid, account),
+        "grid_rows": _cured(grid, account, user),
         "override": override,
         "contest": contest_of(account) if account.customer.is_natural_person else None,
     }
 
 
-def _cured(grid: Completeness, account: CreditAccount) -> list[Cured]:
+def _cured(grid: Completeness, account: CreditAccount, user: User) -> list[Cured]:
+    about = f"?customer={account.customer_id}"
     customer = reverse("admin:customers_customer_change", args=[account.customer_id])
-    evidence = reverse("admin:customers_importbatch_evidence")
-    ledger = reverse("admin:customers_importbatch_add")
-    consents = f"{reverse('admin:customers_bankconsent_add')}?customer={account.customer_id}"
-    accounts = f"{reverse('admin:customers_financialstatement_add')}?customer={account.customer_id}"
+    pages = {
+        "customer": (customer, "customers.change_customer"),
+        "evidence": (reverse("admin:customers_importbatch_evidence"), "customers.add_importbatch"),
+        "ledger": (reverse("admin:customers_importbatch_add"), "customers.add_importbatch"),
+        "consent": (reverse("admin:customers_bankconsent_add") + about, "customers.add_bankconsent"),
+        "accounts": (
+            reverse("admin:customers_financialstatement_add") + about,
+            "customers.add_financialstatement",
+        ),
+    }
     stale = {
-        "payments": (_("Import the ledger"), ledger),
-        "bank": (_("Import its bank lines"), evidence),
-        "accounts": (_("Record newer annual accounts"), accounts),
+        "payments": (_("Import the ledger"), "ledger"),
+        "bank": (_("Import its bank lines"), "evidence"),
+        "accounts": (_("Record newer annual accounts"), "accounts"),
     }
     missing = {
-        "payments": (_("Comes with the ledger: import older invoices, or let time pass"), ledger),
-        "bank": (_("Record its consent, then import its bank lines"), consents),
-        "accounts": (_("Record or import its annual accounts"), accounts),
-        "registers": (_("Enter its VAT, registration or LEI number"), customer),
-        "group": (_("Record its group, or that it stands alone"), customer),
-        "sector": (_("Enter its NACE sector"), customer),
+        "payments": (_("Comes with the ledger: import older invoices, or let time pass"), "ledger"),
+        "bank": (_("Record its consent, then import its bank lines"), "consent"),
+        "accounts": (_("Record or import its annual accounts"), "accounts"),
+        "registers": (_("Enter its VAT, registration or LEI number"), "customer"),
+        "group": (_("Record its group, or that it stands alone"), "customer"),
+        "sector": (_("Enter its NACE sector"), "customer"),
     }
     rows = []
     for answer in grid.answers:
-        cure = ("", "")
-        if answer.fresh is False:
-            cure = stale[answer.code]
-        elif not answer.is_known:
-            cure = missing[answer.code]
-        rows.append(Cured(answer, *cure))
+        known = stale if answer.fresh is False else {} if answer.is_known else missing
+        cure, page = known.get(answer.code, ("", ""))
+        url, permission = pages[page] if page else ("", "")
+        rows.append(Cured(answer, cure, url if user.has_perm(permission) else ""))
     return rows
 
 
@@ -122,6 +133,7 @@ def history(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[s
         "dates": form,
         "changes": changes,
         "compared": asked and form.is_valid(),
+        "past": reviews_of(account),
     }
 
 

@@ -46,7 +46,7 @@ def account_report(
     cards: Sequence[Scorecard] = (),
     options: Options | None = None,
 ) -> dict[str, Any]:
-    """What the PD of each card was worth in the test period; {"refused": why, ...counts} where it cannot be told.
+    """What the PD of each card was worth in the test period; or {"refused": why, ...counts} where that cannot be told.
 
     cards: further stored cards to measure on the same rows (under "code version"). The test takes the month-ends
     from `test_from` to `test_to` whose following twelve months are complete. Raises ValueError when the test starts
@@ -109,13 +109,49 @@ def _measured(
     for name, signal in BASELINES.items():
         models[name] = figures_of(test, test.column(signal), _alone(signal, train, test))
     return {
-        "refused": None,
         "models": models,
         "challenger_over_current_card": gini_gain(
             test, -scored[CHALLENGER][1].astype(np.float64), -test.score
         ),
         "current_card_is": active_card().code,
     }
+
+
+def lines(report: dict[str, Any]) -> list[str]:
+    """A report as a table for people."""
+    if "refused" in report:
+        return [report["refused"]]
+    test = report["test"]
+    found = [
+        f"{test['observations']} observations of {test['customers']} customers on {', '.join(test['dates'])}; "
+        f"{test['events']} customers defaulted ({100 * test['rate']:.1f} %). Intervals: 95 %, by customer.",
+        f"{'':<18}{'AUC':<24}{'Gini':>7}{'KS':>7}{'Brier':>8}{'PSI':>7}  loss in top 20 %",
+    ]
+    for name, f in report["models"].items():
+        found.append(
+            f"{name.replace('_', ' '):<18}{_figure(f['auc'])} {_range(f['auc_interval']):<18}{_figure(f['gini']):>7}"
+            f"{_figure(f['ks']):>7}{_figure(f.get('brier'), 4):>8}{_figure(f.get('psi')):>7}  "
+            f"{_figure(f['loss_in_top_20'])} {_range(f['loss_in_top_20_interval'])}"
+        )
+    gain = report["challenger_over_current_card"]
+    found.append(
+        f"Gini of the challenger over the card in use: {gain['gain']:+.3f} {_range(gain['interval'])}"
+    )
+    for name in (CURRENT_CARD, CHALLENGER):
+        rows = report["models"][name]["calibration"]
+        inside = sum(row["agrees"] for row in rows)
+        found.append(
+            f"{name.replace('_', ' ')}: predicted within the interval of the observed rate in {inside} of {len(rows)} parts"
+        )
+    return found
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _range(pair: list[float] | None) -> str:
+    return "" if pair is None else f"({pair[0]:.3f} to {pair[1]:.3f})"
 
 
 def _scored(card: PointCard, train: Observations, test: Observations) -> tuple[Any, Any, Floats]:

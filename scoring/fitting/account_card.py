@@ -94,7 +94,7 @@ class PointCard:
             grades=tuple((grades[g], g) for g in GRADE_PD),
             anchor_score=self.anchor,
             odds_at_anchor=Decimal(str(round(self.odds, 2))),
-            points_to_double=self.doubling,
+            points_to_double=Decimal(self.doubling),
             bins={
                 row.signal: tuple(
                     Bin(_exact(b.lower), _exact(b.upper), b.points, self.reason(b)) for b in row.bins

@@ -6,7 +6,7 @@ customer was drawn. A measure that cannot be told (one class only, nothing lost)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -250,7 +250,7 @@ def bootstrap_by_group(
 
 def bootstrap_many(
     groups: ArrayLike,
-    statistics: dict[str, Callable[[Floats], float | None]],
+    statistics: Mapping[str, Callable[[Floats], float | None]],
     *,
     draws: int = 500,
     seed: int = 20,

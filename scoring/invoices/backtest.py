@@ -28,8 +28,8 @@ from scoring.fitting.measures import (
     capture,
     psi_of_values,
 )
-from scoring.invoices.card import TARGETS, Estimates, InvoiceModel
-from scoring.invoices.fitting import FitError, fit_invoices, moments_after_due, moments_at_issue
+from scoring.invoices.card import Estimates, InvoiceModel
+from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import NEVER, Days, Ledger, beyond
 from scoring.statement import Scope
@@ -119,7 +119,7 @@ def trained(model: InvoiceModel, ledger: Ledger, until: int) -> dict[str, Any]:
             "rows": t.rows,
             "events": t.events,
             "customers_with_events": t.payers,
-            "fitted": t.scaled_from is None and bool(t.coef),
+            "fitted": t.fitted,
             "scaled_from": None if t.scaled_from is None else NAMES[t.scaled_from],
             "ratio": t.ratio if t.scaled_from is not None else None,
             "ridge": t.ridge or None,
@@ -321,6 +321,3 @@ def _predictions(ledger: Ledger, seen: Moment, estimates: Estimates) -> list[dic
             }
         )
     return found
-
-
-assert TARGETS and FitError

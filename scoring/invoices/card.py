@@ -17,7 +17,7 @@ from scoring.fitting.calibration import Calibration
 from scoring.fitting.logistic import logit, sigmoid
 from scoring.fitting.measures import Floats
 from scoring.invoices.delays import Curves, chance_beyond, mean_late, quantile, still_open
-from scoring.invoices.features import CODES, LATE_SHARE, RECORDED, Priors, features, record
+from scoring.invoices.features import CODES, RECORDED, Priors, features, record
 from scoring.invoices.history import History, Moment
 
 THIN = 4
@@ -29,7 +29,8 @@ TARGETS = (0, 15, 30)
 class Target:
     """One additive score. log-odds = intercept + features @ coef, then calibrated.
 
-    scaled_from, ratio: too few events to fit: the chance is that of the nearer target times the ratio observed.
+    fitted: False where there were too few events (`why` says so): the chance is then that of the nearer target times
+    the ratio observed (scaled_from, ratio), or the payer's own record blended with the portfolio's.
     """
 
     days: int
@@ -39,6 +40,7 @@ class Target:
     calibration: Calibration = field(default_factory=Calibration)
     scaled_from: int | None = None
     ratio: float = 1.0
+    fitted: bool = True
     rows: int = 0
     events: int = 0
     payers: int = 0
@@ -68,6 +70,7 @@ class Target:
             "calibration": self.calibration.as_dict(),
             "scaled_from": self.scaled_from,
             "ratio": self.ratio,
+            "fitted": self.fitted,
             "rows": self.rows,
             "events": self.events,
             "payers": self.payers,
@@ -105,10 +108,16 @@ class Estimates:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceModel:
-    """The targets at issue and for the unpaid on the day after the due date, with the curves between them."""
+    """The targets at issue and for the unpaid on the day after the due date, with the curves between them.
+
+    The chance of an overdue invoice is the mean, in log-odds, of what its own card says and of what the cards of the
+    day of issue leave for it (very late among late), brought to the level seen in training (levels): two views of
+    the same thing, from few invoices that became late and from all of them, err less together.
+    """
 
     issue: tuple[Target, ...]
     unpaid: tuple[Target, ...]
+    levels: tuple[Calibration, ...]
     issue_curves: Curves
     unpaid_curves: Curves
 
@@ -134,9 +143,13 @@ class InvoiceModel:
 
     def _curve(self, history: History, seen: Moment, overdue: bool) -> Floats:
         targets = self.unpaid if overdue else self.issue
-        heights = chances(targets, history, seen)
         if overdue:
-            heights = [np.ones(seen.day.size), *heights]
+            heights = [
+                np.ones(seen.day.size),
+                *overdue_chances(self.issue, targets, self.levels, history, seen),
+            ]
+        else:
+            heights = chances(targets, history, seen)
         curves = self.unpaid_curves if overdue else self.issue_curves
         return curves.through(heights[1] if overdue else heights[0], heights)
 
@@ -144,6 +157,7 @@ class InvoiceModel:
         return {
             "issue": [t.as_dict() for t in self.issue],
             "unpaid": [t.as_dict() for t in self.unpaid],
+            "levels": [level.as_dict() for level in self.levels],
             "issue_curves": self.issue_curves.as_dict(),
             "unpaid_curves": self.unpaid_curves.as_dict(),
         }
@@ -153,6 +167,7 @@ class InvoiceModel:
         return cls(
             issue=tuple(Target.from_dict(t) for t in data["issue"]),
             unpaid=tuple(Target.from_dict(t) for t in data["unpaid"]),
+            levels=tuple(Calibration.from_dict(level) for level in data["levels"]),
             issue_curves=Curves.from_dict(data["issue_curves"]),
             unpaid_curves=Curves.from_dict(data["unpaid_curves"]),
         )
@@ -163,7 +178,7 @@ def chances(targets: tuple[Target, ...], history: History, seen: Moment) -> list
     found: dict[int, Floats] = {}
     for target in targets:
         if target.scaled_from is None:
-            chance = target.chance(history, seen) if target.coef else np.full(seen.day.size, target.ratio)
+            chance = target.chance(history, seen)
         else:
             chance = found[target.scaled_from] * target.ratio
         if found:
@@ -172,4 +187,30 @@ def chances(targets: tuple[Target, ...], history: History, seen: Moment) -> list
     return list(found.values())
 
 
-assert LATE_SHARE == 0
+def both_views(issue: tuple[Target, ...], target: Target, history: History, seen: Moment) -> Floats:
+    """Log-odds of an unpaid invoice: its own card's, and half-way to what the cards of the day of issue leave."""
+    own = logit(target.chance(history, seen), 1e-4)
+    late = {t.days: t for t in issue}
+    beyond = late[target.days]
+    if not (beyond.fitted and late[0].fitted and target.fitted):
+        return own
+    left = beyond.chance(history, seen) / np.maximum(late[0].chance(history, seen), 1e-9)
+    return (own + logit(np.clip(left, 0, 1), 1e-4)) / 2
+
+
+def overdue_chances(
+    issue: tuple[Target, ...],
+    unpaid: tuple[Target, ...],
+    levels: tuple[Calibration, ...],
+    history: History,
+    seen: Moment,
+) -> list[Floats]:
+    """`chances` for invoices unpaid on the day after they were due or later."""
+    found: list[Floats] = []
+    for target, level in zip(unpaid, levels, strict=True):
+        if target.scaled_from is not None:
+            chance = found[-1] * target.ratio
+        else:
+            chance = level.apply(sigmoid(both_views(issue, target, history, seen)))
+        found.append(np.minimum(chance, found[-1]) if found else chance)
+    return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.fitting.measures import Floats
+from scoring.fitting.measures import Floats, floats
 from scoring.invoices.ledger import NEVER, Days
 
 GRID = np.array(
@@ -64,7 +64,7 @@ def shape(low: Days, high: Days, toward: Floats | None = None) -> Floats:
         base = 1 - np.divide(toward, before, out=np.zeros(GRID.size), where=before > 0)
         rows = SHAPE_ROWS
     hazard = (event + rows * base) / (risk + rows)
-    return np.cumprod(1 - np.clip(hazard, 0, 1))
+    return floats(np.cumprod(1 - np.clip(hazard, 0, 1)))
 
 
 @dataclass(frozen=True, slots=True)

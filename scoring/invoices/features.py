@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from numpy.typing import ArrayLike
 
 from scoring.fitting.logistic import logit
-from scoring.fitting.measures import Floats
+from scoring.fitting.measures import Floats, floats
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import Days
 
@@ -51,6 +52,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("pace", _("usual days from invoice to payment against the terms of this invoice")),
     Feature("overdue_now", _("invoices overdue now")),
     Feature("overdue_days", _("days overdue now, over all invoices")),
+    Feature("disputes", _("share of invoices disputed")),
     Feature("open_now", _("other invoices open and not yet due"), grows=False),
     Feature("terms", _("terms of this invoice"), recorded=False, grows=False),
     Feature("amount", _("amount of this invoice"), recorded=False, grows=False),
@@ -72,18 +74,18 @@ class Rate:
     rate: float
     rows: float
 
-    def blended(self, count: Floats, happened: Floats) -> Floats:
-        return (happened + self.rows * self.rate) / (count + self.rows)
+    def blended(self, count: ArrayLike, happened: ArrayLike) -> Floats:
+        return (floats(happened) + self.rows * self.rate) / (floats(count) + self.rows)
 
     @classmethod
-    def of(cls, count: Floats, happened: Floats, *, least: float = 0.005, doubt: float = 0.0) -> Rate:
+    def of(cls, count: ArrayLike, happened: ArrayLike, *, least: float = 0.005, doubt: float = 0.0) -> Rate:
         """From the counts of each payer (or weekday): the spread between them beyond chance gives `rows`.
 
         Moments of the beta-binomial (Kleinman 1973). Without spread: many rows; too little to tell: 10. least: the
         smallest likeness within a payer. doubt: standard errors taken off the spread before it is believed.
         """
-        some = count > 0
-        n, s = count[some].astype(np.float64), happened[some].astype(np.float64)
+        n, s = floats(count), floats(happened)
+        n, s = n[n > 0], s[n > 0]
         if not n.sum():
             return cls(0.5, 10.0)
         # Half a row of each outcome: a rate of 0 or 1 is a lack of data, not a certainty.
@@ -141,6 +143,7 @@ class Priors:
     terms: float
     terms_vary: bool
     weekdays: tuple[float, ...]
+    disputes: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     book: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     sizes: Mapping[str, float] = field(default_factory=dict)
     size: float = 0.0
@@ -157,6 +160,7 @@ class Priors:
             "took": [self.took.mean, self.took.rows],
             "terms": self.terms,
             "terms_vary": self.terms_vary,
+            "disputes": [self.disputes.rate, self.disputes.rows],
             "book": [self.book.rate, self.book.rows],
             "weekdays": list(self.weekdays),
             "sizes": dict(self.sizes),
@@ -171,6 +175,7 @@ class Priors:
                 **data,
                 **means,
                 "steps": tuple((d, a, Rate(*r)) for d, a, r in data["steps"]),
+                "disputes": Rate(*data["disputes"]),
                 "book": Rate(*data["book"]),
                 "weekdays": tuple(data["weekdays"]),
             }
@@ -210,6 +215,10 @@ def features(priors: Priors, history: History, seen: Moment) -> Floats:
     running, overdue, days_over = history.standing(seen)
     columns["overdue_now"] = np.log1p(overdue)
     columns["overdue_days"] = np.log1p(days_over)
+    if priors.disputes.rate > LEAST:
+        columns["disputes"] = logit(priors.disputes.blended(*history.disputes(seen)), LEAST) - logit(
+            priors.disputes.rate, LEAST
+        )
     columns["open_now"] = np.log1p(running)
     size = np.log(np.maximum(led.amount[seen.place], 0.01))
     usual_size = np.array([priors.sizes.get(str(c), priors.size) for c in led.currency[seen.place]])

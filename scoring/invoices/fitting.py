@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scoring.fitting.calibration import Calibration, at_level, slope_by_part
 from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
 from scoring.fitting.measures import Floats
-from scoring.invoices.card import TARGETS, InvoiceModel, Target, chances
+from scoring.invoices.card import TARGETS, InvoiceModel, Target, both_views, chances, overdue_chances
 from scoring.invoices.delays import Curves
-from scoring.invoices.features import FEATURES, GROWS, Mean, Priors, Rate, features
+from scoring.invoices.features import FEATURES, GROWS, LATE_SHARE, Mean, Priors, Rate, features
 from scoring.invoices.history import EARLIEST, LATEST, History, Moment
 from scoring.invoices.ledger import Days, Ledger, beyond
 
@@ -35,7 +35,6 @@ FOLDS, FIRST_FOLD = 3, 0.4
 ENOUGH = 0.5
 """The strongest ridge whose forecast is within so many standard errors of the best is taken."""
 CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
-WARM_UP, WARM_SHARE = 90, 0.7
 MOST_ROWS = 300_000
 """A larger training period is fitted on whole payers drawn from it (always the same ones)."""
 
@@ -74,12 +73,26 @@ def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
         )
     issue = _targets(history, at_issue, TARGETS, None)
     unpaid = _targets(history, after_due, TARGETS[1:], 0)
+    levels = tuple(_level(history, issue, target, after_due) for target in unpaid)
+    at_first = chances(issue, history, at_issue.seen)[0] if at_issue.low.size else np.zeros(0)
+    at_second = np.zeros(0)
+    if after_due.low.size:
+        at_second = overdue_chances(issue, unpaid, levels, history, after_due.seen)[0]
     return InvoiceModel(
         issue=issue,
         unpaid=unpaid,
-        issue_curves=_curves(history, issue, at_issue),
-        unpaid_curves=_curves(history, unpaid, after_due),
+        levels=levels,
+        issue_curves=Curves.fit(at_first, at_issue.low, at_issue.high),
+        unpaid_curves=Curves.fit(at_second, after_due.low, after_due.high),
     )
+
+
+def _level(history: History, issue: tuple[Target, ...], target: Target, after_due: Outcomes) -> Calibration:
+    """Brings the mean of both views of an overdue invoice to the share seen in training."""
+    happened, told = after_due.of(history.ledger, target.days)
+    if not target.fitted or target.priors is None:
+        return Calibration()
+    return at_level(both_views(issue, target, history, after_due.seen)[told], happened[told], 1.0)
 
 
 def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
@@ -89,7 +102,7 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
     low, high = ledger.delay_at(until)
     # By its due date, not earlier because it was paid early: otherwise the prompt would be counted first.
     ripe = usable & (low > -(10**6)) & (ledger.due < until)
-    places = _drawn(ledger, _warm(ledger, np.flatnonzero(ripe)))
+    places = _drawn(ledger, np.flatnonzero(ripe))
     after = moments_after_due(ledger, places)
     late = places[
         (ledger.paid_known[places] > after.day)
@@ -102,26 +115,12 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
     )
 
 
-def _warm(ledger: Ledger, places: Days) -> Days:
-    """Without the first days of the ledger, when everybody looks new, unless that leaves too little to learn from."""
-    if not places.size:
-        return places
-    warm = places[ledger.issued[places] >= int(ledger.issued[places].min()) + WARM_UP]
-    return warm if warm.size >= WARM_SHARE * places.size else places
-
-
 def _drawn(ledger: Ledger, places: Days) -> Days:
     """All of the rows, or those of whole payers drawn by their number where there are more than the fit needs."""
     if places.size <= MOST_ROWS:
         return places
     drawn = (ledger.account[places] * 2654435761 % (1 << 32)) / (1 << 32)
     return places[drawn < MOST_ROWS / places.size]
-
-
-def _curves(history: History, targets: tuple[Target, ...], outcomes: Outcomes) -> Curves:
-    if not outcomes.low.size:
-        return Curves.fit(np.zeros(0), outcomes.low, outcomes.high)
-    return Curves.fit(chances(targets, history, outcomes.seen)[0], outcomes.low, outcomes.high)
 
 
 def _targets(
@@ -132,8 +131,6 @@ def _targets(
     for days in wanted:
         chain.append(days)
         targets.append(_target(history, outcomes, tuple(chain), above, targets))
-    if above is None and targets[0].scaled_from is None and not targets[0].coef:
-        raise FitError(targets[0].why)
     return tuple(targets)
 
 
@@ -146,9 +143,11 @@ def _target(
     events = int(np.nansum(happened[told]))
     others = int(told.sum()) - events
     payers = int(np.unique(outcomes.seen.account[told & (happened == 1)]).size)
-    counts = {"days": days, "rows": int(told.sum()), "events": events, "payers": payers}
+    counts: dict[str, Any] = {"days": days, "rows": int(told.sum()), "events": events, "payers": payers}
     if min(events, others) < MIN_EVENTS or payers < MIN_PAYERS:
-        return _scaled(outcomes, happened, told, before, counts)
+        if before:
+            return _scaled(outcomes, happened, told, before, counts)
+        return _blended(_priors(history, outcomes, chain, above, told), counts)
     priors = _priors(history, outcomes, chain, above, told)
     X = features(priors, history, outcomes.seen)
     rows = np.flatnonzero(told)
@@ -168,19 +167,28 @@ def _target(
     )
 
 
+def _blended(priors: Priors, counts: dict[str, Any]) -> Target:
+    """Too few events and no nearer target: each payer's own record blended with the portfolio, nothing fitted."""
+    why = _(
+        "%(events)s of %(rows)s invoices were more than %(days)s days late, from %(payers)s customers; fitting needs "
+        "%(least)s that were and %(least)s that were not, from %(few)s customers: estimated from each customer's "
+        "own record blended with the portfolio's."
+    ) % {**counts, "least": MIN_EVENTS, "few": MIN_PAYERS}
+    coef = tuple(1.0 if n == LATE_SHARE else 0.0 for n in range(len(FEATURES)))
+    return Target(
+        intercept=float(logit(priors.rate)), coef=coef, priors=priors, fitted=False, why=why, **counts
+    )
+
+
 def _scaled(
-    outcomes: Outcomes, happened: Floats, told: Floats, before: list[Target], counts: dict[str, int]
+    outcomes: Outcomes,
+    happened: Floats,
+    told: NDArray[np.bool_],
+    before: list[Target],
+    counts: dict[str, Any],
 ) -> Target:
     """Too few events: the nearer target's chance times how often its events went on to this one."""
-    events, others = counts["events"], counts["rows"] - counts["events"]
-    told = told.astype(bool)
-    if not before:
-        rate = (events + 1) / (counts["rows"] + 2)
-        why = _(
-            "%(events)s of %(rows)s invoices were more than %(days)s days late, from %(payers)s customers; "
-            "fitting needs at least %(least)s that were and %(least)s that were not, from %(few)s customers."
-        ) % {**counts, "least": MIN_EVENTS, "few": MIN_PAYERS}
-        return Target(ratio=rate, why=why, **counts)
+    others = counts["rows"] - counts["events"]
     last = before[-1]
     nearer = told & (beyond(outcomes.low, outcomes.high, last.days) == 1)
     ratio = (float(happened[nearer].sum()) + 0.5) / (nearer.sum() + 1)
@@ -188,11 +196,11 @@ def _scaled(
         "%(events)s of %(rows)s invoices were more than %(days)s days late (%(others)s were not): too few to fit; "
         "estimated as %(share)s of the chance of more than %(nearer)s days."
     ) % {**counts, "others": others, "share": f"{ratio:.0%}", "nearer": last.days}
-    return Target(scaled_from=last.days, ratio=ratio, why=why, **counts)
+    return Target(scaled_from=last.days, ratio=ratio, fitted=False, why=why, **counts)
 
 
 def _priors(
-    history: History, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, told: Floats
+    history: History, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, told: NDArray[np.bool_]
 ) -> Priors:
     led, place = history.ledger, outcomes.seen.place
     _ids, payer = np.unique(outcomes.seen.account, return_inverse=True)
@@ -236,13 +244,26 @@ def _priors(
         took=Mean.of(
             led.account[paid], np.clip((led.paid - led.issued)[paid], 0, 4 * LATEST).astype(np.float64)
         ),
-        terms=float(terms.mean()),
-        terms_vary=bool(terms.std() > 1),
+        terms=float(terms.mean()) if terms.size else 0.0,
+        terms_vary=bool(terms.size and terms.std() > 1),
+        disputes=_disputes(led, outcomes),
         book=_book(outcomes, chain, above),
         weekdays=tuple(float(v) for v in logit(shares, 1e-4) - logit(by_day.rate, 1e-4)),
         sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
-        size=float(sizes.mean()),
+        size=float(sizes.mean()) if sizes.size else 0.0,
     )
+
+
+def _disputes(ledger: Ledger, outcomes: Outcomes) -> Rate:
+    """Share of invoices that had been disputed by the training day; 0 in a book that records no dispute."""
+    there = (
+        (ledger.known <= outcomes.judged) & (ledger.until > outcomes.judged) & (ledger.due < outcomes.judged)
+    )
+    disputed = there & (ledger.disputed <= outcomes.judged)
+    if not disputed.any():
+        return Rate(0.0, 10.0)
+    _ids, payer = np.unique(ledger.account[there], return_inverse=True)
+    return Rate.of(np.bincount(payer), np.bincount(payer, disputed[there]))
 
 
 def _book(outcomes: Outcomes, chain: tuple[int, ...], above: int | None) -> Rate:

@@ -234,6 +234,18 @@ class History:
         count, total = self._known[key].at(seen).T
         return np.maximum(count, 0), total
 
+    def disputes(self, seen: Moment) -> tuple[Floats, Floats]:
+        """(other invoices issued, those of them known to have been disputed at some time)."""
+        key = ("disputes",)
+        if key not in self._known:
+            led, spans = self.ledger, Spans()
+            spans.add(led.account, led.known, led.until, 1, 0)
+            spans.add(led.account, np.maximum(led.disputed, led.known), led.until, 0, 1)
+            spans.close()
+            self._known[key] = spans
+        count, disputed = self._known[key].at(seen).T
+        return np.maximum(count, 0), np.clip(disputed, 0, np.maximum(count, 0))
+
     def book(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
         """`beyond` over the whole book: how punctual everybody is lately."""
         if self._levels is not None:

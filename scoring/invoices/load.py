@@ -17,7 +17,7 @@ from django.db.models.functions import Greatest
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
-from customers.models import Allocation, DisputeItem, DocumentKind, Instalment, SettledBy
+from customers.models import Allocation, DisputeItem, DocumentKind, Instalment
 from scoring.invoices.ledger import NEVER, Ledger
 
 CASH_SHARE = 0.5
@@ -213,15 +213,11 @@ def _arrays(lines: list[tuple[Any, ...]]) -> Ledger:
     columns = list(zip(*lines, strict=True)) if lines else [()] * 14
     names = "row account issued due known until amount currency paid paid_known closed_known at_least".split()
     names += ["disputed", "undisputed"]
-    return Ledger(
-        **{
-            name: np.array(
-                column,
-                dtype=np.float64 if name == "amount" else np.str_ if name == "currency" else np.int64,
-            )
-            for name, column in zip(names, columns, strict=True)
-        }
-    )
-
-
-assert SettledBy
+    arrays: dict[str, Any] = {
+        name: np.array(
+            column,
+            dtype=np.float64 if name == "amount" else np.str_ if name == "currency" else np.int64,
+        )
+        for name, column in zip(names, columns, strict=True)
+    }
+    return Ledger(**arrays)

@@ -84,7 +84,10 @@ TRIED_ELSEWHERE = {
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
     *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
-    *(f"scorecards:{page}" for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")),
+    *(
+        f"scorecards:{page}"
+        for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")
+    ),
 }
 
 

@@ -83,7 +83,10 @@ def test_every_missing_input_names_its_cure(desk):
     assert len(rows) == 6
     for row in rows:
         assert bool(row.cure) == (not row.answer.is_known or row.answer.fresh is False), row.answer.code
-        assert not row.cure or row.url in response.content.decode().replace("&amp;", "&")
+        assert not row.cure or (row.url and row.url in response.content.decode().replace("&amp;", "&"))
+    # Who may not open the page reads the cure without a link that would refuse them.
+    rows = client_of(desk.auditor).get(page(desk)).context["grid_rows"]
+    assert any(row.cure for row in rows) and not any(row.url for row in rows)
 
 
 def test_two_days_are_compared_in_either_order_and_add_up(desk):
@@ -155,6 +158,7 @@ def test_deciding_on_the_page(desk):
     assert not waiting_for(desk.controller, TODAY).exists()
     assert "does not wait for a person" in client.get(url).content.decode()
     assert client_of(desk.stranger).get(url).status_code == 404
+    assert "Called them." in client_of(desk.auditor).get(page(desk, tab="history")).content.decode()
 
 
 def test_contesting_on_the_page(desk):

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError
 
 from customers.models import ImportBatch
 from scoring.card import active_card
-from scoring.changes import changes_between, compare
+from scoring.changes import Day, changes_between, compare
 from scoring.engine import rescore
 from scoring.explain import explain
 from scoring.models import AccountScore, ScoreHistory
@@ -94,15 +94,16 @@ def test_a_day_without_a_kept_score_is_computed_from_what_was_known_then(account
 
 
 def test_another_card_is_a_step_of_its_own_and_the_rest_is_the_customers(account):
-    """The later day scored by a card with other base points and another bin: the customer's part stays the same."""
-    first, second = (explain(row) for row in ScoreHistory.objects.order_by("as_of"))
+    """The later day scored by a card with other base points and one other signal's points."""
+    before, after = ScoreHistory.objects.order_by("as_of")
     old = active_card()
     lower = {"due_count_12m": tuple(replace(b, points=b.points - 2) for b in old.bins["due_count_12m"])}
     new = replace(old, pk=-1, base_points=old.base_points + 5, bins=old.bins | lower)
-    items = tuple(replace(i, points=new.points_of(i.name, i.value)) for i in second.items)
-    later = replace(second, items=items, base_points=new.base_points, score=second.score + 3)
-    same, found = compare(first, old, second, old), compare(first, old, later, new)
+    first, second = Day(before, old, explain(before)), Day(after, old, explain(after))
+    changed = ScoreHistory.objects.get(pk=after.pk)
+    changed.card_id, changed.score = -1, after.score + 3
+    same, found = compare(first, second), compare(first, Day(changed, new, explain(changed, new)))
     assert (same.card_step, same.is_other_card) == (0, False)
     assert (found.card_step, found.is_other_card) == (3, True)
     assert {m.item.name: m.points for m in found.moved} == {m.item.name: m.points for m in same.moved}
-    assert first.score + found.card_step + sum(m.points for m in found.moved) == later.score
+    assert before.score + found.card_step + sum(m.points for m in found.moved) == changed.score

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from customers.rates import MissingRate
 from scoring.fitting.account_backtest import account_report
+from scoring.fitting.account_backtest import lines as account_lines
 from scoring.fitting.logistic import FitError
 from scoring.invoices.backtest import Period, replay
 from scoring.invoices.load import load_ledger
@@ -126,7 +127,7 @@ class Command(BaseCommand):
             out(f"\nAccounts (default within 12 months): {report['accounts']['refused']}")
         else:
             out("\nAccounts (default within 12 months):")
-            out(json.dumps(report["accounts"], indent=1, ensure_ascii=False, default=str))
+            out("\n".join(account_lines(report["accounts"])))
         if "predictions" in report:
             out(f"{report['predictions']['rows']} predictions in {report['predictions']['file']}")
 

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from scoring.fitting.account_backtest import account_report
+from scoring.fitting.account_backtest import account_report, lines
 from scoring.fitting.account_fit import Options
 from scoring.models import Scorecard
 
@@ -15,9 +15,11 @@ FEW = Options(min_events=2)
 
 
 def test_cards_and_baselines_on_the_same_rows(true_book):
-    expert = Scorecard.objects.get(status="active")
+    expert = Scorecard.objects.get(status="active", kind="full")
     report = account_report(TRAIN, FROM, TO, cards=[expert], options=FEW)
-    assert report["refused"] is None
+    assert "refused" not in report
+    text = "\n".join(lines(report))
+    assert "challenger" in text and f"{report['test']['events']} customers defaulted" in text
     assert report["test"]["dates"] == ["2024-06-30"] and report["test"]["events"] >= 5
     assert report["train"]["dates"] == ["2023-06-30"]
     models = report["models"]
@@ -43,6 +45,7 @@ def test_cards_and_baselines_on_the_same_rows(true_book):
 def test_refused_where_it_cannot_be_told(true_book):
     late = account_report(TRAIN, date(2024, 9, 30), date(2024, 12, 31), options=FEW)
     assert "complete through 2025-06-30" in late["refused"]
+    assert lines(late) == [late["refused"]]
     few = account_report(TRAIN, FROM, TO)
     assert "at least 30" in few["refused"] and few["train"]["needed"] == 30
     assert few["test"]["observations"] > 100

@@ -169,7 +169,7 @@ def test_folds_are_by_customer_and_share_the_defaults_evenly():
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 300), st.floats(0, 1)), min_size=2, max_size=6),
-    st.floats(0, 200),
+    st.floats(0.01, 200),
 )
 def test_a_bin_lies_between_what_it_shows_and_the_portfolio(groups, pull):
     values = np.concatenate([np.full(n, float(place)) for place, (n, _share) in enumerate(groups)])

@@ -1,0 +1,260 @@
+"""The fitted card: it finds what is there, holds thin payers to the portfolio, and refuses what it cannot know."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from scoring.fitting.logistic import FitError, logit
+from scoring.fitting.measures import auc, calibration_table
+from scoring.invoices.card import THIN, InvoiceModel
+from scoring.invoices.features import CODES, FEATURES, RECORDED, Mean, Rate
+from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
+from scoring.invoices.history import History, Moment
+from scoring.invoices.ledger import NEVER, Ledger
+
+from .books import START, made
+
+UNTIL = START.toordinal() + 400
+
+
+@pytest.fixture(scope="module")
+def book():
+    ledger = made()
+    return ledger, fit_invoices(ledger, UNTIL)
+
+
+def assert_same(one, other):
+    for a, b in zip(one.issue + one.unpaid, other.issue + other.unpaid, strict=True):
+        assert (a.rows, a.events, a.ridge, a.why) == (b.rows, b.events, b.ridge, b.why)
+        assert a.coef == pytest.approx(b.coef, abs=1e-6) and a.ratio == pytest.approx(b.ratio)
+    for a, b in ((one.issue_curves, other.issue_curves), (one.unpaid_curves, other.unpaid_curves)):
+        assert np.array(a.bands) == pytest.approx(np.array(b.bands), abs=1e-6)
+
+
+def test_ranks_later_invoices_and_says_how_often(book):
+    ledger, model = book
+    tests = np.flatnonzero(ledger.issued >= UNTIL)
+    said = model.estimate(History(ledger), moments_at_issue(ledger, tests))
+    delay = (ledger.paid - ledger.due)[tests]
+    assert auc(delay > 0, said.late) > 0.72
+    assert said.late.mean() == pytest.approx((delay > 0).mean(), abs=0.06)
+    assert sum(row.agrees for row in calibration_table(delay > 0, said.late)) >= 7
+    assert (said.late >= said.late_15).all() and (said.late_15 >= said.late_30).all()
+    assert (said.p10 <= said.p50).all() and (said.p50 <= said.p90).all()
+    within = (delay >= said.p10) & (delay <= said.p90)
+    assert 0.7 < within.mean() < 0.95
+    assert said.days_late.mean() == pytest.approx(np.maximum(delay, 0).mean(), rel=0.35)
+
+
+def test_an_invoice_seen_unpaid_is_likelier_to_be_very_late(book):
+    ledger, model = book
+    tests = np.flatnonzero((ledger.issued >= UNTIL) & (ledger.paid > ledger.due + 1))
+    history = History(ledger)
+    at_issue = model.estimate(history, moments_at_issue(ledger, tests))
+    after = model.estimate(history, moments_after_due(ledger, tests))
+    assert after.late == pytest.approx(np.ones(tests.size))
+    assert after.late_15.mean() > at_issue.late_15.mean()
+    assert after.late_15.mean() == pytest.approx((ledger.paid - ledger.due > 15)[tests].mean(), abs=0.1)
+    day = ledger.due[tests] + 10
+    later = model.estimate(history, Moment(ledger.account[tests], day, tests))
+    assert (later.late_15 >= after.late_15 - 0.15).all() and later.late_15.mean() > after.late_15.mean()
+    assert (later.p10 >= 10).all()
+
+
+def test_a_later_fact_changes_no_estimate(book):
+    ledger, model = book
+    tests = np.flatnonzero(ledger.issued >= UNTIL)[:50]
+    day = int(ledger.issued[tests].max())
+    blind = {
+        name: np.where(ledger.paid_known > day, NEVER, getattr(ledger, name))
+        for name in ("paid", "paid_known")
+    }
+    known = Ledger.of(
+        account=ledger.account, issued=ledger.issued, due=ledger.due, amount=ledger.amount, **blind
+    )
+    seen = moments_at_issue(ledger, tests)
+    a, b = model.estimate(History(ledger), seen), model.estimate(History(known), seen)
+    assert a.late == pytest.approx(b.late) and a.days_late == pytest.approx(b.days_late)
+    assert_same(fit_invoices(ledger.take(ledger.issued < UNTIL), UNTIL), model)
+
+
+def test_training_looks_at_nothing_after_its_day():
+    ledger = made(seed=2)
+    after = ledger.paid_known > UNTIL
+    blind = Ledger.of(
+        account=ledger.account,
+        issued=ledger.issued,
+        due=ledger.due,
+        amount=ledger.amount,
+        paid=np.where(after, NEVER, ledger.paid),
+        paid_known=np.where(after, NEVER, ledger.paid_known),
+    )
+    assert_same(fit_invoices(ledger, UNTIL), fit_invoices(blind, UNTIL))
+
+
+def test_stored_and_read_again(book):
+    ledger, model = book
+    again = InvoiceModel.from_dict(json.loads(json.dumps(model.as_dict())))
+    seen = moments_at_issue(ledger, np.arange(len(ledger)))
+    history = History(ledger)
+    assert again.estimate(history, seen).late == pytest.approx(model.estimate(history, seen).late)
+
+
+def test_contributions_add_up(book):
+    ledger, model = book
+    target = model.issue[0]
+    seen = moments_at_issue(ledger, np.arange(len(ledger)))
+    shares, held = target.parts(History(ledger), seen)
+    odds = target.intercept + shares.sum(axis=1) + held
+    assert target.chance(History(ledger), seen) == pytest.approx(
+        target.calibration.apply(1 / (1 + np.exp(-odds)))
+    )
+    grows = np.array([f.grows for f in FEATURES])
+    assert (np.array(target.coef)[grows] >= 0).all()
+    assert len(CODES) == len(set(CODES)) == shares.shape[1]
+
+
+def test_thin_payers_stay_between_the_portfolio_and_their_own_record(book):
+    ledger, model = book
+    target = model.issue[0]
+    portfolio = target.priors.rate
+    for paid_late in (0, 1, 2, 3):
+        for invoices in range(max(paid_late, 1), THIN):
+            when = UNTIL - 100 + 10 * np.arange(invoices)
+            late = np.arange(invoices) < paid_late
+            extra = Ledger.of(
+                account=np.r_[ledger.account, np.full(invoices + 1, 999)],
+                issued=np.r_[ledger.issued, when - 40, UNTIL],
+                due=np.r_[ledger.due, when - 10, UNTIL + 30],
+                amount=np.r_[ledger.amount, np.full(invoices + 1, 400.0)],
+                paid=np.r_[ledger.paid, np.where(late, when, when - 12), NEVER],
+            )
+            place = np.array([len(ledger) + invoices])
+            shares, held = target.parts(History(extra), moments_at_issue(extra, place))
+            told = shares[0, RECORDED].sum() + held[0]
+            own = logit(np.clip(paid_late / invoices, 0.02, 0.98)) - logit(portfolio)
+            assert min(own, 0) - 1e-9 <= told <= max(own, 0) + 1e-9
+            assert abs(told) > 0.01, "but it does say something"
+
+
+def test_a_new_payer_gets_the_portfolio(book):
+    ledger, model = book
+    target = model.issue[0]
+    extra = Ledger.of(
+        account=np.r_[ledger.account, 999],
+        issued=np.r_[ledger.issued, UNTIL],
+        due=np.r_[ledger.due, UNTIL + 30],
+        amount=np.r_[ledger.amount, np.exp(6.0)],
+        paid=np.r_[ledger.paid, NEVER],
+    )
+    place = np.array([len(ledger)])
+    shares, held = target.parts(History(extra), moments_at_issue(extra, place))
+    assert shares[0, RECORDED] == pytest.approx(np.zeros(RECORDED.sum())) and held[0] == 0
+    said = model.estimate(History(extra), moments_at_issue(extra, place))
+    assert said.late[0] == pytest.approx(target.priors.rate, abs=0.08)
+
+
+def spoiled(**changes):
+    ledger = made(seed=3)
+    columns = {n: getattr(ledger, n) for n in ("account", "issued", "due", "amount", "paid")}
+    columns |= {name: change(ledger) for name, change in changes.items()}
+    return Ledger.of(**columns)
+
+
+@pytest.mark.parametrize("size", [0, 1, 40])
+def test_too_little_is_refused_with_counts(size):
+    with pytest.raises(FitError, match=f"Only {size} invoices"):
+        fit_invoices(made(seed=3).take(slice(0, size)), UNTIL)
+
+
+def sensible(ledger, model):
+    seen = moments_at_issue(ledger, np.flatnonzero(ledger.issued >= UNTIL))
+    said = model.estimate(History(ledger), seen)
+    for values in (said.late, said.late_15, said.late_30):
+        assert ((values >= 0) & (values <= 1)).all()
+    assert np.isfinite(said.days_late).all() and (said.days_late >= 0).all()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("ledger", "low", "high"),
+    [
+        (spoiled(paid=lambda led: led.due - 1), 0.0, 0.02),
+        (spoiled(paid=lambda led: led.due + 5), 0.98, 1.0),
+        (spoiled(account=lambda led: np.zeros(len(led))), 0.2, 0.5),
+    ],
+    ids=["none late", "all late", "one payer"],
+)
+def test_what_cannot_be_fitted_is_said_and_estimated_from_the_record(ledger, low, high):
+    model = fit_invoices(ledger, UNTIL)
+    assert not model.issue[0].fitted and "own record" in model.issue[0].why
+    said = sensible(ledger, model)
+    assert (said.late >= low).all() and (said.late <= high).all()
+
+
+def test_rare_events_are_scaled_from_the_nearer_target():
+    ledger = spoiled(
+        paid=lambda led: np.minimum(led.paid, led.due + 20 + led.row % 2 * (led.row % 97 == 0) * 30)
+    )
+    model = fit_invoices(ledger, UNTIL)
+    far = model.issue[2]
+    assert far.scaled_from == 15 and 0 < far.ratio < 0.3 and "too few to fit" in far.why
+    said = sensible(ledger, model)
+    assert said.late_30 == pytest.approx(np.minimum(said.late_15 * far.ratio, said.late_15), rel=1e-6)
+
+
+def test_a_tail_of_unpaid_invoices_counts_as_late():
+    ledger = spoiled(paid=lambda led: np.where(led.account % 4 == 0, NEVER, led.paid))
+    model = fit_invoices(ledger, UNTIL)
+    said = sensible(ledger, model)
+    tests = ledger.issued >= UNTIL
+    never = (ledger.account % 4 == 0)[tests]
+    assert said.late_30[never].mean() > 0.7 > 0.3 > said.late_30[~never].mean()
+
+
+@pytest.mark.parametrize(
+    "ledger",
+    [
+        spoiled(amount=lambda led: np.zeros(len(led))),
+        spoiled(amount=lambda led: np.full(len(led), 1e12)),
+        spoiled(due=lambda led: led.issued, paid=lambda led: led.issued + led.row % 3 * led.account),
+        spoiled(issued=lambda led: led.due),
+        spoiled(account=lambda led: np.where(led.row % 2, 0, led.account)),
+        spoiled(paid=lambda led: np.where(led.row % 3 == 0, led.due + 3000, led.paid)),
+    ],
+    ids=["no amounts", "huge amounts", "no terms", "due at once", "one giant", "absurd delays"],
+)
+def test_odd_ledgers_give_sensible_chances(ledger):
+    sensible(ledger, fit_invoices(ledger, UNTIL))
+
+
+def test_several_currencies_are_measured_each_by_its_own():
+    ledger = made(seed=5)
+    yen = ledger.account % 2 == 0
+    mixed = Ledger.of(
+        account=ledger.account,
+        issued=ledger.issued,
+        due=ledger.due,
+        amount=np.where(yen, ledger.amount * 160, ledger.amount),
+        paid=ledger.paid,
+        currency=np.where(yen, "JPY", "EUR"),
+    )
+    sizes = fit_invoices(mixed, UNTIL).issue[0].priors.sizes
+    assert sizes["JPY"] - sizes["EUR"] == pytest.approx(np.log(160), abs=0.3)
+    sensible(mixed, fit_invoices(mixed, UNTIL))
+
+
+def test_how_much_history_a_rate_asks_for():
+    random = np.random.default_rng(1)
+    count = np.full(400, 20.0)
+    alike = Rate.of(count, random.binomial(20, 0.3, 400).astype(float))
+    apart = Rate.of(count, random.binomial(20, random.beta(0.6, 1.4, 400)).astype(float))
+    assert alike.rows > 60 and apart.rows == pytest.approx(2.0, rel=0.25)
+    assert apart.rate == pytest.approx(0.3, abs=0.04)
+    assert apart.rate < apart.blended(np.array([3.0]), np.array([3.0]))[0] < 1
+    payer = np.repeat(np.arange(200), 10)
+    mean = Mean.of(payer, random.normal(0, 2, 200)[payer] + random.normal(5, 4, 2000))
+    assert mean.rows == pytest.approx(4, rel=0.35) and mean.mean == pytest.approx(5, abs=0.5)

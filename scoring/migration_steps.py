@@ -77,7 +77,7 @@ def triggers_back() -> migrations.RunPython:
     return migrations.RunPython(forwards, migrations.RunPython.noop, elidable=False)
 
 
-def card_frozen() -> migrations.RunPython:
+def card_frozen() -> Guard:
     """The new numbers of a card are frozen with the others once it is no draft any more."""
     changed = " OR ".join(f"OLD.{c} IS DISTINCT FROM NEW.{c}" for c in CARD)
     return refuse_when(

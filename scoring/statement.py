@@ -204,17 +204,17 @@ class _Builder:
         groups = ", ".join(
             f"{self._either(*self._group(full, thin, n), row='s')} AS {name}" for n, name in enumerate(names)
         )
-        score = self._either(full.score("p", names), thin and thin.score("p", names))
+        score = self._either(full.score("p", names), thin.score("p", names) if thin else None)
         bins = " || ' ' || ".join(f"CAST(p.{name} AS {self.speech.text})" for name in names)
         packed = fenced(f"SELECT s.*, {groups} FROM {fenced(self.signals())} s")
         summed = fenced(
             f"SELECT p.*, CAST({score} AS integer) AS score, {bins} AS bins, {cards.depth_sql('p')} AS depth "
             f"FROM {packed} p"
         )
-        follows = [self._follows(card) if card else None for card in (cards.full, thin and cards.thin)]
+        by_full = self._follows(cards.full)
+        by_thin = self._follows(cards.thin) if thin and cards.thin else {}
         columns = ", ".join(
-            f"{self._either(follows[0][name], follows[1] and follows[1][name], row='f')} AS {name}"  # type: ignore[index]
-            for name in ("card_id", "grade", "pd", "recommendation")
+            f"{self._either(sql, by_thin.get(name), row='f')} AS {name}" for name, sql in by_full.items()
         )
         return f"SELECT f.*, {columns} FROM {summed} f"
 
@@ -234,7 +234,7 @@ class _Builder:
         def nth(packed: Packed) -> str:
             return packed.groups[n] if n < len(packed.groups) else "0"
 
-        return nth(full), thin and nth(thin)
+        return nth(full), nth(thin) if thin else None
 
     def _either(self, full: str, thin: str | None, row: str = "p") -> str:
         if thin is None or thin == full:

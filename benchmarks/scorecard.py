@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", default="1,2,3,4", help="truths of the scorecard benchmark")
+    parser.add_argument("--truths", default="1,2,3,4", help="truths of the scorecard benchmark")
     parser.add_argument("--customers", type=int, default=4000, help="customers per generated book")
     parser.add_argument("--months", type=int, default=36)
     parser.add_argument("--train-months", type=int, default=24)
@@ -45,7 +45,7 @@ def run(options: Any, fresh: Callable[[], None], say: Say) -> None:
     coverage: list[tuple[int, int]] = []
     agreement: list[tuple[int, int]] = []
     recovered: dict[str, list[tuple[int, int]]] = {"training": [], "test": []}
-    for seed in (int(part) for part in options.seeds.split(",")):
+    for seed in (int(part) for part in options.truths.split(",")):
         fresh()
         started = time.perf_counter()
         book = TrueBook(seed, options.customers, options.months)

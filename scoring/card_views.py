@@ -143,7 +143,7 @@ def matrix_rows(moves: list[list[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _acting(view: Callable[..., str]) -> Callable[..., HttpResponse]:
+def _acting(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
     """A POST that does one thing to a card: success says what happened, a refusal says why, and shows the card."""
 
     @desk_page(VIEW)

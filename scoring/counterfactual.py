@@ -77,7 +77,7 @@ def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
         bins = card.bins.get(item.name)
         if item.value is None or not bins:
             continue
-        place = next(n for n, b in enumerate(bins) if b.holds(Decimal(str(item.value))))
+        place = next(n for n, b in enumerate(bins) if b.holds(Decimal(str(item.value))))  # type: ignore[arg-type]
         way = -1 if item.signal.higher_is == WORSE else 1
         better = place + way
         while 0 <= better < len(bins) and bins[better].points <= item.points:

@@ -71,7 +71,7 @@ def drift(first: date, second: date, card: Card | None = None) -> dict[str, Any]
     """
     card = card or active_card()
     before, after = _population(first, card), _population(second, card)
-    signals = []
+    signals: list[dict[str, Any]] = []
     for name in (s.name for s in SIGNALS):
         found = measures.psi_of_values(_column(before, name), _column(after, name))
         if found is not None:
@@ -139,7 +139,9 @@ def grades_come_true(as_of: date, card: Card | None = None) -> dict[str, Any]:
     bad = [row.account_id in happened for row in rows]
     enough = LEAST_DEFAULTS <= sum(bad) < len(bad)
     gini = (
-        measures.gini(np.array(bad, float), np.array([-row.score for row in rows], float)) if enough else None
+        measures.gini(np.array(bad, float), np.array([-int(row.score) for row in rows], float))
+        if enough
+        else None
     )
     return {
         "from": start.isoformat(),

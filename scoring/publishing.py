@@ -144,6 +144,7 @@ def send_back_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Sc
     if not reason.strip():
         raise PublishingError("no_reason", _("Say why the card goes back."))
     withdrawn = by == locked.proposed_by
+    decided: dict[str, Any] = {} if withdrawn else {"decided_by": by}
     return _move(
         locked,
         "scorecard.withdrawn" if withdrawn else "scorecard.sent_back",
@@ -152,7 +153,7 @@ def send_back_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Sc
         note=reason,
         status=Scorecard.Status.DRAFT,
         decision_reason=reason,
-        **({} if withdrawn else {"decided_by": by}),
+        **decided,
     )
 
 

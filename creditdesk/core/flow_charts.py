@@ -31,7 +31,7 @@ def signed_bars(
     height: int = 180,
 ) -> Chart:
     """One column per category: above the line (good) when positive, below it (bad) when negative."""
-    ticks = nice_ticks(min([*values, 0]), max([*values, 0]) or 1)
+    ticks = nice_ticks(float(min([*values, 0])), float(max([*values, 0]) or 1))
     bottom = height - BOTTOM
 
     def y(value: float) -> float:

@@ -125,7 +125,8 @@ def revoke_consent(consent: BankConsent, *, by: Actor, reason: str, on: date) ->
     counts = {"lines": lines.count()}
     # Cells of refused rows are bank data as well; which customer's they were cannot be told any more.
     RefusedRow.objects.filter(batch__in=batches).update(value="", cells=None)
-    lines._raw_delete(lines.db)  # type: ignore[attr-defined] - nothing hangs on a line; no rows need loading
+    # Nothing hangs on a line: no rows need loading.
+    lines._raw_delete(lines.db)  # type: ignore[attr-defined]
     counts["accounts"], _by_model = BankAccount.objects.filter(consent=consent).delete()
     record_act(
         "bank_consent.revoke",

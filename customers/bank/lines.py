@@ -120,7 +120,8 @@ def _start(line: Line) -> int:
 
 def _nearest(group: list[Line], before: int | None, rounding: int) -> list[Line] | None:
     """The order in which every line starts from about the balance the one before left."""
-    rest, path = list(group), []
+    rest = list(group)
+    path: list[Line] = []
     at = before if before is not None else _start(rest[0])
     while rest:
         best = min(rest, key=lambda line: abs(_start(line) - at))

@@ -184,7 +184,8 @@ def _plan(layout: str, rows: list[Row], people: dict[str, Customer], problems: l
     stored: dict[tuple[Any, ...], Any] = {}
     for fact in model.objects.filter(customer__in=ids, superseded_at__isnull=True):
         stored[fact.customer_id, *(getattr(fact, name) for name in key)] = fact
-    plan, seen = _Plan([], []), {}
+    plan = _Plan([], [])
+    seen: dict[Any, Any] = {}
     for row in rows:
         customer = people.get(row.customer)
         if customer is None:

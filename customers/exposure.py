@@ -193,8 +193,9 @@ def totals_now(
     for pk, currency, minor in sums:
         found[pk, currency] -= minor
     for name, facts in _grouped_facts(scope, as_of, CURRENT, order_horizon_days):
-        for pk, currency, minor in facts:
-            found[pk, currency] += minor if name in PLUS else 0
+        if name in PLUS:
+            for pk, currency, minor in facts:
+                found[pk, currency] += minor
     return found
 
 

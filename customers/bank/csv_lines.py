@@ -68,7 +68,7 @@ class CsvReader:
     def take(self, number: int, row: list[str]) -> None:
         """One row: a line of its statement, or a problem."""
         if len(row) != self.width:
-            params = {"found": len(row), "expected": self.width}
+            params: dict[str, Any] = {"found": len(row), "expected": self.width}
             self.problems.append(Problem(number, "", "", "cells_mismatch", params))
             return
         try:
@@ -87,7 +87,7 @@ class CsvReader:
         if statement is None:
             statement = self.statements[key] = Statement(account, currency, number, customer=customer)
         elif statement.customer != customer:
-            params: dict[str, Any] = {
+            params = {
                 "customer": statement.customer,
                 "other": customer,
                 "other_row": statement.row,

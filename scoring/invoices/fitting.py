@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from scoring.fitting.calibration import Calibration, at_level, slope_by_part
-from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, logit
+from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, log_loss, logit
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, InvoiceModel, Target, both_views, chances, overdue_chances
 from scoring.invoices.delays import Curves
@@ -32,8 +32,6 @@ MIN_PAYERS = 5
 MIN_ROWS = 60
 RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 10000.0)
 FOLDS, FIRST_FOLD = 3, 0.4
-ENOUGH = 0.5
-"""The strongest ridge whose forecast is within so many standard errors of the best is taken."""
 CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
 MOST_ROWS = 300_000
 """A larger training period is fitted on whole payers drawn from it (always the same ones)."""
@@ -295,7 +293,8 @@ def _fit(
         odds = [
             np.concatenate([fitted(known, r).log_odds(scaled[test]) for known, test in folds]) for r in RIDGES
         ]
-        chosen = _cautious(odds, truth)
+        losses = [log_loss(truth, o) for o in odds]
+        chosen = int(np.argmin(losses))
         part = np.repeat(np.arange(len(folds)), [test.size for _known, test in folds]).astype(np.float64)
         ridge, told = RIDGES[chosen], (odds[chosen], truth, part)
     found = fitted(slice(None), ridge)
@@ -313,14 +312,3 @@ def _folds(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days, D
         known = order[:begin][ripe_on[order[:begin]] <= day[order[begin]]]
         if min(happened[known].sum(), (1 - happened[known]).sum()) >= MIN_EVENTS / 3:
             yield known, order[begin:end]
-
-
-def _cautious(odds: list[Floats], truth: Floats) -> int:
-    """Place of the strongest ridge whose forecast is within ENOUGH standard errors of the best one's."""
-    losses = [np.logaddexp(0, o) - truth * o for o in odds]
-    best = int(np.argmin([loss.mean() for loss in losses]))
-    for number in range(len(odds) - 1, best, -1):
-        worse = losses[number] - losses[best]
-        if worse.mean() <= ENOUGH * worse.std() / np.sqrt(truth.size):
-            return number
-    return best

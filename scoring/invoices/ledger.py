@@ -5,6 +5,7 @@ Days are integers (date.toordinal). A row is an instalment, or one version of it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -55,6 +56,10 @@ class Ledger:
 
     def take(self, which: Any) -> Ledger:
         return Ledger(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
+
+    @classmethod
+    def joined(cls, parts: Sequence[Ledger]) -> Ledger:
+        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
 
     @classmethod
     def of(cls, *, account: Any, issued: Any, due: Any, amount: Any, paid: Any, **others: Any) -> Ledger:

@@ -1,4 +1,4 @@
-"""The ledger of a book as arrays: three set-based queries, whatever the number of invoices.
+"""The ledger of a book as arrays: four set-based queries, whatever the number of invoices.
 
 A row per instalment of an invoice and version of it; an instalment whose payment was taken back gives one row per
 stretch of knowledge (paid as far as we knew, then open again).
@@ -17,51 +17,63 @@ from django.db.models.functions import Greatest
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
-from customers.models import Allocation, DisputeItem, DocumentKind, Instalment
+from customers.models import Allocation, CreditAccount, Dispute, DisputeItem, DocumentKind, Instalment
 from scoring.invoices.ledger import NEVER, Ledger
 
 CASH_SHARE = 0.5
 """Cash below this share of a settled instalment: it was credited or given up, which is no payment behaviour."""
+RANGE = 20_000
+"""Accounts read at once."""
 _Kind = Allocation.Kind
 
 
 def load_ledger(
     accounts: Collection[int] | None = None, view: View = CURRENT, using: str = "default"
 ) -> Ledger:
-    """Instalments of invoices of the accounts (None: of all), oldest first.
+    """Instalments of invoices of the accounts (None: of all), account by account, oldest first.
 
     view current or known at a day: every version, with the days between which it was believed, so the arrays can
-    be asked for any day up to it. As recorded at an instant: what was stored by then.
+    be asked for any day up to it. As recorded at an instant: what was stored by then. The whole book is read in
+    ranges of accounts, so that only the arrays grow with it.
     """
-    rows = Instalment.objects.using(using).filter(kind=DocumentKind.INVOICE)
-    parts = Allocation.objects.using(using).filter(instalment__kind=DocumentKind.INVOICE)
+    if accounts is not None:
+        return _read(Q(account__in=accounts), view, using)
+    ends = CreditAccount.objects.using(using).aggregate(low=Min("pk"), high=Max("pk"))
+    if ends["low"] is None:
+        return _arrays([])
+    return Ledger.joined(
+        [
+            _read(Q(account__gte=low, account__lt=low + RANGE), view, using)
+            for low in range(ends["low"], ends["high"] + 1, RANGE)
+        ]
+    )
+
+
+def _read(which: Q, view: View, using: str) -> Ledger:
+    rows = Instalment.objects.using(using).filter(which, kind=DocumentKind.INVOICE)
+    parts = Allocation.objects.using(using).filter(which, instalment__kind=DocumentKind.INVOICE)
     # An import taken back closes its rows on the day they were known: they were never believed on any day.
     if view.recorded_by is not None:
         rows, parts = rows.filter(view.q()), parts.filter(view.q())
     else:
         rows = rows.filter(Q(known_until__isnull=True) | Q(known_until__gt=F("known_on")))
         parts = parts.filter(Q(superseded_at__isnull=True) | Q(instalment__superseded_at__isnull=False))
-    if accounts is not None:
-        rows, parts = rows.filter(account__in=accounts), parts.filter(account__in=accounts)
-    facts = list(
-        rows.order_by("effective_on", "pk").values_list(
-            "pk",
-            "account_id",
-            "effective_on",
-            "due_on",
-            "known_on",
-            "known_until",
-            "amount",
-            "account_amount",
-            "account__currency",
-            "reopened",
-        )
+    facts = rows.order_by("account_id", "effective_on", "pk").values_list(
+        "pk",
+        "account_id",
+        "effective_on",
+        "due_on",
+        "known_on",
+        "known_until",
+        "amount",
+        "account_amount",
+        "account__currency",
+        "reopened",
     )
     paid = {row[0]: row for row in _settlements(parts.filter(instalment__reopened=False))}
     again = _stretches(parts.filter(instalment__reopened=True))
-    disputes = _disputes(accounts, using)
-    built = [line for fact in facts for line in _lines(fact, paid, again, disputes)]
-    return _arrays(built)
+    disputes = _disputes(which, using)
+    return _arrays([line for fact in facts for line in _lines(fact, paid, again, disputes)])
 
 
 def _settlements(parts: QuerySet[Allocation]) -> Iterable[tuple[Any, ...]]:
@@ -99,11 +111,10 @@ def _stretches(parts: QuerySet[Allocation]) -> dict[int, list[tuple[Any, ...]]]:
     return {pk: sorted(rows, key=lambda row: row[:2]) for pk, rows in found.items()}
 
 
-def _disputes(accounts: Collection[int] | None, using: str) -> dict[int, tuple[int, int]]:
+def _disputes(which: Q, using: str) -> dict[int, tuple[int, int]]:
     """Per instalment: day from which a dispute was known, and until."""
-    items = DisputeItem.objects.using(using).filter(dispute__superseded_at__isnull=True)
-    if accounts is not None:
-        items = items.filter(dispute__account__in=accounts)
+    disputes = Dispute.objects.using(using).filter(which, superseded_at__isnull=True)
+    items = DisputeItem.objects.using(using).filter(dispute__in=disputes)
     rows = (
         items.order_by()
         .values("instalment_id")

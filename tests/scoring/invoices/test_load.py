@@ -105,5 +105,5 @@ def test_scope_and_views(account):
 def test_queries_do_not_grow_with_the_ledger(account, django_assert_num_queries):
     for number in range(3):
         pay(invoice(account, "100", ISSUED + timedelta(days=number)), DUE)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         load_ledger()

@@ -1,6 +1,6 @@
 """Learned account cards on generated ledgers with known truth (benchmarks/truth.py), several truths per run.
 
-Each book is learned from its first period (observations whose year of outcome ends with month `--train-months`) and
+Each book is learned from its first period (observations whose year of outcome ends with month `--card-train-months`) and
 tested out of time on month-ends after that, on the same rows as the expert card, a ridge logistic regression, gradient
 boosting, past mean days late, and the true PD itself: the best any score could do. Beside Gini on what happened,
 `expected` is Gini with every row counted as its true PD: free of the luck of outcomes. Books differ by seed;
@@ -34,10 +34,10 @@ Floats = NDArray[np.float64]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", default="1,2,3,4", help="truths of the scorecard benchmark")
-    parser.add_argument("--customers", type=int, default=4000, help="customers per generated book")
-    parser.add_argument("--months", type=int, default=36)
-    parser.add_argument("--train-months", type=int, default=24)
+    parser.add_argument("--card-seeds", default="1,2,3,4", help="truths of the scorecard benchmark")
+    parser.add_argument("--card-customers", type=int, default=4000, help="customers per generated book")
+    parser.add_argument("--card-months", type=int, default=36)
+    parser.add_argument("--card-train-months", type=int, default=24)
 
 
 def run(options: Any, fresh: Callable[[], None], say: Say) -> None:
@@ -45,15 +45,15 @@ def run(options: Any, fresh: Callable[[], None], say: Say) -> None:
     coverage: list[tuple[int, int]] = []
     agreement: list[tuple[int, int]] = []
     recovered: dict[str, list[tuple[int, int]]] = {"training": [], "test": []}
-    for seed in (int(part) for part in options.seeds.split(",")):
+    for seed in (int(part) for part in options.card_seeds.split(",")):
         fresh()
         started = time.perf_counter()
-        book = TrueBook(seed, options.customers, options.months)
+        book = TrueBook(seed, options.card_customers, options.card_months)
         book.load()
         say(
-            f"\nseed {seed}: {options.customers} customers, {sum(map(len, book.invoices))} invoices drawn, {book.truth}"
+            f"\nseed {seed}: {options.card_customers} customers, {sum(map(len, book.invoices))} invoices drawn, {book.truth}"
         )
-        train, test = _observed(book, options.train_months)
+        train, test = _observed(book, options.card_train_months)
         say(
             f"loaded and observed in {time.perf_counter() - started:.0f} s; training {train.rows} observations, "
             f"{train.bad_customers} customers defaulted; test {test.rows} observations, {test.bad_customers}"

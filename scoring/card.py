@@ -42,7 +42,7 @@ class Bin:
     points: int
     rationale: str
 
-    def holds(self, value: float | int) -> bool:
+    def holds(self, value: float | int | Decimal) -> bool:
         return (self.lower is None or value >= self.lower) and (self.upper is None or value < self.upper)
 
 
@@ -75,7 +75,7 @@ class Card:
         if value is None:
             return Bin(None, None, self.missing[signal], self.missing_rationale[signal])
         exact = Decimal(str(value))
-        return next(b for b in self.bins[signal] if b.holds(exact))  # type: ignore[arg-type]
+        return next(b for b in self.bins[signal] if b.holds(exact))
 
     def points_of(self, signal: str, value: float | int | None) -> int:
         return self.bin_of(signal, value).points

@@ -64,10 +64,11 @@ def discrimination(card: Scorecard) -> dict[str, Any]:
 
 
 def _learned_until(card: Scorecard) -> date | None:
-    """The last observation a fitted card learned from; None for an expert's."""
+    """The last day whose outcomes a fitted card has seen; None for an expert's. An earlier observation would be
+    tested on defaults the card was taught."""
     report = card.reports.filter(kind=CardReport.Kind.FIT).first()
-    dates = report.figures.get("dates") if report else None
-    return date.fromisoformat(dates[-1]) if dates else None
+    until = report.figures.get("until") if report else None
+    return date.fromisoformat(until) if until else None
 
 
 def scores_of(card: Card, obs: Observations) -> Floats:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from customers.exposure import Exposure, exposures
+from creditdesk.core.money import Money
+from customers.exposure import Exposure, exposures, totals_now
 from customers.models import CreditAccount
 from customers.rates import MissingRate, RateTable
 from scoring.models import AccountScore, ScoreReview
 from scoring.reviews_of_scores import contest_of, open_contests, why, with_contests
 
+LISTED = 10_000
+"""Up to here ids travel as a list; beyond, the condition itself does (SQLite bounds the variables of a query)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Accounts in the order of the queue. exposures: empty where a rate is missing, which `missing_rate` names."""
+    """Accounts in the order of the queue. missing_rate: which rate the order wants, "" when none."""
 
     ids: list[int]
-    exposures: Mapping[int, Exposure]
     missing_rate: str = ""
 
 
@@ -41,26 +45,30 @@ def ranked(accounts: QuerySet[CreditAccount], as_of: date) -> Ranked:
 
     Amounts are weighed in their company's currency. Without a rate the worst score comes first instead.
     """
-    rows = accounts.order_by().values_list("pk", "company__currency", "score_row__score")
-    found = list(rows)
-    contests = open_contests().filter(account__in=accounts.order_by().values("pk"))
-    deadlines = dict(contests.order_by("-valid_until").values_list("account", "valid_until"))
-    missing, exposed, weights = "", {}, {pk: 0.0 for pk, *_rest in found}
+    found = list(accounts.order_by().values_list("pk", "company__currency", "score_row__score"))
+    homes = {pk: home for pk, home, _score in found}
+    scope = list(homes) if len(homes) <= LISTED else accounts.order_by().values("pk")
+    contests = open_contests().filter(account__in=scope).order_by("-valid_until")
+    deadlines = dict(contests.values_list("account", "valid_until"))
+    weights: dict[int, Decimal] = dict.fromkeys(homes, Decimal(0))
+    missing = ""
     try:
-        exposed = exposures(accounts, as_of)
         rates = RateTable.at(as_of)
-        for pk, home, _score in found:
-            weights[pk] = float(rates.convert(exposed[pk].total, home).amount)
+        for (pk, currency), minor in totals_now(scope, as_of).items():
+            weights[pk] += rates.convert(Money(minor, currency), homes[pk]).amount
     except MissingRate as error:
-        missing = str(error)
-        weights = dict.fromkeys(weights, 0.0)
+        weights, missing = dict.fromkeys(homes, Decimal(0)), str(error)
     order = sorted(found, key=lambda r: (deadlines.get(r[0], date.max), -weights[r[0]], r[2] or 0, r[0]))
-    return Ranked([row[0] for row in order], exposed, missing)
+    return Ranked([pk for pk, *_rest in order], missing)
 
 
-def rows(ids: Sequence[int], as_of: date, exposed: Mapping[int, Exposure]) -> list[Row]:
-    """The rows of a page, in the order of `ids`; two queries."""
+def rows(ids: Sequence[int], as_of: date) -> list[Row]:
+    """The rows of a page, in the order of `ids`, in a constant number of queries."""
     loaded = {row.pk: row for row in with_contests(CreditAccount.objects.filter(pk__in=ids))}
+    try:
+        exposed = exposures(loaded.values(), as_of)
+    except MissingRate:  # the page names the rate; every customer's own page shows its amounts as they are
+        exposed = {}
     made = []
     for account in (loaded[pk] for pk in ids if pk in loaded):
         contest = contest_of(account)

@@ -50,7 +50,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     context = {
         "title": _("Scores to decide on"),
         "page": page,
-        "rows": rows(list(page), as_of, found.exposures),
+        "rows": rows(list(page), as_of),
         "waiting": len(found.ids),
         "missing_rate": found.missing_rate,
         "as_of": as_of,

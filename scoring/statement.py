@@ -211,12 +211,10 @@ class _Builder:
             f"SELECT p.*, CAST({score} AS integer) AS score, {bins} AS bins, {cards.depth_sql('p')} AS depth "
             f"FROM {packed} p"
         )
-        follows = [
-            self._follows(card) if card else None for card in (cards.full, cards.thin if thin else None)
-        ]
+        by_full = self._follows(cards.full)
+        by_thin = self._follows(cards.thin) if thin and cards.thin else {}
         columns = ", ".join(
-            f"{self._either(follows[0][name], follows[1][name] if follows[1] else None, row='f')} AS {name}"  # type: ignore[index]
-            for name in ("card_id", "grade", "pd", "recommendation")
+            f"{self._either(sql, by_thin.get(name), row='f')} AS {name}" for name, sql in by_full.items()
         )
         return f"SELECT f.*, {columns} FROM {summed} f"
 

@@ -16,6 +16,7 @@ from customers.limits import limit_at
 from customers.models import CreditAccount, Customer, LegalEvent, LimitChange
 from scoring.engine import rescore
 from scoring.models import ScoreHistory
+from scoring.peers import store_peer_figures
 from scoring.proposals import evidence_of, propose_limits
 from scoring.statement import Scope
 from worklists.runs import build_worklists
@@ -31,6 +32,7 @@ HISTORY_UP_TO = 5000
 def prepare(as_of: date, console: Console) -> None:
     """Score everyone, propose limit changes, build the worklists of a loaded story."""
     console.step("scoring everyone")
+    store_peer_figures(as_of - timedelta(days=1))
     rescore(as_of)
     propose_for_the_grower(as_of)
     console.step("proposing limit changes")

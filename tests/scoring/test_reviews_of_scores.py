@@ -10,11 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from creditdesk.core import roles
 from creditdesk.core.models import AuditEntry
+from customers.exposure import exposures, totals_now
 from customers.models import CreditAccount, Customer, ImportBatch
 from scoring.engine import rescore
 from scoring.models import AccountScore, ScoreHistory, ScoreReview
 from scoring.overrides import override_score, overrides_at
+from scoring.review_queue import ranked, rows
 from scoring.reviews_of_scores import ReviewError, contest, decide, waiting, waiting_for, why, with_contests
+from tests.desk_world import fill
 from tests.factories import invoice, make_account, pay
 from tests.people import Cast, make_user
 
@@ -225,3 +228,21 @@ def test_the_queue_is_one_query_however_many_wait(book):
         make_account(book.company, f"New {number}")
     rescore(TODAY)
     assert queries() == 1
+
+
+def test_the_ranking_weighs_by_the_exposure_of_the_customers_page(book):
+    fill(book.account, decisions=False)
+    dollars = make_account(book.company, "In dollars", currency="USD")
+    invoice(dollars, "50", TODAY - timedelta(days=40), currency="USD")
+    rescore(TODAY)
+    accounts = waiting(CreditAccount.objects.all(), TODAY)
+    exact = exposures(accounts, TODAY)
+    rough = totals_now(list(exact), TODAY)
+    assert {pk: e.total.minor for pk, e in exact.items() if e.total.minor} == {
+        pk: minor for (pk, _currency), minor in rough.items() if minor
+    }
+    found = ranked(accounts, TODAY)
+    assert found.missing_rate and len(found.ids) == len(
+        exact
+    )  # no rate of the dollar: said, and nobody is lost
+    assert [row.account.pk for row in rows(found.ids, TODAY)] == found.ids

@@ -12,6 +12,7 @@ from creditdesk.core.models import AuditEntry
 from scoring import rationale
 from scoring.card import active_card, as_card, problems
 from scoring.engine import compute
+from scoring.evidence import discrimination
 from scoring.explain import explain
 from scoring.fitting.account_fit import NotEnoughEvents, Options
 from scoring.fitting.drafting import learn
@@ -47,6 +48,9 @@ def test_a_draft_challenger_with_its_report(true_book):
     named = {s["signal"] for s in figures["signals"]} | {s["signal"] for s in figures["left_out"]}
     assert named >= {"days_late_12m", "oldest_overdue_days"} and "insolvent" not in named
     assert AuditEntry.objects.filter(act="scorecard.fitted").exists()
+
+    # Tested on the same outcomes it was taught, it would look better than it is: nothing is left to test it on.
+    assert "No observation" in discrimination(card)["refused"]
 
     # The engine scores the live book with it, and the explanation adds up.
     rows = list(compute(date(2025, 6, 30), card=ready))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import warnings
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -168,6 +169,8 @@ def given_ledger(path: Path, fresh: Callable[[], None]) -> Any:
 
 
 def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[str], None]) -> None:
+    # The library announces changes of its own defaults with every fit.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="sklearn")
     try:
         import sklearn  # noqa: F401
     except ImportError:

@@ -30,7 +30,7 @@ _Kind = Allocation.Kind
 def load_ledger(
     accounts: Collection[int] | None = None, view: View = CURRENT, using: str = "default"
 ) -> Ledger:
-    """Instalments of invoices of the accounts (None: of all), account by account, oldest first.
+    """Instalments of invoices of the accounts (None: of all), oldest first within a range of accounts.
 
     view current or known at a day: every version, with the days between which it was believed, so the arrays can
     be asked for any day up to it. As recorded at an instant: what was stored by then. The whole book is read in
@@ -58,7 +58,7 @@ def _read(which: Q, view: View, using: str) -> Ledger:
     else:
         rows = rows.filter(Q(known_until__isnull=True) | Q(known_until__gt=F("known_on")))
         parts = parts.filter(Q(superseded_at__isnull=True) | Q(instalment__superseded_at__isnull=False))
-    facts = rows.order_by("account_id", "effective_on", "pk").values_list(
+    facts = rows.order_by("effective_on", "pk").values_list(
         "pk",
         "account_id",
         "effective_on",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 
 from django.db.models import QuerySet
 
@@ -49,13 +50,13 @@ def ranked(accounts: QuerySet[CreditAccount], as_of: date) -> Ranked:
     scope = list(homes) if len(homes) <= LISTED else accounts.order_by().values("pk")
     contests = open_contests().filter(account__in=scope).order_by("-valid_until")
     deadlines = dict(contests.values_list("account", "valid_until"))
-    weights, missing = dict.fromkeys(homes, 0), ""
+    weights, missing = dict.fromkeys(homes, Decimal(0)), ""
     try:
         rates = RateTable.at(as_of)
         for (pk, currency), minor in totals_now(scope, as_of).items():
             weights[pk] += rates.convert(Money(minor, currency), homes[pk]).amount
     except MissingRate as error:
-        weights, missing = dict.fromkeys(homes, 0), str(error)
+        weights, missing = dict.fromkeys(homes, Decimal(0)), str(error)
     order = sorted(found, key=lambda r: (deadlines.get(r[0], date.max), -weights[r[0]], r[2] or 0, r[0]))
     return Ranked([pk for pk, *_rest in order], missing)
 

@@ -50,8 +50,7 @@ def ranked(accounts: QuerySet[CreditAccount], as_of: date) -> Ranked:
     scope = list(homes) if len(homes) <= LISTED else accounts.order_by().values("pk")
     contests = open_contests().filter(account__in=scope).order_by("-valid_until")
     deadlines = dict(contests.values_list("account", "valid_until"))
-    weights: dict[int, Decimal] = dict.fromkeys(homes, Decimal(0))
-    missing = ""
+    weights, missing = dict.fromkeys(homes, Decimal(0)), ""
     try:
         rates = RateTable.at(as_of)
         for (pk, currency), minor in totals_now(scope, as_of).items():

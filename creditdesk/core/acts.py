@@ -77,6 +77,8 @@ ACTS: dict[str, Promise] = {
     "scorecard.retired": _("Scorecard retired"),
     "scorecard.sent_back": _("Scorecard sent back"),
     "scorecard.withdrawn": _("Proposed scorecard withdrawn"),
+    "invoice_card.fit": _("Invoice card learned from the ledger"),
+    "invoice_card.use": _("Invoice card taken into use"),
     "rates.import": _("Exchange rates imported"),
     "reminder.move": _("Reminder moved on"),
     "reminder.write": _("Reminder written"),

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import AuditEntry, User
 from creditdesk.core.money import Money
+from creditdesk.core.wording import day
 from customers.approval_rules import ApprovalError, check_may_decide, check_may_propose
 from customers.events import limit_applied
 from customers.holds import pass_holds_on, release_holds_of
@@ -159,7 +160,8 @@ def approve_limit_change(
     """Apply a waiting change from `on` (business date) on. grade_now: the account's grade today, if scored.
 
     Raises ApprovalError: decided, own_proposal, no_authority, out_of_scope, not_allowed, no_reason,
-    limit_moved (the limit is no longer the one the change started from), period_over, customer_insolvent.
+    limit_moved (the limit is no longer the one the change started from), period_over, dates (another temporary
+    limit runs then), customer_insolvent.
     """
     account, waiting = _lock(change)
     _check_decision(waiting, approver, reason, grade_now, on)
@@ -182,6 +184,8 @@ def approve_limit_change(
         raise ApprovalError(
             "period_over", _("The temporary limit would have ended already: amend its dates."), waiting
         )
+    if waiting.kind == LimitKind.TEMPORARY:
+        _check_period(waiting, max(on, waiting.valid_from))
     actor = Actor.person(approver)
     _close(waiting, Status.APPLIED, actor=actor, on=on, reason_code=waiting.reason_code, reason=reason)
     _put_in_force(waiting, on)
@@ -356,6 +360,23 @@ def _check_amount(account: CreditAccount, new_amount: Money, base: Money | None,
     if kind == LimitKind.TEMPORARY and base is not None and new_amount < base:
         raise ApprovalError(
             "dates", _("A temporary limit is higher than the base limit: propose a cut instead.")
+        )
+
+
+def _check_period(change: LimitChange, starts: date) -> None:
+    """The database refuses overlapping temporary limits (trigger); here the reader learns which one is in the way."""
+    there = CreditLimit.objects.filter(
+        account_id=change.account_id,
+        kind=LimitKind.TEMPORARY,
+        valid_from__lte=change.valid_until,
+        valid_until__gte=starts,
+    ).first()
+    if there is not None:
+        raise ApprovalError(
+            "dates",
+            _("A temporary limit of %(amount)s runs until %(day)s: amend the dates.")
+            % {"amount": there.amount, "day": day(there.valid_until)},
+            change,
         )
 
 

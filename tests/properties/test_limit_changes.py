@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from creditdesk.core import roles
@@ -76,6 +76,7 @@ class World:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
+@example(steps=[("temporary", "bea", 0), ("approve", "pia", 0)] * 2)
 def test_any_sequence_of_acts_keeps_the_rules(cast, steps):
     users = {
         name: type(cast.approver).objects.filter(username=name).first()

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
-from customers.approval import apply_automatic_cut, approve_limit_change, propose_limit_change
+from customers.approval import ApprovalError, apply_automatic_cut, approve_limit_change, propose_limit_change
 from customers.holds import place_hold, release_hold
 from customers.models import CreditLimit
 
@@ -169,10 +169,14 @@ def test_limits_are_never_edited_or_deleted(applied):
     refuse("DELETE FROM customers_creditlimit", words="append-only")
 
 
-def test_overlapping_temporary_limits(cast, applied):
+def test_overlapping_temporary_limits(cast, applied, monkeypatch):
     first = propose(cast, 15_000, kind="temporary", valid_from=DAY, valid_until=LATER)
     approve_limit_change(first, approver=cast.approver, reason="season", on=DAY)
     second = propose(cast, 16_000, kind="temporary", valid_from=LATER, valid_until=LATER)
+    with pytest.raises(ApprovalError, match="EUR runs until"):
+        approve_limit_change(second, approver=cast.approver, reason="season", on=DAY)
+    # Without the rule that says so, the database still refuses.
+    monkeypatch.setattr("customers.approval._check_period", lambda *_args: None)
     with pytest.raises(DatabaseError, match="one temporary limit"), transaction.atomic():
         approve_limit_change(second, approver=cast.approver, reason="season", on=DAY)
 

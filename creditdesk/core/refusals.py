@@ -16,6 +16,12 @@ from django.utils.translation import gettext_lazy as _
 APPEND_ONLY = "is append-only"
 _KEPT = _("What was recorded stays as it was: record a correction instead of changing or deleting it.")
 
+# What the ledger refers to (creditdesk/core/slimming.py); the columns are for operators.
+_REFERENCE = re.compile(r"\b\w+_\w+: \w+ (must name|names) a row|\b\w+_\w+: a row is still named by")
+_REFERS = _(
+    "A row of the ledger must belong to the document it names, with the same company, account and currency."
+)
+
 REFUSALS: dict[str, Promise] = {
     "customers_bankaccount: an account keeps its customer": _(
         "A bank account keeps its customer, number and currency."
@@ -56,6 +62,9 @@ REFUSALS: dict[str, Promise] = {
     "customers_limitchange: what is proposed and by whom stays": _(
         "What is proposed, and by whom, stays: amend it, which proposes a new one."
     ),
+    "scoring_scorereview: a contest is answered": _(
+        "A contest is answered on its own account, by another person than decided first."
+    ),
     "scoring_scorecard: a draft is proposed first": _(
         "A draft of a scorecard is proposed first, and published by a second person."
     ),
@@ -71,4 +80,6 @@ def refusal_of(error: DatabaseError) -> str:
     for code, sentence in REFUSALS.items():
         if code in text:
             return str(sentence)
+    if _REFERENCE.search(text):
+        return str(_REFERS)
     return str(_KEPT) if re.search(rf"\b\w+_\w+ {APPEND_ONLY}", text) else ""

@@ -17,7 +17,11 @@ APPEND_ONLY = "is append-only"
 _KEPT = _("What was recorded stays as it was: record a correction instead of changing or deleting it.")
 
 # What the ledger refers to (creditdesk/core/slimming.py); the columns are for operators.
-_REFERENCE = re.compile(r"\b\w+_\w+: \w+ (must name|names) a row|\b\w+_\w+: a row is still named by")
+# Kept scores refer to their account in the same way (scoring/migration_steps.py).
+_REFERENCE = re.compile(
+    r"\b\w+_\w+: \w+ (must name|names) a row|\b\w+_\w+: a row is still named by"
+    r"|\b\w+_\w+: no such account|\b\w+_\w+: its kept scores refer to it"
+)
 _REFERS = _(
     "A row of the ledger must belong to the document it names, with the same company, account and currency."
 )

@@ -1,6 +1,7 @@
 """The shape of the house: what may import what, and how long a module may grow."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,14 @@ def test_no_module_is_too_long():
         if "migrations" not in path.parts and (count := len(path.read_text().splitlines())) > MAX_LINES
     }
     assert long == {}, f"split these: more than {MAX_LINES} lines"
+
+
+def test_no_template_writes_an_id_as_a_number_to_read():
+    """From 1,000 on it would carry a separator, and every link with it would lead nowhere."""
+    bare = re.compile(r"\{\{ ?[\w.]*(?:\.(?:pk|id)|(?<!auto)(?<!html)_id) ?\}\}")
+    found = [
+        f"{path.relative_to(ROOT)}: {match}"
+        for path in sorted((ROOT / "templates").rglob("*.html"))
+        for match in bare.findall(path.read_text())
+    ]
+    assert not found, 'write {{ row.pk|stringformat:"d" }}'

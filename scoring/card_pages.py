@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Count, Prefetch, Q
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
@@ -33,7 +33,6 @@ class Line:
 class SignalTable:
     signal: str
     label: str
-    family: str
     lines: tuple[Line, ...]
 
     @property
@@ -45,14 +44,14 @@ class SignalTable:
         return max(line.points for line in self.lines)
 
 
-def cards() -> QuerySet[Scorecard]:
+def cards() -> list[Scorecard]:
     """Every card with its newest reports loaded, the ones in use first, then what waits, drafts, the rest."""
     order = {"active": 0, "proposed": 1, "draft": 2, "retired": 3}
     reports = CardReport.objects.exclude(kind__in=[Kind.MONITORING, Kind.TRYOUT]).order_by("-pk")
     rows = Scorecard.objects.select_related("created_by", "proposed_by", "decided_by").prefetch_related(
         Prefetch("reports", queryset=reports)
     )
-    return sorted(rows, key=lambda card: (order[card.status], -card.pk))  # type: ignore[return-value]
+    return sorted(rows, key=lambda card: (order[card.status], -card.pk))
 
 
 def newest(reports: Iterable[CardReport], *kinds: str) -> CardReport | None:
@@ -75,13 +74,8 @@ def _table(signal: Signal, bins: list[ScorecardBin]) -> SignalTable:
     return SignalTable(
         signal.name,
         str(signal.label),
-        family_of(signal),
         tuple(Line(span(b), b.points, shown(b.rationale), b.is_missing) for b in ordered),
     )
-
-
-def family_of(signal: Signal) -> str:
-    return str(getattr(signal, "family", ""))
 
 
 def span(b: ScorecardBin) -> str:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from scoring.models import Scorecard, ScorecardBin, ScorecardEditor
-from scoring.publishing import PROPOSE, PublishingError
+from scoring.publishing import PROPOSE, PublishingError, check_permission
 from scoring.signals import BY_NAME
 
 NUMBERS = (
@@ -38,7 +38,7 @@ class Row:
 @transaction.atomic
 def copy_card(card: Scorecard, *, by: User, as_of: date, name: str = "") -> Scorecard:
     """A draft with the numbers and bins of any card, as the next version of its code."""
-    _may_edit(by)
+    check_permission(by, PROPOSE)
     newest = Scorecard.objects.filter(code=card.code).aggregate(v=Max("version"))["v"]
     copied = {name: getattr(card, name) for name in (*NUMBERS, "kind")}
     draft = Scorecard.objects.create(
@@ -159,13 +159,8 @@ def delete_draft(card: Scorecard, *, by: User, as_of: date) -> None:
         locked.delete()
 
 
-def _may_edit(user: User) -> None:
-    if not user.is_active or not user.has_perm(PROPOSE):
-        raise PublishingError("not_allowed", _("Your role does not allow this."))
-
-
 def _editable(card: Scorecard, by: User) -> Scorecard:
-    _may_edit(by)
+    check_permission(by, PROPOSE)
     locked = Scorecard.objects.select_for_update(of=("self",)).get(pk=card.pk)
     if locked.status != Scorecard.Status.DRAFT:
         raise PublishingError("not_draft", _("Only a draft can be edited: make a copy of this version."))

@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from creditdesk.core.clock import business_date
+from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
+from customers.models import CreditAccount
 from scoring.card_forms import OverrideForm, ReasonForm
-from scoring.card_views import VIEW, matrix_rows
+from scoring.card_views import AT_ONCE, VIEW, matrix_rows
 from scoring.models import AccountScore, CardReport, ScoreOverride
 from scoring.monitoring import monitor
 from scoring.overrides import PERMISSION, OverrideError, end_override, override_score, overrides_at
@@ -113,6 +115,14 @@ def monitoring(request: HttpRequest) -> HttpResponse:
 def measure_month(request: HttpRequest) -> HttpResponse:
     if not (request.user.has_perm(PROPOSE) or request.user.has_perm(PUBLISH)):
         raise PermissionDenied
-    report = monitor(business_date(), made_by=request.user.get_username())
-    messages.success(request, _("Measured: %s.") % report.figures["month"])
+    as_of = business_date()
+    if CreditAccount.objects.count() <= AT_ONCE:
+        report = monitor(as_of, made_by=request.user.get_username())
+        messages.success(request, _("Measured: %s.") % report.figures["month"])
+    else:
+        plan_jobs("monitor-month", ["now"], as_of, "scoring.tasks.monitor_planned_month", cluster="bulk")
+        messages.success(
+            request,
+            _("The book is large: measuring goes on in the background. Come back in a few minutes."),
+        )
     return redirect("scorecards:monitoring")

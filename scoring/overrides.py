@@ -10,7 +10,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
@@ -68,11 +68,6 @@ def effective(row: AccountScore | None, override: ScoreOverride | None) -> tuple
 def is_insolvent(row: AccountScore) -> bool:
     """The score says that proceedings are open: the PD is 1 in that case only."""
     return row.pd == 1
-
-
-def expiring(as_of: date, within: timedelta = timedelta(days=14)) -> QuerySet[ScoreOverride]:
-    """Overrides in force that end soon, for the controller's task list."""
-    return ScoreOverride.objects.filter(in_force(as_of), valid_until__lte=as_of + within)
 
 
 @transaction.atomic

@@ -109,7 +109,7 @@ def propose_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Scor
 
     Raises PublishingError, and CardError with everything that is wrong with the card itself.
     """
-    _allowed(by, PROPOSE)
+    check_permission(by, PROPOSE)
     if not reason.strip():
         raise PublishingError("no_reason", _("Say why this card should replace the one in use."))
     locked = _lock(card)
@@ -138,7 +138,7 @@ def send_back_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Sc
     """Make a proposed card a draft again: its proposer withdraws it, or a second person sends it back."""
     locked = _lock(card)
     if by != locked.proposed_by:
-        _allowed(by, PUBLISH)
+        check_permission(by, PUBLISH)
     if locked.status != Scorecard.Status.PROPOSED:
         raise PublishingError("not_proposed", _("This card does not wait for anybody any more."))
     if not reason.strip():
@@ -159,7 +159,7 @@ def send_back_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Sc
 
 def check_may_publish(card: Scorecard, user: User) -> None:
     """Raises PublishingError unless the user may publish this card: the permission, and a second pair of eyes."""
-    _allowed(user, PUBLISH)
+    check_permission(user, PUBLISH)
     if user in (card.proposed_by, card.created_by):
         raise PublishingError(
             "own_proposal", _("Who made or proposed a card cannot publish it: a second person does.")
@@ -211,7 +211,7 @@ def set_gate(
     *, min_gini: Decimal, max_psi: Decimal, max_age_days: int, by: User, as_of: date
 ) -> PublishingGate:
     """Set the bar for every card published from now on; the earlier ones stay on record."""
-    _allowed(by, SET_GATE)
+    check_permission(by, SET_GATE)
     before = gate_in_force()
     made = PublishingGate.objects.create(
         min_gini=min_gini, max_psi=max_psi, max_age_days=max_age_days, set_by=by
@@ -231,7 +231,8 @@ def set_gate(
     return made
 
 
-def _allowed(user: User, permission: str) -> None:
+def check_permission(user: User, permission: str) -> None:
+    """Raises PublishingError "not_allowed" unless the user is active and holds the permission."""
     if not user.is_active or not user.has_perm(permission):
         raise PublishingError("not_allowed", _("Your role does not allow this."))
 

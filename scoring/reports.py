@@ -23,10 +23,6 @@ def store_report(
     return CardReport.objects.create(card=card, kind=kind, as_of=as_of, figures=figures, made_by=made_by)
 
 
-def newest(card: Scorecard, kind: str) -> CardReport | None:
-    return card.reports.filter(kind=kind).first()
-
-
 def band_counts(scores: Iterable[int]) -> list[int]:
     """How many scores lie in each band of ten points; the last band is 90 to 100."""
     counts = Counter(min(score // 10, 9) for score in scores)

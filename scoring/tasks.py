@@ -121,3 +121,8 @@ def measure_planned_card(job: Job) -> dict[str, Any]:
     """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
     card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
     return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}
+
+
+def monitor_planned_month(job: Job) -> dict[str, Any]:
+    """The effect of one job: the monitoring report of the month before its business date."""
+    return {"report": monitor(job.business_date, made_by="measuring").pk}

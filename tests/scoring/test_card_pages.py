@@ -9,10 +9,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from creditdesk.core.models import Job
 from scoring.drafts import copy_card
 from scoring.engine import rescore
-from scoring.models import AccountScore, Scorecard, ScoreOverride
+from scoring.models import AccountScore, CardReport, Scorecard, ScoreOverride
 from scoring.monitoring import monitor
+from scoring.tasks import measure_planned_card, monitor_planned_month
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import make_account
 
@@ -168,3 +170,16 @@ def test_only_the_manager_sets_the_gates(desk):
     assert client_of(desk.controller).post(page("gate"), given).status_code == 403
     client_of(desk.manager).post(page("gate"), given)
     assert "0.400" in client_of(desk.controller).get(page("list")).content.decode()
+
+
+def test_a_large_book_is_measured_in_the_background(desk, draft, monkeypatch):
+    monkeypatch.setattr("scoring.card_views.AT_ONCE", 0)
+    monkeypatch.setattr("scoring.override_views.AT_ONCE", 0)
+    carla = client_of(desk.controller)
+    carla.post(page("measure", draft.pk))
+    carla.post(page("monitor"))
+    assert not CardReport.objects.exists()
+    for kind, effect in (("measure-card", measure_planned_card), ("monitor-month", monitor_planned_month)):
+        effect(Job.objects.get(kind=kind))
+    kinds = set(CardReport.objects.values_list("kind", flat=True))
+    assert kinds == {"backtest", "stability", "tryout", "monitoring"}

@@ -11,7 +11,7 @@ from creditdesk.core.models import AuditEntry
 from scoring.engine import rescore
 from scoring.limit_inputs import recommendations
 from scoring.models import AccountScore, ScoreOverride
-from scoring.overrides import OverrideError, effective, end_override, expiring, override_score, overrides_at
+from scoring.overrides import OverrideError, effective, end_override, override_score, overrides_at
 from tests.factories import invoice, pay
 from tests.people import Cast
 
@@ -55,7 +55,6 @@ def test_an_override_counts_from_its_first_day_to_its_last(cast, scored):
     assert not overrides_at([pk], TODAY - timedelta(days=1))
     assert not overrides_at([pk], UNTIL + timedelta(days=1))
     assert (made.computed_score, made.computed_grade) == (scored.score, scored.grade)
-    assert list(expiring(UNTIL - timedelta(days=14))) == [made] and not expiring(TODAY)
 
 
 def test_the_score_stays_and_the_limit_follows_the_grade(cast, scored):

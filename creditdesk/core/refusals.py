@@ -66,6 +66,12 @@ REFUSALS: dict[str, Promise] = {
     "customers_limitchange: what is proposed and by whom stays": _(
         "What is proposed, and by whom, stays: amend it, which proposes a new one."
     ),
+    "customers_orderhold: a decided hold is never edited": _(
+        "A decided hold of an order is never changed: the order is held anew."
+    ),
+    "customers_reservation: a closed reservation is never edited": _(
+        "A closed reservation is never changed: reserve again."
+    ),
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."
     ),

@@ -15,6 +15,7 @@ from .evidence import Cover, Delivery, FinancialStatement, LegalEvent, OpenOrder
 from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
+from .orders import CheckPoint, OrderHold, Reservation
 
 __all__ = [
     "Access",
@@ -24,6 +25,7 @@ __all__ = [
     "BankConsent",
     "BankDataAccess",
     "BankTransaction",
+    "CheckPoint",
     "CollectorAssignment",
     "Company",
     "Contact",
@@ -53,6 +55,7 @@ __all__ = [
     "LimitChangeComment",
     "LimitKind",
     "OpenOrder",
+    "OrderHold",
     "Payment",
     "PaymentTerms",
     "Portfolio",
@@ -60,6 +63,7 @@ __all__ = [
     "PromiseItem",
     "PromiseMove",
     "RefusedRow",
+    "Reservation",
     "SettledBy",
     "Source",
     "StatusChange",

@@ -1,4 +1,5 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .checks import CheckPolicy, CheckRule, CheckRuleCode
 from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
@@ -9,6 +10,9 @@ from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Sco
 __all__ = [
     "AccountScore",
     "CardReport",
+    "CheckPolicy",
+    "CheckRule",
+    "CheckRuleCode",
     "Depth",
     "DirtyAccount",
     "Grade",

@@ -216,7 +216,7 @@ def _close(row: Reservation, to: str, *, at: datetime, on: date, actor: Actor) -
     row.status, row.closed_at = to, at
     row.save(update_fields=["status", "closed_at", "order_number"])
     record_act(
-        f"reservation.{_ACTS[to]}",
+        _ACTS[to],
         actor=actor,
         subject=row,
         business_date=on,
@@ -224,7 +224,11 @@ def _close(row: Reservation, to: str, *, at: datetime, on: date, actor: Actor) -
     )
 
 
-_ACTS: dict[Any, str] = {Status.RELEASED: "release", Status.EXPIRED: "expire", Status.USED: "use"}
+_ACTS: dict[Any, str] = {
+    Status.RELEASED: "reservation.release",
+    Status.EXPIRED: "reservation.expire",
+    Status.USED: "reservation.use",
+}
 
 
 def _facts(row: Reservation) -> dict[str, Any]:

@@ -60,7 +60,12 @@ def test_release_and_expiry_give_the_room_back(account):
 
 @pytest.mark.parametrize(
     ("amount", "reference", "minutes", "code"),
-    [(0, "A", 5, "bad_amount"), (5, " ", 5, "bad_reference"), (5, "A", 0, "bad_expiry"), (5, "A", 99999, "bad_expiry")],
+    [
+        (0, "A", 5, "bad_amount"),
+        (5, " ", 5, "bad_reference"),
+        (5, "A", 0, "bad_expiry"),
+        (5, "A", 99999, "bad_expiry"),
+    ],
 )
 def test_nonsense_is_refused_with_a_reason(account, amount, reference, minutes, code):
     with pytest.raises(ReservationError) as refused:

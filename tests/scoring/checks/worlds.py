@@ -53,8 +53,8 @@ def complete(company: Any, through: date = DAY) -> None:
 
 
 def check(account: CreditAccount, amount: int | str, **extra: Any):
-    values = {"as_of": DAY, "at": NOW} | extra
-    return check_credit(account, Money.of(amount, extra.pop("currency", account.currency)), **values)
+    money = Money.of(amount, extra.pop("currency", account.currency))
+    return check_credit(account, money, **({"as_of": DAY, "at": NOW} | extra))
 
 
 def codes(result: Any, level: str | None = None) -> list[str]:

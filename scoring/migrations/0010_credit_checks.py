@@ -9,7 +9,7 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0009_credit_checks"),
+        ("customers", "0011_credit_checks"),
         ("scoring", "0009_score_review_guards"),
     ]
 

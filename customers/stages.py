@@ -69,13 +69,13 @@ class Stage:
     segment_id: int = 0
 
 
-def stages_at(scope: Any, as_of: date, view: View = CURRENT) -> list[Stage]:
+def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool = False) -> list[Stage]:
     """Deliveries and orders with something left to bill or to deliver at `as_of`, whatever the horizon.
 
-    scope: account ids, or a queryset of them.
+    scope: account ids, or a queryset of them. also_held: orders nobody has accepted yet, too.
     """
     deliveries = list(_deliveries(scope, as_of, view))
-    orders = list(_orders(scope, as_of, view))
+    orders = list(_orders(scope, as_of, view, also_held))
     ahead: dict[tuple[int, str, str], int] = {}
     unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
     found = []
@@ -147,9 +147,10 @@ def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]
     )
 
 
-def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> Iterable[tuple[Any, ...]]:
     rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
-    rows = rows.exclude(not_accepted(as_of))
+    if not also_held:
+        rows = rows.exclude(not_accepted(as_of))
     delivered = Delivery.objects.filter(
         view.q(), account=OuterRef("account"), order_number=OuterRef("number"), currency=OuterRef("currency")
     ).exclude(order_number="")

@@ -85,7 +85,7 @@ def answer(request: CheckRequest) -> CheckResult:
         failures += failures_of(case, _with_amounts(on_group, terms, top.currency, rates))
         if any(rule.code == CheckRuleCode.HEADROOM for rule in on_group) and case.limit is not None:
             free = _room(case, on_group, terms, rates)
-            rooms.append(free and rates.convert(free, account.currency))
+            rooms.append(None if free is None else rates.convert(free, account.currency))
     return _result(request, account, own, new, rules, terms, failures, rooms, horizon, beyond, rates)
 
 
@@ -137,6 +137,8 @@ def _orderer(
 
 def _new(request: CheckRequest, beyond: bool) -> Money:
     """What the business adds to what is counted at its point."""
+    if request.adds is not None:
+        return request.adds
     if request.point in (CheckPoint.PICK, CheckPoint.DELIVERY):
         return request.amount
     counted = request.counted or Money.zero(request.amount.currency)
@@ -324,6 +326,7 @@ def _result(
         failures=tuple(failures),
         policy_id=terms.policy_id,
         rules=tuple(rule.code for rule in rules),
+        decide_within_days=terms.decide_within_days,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.plugins import template
 from tests.plugins.postgres_server import PostgresServer
 
 SERVER = pytest.StashKey[PostgresServer]()
@@ -55,7 +56,14 @@ def _stop(config: pytest.Config) -> None:
         server.stop()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        template.start()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        template.stop()
     _stop(config)
 
 

@@ -92,6 +92,26 @@ def _english():
         yield
 
 
+@pytest.fixture(scope="module")
+def module_database(django_db_setup, django_db_blocker):
+    """A transaction around a module's tests: what a module's fixture stores in it, each test finds, and loses
+    nothing of. For worlds that are dear to build. Hand out copies (`copy.deepcopy`) of the objects, and keep tests
+    with `transaction=True` out of such a module.
+    """
+    from django.db import transaction
+
+    with django_db_blocker.unblock():
+        atomic = transaction.atomic()
+        atomic.__enter__()
+    try:
+        with django_db_blocker.unblock():
+            yield
+    finally:
+        with django_db_blocker.unblock():
+            transaction.set_rollback(True)
+            atomic.__exit__(None, None, None)
+
+
 @pytest.fixture
 def run_queued(db):
     """run_queued(): run what was enqueued, in this process and in order, tasks queued meanwhile included.

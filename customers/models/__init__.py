@@ -1,6 +1,8 @@
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
+from .business import BilledPart, Delivery, OpenOrder
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
 from .company import Access, Company, CreditSegment, ExchangeRate, Portfolio, Source
+from .cover import Cover, CoverNotice
 from .customer import (
     CollectorAssignment,
     Contact,
@@ -11,7 +13,7 @@ from .customer import (
     PaymentTerms,
     StatusChange,
 )
-from .evidence import Cover, Delivery, FinancialStatement, LegalEvent, OpenOrder, SupplierPaymentDays
+from .evidence import FinancialStatement, LegalEvent, SupplierPaymentDays
 from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
@@ -24,10 +26,12 @@ __all__ = [
     "BankConsent",
     "BankDataAccess",
     "BankTransaction",
+    "BilledPart",
     "CollectorAssignment",
     "Company",
     "Contact",
     "Cover",
+    "CoverNotice",
     "CreditAccount",
     "CreditHold",
     "CreditLimit",

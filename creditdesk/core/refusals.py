@@ -66,6 +66,9 @@ REFUSALS: dict[str, Promise] = {
     "customers_limitchange: what is proposed and by whom stays": _(
         "What is proposed, and by whom, stays: amend it, which proposes a new one."
     ),
+    "scoring_decision: a person settles": _(
+        "A person settles a decision that was left to a person, on its own account."
+    ),
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."
     ),

@@ -449,7 +449,7 @@ def _made(facts: Facts, advice: Advice, asked_by: Actor) -> Decision:
         },
         is_natural_person=natural,
         asked_by=asked_by.name,
-        by=Decision.By.RULES,
+        by_kind=Decision.By.RULES,
     )
 
 

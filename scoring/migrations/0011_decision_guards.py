@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             "scoring_decision",
             "BEFORE INSERT",
             "SELECT 1 FROM scoring_decision d WHERE d.id = NEW.answers_id "
-            "AND (d.outcome <> 'review' OR d.account_id <> NEW.account_id OR NEW.by <> 'person')",
+            "AND (d.outcome <> 'review' OR d.account_id <> NEW.account_id OR NEW.by_kind <> 'person')",
             "scoring_decision: a person settles a decision left to a person, on its own account",
         ),
     ]

@@ -186,7 +186,7 @@ class Decision(models.Model):
     is_natural_person = models.BooleanField(_("natural person"))
 
     asked_by = models.CharField(_("asked by"), max_length=150)
-    by = models.CharField(_("decided by (kind)"), max_length=6, choices=By)
+    by_kind = models.CharField(_("decided by (kind)"), max_length=6, choices=By)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -209,14 +209,14 @@ class Decision(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="decision_person_named",
-                condition=Q(by="rules", decided_by__isnull=True)
-                | Q(by="person", decided_by__isnull=False) & ~Q(note="") & ~Q(outcome="review"),
+                condition=Q(by_kind="rules", decided_by__isnull=True)
+                | Q(by_kind="person", decided_by__isnull=False) & ~Q(note="") & ~Q(outcome="review"),
             ),
             # Nothing adverse about a natural person without a named human (GDPR art. 22).
             models.CheckConstraint(
                 name="decision_adverse_by_a_person",
                 condition=Q(is_natural_person=False)
-                | Q(by="person")
+                | Q(by_kind="person")
                 | Q(outcome="review")
                 | Q(outcome="approved")
                 & (Q(requested__isnull=True) | Q(limit__isnull=False, limit__gte=F("requested"))),

@@ -61,7 +61,7 @@ def test_a_good_payer_is_approved_with_limit_terms_and_reasons_and_it_is_kept(bo
     assert row.recommendation == "approved", "the world's good payer"
     made = decide(book.good, TODAY, asked_by=ACTOR, requested=eur(5000), terms_days=90)
     made.refresh_from_db()
-    assert (made.outcome, made.advised, made.by) == ("approved", "approved", "rules")
+    assert (made.outcome, made.advised, made.by_kind) == ("approved", "approved", "rules")
     assert (made.score, made.grade, made.pd, made.card_id) == (row.score, row.grade, row.pd, row.card_id)
     assert made.limit == eur(5000)
     assert made.terms_days == 60, "asked for 90, grade A or B gets 60 at most"
@@ -104,7 +104,7 @@ def test_nothing_adverse_about_a_natural_person_without_a_named_human(book):
             currency="EUR",
             is_natural_person=True,
             asked_by="x",
-            by="rules",
+            by_kind="rules",
         )
     put_score(book.sole, 90, "A", "approved")
     less = decide(book.sole, TODAY, asked_by=ACTOR, requested=eur(10_000_000))

@@ -51,6 +51,9 @@ REFUSALS: dict[str, Promise] = {
     "customers_creditlimit: one temporary limit per account and day": _(
         "There is a temporary limit on some of these days already: choose other dates."
     ),
+    "customers_creditapplication: an application that is over": _(
+        "An application that is over stays over: take in a new one."
+    ),
     "customers_customer: customers are never deleted": _(
         "Customers are never deleted: merge the customer into another, or close it."
     ),

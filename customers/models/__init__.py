@@ -1,3 +1,4 @@
+from .applications import ApplicationDocument, ApplicationDocumentPart, CreditApplication
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
 from .company import Access, Company, CreditSegment, ExchangeRate, Portfolio, Source
@@ -19,6 +20,8 @@ from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, Lim
 __all__ = [
     "Access",
     "Allocation",
+    "ApplicationDocument",
+    "ApplicationDocumentPart",
     "ApprovalAuthority",
     "BankAccount",
     "BankConsent",
@@ -29,6 +32,7 @@ __all__ = [
     "Contact",
     "Cover",
     "CreditAccount",
+    "CreditApplication",
     "CreditHold",
     "CreditLimit",
     "CreditSegment",

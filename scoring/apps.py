@@ -43,6 +43,16 @@ def _install_policy(using: str, plan=(), **_kwargs) -> None:
         ensure_default_policy()
 
 
+def _install_terms(using: str, plan=(), **_kwargs) -> None:
+    if _goes_back(plan):
+        return
+    from scoring.default_terms import ensure_default_terms
+    from scoring.models import TermsPolicyGrade
+
+    if using == "default" and _is_complete(using, TermsPolicyGrade):
+        ensure_default_terms()
+
+
 class ScoringConfig(AppConfig):
     name = "scoring"
     label = "scoring"
@@ -80,4 +90,5 @@ class ScoringConfig(AppConfig):
             due_kwarg="due",
         )
         post_migrate.connect(_install_policy, sender=self, dispatch_uid="scoring.default_policy")
+        post_migrate.connect(_install_terms, sender=self, dispatch_uid="scoring.default_terms")
         post_migrate.connect(_install_card, sender=self, dispatch_uid="scoring.default_card")

@@ -27,6 +27,7 @@ from scoring.limit_policy import (
 from scoring.models import AccountScore, LimitPolicy
 from scoring.overrides import effective, overrides_at
 
+Receivables = dict[int, list[tuple[Money, int]]]
 CHUNK = 1000
 QUARTERS = range(4)
 DEFAULT_TERMS = 30
@@ -35,13 +36,16 @@ SCORE_MAX_AGE = timedelta(days=31)
 
 
 class Book:
-    """What is the same for every account at a date: policies, rates, receivables per company."""
+    """What is the same for every account at a date: policies, rates, receivables per company.
 
-    def __init__(self, as_of: date) -> None:
+    receivables: as `receivables_at` gives them, where they are known already; else they are added up.
+    """
+
+    def __init__(self, as_of: date, receivables: Receivables | None = None) -> None:
         self.as_of = as_of
         self.rates = RateTable.at(as_of)
         self._policies = _policies(as_of)
-        self._receivables = _receivables(as_of)
+        self._receivables = receivables_at(as_of) if receivables is None else receivables
 
     def policy(self, segment_id: int) -> PolicyTerms:
         return self._policies.get(segment_id) or self._policies[None]
@@ -220,15 +224,17 @@ def _equity(accounts: Sequence[CreditAccount], as_of: date) -> dict[int, Money]:
     }
 
 
-def _receivables(as_of: date) -> dict[int, list[tuple[Money, int]]]:
+def receivables_at(as_of: date, company_ids: Sequence[int] | None = None) -> Receivables:
+    """Per company and currency: its open invoices and how many accounts owe them. A pass over the open ledger."""
+    due = instalments_open_at(as_of).filter(kind=DocumentKind.INVOICE)
+    if company_ids is not None:
+        due = due.filter(company__in=company_ids)
     rows = (
-        instalments_open_at(as_of)
-        .filter(kind=DocumentKind.INVOICE)
-        .order_by()
+        due.order_by()
         .values("company", "currency")
         .annotate(total=Sum("open_then"), owing=Count("account", distinct=True))
     )
-    found: dict[int, list[tuple[Money, int]]] = {}
+    found: Receivables = {}
     for row in rows:
         found.setdefault(row["company"], []).append((Money(int(row["total"]), row["currency"]), row["owing"]))
     return found

@@ -15,6 +15,13 @@ from django.utils.translation import gettext_lazy as _
 
 ACTS: dict[str, Promise] = {
     "account.collector": _("Collector assigned"),
+    "application.decide": _("Credit application decided on"),
+    "application.document": _("Document of an application added"),
+    "application.document_read": _("Document of an application read"),
+    "application.document_removed": _("Document of an application removed"),
+    "application.letter": _("Letter on an application written"),
+    "application.move": _("Credit application moved on"),
+    "application.receive": _("Credit application received"),
     "bank_consent.record": _("Consent to bank data recorded"),
     "bank_consent.revoke": _("Consent to bank data revoked"),
     "bank_data.import": _("Bank data imported"),

@@ -51,6 +51,9 @@ REFUSALS: dict[str, Promise] = {
     "customers_creditlimit: one temporary limit per account and day": _(
         "There is a temporary limit on some of these days already: choose other dates."
     ),
+    "customers_creditapplication: an application that is over": _(
+        "An application that is over stays over: take in a new one."
+    ),
     "customers_customer: customers are never deleted": _(
         "Customers are never deleted: merge the customer into another, or close it."
     ),
@@ -65,6 +68,9 @@ REFUSALS: dict[str, Promise] = {
     ),
     "customers_limitchange: what is proposed and by whom stays": _(
         "What is proposed, and by whom, stays: amend it, which proposes a new one."
+    ),
+    "scoring_decision: a person settles": _(
+        "A person settles a decision that was left to a person, on its own account."
     ),
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."

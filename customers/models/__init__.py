@@ -1,3 +1,4 @@
+from .applications import ApplicationDocument, ApplicationDocumentPart, CreditApplication
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
 from .business import BilledPart, Delivery, OpenOrder
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
@@ -21,6 +22,8 @@ from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, Lim
 __all__ = [
     "Access",
     "Allocation",
+    "ApplicationDocument",
+    "ApplicationDocumentPart",
     "ApprovalAuthority",
     "BankAccount",
     "BankConsent",
@@ -33,6 +36,7 @@ __all__ = [
     "Cover",
     "CoverNotice",
     "CreditAccount",
+    "CreditApplication",
     "CreditHold",
     "CreditLimit",
     "CreditSegment",

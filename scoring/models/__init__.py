@@ -1,4 +1,5 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
@@ -8,7 +9,9 @@ from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Sco
 
 __all__ = [
     "AccountScore",
+    "BookFigure",
     "CardReport",
+    "Decision",
     "Depth",
     "DirtyAccount",
     "Grade",
@@ -25,4 +28,6 @@ __all__ = [
     "ScorecardBin",
     "ScorecardEditor",
     "Scored",
+    "TermsPolicy",
+    "TermsPolicyGrade",
 ]

@@ -72,6 +72,12 @@ REFUSALS: dict[str, Promise] = {
     "scoring_decision: a person settles": _(
         "A person settles a decision that was left to a person, on its own account."
     ),
+    "customers_orderhold: a decided hold is never edited": _(
+        "A decided hold of an order is never changed: the order is held anew."
+    ),
+    "customers_reservation: a closed reservation is never edited": _(
+        "A closed reservation is never changed: reserve again."
+    ),
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."
     ),

@@ -18,6 +18,7 @@ from .evidence import FinancialStatement, LegalEvent, SupplierPaymentDays
 from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
+from .orders import CheckPoint, OrderHold, Reservation
 
 __all__ = [
     "Access",
@@ -30,6 +31,7 @@ __all__ = [
     "BankDataAccess",
     "BankTransaction",
     "BilledPart",
+    "CheckPoint",
     "CollectorAssignment",
     "Company",
     "Contact",
@@ -61,6 +63,7 @@ __all__ = [
     "LimitChangeComment",
     "LimitKind",
     "OpenOrder",
+    "OrderHold",
     "Payment",
     "PaymentTerms",
     "Portfolio",
@@ -68,6 +71,7 @@ __all__ = [
     "PromiseItem",
     "PromiseMove",
     "RefusedRow",
+    "Reservation",
     "SettledBy",
     "Source",
     "StatusChange",

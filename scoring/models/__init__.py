@@ -1,5 +1,6 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
+from .checks import CheckPolicy, CheckRule, CheckRuleCode
 from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
@@ -12,6 +13,9 @@ __all__ = [
     "BookFigure",
     "CardReport",
     "Decision",
+    "CheckPolicy",
+    "CheckRule",
+    "CheckRuleCode",
     "Depth",
     "DirtyAccount",
     "Grade",

@@ -14,6 +14,7 @@ from .customer import (
 from .evidence import Cover, Delivery, FinancialStatement, LegalEvent, OpenOrder, SupplierPaymentDays
 from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
+from .legal_basis import LegalBasis
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "ImportUploadPart",
     "Instalment",
     "Invoice",
+    "LegalBasis",
     "LegalEvent",
     "LimitChange",
     "LimitChangeComment",

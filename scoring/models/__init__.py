@@ -1,7 +1,15 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .cause import CreditCause
 from .invoice import InvoiceCard
 from .peers import PeerFigure
-from .policy import LimitPolicy, LimitPolicyGrade
+from .policy import (
+    CauseKind,
+    LimitPolicy,
+    LimitPolicyCause,
+    LimitPolicyEditor,
+    LimitPolicyGrade,
+    PolicyReport,
+)
 from .report import CardReport, PublishingGate, ScoreOverride
 from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
@@ -9,13 +17,18 @@ from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Sco
 __all__ = [
     "AccountScore",
     "CardReport",
+    "CauseKind",
+    "CreditCause",
     "Depth",
     "DirtyAccount",
     "Grade",
     "InvoiceCard",
     "LimitPolicy",
+    "LimitPolicyCause",
+    "LimitPolicyEditor",
     "LimitPolicyGrade",
     "PeerFigure",
+    "PolicyReport",
     "PublishingGate",
     "Recommendation",
     "ScoreHistory",

@@ -18,7 +18,7 @@ GRADES = {
 }
 # Cause: (counts from, within days, at least cents overdue, share of the limit that stays in percent, cuts at once).
 CAUSES = {
-    CauseKind.LATE_PAYMENT: (60, 30, 50_000, 0, True),
+    CauseKind.LATE_PAYMENT: (90, 30, 50_000, 0, True),
     CauseKind.CASH_SHOCK: (4, 30, 0, 50, True),
     CauseKind.SCORE_DROP: (25, 30, 0, 50, False),
 }

@@ -336,7 +336,11 @@ def _new_change(
         **fields,
     )
     record_act(
-        "limit.cut_at_once" if change.is_automatic else "limit.propose",
+        "limit.propose"
+        if not change.is_automatic
+        else "limit.rise_at_once"
+        if change.is_rise
+        else "limit.cut_at_once",
         actor=actor,
         subject=change,
         reason_code=change.reason_code,

@@ -46,10 +46,11 @@ def _install_policy(using: str, plan=(), **_kwargs) -> None:
     if _goes_back(plan):
         return
     from scoring.default_policy import ensure_default_policy
-    from scoring.models import LimitPolicyGrade
+    from scoring.models import LimitPolicy, LimitPolicyCause, LimitPolicyGrade
 
-    tables = connections[using].introspection.table_names()
-    if using == "default" and LimitPolicyGrade._meta.db_table in tables:
+    if using == "default" and all(
+        _is_complete(using, model) for model in (LimitPolicy, LimitPolicyCause, LimitPolicyGrade)
+    ):
         ensure_default_policy()
 
 

@@ -78,6 +78,15 @@ REFUSALS: dict[str, Promise] = {
     "customers_reservation: a closed reservation is never edited": _(
         "A closed reservation is never changed: reserve again."
     ),
+    "customers_limitchange: a rise that waits for nobody": _(
+        "A rise that waits for nobody stays within the active limit policy: its amounts, steps and days between rises."
+    ),
+    "scoring_limitpolicy: a draft is proposed first": _(
+        "A draft of a limit policy is proposed first, and published by a second person."
+    ),
+    "scoring_limitpolicy: a policy that was proposed is never edited": _(
+        "A limit policy that was proposed is never changed: make a new version."
+    ),
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."
     ),

@@ -17,6 +17,7 @@ from .customer import (
 from .evidence import FinancialStatement, LegalEvent, SupplierPaymentDays
 from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
+from .legal_basis import LegalBasis
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
 from .orders import CheckPoint, OrderHold, Reservation
 
@@ -58,6 +59,7 @@ __all__ = [
     "ImportUploadPart",
     "Instalment",
     "Invoice",
+    "LegalBasis",
     "LegalEvent",
     "LimitChange",
     "LimitChangeComment",

@@ -1,9 +1,17 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
 from .checks import CheckPolicy, CheckRule, CheckRuleCode
+from .cause import CreditCause
 from .invoice import InvoiceCard
 from .peers import PeerFigure
-from .policy import LimitPolicy, LimitPolicyGrade
+from .policy import (
+    CauseKind,
+    LimitPolicy,
+    LimitPolicyCause,
+    LimitPolicyEditor,
+    LimitPolicyGrade,
+    PolicyReport,
+)
 from .report import CardReport, PublishingGate, ScoreOverride
 from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
@@ -16,13 +24,18 @@ __all__ = [
     "CheckPolicy",
     "CheckRule",
     "CheckRuleCode",
+    "CauseKind",
+    "CreditCause",
     "Depth",
     "DirtyAccount",
     "Grade",
     "InvoiceCard",
     "LimitPolicy",
+    "LimitPolicyCause",
+    "LimitPolicyEditor",
     "LimitPolicyGrade",
     "PeerFigure",
+    "PolicyReport",
     "PublishingGate",
     "Recommendation",
     "ScoreHistory",

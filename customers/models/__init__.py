@@ -1,3 +1,4 @@
+from .approvals import ApprovalDelegation, ApprovalTerms, LimitDecision, LimitReminder
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
 from .company import Access, Company, CreditSegment, ExchangeRate, Portfolio, Source
@@ -20,6 +21,8 @@ __all__ = [
     "Access",
     "Allocation",
     "ApprovalAuthority",
+    "ApprovalDelegation",
+    "ApprovalTerms",
     "BankAccount",
     "BankConsent",
     "BankDataAccess",
@@ -51,7 +54,9 @@ __all__ = [
     "LegalEvent",
     "LimitChange",
     "LimitChangeComment",
+    "LimitDecision",
     "LimitKind",
+    "LimitReminder",
     "OpenOrder",
     "Payment",
     "PaymentTerms",

@@ -1,4 +1,5 @@
 from .applications import ApplicationDocument, ApplicationDocumentPart, CreditApplication
+from .approvals import ApprovalDelegation, ApprovalTerms, LimitDecision, LimitReminder
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
 from .business import BilledPart, Delivery, OpenOrder
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
@@ -27,6 +28,8 @@ __all__ = [
     "ApplicationDocument",
     "ApplicationDocumentPart",
     "ApprovalAuthority",
+    "ApprovalDelegation",
+    "ApprovalTerms",
     "BankAccount",
     "BankConsent",
     "BankDataAccess",
@@ -63,7 +66,9 @@ __all__ = [
     "LegalEvent",
     "LimitChange",
     "LimitChangeComment",
+    "LimitDecision",
     "LimitKind",
+    "LimitReminder",
     "OpenOrder",
     "OrderHold",
     "Payment",

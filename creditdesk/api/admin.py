@@ -7,15 +7,15 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from creditdesk.api import keys
 from creditdesk.api.models import ApiKey, ApiRequest, ScoringJob
@@ -28,7 +28,7 @@ class KeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
         label=_("scopes"),
         choices=[(scope.code, scope.label) for scope in SCOPES.values()],
-        widget=UnfoldAdminCheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=_("What the key may do; its user's role bounds it besides."),
     )
 
@@ -115,22 +115,28 @@ class ApiKeyAdmin(ModelAdmin):
         response["Cache-Control"] = "no-store"
         return response
 
-    @action(description=_("Rotate"), permissions=["decide"], url_path="rotate", icon="autorenew")
-    def rotate(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return self._act(request, object_id, "rotate")
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.act_view)
+        return [path("<int:pk>/do/<str:verb>/", view, name="api_apikey_act"), *super().get_urls()]
 
-    @action(description=_("Revoke"), permissions=["decide"], url_path="revoke", icon="block")
+    @action(description=_("Rotate"), permissions=["decide"], url_path="to-rotate", icon="autorenew")
+    def rotate(self, request: HttpRequest, object_id: Any) -> HttpResponse:
+        return redirect("admin:api_apikey_act", object_id, "rotate")
+
+    @action(description=_("Revoke"), permissions=["decide"], url_path="to-revoke", icon="block")
     def revoke(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        return self._act(request, object_id, "revoke")
+        return redirect("admin:api_apikey_act", object_id, "revoke")
 
     def has_decide_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("api.change_apikey")
 
-    def _act(self, request: HttpRequest, object_id: Any, verb: str) -> HttpResponse:
+    def act_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """A page that asks first: a link must not revoke anything."""
         if not self.has_decide_permission(request):
             raise PermissionDenied
-        key = get_object_or_404(ApiKey.objects.select_related("user", "company"), pk=object_id)
+        if verb not in ("rotate", "revoke"):
+            raise Http404
+        key = get_object_or_404(ApiKey.objects.select_related("user", "company"), pk=pk)
         if request.method != "POST":
             context = {
                 **self.admin_site.each_context(request),

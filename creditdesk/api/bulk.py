@@ -80,22 +80,33 @@ def resume(job: ScoringJob) -> int:
     return _plan(job, retry_failed=True)
 
 
-def progress(job: ScoringJob) -> Progress:
-    counts = dict.fromkeys(Status.values, 0) | dict(
-        job.rows.order_by().values("status").annotate(count=Count("pk")).values_list("status", "count")
+def progress(jobs: Sequence[ScoringJob]) -> dict[int, Progress]:
+    """How far each job is, by its id, in two queries."""
+    rows = ScoringJobRow.objects.filter(job__in=[job.pk for job in jobs]).order_by().values("job", "status")
+    counts: dict[int, dict[str, int]] = {job.pk: dict.fromkeys(Status.values, 0) for job in jobs}
+    for pk, status, count in rows.annotate(count=Count("pk")).values_list("job", "status", "count"):
+        counts[pk][status] = count
+    queued = Job.objects.filter(
+        kind=KIND, business_date__in={job.as_of for job in jobs}, status=Job.Status.WAITING
     )
-    waiting = counts[Status.WAITING]
-    if not waiting:
-        state = "done"
-    elif chunks_of(job).filter(status=Job.Status.WAITING).exists():
-        state = "waiting" if waiting == job.total else "running"
-    else:
-        state = "stopped"
-    return Progress(waiting, counts[Status.DONE], counts[Status.FAILED], state)
+    busy = {key.partition(":")[0] for key in queued.values_list("key", flat=True)}
+    return {
+        job.pk: Progress(
+            counts[job.pk][Status.WAITING],
+            counts[job.pk][Status.DONE],
+            counts[job.pk][Status.FAILED],
+            _state(counts[job.pk], is_busy=str(job.public_id) in busy),
+        )
+        for job in jobs
+    }
 
 
-def chunks_of(job: ScoringJob) -> QuerySet[Job]:
-    return Job.objects.filter(kind=KIND, business_date=job.as_of, key__startswith=f"{job.public_id}:")
+def _state(counts: dict[str, int], *, is_busy: bool) -> str:
+    if not counts[Status.WAITING]:
+        return "done"
+    if not is_busy:
+        return "stopped"
+    return "running" if counts[Status.DONE] else "waiting"
 
 
 def _plan(job: ScoringJob, *, retry_failed: bool) -> int:

@@ -64,7 +64,7 @@ class MoneyIn(StrictSerializer):
     """An amount in a request, exact: more decimals than the currency has are refused, never rounded."""
 
     amount = serializers.RegexField(
-        r"^[0-9]{1,12}(\.[0-9]{1,4})?$", max_length=17, help_text="In major units, as a string: \"12500.00\"."
+        r"^[0-9]{1,12}(\.[0-9]{1,4})?$", max_length=17, help_text='In major units, as a string: "12500.00".'
     )
     currency = serializers.RegexField(CURRENCY, help_text="ISO 4217.")
 
@@ -85,5 +85,7 @@ class PageQuery(StrictSerializer):
         min_value=1, max_value=200, default=50, help_text="How many rows on a page."
     )
     cursor = serializers.CharField(
-        required=False, max_length=300, help_text="Where a page begins: taken from `next` or `previous`, as it is."
+        required=False,
+        max_length=300,
+        help_text="Where a page begins: taken from `next` or `previous`, as it is.",
     )

@@ -107,7 +107,9 @@ def _keep(pk: int, answer: Response) -> HttpResponse:
     return _response(body, answer.status_code, content_type, location)
 
 
-def _response(body: bytes, status: int, content_type: str, location: str, *, replayed: bool = False) -> HttpResponse:
+def _response(
+    body: bytes, status: int, content_type: str, location: str, *, replayed: bool = False
+) -> HttpResponse:
     response = HttpResponse(body, status=status, content_type=content_type)
     if location:
         response["Location"] = location

@@ -22,7 +22,9 @@ class ApiKey(models.Model):
     is and may do is never edited (trigger): another scope needs another key, and the log stays true.
     """
 
-    name = models.CharField(_("name"), max_length=60, help_text=_("What uses it: the log and the trail say it."))
+    name = models.CharField(
+        _("name"), max_length=60, help_text=_("What uses it: the log and the trail say it.")
+    )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -43,7 +45,9 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(_("scopes"), default=list)
     per_minute = models.PositiveIntegerField(
-        _("requests a minute"), default=600, help_text=_("More are refused with 429 until the minute has passed.")
+        _("requests a minute"),
+        default=600,
+        help_text=_("More are refused with 429 until the minute has passed."),
     )
     created_at = models.DateTimeField(_("made at"), default=timezone.now, editable=False)
     created_by = models.ForeignKey(
@@ -146,7 +150,9 @@ class ScoringJob(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("asked for by")
     )
     # Another key of the same user may see less.
-    company = models.ForeignKey(Company, models.PROTECT, null=True, related_name="+", verbose_name=_("company"))
+    company = models.ForeignKey(
+        Company, models.PROTECT, null=True, related_name="+", verbose_name=_("company")
+    )
     as_of = models.DateField(_("business date"))
     created_at = models.DateTimeField(_("asked for at"), default=timezone.now)
     total = models.PositiveIntegerField(_("rows"))

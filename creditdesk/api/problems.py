@@ -88,7 +88,8 @@ class ProblemFormatter(ExceptionFormatter):
         if is_invalid:
             where = "parameter" if isinstance(self.exc, QueryError) else "pointer"
             problem["errors"] = [
-                {"detail": error.detail, "code": error.code, where: _place(error.attr, where)} for error in errors
+                {"detail": error.detail, "code": error.code, where: _place(error.attr, where)}
+                for error in errors
             ]
         return problem | getattr(self.exc, "members", {})
 

@@ -49,7 +49,11 @@ PROBLEM: dict[str, Any] = {
 }
 
 # status -> (description, whether an operation of this method, with these parameters, can answer it)
-_ALWAYS = {"401": "No key, or one that does not work", "403": "The key may not do this", "429": "Too many requests"}
+_ALWAYS = {
+    "401": "No key, or one that does not work",
+    "403": "The key may not do this",
+    "429": "Too many requests",
+}
 _POST = {
     "400": "The request is not valid; nothing was done",
     "409": "The state of the book refuses this; the answer is kept for the Idempotency-Key",
@@ -132,7 +136,9 @@ def _closed(result: dict[str, Any]) -> set[str]:
     """The schemas of request bodies, and what they consist of."""
     schemas = result["components"]["schemas"]
     waiting = [
-        operation["requestBody"] for path in result["paths"].values() for operation in path.values()
+        operation["requestBody"]
+        for path in result["paths"].values()
+        for operation in path.values()
         if "requestBody" in operation
     ]
     found: set[str] = set()

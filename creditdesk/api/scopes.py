@@ -22,7 +22,9 @@ class Scope:
 SCOPES = {
     scope.code: scope
     for scope in (
-        Scope("customers:read", _("Read customers and their credit accounts"), "customers.view_creditaccount"),
+        Scope(
+            "customers:read", _("Read customers and their credit accounts"), "customers.view_creditaccount"
+        ),
         Scope("exposures:read", _("Read exposure, limits and headroom"), "customers.view_instalment"),
         Scope("limit-changes:read", _("Read limit changes"), "customers.view_limitchange"),
         Scope("limit-changes:propose", _("Propose limit changes"), "customers.propose_limitchange"),

@@ -18,7 +18,9 @@ urlpatterns = [
     ),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),
     path("scoring-jobs/<uuid:public_id>", scoring_jobs.ScoringJobDetail.as_view(), name="scoring_job"),
-    path("scoring-jobs/<uuid:public_id>/rows", scoring_jobs.ScoringJobRows.as_view(), name="scoring_job_rows"),
+    path(
+        "scoring-jobs/<uuid:public_id>/rows", scoring_jobs.ScoringJobRows.as_view(), name="scoring_job_rows"
+    ),
     path(
         "scoring-jobs/<uuid:public_id>/resume",
         scoring_jobs.ScoringJobResumption.as_view(),

@@ -109,7 +109,9 @@ class Endpoint(APIView):
             wanted["company__code"] = data["company"]
         if data.get("segment"):
             wanted["segment__code"] = data["segment"]
-        rows = self.accounts().filter(**wanted).select_related("customer", "company", "segment").order_by("pk")
+        rows = (
+            self.accounts().filter(**wanted).select_related("customer", "company", "segment").order_by("pk")
+        )
         found = list(rows[:2])
         if not found:
             raise Problem(
@@ -175,5 +177,3 @@ class ActsOnce:
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         view: Any = self
         return answer_once(request, lambda: view.act(request, *args, **kwargs), view)
-
-

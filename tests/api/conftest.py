@@ -47,9 +47,7 @@ class Caller:
 
 def key_for(user: User, *scopes: str, company: Company | None = None, **options: Any) -> tuple[ApiKey, str]:
     now: datetime = options.pop("now", None) or timezone.now()
-    return make_key(
-        user, "till", scopes or tuple(SCOPES), now=now, actor=ACTOR, company=company, **options
-    )
+    return make_key(user, "till", scopes or tuple(SCOPES), now=now, actor=ACTOR, company=company, **options)
 
 
 @dataclass

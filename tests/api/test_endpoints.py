@@ -50,7 +50,9 @@ def test_customers_and_exposures_are_those_of_the_key(world):
     stranger = Caller(key_for(world.cast.stranger, "customers:read", "exposures:read")[1])
     assert [r["name"] for r in stranger.get("customers").json()["results"]] == ["Elsewhere Ltd"]
     assert stranger.get("exposures", customer="C-1001").json()["results"] == []
-    narrowed = Caller(key_for(world.cast.integration, "customers:read", company=world.cast.elsewhere.company)[1])
+    narrowed = Caller(
+        key_for(world.cast.integration, "customers:read", company=world.cast.elsewhere.company)[1]
+    )
     assert narrowed.get("customers").json()["results"] == []
 
 
@@ -85,7 +87,12 @@ def test_parameters_and_bodies_are_checked_by_name(world):
     ):
         said = problem(world.caller.get("exposures", **query), 400, "invalid")
         assert {"parameter": name, "code": code}.items() <= said["errors"][0].items(), said
-    body = {"customer": "C-1001", "amount": {"amount": "12.345", "currency": "EUR"}, "reason": "other", "x": 1}
+    body = {
+        "customer": "C-1001",
+        "amount": {"amount": "12.345", "currency": "EUR"},
+        "reason": "other",
+        "x": 1,
+    }
     said = problem(world.caller.post("limit-changes", body), 400, "invalid")
     assert [e["pointer"] for e in said["errors"]] == ["#/x"]
     del body["x"]
@@ -151,7 +158,9 @@ def test_every_refusal_is_a_problem(world, client):
         )
         problem(sent, 400, code)
     reader = Caller(key_for(world.cast.integration, "customers:read")[1])
-    assert "limit-changes:propose" in problem(reader.post("limit-changes", {}), 403, "scope_missing")["detail"]
+    assert (
+        "limit-changes:propose" in problem(reader.post("limit-changes", {}), 403, "scope_missing")["detail"]
+    )
     collector = Caller(key_for(world.cast.collector)[1])
     problem(collector.post("limit-changes", {}), 403, "permission_missing")
     plain = world.caller.client.get("/api/v1/customers", headers=world.caller.headers(Accept="text/html"))

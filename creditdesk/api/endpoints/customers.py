@@ -31,7 +31,17 @@ class CustomerOut(serializers.ModelSerializer):
     class Meta:
         model = Customer
         fields = [
-            *("id", "number", "name", "kind", "status", "country", "city", "vat_number", "registration_number"),
+            *(
+                "id",
+                "number",
+                "name",
+                "kind",
+                "status",
+                "country",
+                "city",
+                "vat_number",
+                "registration_number",
+            ),
             *("lei", "sector", "language", "customer_since", "founded_on", "terms_days", "accounts"),
         ]
 
@@ -41,7 +51,9 @@ class CustomerQuery(PageQuery):
     vat_number = serializers.CharField(required=False, max_length=20, help_text="Exactly this VAT number.")
     name = serializers.CharField(required=False, max_length=160, help_text="The name contains this.")
     status = serializers.ChoiceField(Customer.Status.choices, required=False)
-    company = serializers.SlugField(required=False, max_length=20, help_text="With an account of this company.")
+    company = serializers.SlugField(
+        required=False, max_length=20, help_text="With an account of this company."
+    )
 
 
 class CustomersEndpoint(Endpoint):
@@ -55,7 +67,9 @@ class CustomersEndpoint(Endpoint):
             .order_by()
             .prefetch_related(
                 Prefetch(
-                    "accounts", seen.select_related("company", "segment").order_by("pk"), to_attr="seen_accounts"
+                    "accounts",
+                    seen.select_related("company", "segment").order_by("pk"),
+                    to_attr="seen_accounts",
                 )
             )
         )

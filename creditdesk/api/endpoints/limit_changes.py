@@ -35,8 +35,27 @@ class LimitChangeOut(serializers.ModelSerializer):
     class Meta:
         model = LimitChange
         fields = [
-            *("id", "account", "customer", "company", "segment", "kind", "status", "old_amount", "new_amount"),
-            *("valid_from", "valid_until", "reason_code", "comment", "as_of", "score", "grade", "proposer_kind"),
+            *(
+                "id",
+                "account",
+                "customer",
+                "company",
+                "segment",
+                "kind",
+                "status",
+                "old_amount",
+                "new_amount",
+            ),
+            *(
+                "valid_from",
+                "valid_until",
+                "reason_code",
+                "comment",
+                "as_of",
+                "score",
+                "grade",
+                "proposer_kind",
+            ),
             *("proposed_by", "proposed_at", "is_automatic", "decided_at", "decision_reason"),
         ]
 
@@ -59,7 +78,9 @@ class LimitProposal(AccountReference):
         required=False, allow_blank=True, default="", max_length=2000, help_text="Approvers read it."
     )
     kind = serializers.ChoiceField(LimitKind.choices, default=LimitKind.BASE)
-    valid_from = serializers.DateField(required=False, help_text="Only for a temporary limit; today if left out.")
+    valid_from = serializers.DateField(
+        required=False, help_text="Only for a temporary limit; today if left out."
+    )
     valid_until = serializers.DateField(
         required=False, help_text="Required for a temporary limit, and only there; last day included."
     )
@@ -184,7 +205,9 @@ class LimitChangeDetail(LimitChangesEndpoint):
         responses=LimitChangeOut,
         tags=["limit changes"],
         examples=[
-            OpenApiExample("withdrawn", request_only=True, value={"reason": "The customer ordered elsewhere."})
+            OpenApiExample(
+                "withdrawn", request_only=True, value={"reason": "The customer ordered elsewhere."}
+            )
         ],
     )
 )
@@ -194,8 +217,6 @@ class LimitChangeWithdrawal(ActsOnce, LimitChangesEndpoint):
     def act(self, request: Request, pk: int) -> Response:
         data = self.body(Withdrawal)
         change = get_object_or_404(self.changes(), pk=pk)
-        withdraw_limit_change(
-            change, actor=self.actor, reason=data["reason"], on=self.today(change.account)
-        )
+        withdraw_limit_change(change, actor=self.actor, reason=data["reason"], on=self.today(change.account))
         change = self.changes().get(pk=pk)
         return Response(LimitChangeOut(change).data)

@@ -95,22 +95,26 @@ class ScoringJobsEndpoint(Endpoint):
         mine = Q(user=self.request.user) & (Q(company=company) if company else Q())
         return ScoringJob.objects.filter(mine)
 
-    def represent(self, job: ScoringJob) -> dict[str, Any]:
-        now = bulk.progress(job)
-        return ScoringJobOut(
-            {
-                "id": job.public_id,
-                "state": now.state,
-                "as_of": job.as_of,
-                "created_at": job.created_at,
-                "total": job.total,
-                "rows": {"waiting": now.waiting, "done": now.done, "failed": now.failed},
-            }
-        ).data
+    def represent(self, jobs: list[ScoringJob]) -> list[dict[str, Any]]:
+        found = bulk.progress(jobs)
+        answers = []
+        for job in jobs:
+            now = found[job.pk]
+            answers.append(
+                {
+                    "id": job.public_id,
+                    "state": now.state,
+                    "as_of": job.as_of,
+                    "created_at": job.created_at,
+                    "total": job.total,
+                    "rows": {"waiting": now.waiting, "done": now.done, "failed": now.failed},
+                }
+            )
+        return ScoringJobOut(answers, many=True).data
 
     def accepted(self, job: ScoringJob) -> Response:
         where = reverse("api:scoring_job", args=[job.public_id])
-        return Response(self.represent(job), status=202, headers={"Location": where})
+        return Response(self.represent([job])[0], status=202, headers={"Location": where})
 
 
 @extend_schema_view(
@@ -137,7 +141,7 @@ class ScoringJobList(ActsOnce, ScoringJobsEndpoint):
     )
     def get(self, request: Request) -> Response:
         self.query(PageQuery)
-        return self.page(self.jobs(), lambda found: [self.represent(job) for job in found])
+        return self.page(self.jobs(), self.represent)
 
     def act(self, request: Request) -> Response:
         data = self.body(ScoringJobIn)
@@ -162,7 +166,7 @@ class ScoringJobDetail(ScoringJobsEndpoint):
         tags=["scoring jobs"],
     )
     def get(self, request: Request, public_id: Any) -> Response:
-        return Response(self.represent(get_object_or_404(self.jobs(), public_id=public_id)))
+        return Response(self.represent([get_object_or_404(self.jobs(), public_id=public_id)])[0])
 
 
 class ScoringJobRows(ScoringJobsEndpoint):
@@ -188,7 +192,7 @@ class ScoringJobRows(ScoringJobsEndpoint):
         operation_id="scoring_jobs_resume",
         summary="Take up again what is not done of a scoring job",
         description="Rows that are done are left alone.",
-        request=Nothing,
+        request={"application/json": {"type": "object", "additionalProperties": False}},
         responses={202: ScoringJobOut},
         tags=["scoring jobs"],
         examples=[OpenApiExample("resumed", request_only=True, value={})],

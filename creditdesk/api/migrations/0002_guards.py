@@ -10,7 +10,16 @@ class Migration(migrations.Migration):
         # What a key is and may do never changes; a key revoked stays revoked.
         *append_only(
             "api_apikey",
-            frozen=("user_id", "company_id", "prefix", "digest", "scopes", "created_at", "created_by_id", "replaces_id"),
+            frozen=(
+                "user_id",
+                "company_id",
+                "prefix",
+                "digest",
+                "scopes",
+                "created_at",
+                "created_by_id",
+                "replaces_id",
+            ),
             set_once=("revoked_at",),
         ),
         # The log may be swept when it is old, never rewritten.

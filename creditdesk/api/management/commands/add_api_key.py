@@ -32,7 +32,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
-            raise CommandError(f"There is no user {options['user']}: make one with add_user --role integration.")
+            raise CommandError(
+                f"There is no user {options['user']}: make one with add_user --role integration."
+            )
         company = Company.objects.filter(code=options["company"]).first()
         if options["company"] and company is None:
             raise CommandError(f"There is no company {options['company']}.")

@@ -14,6 +14,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 ACTS: dict[str, Promise] = {
+    "api_key.make": _("API key made"),
+    "api_key.revoke": _("API key revoked"),
+    "api_key.rotate": _("API key rotated"),
     "account.collector": _("Collector assigned"),
     "application.decide": _("Credit application decided on"),
     "application.document": _("Document of an application added"),
@@ -105,6 +108,7 @@ ACTS: dict[str, Promise] = {
     "scorecard.withdrawn": _("Proposed scorecard withdrawn"),
     "invoice_card.fit": _("Invoice card learned from the ledger"),
     "invoice_card.use": _("Invoice card taken into use"),
+    "scoring_job.start": _("Scoring of many accounts started"),
     "rates.import": _("Exchange rates imported"),
     "reminder.move": _("Reminder moved on"),
     "reminder.write": _("Reminder written"),

@@ -278,6 +278,9 @@ def test_pages_carry_one_main_landmark_a_skip_link_and_no_inline_script(desk):
 
 # Models without a page of their own: shown inside another's, or machinery nobody opens.
 HIDDEN = {
+    "api.ApiMinute",  # what the throttle counts with
+    "api.IdempotentAnswer",  # answers of clients, kept for a while; nobody reads them but the same client
+    "api.ScoringJobRow",  # read by the client
     "scoring.PeerFigure",  # what signals compare with; shown by their sentences
     "scoring.ScorecardEditor",  # says who may not publish; shown by the refusal
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.

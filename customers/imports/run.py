@@ -24,6 +24,7 @@ from customers.imports.allocating import plan_allocations
 from customers.imports.checking import Checker
 from customers.imports.columns import storable
 from customers.imports.correcting import Corrections, drop_refused, lock_matched, plan_corrections
+from customers.imports.filling import filling
 from customers.imports.matching import Target, convert, iso, match
 from customers.imports.problems import ImportRefused
 from customers.imports.reading import open_rows
@@ -116,19 +117,16 @@ def _read(path: Path, target: Target, options: Options, report: Report) -> None:
         checker = Checker(target.spec, header, import_day=day, latest_day=latest.isoformat())
         report.header = [storable(name) for name in header]
         total = 0
-        for numbers, rows in chunks:
-            checked = checker.check(numbers, rows)
-            total += checked.rows
-            if len(report.first_rows) < 10:
-                shown = rows[: 10 - len(report.first_rows)]
-                report.first_rows += [[storable(cell) for cell in row] for row in shown]
-            staging.load_columns("import_doc", checked.documents)
-            staging.load("import_pay", checked.payments)
-            staging.load("import_unread", checked.unread)
-            staging.stage_customers(checked.customers)
-            staging.report(checked.problems)
-            if options.progress:
-                options.progress(total)
+        with filling() as fill:
+            for numbers, rows in chunks:
+                checked = checker.check(numbers, rows)
+                total += checked.rows
+                if len(report.first_rows) < 10:
+                    shown = rows[: 10 - len(report.first_rows)]
+                    report.first_rows += [[storable(cell) for cell in row] for row in shown]
+                fill.add(checked)
+                if options.progress:
+                    options.progress(total)
         report.counts["rows"] = total
 
 

@@ -93,7 +93,7 @@ TABLES: dict[str, dict[str, str]] = {
         "known_on": "date",
     },
     "import_rate": {"row_no": "integer PRIMARY KEY", "account_amount": "bigint"},
-    # The rows of import_write as a commit stores them, in file order, with the ids of their documents.
+    # The rows of import_write as a commit stores them, in that order, with the ids of their documents.
     "import_new": {
         "invoice_id": "bigint",
         "row_no": "integer",

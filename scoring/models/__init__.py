@@ -1,7 +1,7 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
-from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
-from .checks import CheckPolicy, CheckRule, CheckRuleCode
 from .cause import CreditCause
+from .checks import CheckPolicy, CheckRule, CheckRuleCode
+from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import (
@@ -20,12 +20,12 @@ __all__ = [
     "AccountScore",
     "BookFigure",
     "CardReport",
-    "Decision",
+    "CauseKind",
     "CheckPolicy",
     "CheckRule",
     "CheckRuleCode",
-    "CauseKind",
     "CreditCause",
+    "Decision",
     "Depth",
     "DirtyAccount",
     "Grade",

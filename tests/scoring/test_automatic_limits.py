@@ -97,7 +97,9 @@ def test_late_payment_cuts_in_the_transaction_that_found_it(book, stops):
     own_policy(book.account.segment, LATE)
     late = invoice(book.account, "1500", DAY - timedelta(days=61), number="F-LATE")  # due 31 days ago
     rescore(DAY - timedelta(days=2))
-    assert react_to_causes(DAY - timedelta(days=2), [book.account.pk]) == []  # 29 days, and no such policy yet
+    assert (
+        react_to_causes(DAY - timedelta(days=2), [book.account.pk]) == []
+    )  # 29 days, and no such policy yet
     rescore(DAY)
     (cause,) = react_to_causes(DAY, [book.account.pk])
     change = cause.change

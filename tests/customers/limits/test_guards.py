@@ -10,9 +10,8 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
 from customers.approval import ApprovalError, apply_automatic_cut, approve_limit_change, propose_limit_change
 from customers.holds import place_hold, release_hold
-
-from scoring.models import LimitPolicy
 from customers.models import ApprovalDelegation, CreditLimit, LimitChange, LimitDecision
+from scoring.models import LimitPolicy
 from tests.people import give_authority, make_user
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0009_credit_checks"),
-        ("scoring", "0009_score_review_guards"),
+        ("scoring", "0011_decision_guards"),
+        ("customers", "0013_credit_checks"),
     ]
 
     operations = [

@@ -77,8 +77,8 @@ class Migration(migrations.Migration):
     """A policy is proposed by one person and published by another; what it said then stays."""
 
     dependencies = [
-        ("scoring", "0010_limit_policy_versions"),
-        ("customers", "0010_automatic_rise_guards"),
+        ("scoring", "0014_limit_policy_versions"),
+        ("customers", "0016_automatic_rise_guards"),
     ]
 
     operations = [
@@ -108,7 +108,11 @@ class Migration(migrations.Migration):
             PROPOSE,
         ),
         refuse_when(
-            "scoring_limitpolicy_kept", "scoring_limitpolicy", "BEFORE DELETE", "OLD.status <> 'draft'", MESSAGE
+            "scoring_limitpolicy_kept",
+            "scoring_limitpolicy",
+            "BEFORE DELETE",
+            "OLD.status <> 'draft'",
+            MESSAGE,
         ),
         *children("scoring_limitpolicygrade"),
         *children("scoring_limitpolicycause"),

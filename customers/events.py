@@ -12,6 +12,9 @@ ledger_changed = Signal()
 legal_event_recorded = Signal()
 # change: LimitChange that was applied.
 limit_applied = Signal()
+# account_ids: collection of CreditAccount ids with whom new business stops from now on; cause: customers.automatic.Stop
+# (why, since when, on which legal basis). Accepted orders go to the hold queue.
+business_stopped = Signal()
 # promise: Promise whose state moved.
 promise_moved = Signal()
 

@@ -46,11 +46,22 @@ def _install_policy(using: str, plan=(), **_kwargs) -> None:
     if _goes_back(plan):
         return
     from scoring.default_policy import ensure_default_policy
-    from scoring.models import LimitPolicyGrade
+    from scoring.models import LimitPolicy, LimitPolicyCause, LimitPolicyGrade
 
-    tables = connections[using].introspection.table_names()
-    if using == "default" and LimitPolicyGrade._meta.db_table in tables:
+    if using == "default" and all(
+        _is_complete(using, model) for model in (LimitPolicy, LimitPolicyCause, LimitPolicyGrade)
+    ):
         ensure_default_policy()
+
+
+def _install_terms(using: str, plan=(), **_kwargs) -> None:
+    if _goes_back(plan):
+        return
+    from scoring.default_terms import ensure_default_terms
+    from scoring.models import TermsPolicyGrade
+
+    if using == "default" and _is_complete(using, TermsPolicyGrade):
+        ensure_default_terms()
 
 
 class ScoringConfig(AppConfig):
@@ -93,5 +104,6 @@ class ScoringConfig(AppConfig):
             due_kwarg="due",
         )
         post_migrate.connect(_install_policy, sender=self, dispatch_uid="scoring.default_policy")
+        post_migrate.connect(_install_terms, sender=self, dispatch_uid="scoring.default_terms")
         post_migrate.connect(_install_checks, sender=self, dispatch_uid="scoring.default_checks")
         post_migrate.connect(_install_card, sender=self, dispatch_uid="scoring.default_card")

@@ -13,7 +13,7 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0010_business_guards"),
+        ("customers", "0012_application_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

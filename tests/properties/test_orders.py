@@ -104,7 +104,7 @@ class World:
 
 # No shrinking: an act is some thirty statements, and a failing list of twelve is short enough to read.
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
-from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
+from customers.models import Access, CreditHold, ImportBatch, LimitChange, OrderHold, RefusedRow
 from dunning import outbox
 from scoring.models import Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
@@ -45,6 +45,8 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("customers.view_orderhold"):
+        found["orders"] = OrderHold.objects.filter(scope, status=OrderHold.Status.WAITING).count()
     if user.has_perm("scoring.publish_scorecard"):
         proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
@@ -118,6 +120,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         item(_("Home"), "home", "desk:home"),
         item(_("Worklist"), "call", "worklists:today", "worklists.view_worklistrow", badge="worklist"),
         item(_("Limit changes"), "rule", "limits:inbox", "customers.view_limitchange", badge="proposals"),
+        item(
+            _("Orders on hold"),
+            "pause_circle",
+            "orders:queue",
+            "customers.view_orderhold",
+            badge="orders",
+            variant="warning",
+        ),
         item(
             _("Credit holds"),
             "front_hand",

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from creditdesk.core.facts import View
+from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
 from customers.attributes import AttributeRefused, set_parent
 from customers.groups import Tree, group_exposure, group_of, tree_at
@@ -34,7 +34,7 @@ def test_a_group_of_any_depth_as_it_was(django_assert_num_queries):
     # The fourth leaves with everybody below it; known late.
     set_parent(people[3], None, on=D(2026, 3, 1), actor=ACTOR, known_on=D(2026, 4, 1))
 
-    for read in (tree_at, lambda on, view=View(): group_of(people[5].pk, on, view)):
+    for read in (tree_at, lambda on, view=CURRENT: group_of(people[5].pk, on, view)):
         assert read(D(2025, 12, 31)).head_of(people[5].pk) == people[5].pk
         before, after = read(D(2026, 2, 28)), read(D(2026, 3, 1))
         assert before.head_of(people[5].pk) == people[0].pk

@@ -67,9 +67,8 @@ class Path:
             )
         elif name == "list again":
             # A list of open orders says no more than what is neither delivered nor billed on its day.
-            rest = 1000 - max(self.delivered, self.billed)
-            clean = sum(self.unbilled.values()) + self.billed == self.delivered
-            if rest > 0 and clean:
+            rest = exposures([self.account], self.day)[self.account.pk].open_orders.minor
+            if rest:
                 OpenOrder.objects.filter(pk=self.order.pk).update(
                     superseded_at="2026-06-01T00:00Z", known_until=self.day
                 )

@@ -13,7 +13,9 @@ def fact(table, *columns, set_once=()):
 class Migration(migrations.Migration):
     """Orders, deliveries, billed parts, cover and its notices are facts: corrected by a new version, never edited."""
 
-    dependencies = [("customers", "0009_business_and_cover")]
+    dependencies = [
+        ("customers", "0009_business_and_cover"),
+    ]
 
     operations = [
         *fact(

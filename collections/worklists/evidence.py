@@ -258,7 +258,12 @@ def _returned(found: dict[int, Situation], scope: Any, judged_on: date) -> None:
 
 
 def _unapplied(found: dict[int, Situation], scope: Any, judged_on: date) -> None:
-    rows = payments_open_at(judged_on, payments=Payment.objects.filter(account__in=scope))
+    # Nothing of the others can have been open then; without saying so each payment's allocations are summed up.
+    used_later = Allocation.objects.filter(
+        payment__isnull=False, superseded_at__isnull=True, effective_on__gt=judged_on
+    ).values("payment_id")
+    payments = Payment.objects.filter(Q(open_amount__gt=0) | Q(pk__in=used_later), account__in=scope)
+    rows = payments_open_at(judged_on, payments=payments)
     for pk, currency, minor, on in rows.order_by("effective_on", "pk").values_list(
         "account_id", "currency", "open_then", "effective_on"
     ):

@@ -14,7 +14,6 @@ from typing import Any
 from django.db.models import Avg as Average
 from django.db.models import BigIntegerField, Count, Exists, ExpressionWrapper, F, Max, OuterRef, Q, Sum
 
-from creditdesk.core.money import Money
 from customers.disputes import open_at
 from customers.exposure import exposures, instalments_open_at, payments_open_at
 from customers.models import (
@@ -47,7 +46,8 @@ HANDED_OVER = "handed_over"
 REMINDERS_COUNT_FOR_DAYS = 60
 CONTACTS_LOOKED_AT_DAYS = 14
 
-Convert = Callable[[Money, str], int]
+# Minor units, their currency, the wanted one: minor units of that.
+Convert = Callable[[int, str, str], int]
 
 
 def collect(found: dict[int, Situation], scope: Any, as_of: date, judged_on: date, convert: Convert) -> None:
@@ -189,7 +189,7 @@ def _overdue_before(found: dict[int, Situation], scope: Any, then: date, convert
     for (account_id, currency), minor in totals.items():
         situation = found.get(account_id)
         if situation is not None:
-            situation.overdue_before += convert(Money(minor, currency), situation.currency)
+            situation.overdue_before += convert(minor, currency, situation.currency)
 
 
 def _promises(found: dict[int, Situation], scope: Any, as_of: date, judged_on: date) -> None:

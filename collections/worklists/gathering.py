@@ -176,16 +176,16 @@ class _Rates:
         self.company_currency, self.on, self.missing = company_currency, on, missing
         self._table: RateTable | None = None
 
-    def to(self, money: Money, currency: str) -> int:
-        """Minor units of `currency`; 0 where no rate exists, and the pair is noted."""
-        if money.currency == currency:
-            return money.minor
+    def to(self, minor: int, currency: str, wanted: str) -> int:
+        """Minor units of the wanted currency; 0 where no rate exists, and the pair is noted."""
+        if currency == wanted:
+            return minor
         if self._table is None:
             self._table = RateTable.at(self.on)
         try:
-            return self._table.convert(money, currency).minor
+            return self._table.convert(Money(minor, currency), wanted).minor
         except MissingRate:
-            self.missing.add(f"{money.currency}/{currency}")
+            self.missing.add(f"{currency}/{wanted}")
             return 0
 
 
@@ -195,10 +195,10 @@ def _weigh(s: Situation, rates: _Rates) -> None:
     for item in s.items:
         if item.due_on < s.judged_on or s.insolvent:
             totals[item.currency] += item.open_minor
-    s.overdue = sum(rates.to(Money(minor, currency), s.currency) for currency, minor in totals.items())
+    s.overdue = sum(rates.to(minor, currency, s.currency) for currency, minor in totals.items())
     s.parts = [
         (
-            rates.to(Money(item.collectable, item.currency), s.company_currency),
+            rates.to(item.collectable, item.currency, s.company_currency),
             max((s.judged_on - item.due_on).days, 0),
         )
         for item in s.chased

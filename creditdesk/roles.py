@@ -28,7 +28,7 @@ CUSTOMER_FACTS = (
     *("paymentterms", "collectorassignment", "company", "creditsegment", "portfolio", "source"),
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
-    *("creditlimit", "limitchange", "credithold"),
+    *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
 )
 
 
@@ -88,6 +88,9 @@ ROLES = {
                 *_customers("add change", "dispute", "promise", "dunningblock"),
                 "customers.propose_limitchange",
                 "customers.add_credithold",
+                "customers.decide_orderhold",
+                "scoring.add_checkpolicy",
+                "scoring.add_checkrule",
                 "scoring.add_limitpolicy",
                 "scoring.add_limitpolicygrade",
                 "scoring.propose_scorecard",
@@ -108,6 +111,7 @@ ROLES = {
                 "customers.decide_limitchange",
                 "customers.add_credithold",
                 "customers.change_credithold",
+                "customers.decide_orderhold",
                 "scoring.publish_scorecard",
                 "scoring.override_score",
                 "scoring.review_score",

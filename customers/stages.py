@@ -39,7 +39,7 @@ from django.db.models.functions import Coalesce
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
-from customers.models import BilledPart, Delivery, Invoice, OpenOrder
+from customers.models import BilledPart, Delivery, Invoice, OpenOrder, OrderHold
 
 ORDER, DELIVERY = "order", "delivery"
 # A document number may come again in another year: only an invoice about as old as it was said to be is meant.
@@ -69,13 +69,13 @@ class Stage:
     segment_id: int = 0
 
 
-def stages_at(scope: Any, as_of: date, view: View = CURRENT) -> list[Stage]:
+def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool = False) -> list[Stage]:
     """Deliveries and orders with something left to bill or to deliver at `as_of`, whatever the horizon.
 
-    scope: account ids, or a queryset of them.
+    scope: account ids, or a queryset of them. also_held: orders nobody has accepted yet, too.
     """
     deliveries = list(_deliveries(scope, as_of, view))
-    orders = list(_orders(scope, as_of, view))
+    orders = list(_orders(scope, as_of, view, also_held))
     ahead: dict[tuple[int, str, str], int] = {}
     unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
     found = []
@@ -148,8 +148,10 @@ def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]
     )
 
 
-def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> Iterable[tuple[Any, ...]]:
     rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
+    if not also_held:
+        rows = rows.exclude(not_accepted(as_of))
     delivered = Delivery.objects.filter(
         view.q(),
         account=OuterRef("account"),
@@ -231,6 +233,21 @@ def _invoices(view: View) -> QuerySet[Invoice]:
         account=OuterRef("account"),
         effective_on__gte=about,
     )
+def not_accepted(as_of: date) -> Exists:
+    """Orders that were held before they were accepted and wait for a person still: nobody has agreed to them."""
+    return Exists(
+        OrderHold.objects.filter(
+            Q(resolved_on__isnull=True) | Q(resolved_on__gt=as_of),
+            account=OuterRef("account"),
+            order_number=OuterRef("number"),
+            at_entry=True,
+            placed_on__lte=as_of,
+        )
+    )
+
+
+def _if_since(expression: Any) -> Case:
+    return Case(When(open_on__isnull=False, then=expression), default=Value(0), output_field=MoneyField())
 
 
 def _billed(as_of: date, view: View, **named: Any) -> QuerySet[BilledPart]:

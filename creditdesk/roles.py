@@ -87,6 +87,8 @@ ROLES = {
                 *IMPORTING,
                 *_customers("add change", "dispute", "promise", "dunningblock"),
                 "customers.propose_limitchange",
+                "customers.handle_application",
+                "scoring.decide_credit",
                 "customers.add_credithold",
                 "scoring.add_limitpolicy",
                 "scoring.add_limitpolicygrade",
@@ -106,6 +108,7 @@ ROLES = {
             grants=(
                 "customers.propose_limitchange",
                 "customers.decide_limitchange",
+                "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.change_credithold",
                 "scoring.publish_scorecard",

@@ -63,6 +63,7 @@ class ScoringConfig(AppConfig):
         from creditdesk.core import schedules
         from customers.events import limit_applied, limit_evidence_wanted
         from scoring import listeners
+        from scoring.onboarding.converting import on_limit_applied
         from scoring.proposals import answer_evidence, keep_deciding_score
 
         listeners.connect()
@@ -75,6 +76,7 @@ class ScoringConfig(AppConfig):
         )
         limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")
         limit_applied.connect(keep_deciding_score, dispatch_uid="scoring.deciding_score")
+        limit_applied.connect(on_limit_applied, dispatch_uid="scoring.first_limit")
         schedules.register(
             "Nightly limit proposals",
             "scoring.limit_tasks.plan_nightly",

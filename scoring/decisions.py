@@ -22,17 +22,16 @@ from decimal import ROUND_DOWN
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.facts import CURRENT
 from creditdesk.core.money import Money, round_minor, to_minor
 from customers.limit_reasons import money_param
-from customers.models import Cover, CreditAccount, CreditHold, Customer
-from customers.rates import MissingRate
+from customers.models import Cover, CreditAccount, CreditApplication, CreditHold, Customer
 from scoring.book_figures import figures_for
 from scoring.card import Card
+from scoring.guarantees import cover_on_file
 from scoring.history import keep_for_decision
 from scoring.limit_inputs import SCORE_MAX_AGE, Book, recommendations
 from scoring.limit_policy import LimitRecommendation, recommend_limit
@@ -66,6 +65,7 @@ class Request:
 
     amount: Money | None = None
     terms_days: int | None = None
+    application: CreditApplication | None = None
 
 
 @dataclass(slots=True)
@@ -116,10 +116,12 @@ def decide(
     asked_by: Actor,
     requested: Money | None = None,
     terms_days: int | None = None,
+    application: CreditApplication | None = None,
 ) -> Decision:
     """Decide on one account and keep the decision. Raises DecisionError."""
     pk = account if isinstance(account, int) else account.pk
-    return decide_many([pk], as_of, asked_by=asked_by, requests={pk: Request(requested, terms_days)})[0]
+    request = Request(requested, terms_days, application)
+    return decide_many([pk], as_of, asked_by=asked_by, requests={pk: request})[0]
 
 
 @transaction.atomic
@@ -180,7 +182,7 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
     overrides = overrides_at(ids, as_of)
     limits = recommendations(accounts, as_of, book, scores=scores)
     terms = _terms({account.segment_id for account in accounts}, as_of)
-    cover = _cover(accounts, as_of, book)
+    cover = cover_on_file(accounts, as_of, book.rates)
     return [
         Facts(
             account=account,
@@ -226,25 +228,6 @@ def _terms(
         if known is None or known[0].pk != row.policy_id:
             known = found[row.policy.segment_id] = (row.policy, {})
         known[1][row.grade] = row
-    return found
-
-
-def _cover(accounts: Sequence[CreditAccount], as_of: date, book: Book) -> dict[int, Money]:
-    """Guarantees on file per account, after the share covered and the haircut; without a rate they do not count."""
-    currencies = {account.pk: account.currency for account in accounts}
-    rows = Cover.objects.filter(
-        Q(expires_on__isnull=True) | Q(expires_on__gte=as_of),
-        CURRENT.q(),
-        account__in=list(currencies),
-        effective_on__lte=as_of,
-    ).annotate(worth=F("amount") * F("percent") * (100 - F("haircut_percent")) / 10_000)
-    found: dict[int, Money] = {}
-    for pk, currency, worth in rows.values_list("account", "currency", "worth"):
-        try:
-            money = book.convert(Money(int(worth), currency), currencies[pk])
-        except MissingRate:
-            continue
-        found[pk] = found.get(pk, Money.zero(money.currency)) + money
     return found
 
 
@@ -421,6 +404,7 @@ def _made(facts: Facts, advice: Advice, asked_by: Actor) -> Decision:
         kept = keep_for_decision(score).pk
     return Decision(
         account=account,
+        application=facts.request.application,
         as_of=facts.as_of,
         outcome=outcome,
         advised=advice.outcome,

@@ -1,5 +1,5 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
-from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
+from .decision import BookFigure, Decision, DecisionLetter, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import LimitPolicy, LimitPolicyGrade
@@ -12,6 +12,7 @@ __all__ = [
     "BookFigure",
     "CardReport",
     "Decision",
+    "DecisionLetter",
     "Depth",
     "DirtyAccount",
     "Grade",

@@ -10,6 +10,7 @@ from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.models import CreditAccount
 from scoring.book_figures import store_book_figures
+from scoring.causes import react_to_causes
 from scoring.proposals import propose_limits
 
 NIGHTLY = "limits"
@@ -29,7 +30,8 @@ def plan_nightly(due: str | None = None) -> int:
 
 
 def propose_range(job: Job) -> dict[str, Any]:
-    """The effect of one nightly job: proposals for its accounts."""
+    """The effect of one nightly job: cuts for what time alone has caused, then proposals for its accounts."""
     low, high = (int(part) for part in job.key.split("-"))
     ids = list(CreditAccount.objects.filter(pk__range=(low, high)).values_list("pk", flat=True))
-    return asdict(propose_limits(job.business_date, ids))
+    causes = react_to_causes(job.business_date, ids)
+    return asdict(propose_limits(job.business_date, ids)) | {"causes": len(causes)}

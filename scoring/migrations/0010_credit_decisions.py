@@ -13,8 +13,8 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0008_references_by_statement"),
         ("scoring", "0009_score_review_guards"),
+        ("customers", "0008_references_by_statement"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

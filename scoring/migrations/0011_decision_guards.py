@@ -6,7 +6,9 @@ from creditdesk.core.guards import append_only, refuse_when_exists
 class Migration(migrations.Migration):
     """A decision stays as it was given; a person settles only what was left to a person, on the same account."""
 
-    dependencies = [("scoring", "0010_credit_decisions")]
+    dependencies = [
+        ("scoring", "0010_credit_decisions"),
+    ]
 
     operations = [
         *append_only("scoring_decision"),

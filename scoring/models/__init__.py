@@ -1,8 +1,17 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .cause import CreditCause
+from .checks import CheckPolicy, CheckRule, CheckRuleCode
 from .decision import BookFigure, Decision, DecisionLetter, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .peers import PeerFigure
-from .policy import LimitPolicy, LimitPolicyGrade
+from .policy import (
+    CauseKind,
+    LimitPolicy,
+    LimitPolicyCause,
+    LimitPolicyEditor,
+    LimitPolicyGrade,
+    PolicyReport,
+)
 from .report import CardReport, PublishingGate, ScoreOverride
 from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
@@ -11,6 +20,11 @@ __all__ = [
     "AccountScore",
     "BookFigure",
     "CardReport",
+    "CauseKind",
+    "CheckPolicy",
+    "CheckRule",
+    "CheckRuleCode",
+    "CreditCause",
     "Decision",
     "DecisionLetter",
     "Depth",
@@ -18,8 +32,11 @@ __all__ = [
     "Grade",
     "InvoiceCard",
     "LimitPolicy",
+    "LimitPolicyCause",
+    "LimitPolicyEditor",
     "LimitPolicyGrade",
     "PeerFigure",
+    "PolicyReport",
     "PublishingGate",
     "Recommendation",
     "ScoreHistory",

@@ -14,6 +14,7 @@ from customers.access import visible_customers
 from customers.applications import Prospect, Wish
 from customers.documents import ACCEPT
 from customers.imports.identifiers import check_identifiers
+from customers.limit_evidence import money_of
 from customers.models import (
     Access,
     ApplicationDocument,
@@ -23,7 +24,6 @@ from customers.models import (
     Portfolio,
 )
 from scoring.decision_reasons import reasons_of
-from scoring.guarantees import money_of
 from scoring.models import Decision, Recommendation
 from scoring.onboarding.deciding import LONGEST_TERMS, Answer
 from scoring.onboarding.letters import NOT_TOLD

@@ -10,8 +10,8 @@ from creditdesk.core.guards import append_only
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0010_application_guards"),
-        ("scoring", "0011_decision_guards"),
+        ("customers", "0012_application_guards"),
+        ("scoring", "0015_limit_policy_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -11,7 +11,9 @@ REMOVED = ("removed_at", "removed_by_id")
 class Migration(migrations.Migration):
     """What was asked for, and which documents came, stays as it was; a document's content may go, its row may not."""
 
-    dependencies = [("customers", "0009_credit_applications")]
+    dependencies = [
+        ("customers", "0011_credit_applications"),
+    ]
 
     operations = [
         *append_only("customers_creditapplication", ASKED),

@@ -87,6 +87,8 @@ ROLES = {
                 *IMPORTING,
                 *_customers("add change", "dispute", "promise", "dunningblock"),
                 "customers.propose_limitchange",
+                "customers.handle_application",
+                "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.decide_orderhold",
                 "scoring.add_checkpolicy",
@@ -109,6 +111,7 @@ ROLES = {
             grants=(
                 "customers.propose_limitchange",
                 "customers.decide_limitchange",
+                "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.change_credithold",
                 "customers.decide_orderhold",

@@ -33,6 +33,7 @@ class Book:
 
     receivables: as `receivables_at` gives them, where they are known already; else they are added up.
     instead: the policies of some segments (None: of all without one of their own) in place of those in force.
+    customer: the only one whose group will be asked for; default every group is read.
     """
 
     def __init__(
@@ -41,12 +42,13 @@ class Book:
         receivables: Receivables | None = None,
         *,
         instead: Mapping[int | None, PolicyTerms] | None = None,
+        customer: int | None = None,
     ) -> None:
         self.as_of = as_of
         self.rates = RateTable.at(as_of)
         self._policies = {**policies_at(as_of), **(instead or {})}
         self._receivables = receivables_at(as_of) if receivables is None else receivables
-        self.groups = Groups(as_of)
+        self.groups = Groups(as_of, customer)
 
     def policy(self, segment_id: int) -> PolicyTerms:
         return self._policies.get(segment_id) or self._policies[None]

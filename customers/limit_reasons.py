@@ -39,7 +39,9 @@ MACHINE_REASONS = {
     "declined": _("Score %(score)s %(grade)s: new credit is declined"),
     "late_payment": _("%(amount)s overdue, the oldest for %(days)s days"),
     "score_drop": _("The score fell from %(before)s (on %(on)s) to %(score)s"),
-    "cash_shock": _("Net cash flow of four weeks fell %(times)s times its usual deviation below its usual level"),
+    "cash_shock": _(
+        "Net cash flow of four weeks fell %(times)s times its usual deviation below its usual level"
+    ),
 }
 
 REASONS: dict[str, Any] = {**PERSON_REASONS, **MACHINE_REASONS}

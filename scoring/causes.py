@@ -102,9 +102,7 @@ def react_to_causes(as_of: date, account_ids: Sequence[int]) -> list[CreditCause
 
 
 @transaction.atomic
-def _react(
-    found: Found, account: CreditAccount, evidence: dict[str, Any], as_of: date
-) -> CreditCause | None:
+def _react(found: Found, account: CreditAccount, evidence: dict[str, Any], as_of: date) -> CreditCause | None:
     """None: somebody recorded it meanwhile, there is nothing to cut any more, or a person's change is waiting."""
     locked = lock_account(account.pk)
     if CreditCause.objects.filter(account=locked, kind=found.kind, key=found.key).exists():
@@ -219,7 +217,9 @@ def _by_policy(
         if not policy.causes:
             continue
         part = (
-            rows.exclude(account__segment__in=own) if segment is None else rows.filter(account__segment=segment)
+            rows.exclude(account__segment__in=own)
+            if segment is None
+            else rows.filter(account__segment=segment)
         )
         yield policy, part
 
@@ -353,4 +353,6 @@ def _unrecorded(found: list[Found], as_of: date) -> list[Found]:
 
     new = [one for one in found if is_new(one)]
     order = list(_LOOKS)
-    return sorted(new, key=lambda one: (one.terms.keep_percent, order.index(CauseKind(one.kind)), one.account_id))
+    return sorted(
+        new, key=lambda one: (one.terms.keep_percent, order.index(CauseKind(one.kind)), one.account_id)
+    )

@@ -125,7 +125,8 @@ def equity(customers: Iterable[int], as_of: date) -> dict[int, Money]:
     newest = known.filter(customer=OuterRef("customer")).order_by("-effective_on", "-pk")
     rows = known.filter(customer__in=customers, pk=Subquery(newest.values("pk")[:1]))
     return {
-        pk: Money(minor, currency) for pk, minor, currency in rows.values_list("customer", "equity", "currency")
+        pk: Money(minor, currency)
+        for pk, minor, currency in rows.values_list("customer", "equity", "currency")
     }
 
 

@@ -79,7 +79,9 @@ class LimitRecommendation:
         current, policy = self.inputs.current, self.policy
         if not self.is_rise or current is None or self.inputs.currency != policy.currency:
             return None
-        if self.inputs.recommendation != Recommendation.APPROVED or not all(gate.passed for gate in self.gates):
+        if self.inputs.recommendation != Recommendation.APPROVED or not all(
+            gate.passed for gate in self.gates
+        ):
             return None
         most = min(
             current.minor + policy.auto_rise_amount,

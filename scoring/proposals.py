@@ -75,7 +75,9 @@ def _propose_chunk(found: dict[int, LimitRecommendation], as_of: date) -> Outcom
         elif not recommendation.moves:
             if change is not None:
                 outcome.withdrawn += _withdraw(change, recommendation, as_of)
-        elif change is not None and _says_the_same(change, recommendation) and not recommendation.is_automatic:
+        elif (
+            change is not None and _says_the_same(change, recommendation) and not recommendation.is_automatic
+        ):
             outcome.unchanged += 1
         elif pk in rejected and _says_the_same(rejected[pk], recommendation):
             outcome.left_to_people += 1

@@ -108,7 +108,11 @@ class Migration(migrations.Migration):
             PROPOSE,
         ),
         refuse_when(
-            "scoring_limitpolicy_kept", "scoring_limitpolicy", "BEFORE DELETE", "OLD.status <> 'draft'", MESSAGE
+            "scoring_limitpolicy_kept",
+            "scoring_limitpolicy",
+            "BEFORE DELETE",
+            "OLD.status <> 'draft'",
+            MESSAGE,
         ),
         *children("scoring_limitpolicygrade"),
         *children("scoring_limitpolicycause"),

@@ -48,7 +48,12 @@ class CreditCause(models.Model):
         verbose_name=_("limit change"),
     )
     hold = models.ForeignKey(
-        CreditHold, models.PROTECT, null=True, blank=True, related_name="causes", verbose_name=_("credit hold")
+        CreditHold,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="causes",
+        verbose_name=_("credit hold"),
     )
     stops_business = models.BooleanField(_("stops new business"), default=False)
     basis = models.ForeignKey(

@@ -97,7 +97,9 @@ def test_late_payment_cuts_in_the_transaction_that_found_it(book, stops):
     own_policy(book.account.segment, LATE)
     late = invoice(book.account, "1500", DAY - timedelta(days=61), number="F-LATE")  # due 31 days ago
     rescore(DAY - timedelta(days=2))
-    assert react_to_causes(DAY - timedelta(days=2), [book.account.pk]) == []  # 29 days, and no such policy yet
+    assert (
+        react_to_causes(DAY - timedelta(days=2), [book.account.pk]) == []
+    )  # 29 days, and no such policy yet
     rescore(DAY)
     (cause,) = react_to_causes(DAY, [book.account.pk])
     change = cause.change
@@ -152,7 +154,7 @@ def test_a_natural_person_is_held_until_a_named_person_decides(book, stops):
 
 def test_a_cash_shock_cuts_part_and_a_score_drop_proposes(book, stops):
     shocked, fallen = book.account, make_account(book.company, portfolio=book.portfolio)
-    trade(fallen)
+    trade(fallen, late=40)
     for account in (shocked, fallen):
         give_limit(account, 50_000)
     own_policy(

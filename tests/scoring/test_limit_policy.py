@@ -158,7 +158,9 @@ GATED = replace(
     auto_rise_amount=1_500_000,
     auto_limit_amount=6_000_000,
 )
-RISING = replace(INPUTS, current=eur(40_000), exposure=eur(30_000), limit_year_ago=eur(40_000), score_before=72)
+RISING = replace(
+    INPUTS, current=eur(40_000), exposure=eur(30_000), limit_year_ago=eur(40_000), score_before=72
+)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +180,12 @@ RISING = replace(INPUTS, current=eur(40_000), exposure=eur(30_000), limit_year_a
         ({"score_before": 87}, "score_fall", 40_000, False),
         ({"score_before": 86}, "", 50_000, True),
         ({"exposure": eur(15_900)}, "use", 40_000, False),
-        ({"current": eur(0), "limit_year_ago": None}, "", 500, False),  # a step is more than a quarter of nothing
+        (
+            {"current": eur(0), "limit_year_ago": None},
+            "",
+            500,
+            False,
+        ),  # a step is more than a quarter of nothing
         ({"current": None}, "", 54_000, False),  # a first limit is decided by somebody
         ({"current": eur(80_000), "on_hold": True}, "", 54_000, False),  # a cut asks no gate
     ],

@@ -21,6 +21,7 @@ from scoring.models import AccountScore
 from scoring.overrides import effective, overrides_at
 from scoring.policies import policies_at
 
+Receivables = dict[int, list[tuple[Money, int]]]
 CHUNK = 1000
 DEFAULT_TERMS = 30
 # A score of another month says nothing about the day asked for.
@@ -30,14 +31,21 @@ SCORE_MAX_AGE = timedelta(days=31)
 class Book:
     """What is the same for every account at a date: policies, rates, receivables per company, groups.
 
+    receivables: as `receivables_at` gives them, where they are known already; else they are added up.
     instead: the policies of some segments (None: of all without one of their own) in place of those in force.
     """
 
-    def __init__(self, as_of: date, *, instead: Mapping[int | None, PolicyTerms] | None = None) -> None:
+    def __init__(
+        self,
+        as_of: date,
+        receivables: Receivables | None = None,
+        *,
+        instead: Mapping[int | None, PolicyTerms] | None = None,
+    ) -> None:
         self.as_of = as_of
         self.rates = RateTable.at(as_of)
         self._policies = {**policies_at(as_of), **(instead or {})}
-        self._receivables = _receivables(as_of)
+        self._receivables = receivables_at(as_of) if receivables is None else receivables
         self.groups = Groups(as_of)
 
     def policy(self, segment_id: int) -> PolicyTerms:
@@ -188,15 +196,17 @@ def _first_known(*values: int | None) -> int:
     return next(value for value in values if value is not None)
 
 
-def _receivables(as_of: date) -> dict[int, list[tuple[Money, int]]]:
+def receivables_at(as_of: date, company_ids: Sequence[int] | None = None) -> Receivables:
+    """Per company and currency: its open invoices and how many accounts owe them. A pass over the open ledger."""
+    due = instalments_open_at(as_of).filter(kind=DocumentKind.INVOICE)
+    if company_ids is not None:
+        due = due.filter(company__in=company_ids)
     rows = (
-        instalments_open_at(as_of)
-        .filter(kind=DocumentKind.INVOICE)
-        .order_by()
+        due.order_by()
         .values("company", "currency")
         .annotate(total=Sum("open_then"), owing=Count("account", distinct=True))
     )
-    found: dict[int, list[tuple[Money, int]]] = {}
+    found: Receivables = {}
     for row in rows:
         found.setdefault(row["company"], []).append((Money(int(row["total"]), row["currency"]), row["owing"]))
     return found

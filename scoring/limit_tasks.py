@@ -9,6 +9,7 @@ from creditdesk.core.clock import business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.models import CreditAccount
+from scoring.book_figures import store_book_figures
 from scoring.causes import react_to_causes
 from scoring.proposals import propose_limits
 
@@ -22,6 +23,7 @@ def plan_nightly(due: str | None = None) -> int:
     due: ISO time the run was due, so that one delayed past midnight still speaks of its own day.
     """
     as_of = business_date_due(due)
+    store_book_figures(as_of)
     ids = list(CreditAccount.objects.order_by("pk").values_list("pk", flat=True))
     keys = [f"{ids[i]}-{ids[min(i + RANGE, len(ids)) - 1]}" for i in range(0, len(ids), RANGE)]
     return plan_jobs(NIGHTLY, keys, as_of, "scoring.limit_tasks.propose_range", cluster="bulk")

@@ -64,16 +64,23 @@ def refuse_when(name: str, table: str, event: str, condition: str, message: str)
     return Guard(sqlite, postgres, undo)
 
 
-def refuse_when_exists(name: str, table: str, event: str, query: str, message: str) -> Operation:
-    """A trigger that refuses when `SELECT ... ` over other rows (may use NEW, OLD) returns a row."""
+def refuse_when_exists(
+    name: str, table: str, event: str, query: str, message: str, *, lock: str = ""
+) -> Operation:
+    """A trigger that refuses when `SELECT ... ` over other rows (may use NEW, OLD) returns a row.
+
+    lock: a SELECT ... FOR UPDATE that PostgreSQL runs first, so that the query sees what another transaction is just
+    committing. SQLite has one writer at a time and needs none.
+    """
     text = message.replace("'", "''")
+    first = f"PERFORM {lock.removeprefix('SELECT ')}; " if lock else ""
     sqlite = [
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW WHEN EXISTS ({query}) "
         f"BEGIN SELECT RAISE(ABORT, '{text}'); END"
     ]
     postgres = [
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard$ BEGIN "
-        f"IF EXISTS ({query}) THEN RAISE EXCEPTION USING MESSAGE = '{text}', ERRCODE = 'check_violation'; END IF; "
+        f"{first}IF EXISTS ({query}) THEN RAISE EXCEPTION USING MESSAGE = '{text}', ERRCODE = 'check_violation'; END IF; "
         f"RETURN COALESCE(NEW, OLD); END $guard$",
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]

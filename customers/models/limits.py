@@ -31,6 +31,7 @@ class LimitChange(models.Model):
         REJECTED = "rejected", _("rejected")
         WITHDRAWN = "withdrawn", _("withdrawn")
         SUPERSEDED = "superseded", _("replaced by a newer one")
+        EXPIRED = "expired", _("expired, not decided in time")
 
     class ProposerKind(models.TextChoices):
         PERSON = "person", _("person")
@@ -108,7 +109,7 @@ class LimitChange(models.Model):
                 condition=(Q(status="proposed", decided_at__isnull=True, decided_by__isnull=True))
                 | (Q(status__in=["applied", "rejected"]) & Q(decided_at__isnull=False))
                 & (Q(decided_by__isnull=False) | Q(is_automatic=True))
-                | (Q(status__in=["withdrawn", "superseded"]) & Q(decided_at__isnull=False)),
+                | (Q(status__in=["withdrawn", "superseded", "expired"]) & Q(decided_at__isnull=False)),
             ),
             models.CheckConstraint(
                 # An import may open an account's first limit. A limit that is there is raised by nobody but the
@@ -277,7 +278,11 @@ class CreditHold(models.Model):
 
 
 class ApprovalAuthority(models.Model):
-    """How far members of a group may decide on limits of a company: direction, amount, worst grade."""
+    """How far members of a group may decide on limits of a company: direction, amount, worst grade, alone or by two.
+
+    A group has at most two rows per company and direction: what one member decides alone, and what takes a second
+    person. The second one needs an authority of their own over the change, of the same group or another.
+    """
 
     class Direction(models.TextChoices):
         RISE = "rise", _("rise")
@@ -289,12 +294,20 @@ class ApprovalAuthority(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     max_amount = MoneyField(_("up to a limit of"), null=True, blank=True, help_text=_("Empty: any amount."))
     worst_grade = models.CharField(_("worst grade"), max_length=1, default="E")
+    approvers_needed = models.PositiveSmallIntegerField(
+        _("approvers needed"),
+        choices=[(1, _("one: decides alone")), (2, _("two different people"))],
+        default=1,
+    )
 
     class Meta:
         verbose_name = _("approval authority")
         verbose_name_plural = _("approval authorities")
         constraints = [
-            models.UniqueConstraint(fields=["group", "company", "direction"], name="authority_once"),
+            models.UniqueConstraint(
+                fields=["group", "company", "direction", "approvers_needed"], name="authority_once"
+            ),
+            models.CheckConstraint(name="authority_one_or_two", condition=Q(approvers_needed__in=[1, 2])),
             models.CheckConstraint(
                 name="authority_grade_known", condition=Q(worst_grade__in=["A", "B", "C", "D", "E"])
             ),

@@ -1,5 +1,7 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .cause import CreditCause
+from .checks import CheckPolicy, CheckRule, CheckRuleCode
+from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import (
@@ -16,9 +18,14 @@ from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Sco
 
 __all__ = [
     "AccountScore",
+    "BookFigure",
     "CardReport",
     "CauseKind",
+    "CheckPolicy",
+    "CheckRule",
+    "CheckRuleCode",
     "CreditCause",
+    "Decision",
     "Depth",
     "DirtyAccount",
     "Grade",
@@ -38,4 +45,6 @@ __all__ = [
     "ScorecardBin",
     "ScorecardEditor",
     "Scored",
+    "TermsPolicy",
+    "TermsPolicyGrade",
 ]

@@ -1,3 +1,4 @@
+from copy import deepcopy
 from datetime import date, timedelta
 from decimal import Decimal
 from io import StringIO
@@ -19,6 +20,7 @@ from scoring.limit_tasks import plan_nightly, propose_range
 from scoring.models import AccountScore, LimitPolicy, ScoreHistory
 from scoring.proposals import evidence_of, propose_limits
 from tests.factories import invoice, make_account, pay
+from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 3, 2)
@@ -46,13 +48,19 @@ def give_limit(account, amount, on=DAY - timedelta(days=200)):
     )
 
 
-@pytest.fixture
-def book(cast):
+@pytest.fixture(scope="module")
+def kept_book(module_database):
+    cast = make_cast()
     ImportBatch.objects.create(source=cast.company.sources.get(), complete_through=DAY)
     trade(cast.account)
     give_limit(cast.account, 100_000)
     rescore(DAY)
     return cast
+
+
+@pytest.fixture
+def book(kept_book, db):
+    return deepcopy(kept_book)
 
 
 def waiting():

@@ -8,7 +8,7 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0008_references_by_statement"),
+        ("customers", "0014_credit_check_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

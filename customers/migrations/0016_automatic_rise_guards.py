@@ -8,7 +8,9 @@ GATED = ("policy_ref", "gates_failed", "automatic_up_to")
 class Migration(migrations.Migration):
     """On what a rise of the policy was let through stays as it was written."""
 
-    dependencies = [("customers", "0009_automatic_rises")]
+    dependencies = [
+        ("customers", "0015_automatic_rises"),
+    ]
 
     operations = [
         refuse_when(

@@ -11,8 +11,7 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0009_automatic_rises"),
-        ("scoring", "0009_score_review_guards"),
+        ("scoring", "0013_credit_check_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

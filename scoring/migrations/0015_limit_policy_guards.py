@@ -77,8 +77,8 @@ class Migration(migrations.Migration):
     """A policy is proposed by one person and published by another; what it said then stays."""
 
     dependencies = [
-        ("scoring", "0010_limit_policy_versions"),
-        ("customers", "0010_automatic_rise_guards"),
+        ("scoring", "0014_limit_policy_versions"),
+        ("customers", "0016_automatic_rise_guards"),
     ]
 
     operations = [

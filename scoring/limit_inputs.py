@@ -77,7 +77,7 @@ def recommendations(
     """
     book = book or Book(as_of)
     ids = [account.pk for account in accounts]
-    scores = _stored_scores(ids, as_of) if scores is None else scores
+    scores = stored_scores(ids, as_of) if scores is None else scores
     found = {}
     facts = gather(accounts, as_of)
     for account in accounts:
@@ -123,7 +123,8 @@ def recommendations_of_book(
         yield recommendations(list(chunk), as_of, book)
 
 
-def _stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
+def stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
+    """The current score of each account, where it speaks of about that day."""
     rows = AccountScore.objects.filter(account__in=ids, as_of__lte=as_of, as_of__gte=as_of - SCORE_MAX_AGE)
     return {row.account_id: row for row in rows}
 

@@ -13,11 +13,7 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-<<<<<<<< HEAD:customers/migrations/0013_credit_checks.py
         ("customers", "0012_application_guards"),
-========
-        ("customers", "0010_business_guards"),
->>>>>>>> check4:customers/migrations/0011_credit_checks.py
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

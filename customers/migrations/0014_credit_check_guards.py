@@ -6,13 +6,9 @@ from creditdesk.core.guards import append_only, refuse_when
 class Migration(migrations.Migration):
     """What a reservation or a hold of an order says stays; it is closed once, and never deleted."""
 
-<<<<<<<< HEAD:customers/migrations/0014_credit_check_guards.py
     dependencies = [
         ("customers", "0013_credit_checks"),
     ]
-========
-    dependencies = [("customers", "0011_credit_checks")]
->>>>>>>> check4:customers/migrations/0012_credit_check_guards.py
 
     operations = [
         # The account may move in a merge of customers, as long as the row is open.

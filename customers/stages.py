@@ -233,6 +233,8 @@ def _invoices(view: View) -> QuerySet[Invoice]:
         account=OuterRef("account"),
         effective_on__gte=about,
     )
+
+
 def not_accepted(as_of: date) -> Exists:
     """Orders that were held before they were accepted and wait for a person still: nobody has agreed to them."""
     return Exists(

@@ -125,7 +125,8 @@ class PolicyForms:
         ]
 
     def is_valid(self) -> bool:
-        return all([form.is_valid() for form in (self.terms, *self.grades, *self.causes)])
+        # A list, so that every form gathers its errors.
+        return False not in [form.is_valid() for form in (self.terms, *self.grades, *self.causes)]
 
     @property
     def said(self) -> dict[str, Any]:

@@ -386,7 +386,9 @@ def _name_signals(facts: Facts, advice: Advice) -> None:
     points, values = points_of(facts.score, facts.card), values_of(facts.score)
     ranked = sorted(points.items(), key=lambda item: (-abs(item[1]), item[0]))
     for sign, most in ((-1, HURTING), (1, HELPING)):
-        for name, worth in [item for item in ranked if item[1] * sign > 0][:most]:
+        # What nobody knows may count against an account, but is no reason for it.
+        known = [item for item in ranked if sign < 0 or values.get(item[0]) is not None]
+        for name, worth in [item for item in known if item[1] * sign > 0][:most]:
             advice.because("signal", signal=name, value=values.get(name), points=worth)
 
 

@@ -136,6 +136,8 @@ ROLES = {
                 "scoring.propose_scorecard",
                 "scoring.publish_scorecard",
                 "scoring.add_publishinggate",
+                "scoring.add_termspolicy",
+                "scoring.add_termspolicygrade",
                 "kpis.view_kpis",
             ),
         ),

@@ -9,7 +9,7 @@ from django.db.models import OuterRef, Subquery
 
 from creditdesk.core.facts import CURRENT
 from creditdesk.core.money import Money
-from customers.groups import group_of
+from customers.group_chain import chain_at
 from customers.limits import limits_at
 from customers.models import CreditAccount, Customer, GroupMembership
 
@@ -46,9 +46,10 @@ class Groups:
 
 
 def _heads_around(customer: int, as_of: date) -> dict[int, int]:
-    """The same of one customer's group; one query whatever its depth."""
-    tree = group_of(customer, as_of)
-    return {pk: tree.head_of(pk) for pk in {*tree.parents, *tree.parents.values()}}
+    """The same of one customer's group; two queries by index, whatever its depth and however large the book."""
+    chain = chain_at(customer, as_of)
+    head = chain.heads[-1] if chain.heads else customer
+    return dict.fromkeys(chain.customers, head) if len(chain.customers) > 1 else {}
 
 
 def _heads(as_of: date) -> dict[int, int]:

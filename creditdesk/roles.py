@@ -154,6 +154,9 @@ ROLES = {
                 "customers.view_importbatch",
                 # Through the API only (its keys have scopes besides): the pages are for staff.
                 "customers.propose_limitchange",
+                "customers.add_reservation",
+                "scoring.add_decision",
+                "scoring.view_decision",
                 "api.add_scoringjob",
             ),
             is_staff=False,

@@ -176,9 +176,7 @@ def simulate(request: HttpRequest, policy: LimitPolicy) -> Any:
         keep_simulation(policy, as_of, actor=Actor.person(request.user))
         return _("Simulated: the figures are below."), policy.pk
     key = f"{policy.pk}-{policy.reports.count()}-{request.user.get_username()}"[:60]
-    plan_jobs(
-        "simulate-policy", [key], as_of, "scoring.policy_simulation.simulate_planned", cluster="bulk"
-    )
+    plan_jobs("simulate-policy", [key], as_of, "scoring.policy_simulation.simulate_planned", cluster="bulk")
     return _("The book is large: the simulation goes on in the background. Come back in a few minutes."), (
         policy.pk
     )

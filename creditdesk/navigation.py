@@ -17,7 +17,7 @@ from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.models import Access, CreditApplication, CreditHold, ImportBatch, LimitChange, RefusedRow
 from dunning import outbox
-from scoring.models import Scorecard
+from scoring.models import LimitPolicy, Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
 from worklists.models import WorklistRow
 
@@ -45,6 +45,9 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("scoring.publish_limitpolicy"):
+        policies = LimitPolicy.objects.filter(status=LimitPolicy.Status.PROPOSED)
+        found["limit_policies"] = policies.exclude(proposed_by=user).count()
     if user.has_perm("scoring.publish_scorecard"):
         proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
@@ -105,7 +108,8 @@ class _Menu:
             return path == link
         if name == "admin:customers_importbatch_changelist" and path.endswith(("/add/", "/evidence/")):
             return False
-        if name == "limits:inbox" and path.startswith(reverse("limits:holds")):
+        beside = ("holds", "reviews", "causes")
+        if name == "limits:inbox" and path.startswith(tuple(reverse(f"limits:{page}") for page in beside)):
             return False
         return path == link or path.startswith(link)
 
@@ -129,6 +133,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             badge="holds",
             variant="warning",
         ),
+        item(_("Limit reviews"), "event_repeat", "limits:reviews", "customers.view_limitchange"),
         item(
             _("Scores to decide on"),
             "person_search",
@@ -196,6 +201,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         item(_("Scores"), "speed", "admin:scoring_accountscore_changelist", "scoring.view_accountscore"),
         item(_("Scorecards"), "tune", "scorecards:list", "scoring.view_scorecard", badge="scorecards"),
+        item(
+            _("Limit policies"), "policy", "policies:list", "scoring.view_limitpolicy", badge="limit_policies"
+        ),
+        item(_("Causes of cuts"), "content_cut", "limits:causes", "scoring.view_creditcause"),
+        item(_("Legal bases"), "gavel", "admin:customers_legalbasis_changelist", "customers.view_legalbasis"),
         item(
             _("Annual accounts"),
             "account_balance",

@@ -65,6 +65,7 @@ ACTS: dict[str, Promise] = {
     "ledger.write_off": _("Debt written off"),
     "legal_event.record": _("Legal event recorded"),
     "legal_event.take_back": _("Legal event taken back"),
+    "limit.review": _("Limit reviewed and left as it is"),
     "limit.rise_at_once": _("Limit raised at once by the policy"),
     "limit.approve": _("Limit change approved"),
     "limit.approve_first": _("Limit change approved by the first of two"),

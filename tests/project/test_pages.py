@@ -316,6 +316,8 @@ HIDDEN = {
     "dunning.ReminderItem",
     "kpis.Kpi",
     "scoring.DirtyAccount",
+    "scoring.LimitPolicyCause",
+    "scoring.LimitPolicyEditor",  # says who may not publish; shown by the refusal
     "scoring.LimitPolicyGrade",
     "scoring.ScorecardBin",
     "worklists.PendingAccount",

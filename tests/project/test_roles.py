@@ -65,6 +65,12 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:comment": PROPOSING,
     "limits:propose": PROPOSING,
     "limits:holds": STAFF,
+    **{f"limits:{page}": STAFF for page in ("reviews", "ending", "causes")},
+    "limits:confirm": PROPOSING,
+    **{f"policies:{page}": STAFF for page in ("list", "policy")},
+    **{f"policies:{page}": CARDS for page in ("edit", "copy", "delete", "propose")},
+    **{f"policies:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
+    "policies:simulate": CARDS | DECIDING_CARDS,
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
     **{f"applications:{page}": MEASURING for page in ("list", "page")},
@@ -92,6 +98,9 @@ TRIED_ELSEWHERE = {
     *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
     *("applications:page", "applications:propose", "applications:document", "applications:letter"),
     *(f"applications:{page}" for page in WORKED_ON),
+    "limits:confirm",
+    *(f"policies:{page}" for page in ("policy", "edit", "copy", "delete", "propose", "publish", "send_back")),
+    "policies:simulate",
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
     *(
         f"scorecards:{page}"

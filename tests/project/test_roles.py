@@ -61,6 +61,11 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:amend": PROPOSING,
     "limits:comment": PROPOSING,
     "limits:propose": PROPOSING,
+    "limits:bulk": frozenset({roles.APPROVER}),
+    "limits:delegations": MEASURING,
+    "limits:end_delegation": frozenset({roles.APPROVER}),
+    "limits:trail": frozenset({roles.AUDITOR}),
+    "limits:duties": frozenset({roles.AUDITOR}),
     "limits:holds": STAFF,
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
@@ -82,6 +87,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
 TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
+    "limits:end_delegation",
     *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
     *(

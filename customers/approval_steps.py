@@ -76,7 +76,11 @@ def new_change(
         **fields,
     )
     record_act(
-        "limit.cut_at_once" if change.is_automatic else "limit.propose",
+        "limit.propose"
+        if not change.is_automatic
+        else "limit.rise_at_once"
+        if change.is_rise
+        else "limit.cut_at_once",
         actor=actor,
         subject=change,
         reason_code=change.reason_code,

@@ -24,6 +24,7 @@ from customers.imports.allocating import plan_allocations
 from customers.imports.checking import Checker
 from customers.imports.columns import storable
 from customers.imports.correcting import Corrections, drop_refused, lock_matched, plan_corrections
+from customers.imports.filling import filling
 from customers.imports.matching import Target, convert, iso, match
 from customers.imports.problems import ImportRefused
 from customers.imports.reading import open_rows
@@ -116,19 +117,16 @@ def _read(path: Path, target: Target, options: Options, report: Report) -> None:
         checker = Checker(target.spec, header, import_day=day, latest_day=latest.isoformat())
         report.header = [storable(name) for name in header]
         total = 0
-        for numbers, rows in chunks:
-            checked = checker.check(numbers, rows)
-            total += checked.rows
-            if len(report.first_rows) < 10:
-                shown = rows[: 10 - len(report.first_rows)]
-                report.first_rows += [[storable(cell) for cell in row] for row in shown]
-            staging.load_columns("import_doc", checked.documents)
-            staging.load("import_pay", checked.payments)
-            staging.load("import_unread", checked.unread)
-            staging.stage_customers(checked.customers)
-            staging.report(checked.problems)
-            if options.progress:
-                options.progress(total)
+        with filling() as fill:
+            for numbers, rows in chunks:
+                checked = checker.check(numbers, rows)
+                total += checked.rows
+                if len(report.first_rows) < 10:
+                    shown = rows[: 10 - len(report.first_rows)]
+                    report.first_rows += [[storable(cell) for cell in row] for row in shown]
+                fill.add(checked)
+                if options.progress:
+                    options.progress(total)
         report.counts["rows"] = total
 
 
@@ -152,10 +150,12 @@ def _plan(target: Target, options: Options, report: Report) -> None:
     _count(target, report)
 
 
+_DOCUMENTS = """SELECT COUNT(*) FROM (SELECT DISTINCT number, fiscal_year, kind FROM import_write
+    WHERE old_id IS NULL) x"""
+_STORED_ALREADY = """SELECT COUNT(*) FROM import_good g JOIN import_match m
+    ON m.number = g.number AND m.fiscal_year = g.fiscal_year AND m.kind = g.kind"""
 _COUNTS = {
     "refused": "SELECT COUNT(*) FROM import_bad",
-    "documents": """SELECT COUNT(*) FROM (SELECT DISTINCT number, fiscal_year, kind FROM import_write
-        WHERE old_id IS NULL) x""",
     "corrections": "SELECT COUNT(*) FROM import_match WHERE state = 1",
     "customers": """SELECT COUNT(*) FROM import_customer c WHERE account_id IS NULL AND (
         EXISTS (SELECT 1 FROM import_good g WHERE g.customer = c.key)
@@ -188,10 +188,22 @@ _LAYOUT_COUNTS = {
 
 def _count(target: Target, report: Report) -> None:
     queries = {**_COUNTS, **_LAYOUT_COUNTS[target.spec.layout]}
+    if target.spec.has("instalment"):
+        queries["documents"] = _DOCUMENTS
+    report.counts.update({name: int(staging.scalar(sql)) for name, sql in queries.items()})
+    good, *days = staging.rows("SELECT COUNT(*), MAX(issued_on), MAX(settled_on) FROM import_good")[0]
     if not target.spec.has("instalment"):
         # One row is one document then; counting distinct keys would sort the whole file.
-        queries["documents"] = "SELECT COUNT(*) FROM import_write WHERE old_id IS NULL"
-    report.counts.update({name: int(staging.scalar(sql)) for name, sql in queries.items()})
+        report.counts["documents"] = good - int(staging.scalar(_STORED_ALREADY))
+    days += [
+        staging.scalar(
+            """SELECT MAX(received_on) FROM import_pay p
+            WHERE NOT EXISTS (SELECT 1 FROM import_bad b WHERE b.row_no = p.row_no)"""
+        )
+    ]
+    report.complete_through = target.snapshot_on or max(
+        (date.fromisoformat(iso(day)) for day in days if day), default=None
+    )
     report.by_code = dict(
         staging.rows("SELECT code, COUNT(*) FROM import_problem GROUP BY code ORDER BY code")
     )
@@ -200,14 +212,6 @@ def _count(target: Target, report: Report) -> None:
     )
     found = staging.rows(f"{_PROBLEMS} LIMIT {SHOWN}")
     report.problems = [staged_problem(row) for row in found]
-    days = staging.rows(
-        """SELECT MAX(day) FROM (SELECT MAX(issued_on) AS day FROM import_good
-        UNION ALL SELECT MAX(settled_on) FROM import_good
-        UNION ALL SELECT MAX(received_on) FROM import_pay p
-            WHERE NOT EXISTS (SELECT 1 FROM import_bad b WHERE b.row_no = p.row_no)) x"""
-    )
-    last = days[0][0]
-    report.complete_through = target.snapshot_on or (date.fromisoformat(iso(last)) if last else None)
 
 
 _PROBLEMS = """SELECT row_no, place, value, code, params, severity, cells FROM import_problem
@@ -251,20 +255,7 @@ def _store(target: Target, mapping: ImportMapping, path: Path, options: Options,
         if count != expected:
             # Cannot happen under the source's lock; if it does, nothing half done stays.
             raise ImportRefused("changed_meanwhile")
-    refused = (
-        RefusedRow(
-            batch=batch,
-            row=p.row,
-            column=p.column[:80],
-            value=p.value[:200],
-            code=p.code,
-            params=p.params,
-            severity=p.severity,
-            cells=p.cells,
-        )
-        for p in staged_problems()
-    )
-    _bulk(refused)
+    _keep_findings(batch)
     ImportBatch.objects.filter(pk=batch.pk).update(counts=report.counts | {"header": report.header})
     batch.counts = report.counts | {"header": report.header}
     report.batch = batch
@@ -292,14 +283,16 @@ def _same_again(target: Target, report: Report, fingerprint: str) -> ImportBatch
     ).first()
 
 
-def _bulk(rows: Any, size: int = 1000) -> None:
-    part: list[RefusedRow] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == size:
-            RefusedRow.objects.bulk_create(part)
-            part = []
-    RefusedRow.objects.bulk_create(part)
+def _keep_findings(batch: ImportBatch) -> None:
+    """Store the findings with the import."""
+    as_json = "CAST({} AS jsonb)" if staging.is_postgres() else "{}"
+    staging.execute(
+        f"""INSERT INTO {RefusedRow._meta.db_table} (batch_id, row, "column", value, code, params, severity, cells)
+        SELECT %s, row_no, SUBSTR(COALESCE(place, ''), 1, 80), SUBSTR(COALESCE(value, ''), 1, 200), code,
+            {as_json.format("params")}, severity, {as_json.format("cells")}
+        FROM import_problem ORDER BY row_no, seq""",
+        [batch.pk],
+    )
 
 
 def _write(target: Target, batch: ImportBatch, now: datetime) -> tuple[dict[str, int], list[Change]]:

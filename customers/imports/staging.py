@@ -32,6 +32,8 @@ DOCUMENT_COLUMNS = {
     "disputed": "integer",
     "pay_known_on": "date",
 }
+# What a column holds in most files; it is only sent where something else is in it (see filling.py).
+USUAL: dict[str, Any] = {"kind": "invoice", "instalment": 1, "instrument": "transfer", "disputed": 0}
 # pay_key is null for a credit note: it settles documents too, by references of its own.
 PAYMENT_COLUMNS = {
     "row_no": "integer",
@@ -91,7 +93,7 @@ TABLES: dict[str, dict[str, str]] = {
         "known_on": "date",
     },
     "import_rate": {"row_no": "integer PRIMARY KEY", "account_amount": "bigint"},
-    # The rows of import_write as a commit stores them, in file order, with the ids of their documents.
+    # The rows of import_write as a commit stores them, in that order, with the ids of their documents.
     "import_new": {
         "invoice_id": "bigint",
         "row_no": "integer",
@@ -213,7 +215,7 @@ def staging() -> Iterator[None]:
     drop()
     _tune()
     for table, columns in TABLES.items():
-        body = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        body = ", ".join(f"{name} {kind}{_default(table, name)}" for name, kind in columns.items())
         execute(f"CREATE TEMP TABLE {table} ({body})")
     execute(GOOD)
     execute(WRITE)
@@ -233,6 +235,10 @@ def staging() -> Iterator[None]:
     _tune(back=True)
 
 
+def _default(table: str, name: str) -> str:
+    return f" DEFAULT {USUAL[name]!r}" if table == "import_doc" and name in USUAL else ""
+
+
 def _tune(*, back: bool = False) -> None:
     """Sorts and hashes of one file fit in memory; compiling its few statements costs more than it gains."""
     if not is_postgres():
@@ -241,6 +247,8 @@ def _tune(*, back: bool = False) -> None:
         execute("RESET work_mem")
         execute("RESET jit")
         return
+    # Staged rows of one file stay in memory; it can be set only before the connection's first temporary table.
+    execute("SELECT set_config('temp_buffers', '64MB', FALSE) WHERE pg_my_temp_schema() = 0")
     execute(
         """SELECT set_config('work_mem', GREATEST(setting::integer, 65536) || 'kB', FALSE),
             set_config('jit', 'off', FALSE) FROM pg_settings WHERE name = 'work_mem'"""
@@ -272,44 +280,6 @@ def load(table: str, values: Iterable[Sequence[Any]]) -> None:
         else:
             marks = ", ".join(["%s"] * len(columns))
             cursor.executemany(f"INSERT INTO {table} VALUES ({marks})", list(values))
-
-
-_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-
-
-def _copy_cells(values: Sequence[Any], kind: str) -> Sequence[str]:
-    """A column's values as PostgreSQL's COPY reads them; dates come as text and need no escapes."""
-    if None in values:
-        return [
-            r"\N" if value is None else cell
-            for value, cell in zip(values, _as_text(values, kind), strict=True)
-        ]
-    return _as_text(values, kind)
-
-
-def _as_text(values: Sequence[Any], kind: str) -> Sequence[str]:
-    if kind != "text":
-        return list(map(str, values))
-    joined = "".join(value for value in values if value is not None) if None in values else "".join(values)
-    if "\\" in joined or "\t" in joined or "\n" in joined or "\r" in joined:
-        return [value and value.translate(_ESCAPES) for value in values]
-    return values
-
-
-def load_columns(table: str, columns: Sequence[Sequence[Any]]) -> None:
-    """Put many rows, given column by column, into a staging table. The fastest way Python has into COPY."""
-    if not columns or not columns[0]:
-        return
-    if not is_postgres():
-        load(table, zip(*columns, strict=True))
-        return
-    count = len(columns[0])
-    pairs = zip(TABLES[table].items(), columns, strict=True)
-    used = [(name, kind, values) for (name, kind), values in pairs if values.count(None) < count]
-    cells = [_copy_cells(values, kind) for _name, kind, values in used]
-    names = ", ".join(name for name, _kind, _values in used)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-        copy.write("\n".join(map("\t".join, zip(*cells, strict=True))) + "\n")
 
 
 def report(problems: Iterable[Problem]) -> None:

@@ -64,15 +64,20 @@ class Writer:
         return {"documents": invoices}
 
     def number_rows(self) -> None:
-        """Fill import_new. Ids known beforehand spare a look-up of every stored document by its key."""
+        """Fill import_new. Ids known beforehand spare a look-up of every stored document by its key.
+
+        Numbered by account: an account's documents then lie together in the tables and in most of their indexes,
+        which is faster to store than the order of the file, and to read ever after.
+        """
+        order = "account_id, due_on, row_no"
         known = f"CASE WHEN d.old_id IS NULL THEN d.known_on ELSE {self.corrected} END"
         self.run(
-            f"""INSERT INTO import_new SELECT {staging.next_ids("customers_invoice", "row_no")}, x.* FROM (
+            f"""INSERT INTO import_new SELECT {staging.next_ids("customers_invoice", order)}, x.* FROM (
                 SELECT d.row_no, d.number, d.fiscal_year, d.kind, d.instalment, d.issued_on, d.due_on, {known},
                     d.currency, d.amount, COALESCE(r.account_amount, d.amount), d.open_amount, d.settled_on,
                     d.paid, c.account_id, d.old_id
                 FROM import_write d JOIN import_customer c ON c.key = d.customer
-                LEFT JOIN import_rate r ON r.row_no = d.row_no ORDER BY d.row_no) x"""
+                LEFT JOIN import_rate r ON r.row_no = d.row_no ORDER BY {order.replace("row_no", "d.row_no")}) x"""
         )
         if self.target.spec.has("instalment"):
             # Rows of one document take the id of its first.
@@ -103,7 +108,7 @@ class Writer:
                 d.account_amount, d.amount - {settled}, CASE WHEN {settled} = d.amount THEN {on} END,
                 CASE WHEN {settled} = d.amount THEN {by} ELSE '' END, FALSE, d.account_id, %(company)s,
                 d.invoice_id
-            FROM import_new d {join}{" ORDER BY d.row_no" if join else ""}"""
+            FROM import_new d {join}{" ORDER BY d.invoice_id, d.row_no" if join else ""}"""
         )
 
     def _settlement(self) -> tuple[str, str, str, str]:

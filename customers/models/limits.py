@@ -70,6 +70,10 @@ class LimitChange(models.Model):
         _("status"), max_length=10, choices=Status, default=Status.PROPOSED, db_index=True
     )
     is_automatic = models.BooleanField(_("decided automatically"), default=False)
+    # Why a rise of the policy could wait for nobody (CHECK below, and a trigger of scoring that asks the policy).
+    policy_ref = models.PositiveBigIntegerField(_("limit policy"), null=True, blank=True, editable=False)
+    gates_failed = models.PositiveSmallIntegerField(_("gates failed"), null=True, blank=True, editable=False)
+    automatic_up_to = MoneyField(_("at once up to"), null=True, blank=True, editable=False)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -108,13 +112,25 @@ class LimitChange(models.Model):
                 | (Q(status__in=["withdrawn", "superseded", "expired"]) & Q(decided_at__isnull=False)),
             ),
             models.CheckConstraint(
-                # An import may open an account's first limit; no machine ever raises one that is there.
-                name="limit_change_automatic_never_rises",
+                # An import may open an account's first limit. A limit that is there is raised by nobody but the
+                # policy, with every gate held and no further than it allows. A CHECK passes on NULL: hence the
+                # halves that ask whether there is a value at all.
+                name="limit_change_automatic_rise_gated",
                 condition=Q(is_automatic=False)
                 | Q(proposer_kind="import", old_amount__isnull=True)
                 | Q(new_amount=0)
-                # A CHECK passes on NULL: without the first half an automatic first limit would slip through.
-                | Q(old_amount__isnull=False, new_amount__lte=F("old_amount")),
+                | Q(old_amount__isnull=False, new_amount__lte=F("old_amount"))
+                | Q(
+                    proposer_kind="policy",
+                    kind="base",
+                    old_amount__isnull=False,
+                    old_amount__gt=0,
+                    policy_ref__isnull=False,
+                    gates_failed__isnull=False,
+                    gates_failed=0,
+                    automatic_up_to__isnull=False,
+                    new_amount__lte=F("automatic_up_to"),
+                ),
             ),
             models.CheckConstraint(
                 name="limit_change_dates",
@@ -253,6 +269,9 @@ class CreditHold(models.Model):
         """The reason in the reader's language."""
         known = {
             "insolvency": _("insolvency proceedings opened; a person has to decide"),
+            "late_payment": _("invoices are long overdue; a person has to decide"),
+            "score_drop": _("the score fell sharply; a person has to decide"),
+            "cash_shock": _("cash flow broke down; a person has to decide"),
             **self.PERSON_REASONS,
         }
         return str(known.get(self.reason_code, self.reason_code))

@@ -11,6 +11,7 @@ from creditdesk.core.money import Money
 from customers.approval import ApprovalError, apply_automatic_cut, approve_limit_change, propose_limit_change
 from customers.holds import place_hold, release_hold
 from customers.models import ApprovalDelegation, CreditLimit, LimitChange, LimitDecision
+from scoring.models import LimitPolicy
 from tests.people import give_authority, make_user
 
 pytestmark = pytest.mark.django_db
@@ -220,13 +221,66 @@ def test_an_automatic_change_never_rises(cast, applied):
         "account_id, kind, currency, valid_from, reason_code, reason_params, comment, evidence, as_of, "
         "proposer_kind, proposer_name, proposed_at, status, is_automatic, decided_at, decision_reason"
     )
-    for kind, old in (("event", "100000"), ("import", "100000"), ("policy", "100000"), ("event", "NULL")):
+    gates = ", policy_ref, gates_failed, automatic_up_to"
+    for kind, old, gated, words in (
+        ("event", "100000", "1, 0, 100001", "rise_gated"),
+        ("import", "100000", "1, 0, 100001", "rise_gated"),
+        ("event", "NULL", "1, 0, 100001", "rise_gated"),
+        ("policy", "NULL", "1, 0, 100001", "rise_gated"),
+        # The policy itself is asked: the shipped one lets no rise through by itself.
+        ("policy", "100000", "1, 0, 100001", "waits for nobody"),
+    ):
         picked = columns.replace("proposer_kind", f"'{kind}'")
         refuse(
-            f"INSERT INTO customers_limitchange ({columns}, old_amount, new_amount) "
-            f"SELECT {picked}, {old}, 100001 FROM customers_limitchange WHERE id = {cut.pk}",
-            words="never_rises",
+            f"INSERT INTO customers_limitchange ({columns}{gates}, old_amount, new_amount) "
+            f"SELECT {picked}, {gated}, {old}, 100001 FROM customers_limitchange WHERE id = {cut.pk}",
+            words=words,
         )
+
+
+def test_a_rise_of_the_policy_is_held_to_the_policy_in_use(cast, applied):
+    """Amounts, percentage and cool-down are asked of the active policy; a failed gate or no figure is refused."""
+    policy = LimitPolicy.objects.get(status="active")
+    own = LimitPolicy.objects.create(
+        segment=cast.account.segment,
+        version=1,
+        valid_from=DAY,
+        is_shipped=True,
+        auto_rise_amount=200_000,
+        auto_limit_amount=1_150_000,
+        max_rise_percent=20,
+    )
+    columns = (
+        "account_id, kind, currency, valid_from, reason_code, reason_params, comment, evidence, as_of, "
+        "proposer_name, proposed_at, status, decision_reason"
+    )
+
+    def rise(to, ref=own.pk, failed="0", up_to="9999999", on=DAY + timedelta(days=90)):
+        picked = columns.replace("valid_from", f"'{on}'", 1).replace("proposer_name", "'limit policy'")
+        return (
+            f"INSERT INTO customers_limitchange ({columns}, proposer_kind, is_automatic, decided_at, old_amount, "
+            "new_amount, policy_ref, gates_failed, automatic_up_to) "
+            f"SELECT {picked}, 'policy', TRUE, decided_at, 1000000, {to}, {ref}, {failed}, {up_to} "
+            f"FROM customers_limitchange WHERE id = {applied.pk}"
+        )
+
+    refuse(rise(1_100_000), words="waits for nobody")  # a draft gives nothing away
+    LimitPolicy.objects.filter(pk=own.pk).update(status="active")
+    refuse(rise(1_150_001), words="waits for nobody")  # beyond the limit for rises at once
+    refuse(rise(1_200_001), words="waits for nobody")
+    refuse(rise(1_100_000, ref=policy.pk), words="waits for nobody")
+    refuse(rise(1_100_000, ref=0), words="waits for nobody")
+    refuse(rise(1_100_000, failed="1"), words="rise_gated")
+    refuse(rise(1_100_000, failed="NULL"), words="rise_gated")
+    refuse(rise(1_100_000, up_to="1099999"), words="rise_gated")
+    refuse(rise(1_100_000, up_to="NULL"), words="rise_gated")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(rise(1_100_000))
+        made = LimitChange.objects.order_by("pk").last()
+        cursor.execute(copy_limit(amount=1_100_000, change_id=made.pk, valid_from=f"'{made.valid_from}'"))
+    refuse(rise(1_150_000, on=DAY + timedelta(days=179)), words="waits for nobody")  # 89 days after the last
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(rise(1_150_000, on=DAY + timedelta(days=180)))
 
 
 def test_a_limit_without_an_applied_change(cast, applied):

@@ -147,7 +147,12 @@ def test_who_approved_first_is_not_pushed_aside_and_starts_over_when_amended(cas
     with refused("already_waiting"):
         propose(cast, 65_000, by=POLICY)
     amended = amend_limit_change(
-        change, eur(55_000), actor=Actor.person(cast.approver), as_of=DAY, reason_code="other", evidence={"grade": "A"}
+        change,
+        eur(55_000),
+        actor=Actor.person(cast.approver),
+        as_of=DAY,
+        reason_code="other",
+        evidence={"grade": "A"},
     )
     assert not amended.decisions.exists()
     assert approve(amended, pia).is_waiting

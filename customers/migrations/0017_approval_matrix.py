@@ -11,9 +11,9 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("customers", "0016_automatic_rise_guards"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("core", "__first__"),
-        ("customers", "0008_references_by_statement"),
     ]
 
     operations = [

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     """Segregation of duties as the database keeps it: who may not decide, and what no change is applied without."""
 
     dependencies = [
-        ("customers", "0010_decisions_of_before"),
+        ("customers", "0018_decisions_of_before"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

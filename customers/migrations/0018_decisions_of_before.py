@@ -20,6 +20,8 @@ WHERE c.decided_by_id IS NOT NULL AND c.status IN ('applied', 'rejected')
 class Migration(migrations.Migration):
     """Decisions of persons taken so far become rows of their own."""
 
-    dependencies = [("customers", "0009_approval_matrix")]
+    dependencies = [
+        ("customers", "0017_approval_matrix"),
+    ]
 
     operations = [migrations.RunSQL(FORWARDS, migrations.RunSQL.noop)]

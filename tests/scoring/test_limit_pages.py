@@ -268,7 +268,7 @@ def test_the_inbox_takes_as_many_queries_for_many_as_for_few(
     fill(desk, count)
     client.force_login(desk.approver)
     client.get(reverse("limits:inbox"))
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(34):
         client.get(reverse("limits:inbox"))
     with django_assert_max_num_queries(24):
         client.get(reverse("admin:customers_limitchange_changelist"))

@@ -307,6 +307,7 @@ HIDDEN = {
     "customers.DisputeItem",
     "customers.GroupMembership",
     "customers.LimitChangeComment",
+    "customers.LimitReminder",  # counted in the inbox and the trail
     "customers.PaymentTerms",
     "customers.PromiseItem",
     "customers.PromiseMove",

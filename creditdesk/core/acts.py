@@ -30,6 +30,7 @@ ACTS: dict[str, Promise] = {
     "bank_data.import": _("Bank data imported"),
     "bank_data.undo": _("Import of bank data undone"),
     "contact.bounced": _("E-mail address bounced"),
+    "cover.withdraw": _("Cover withdrawn for new shipments"),
     "credit_cause.record": _("Cause of a cut recorded"),
     "customer.import": _("Customers imported"),
     "customer.merge": _("Duplicate customer merged"),

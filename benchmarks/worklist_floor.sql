@@ -10,10 +10,9 @@ WITH later AS MATERIALIZED (
     sum(amount)::bigint AS amount_30
   FROM later GROUP BY instalment_id
 ), item AS MATERIALIZED (
-  SELECT t.id, t.account_id, t.due_on, t.effective_on, t.settled_on, t.currency, i.number,
+  SELECT t.id, t.invoice_id, t.account_id, t.due_on, t.effective_on, t.settled_on, t.currency,
     t.open_amount + coalesce(l.amount, 0) AS open, t.open_amount + coalesce(l.amount_30, 0) AS open_30
-  FROM customers_instalment t JOIN customers_invoice i ON i.id = t.invoice_id
-  LEFT JOIN later_item l ON l.instalment_id = t.id
+  FROM customers_instalment t LEFT JOIN later_item l ON l.instalment_id = t.id
   WHERE t.company_id = 1 AND t.kind = 'invoice' AND t.superseded_at IS NULL AND t.due_on < %(day)s
     AND t.effective_on <= %(day)s AND (t.settled_on IS NULL OR t.settled_on > %(day)s::date - 30)
 ), promised AS (
@@ -29,7 +28,7 @@ WITH later AS MATERIALIZED (
   WHERE d.superseded_at IS NULL AND d.effective_on <= %(day)s AND (d.closed_on IS NULL OR d.closed_on > %(day)s)
   GROUP BY 1
 ), chased AS MATERIALIZED (
-  SELECT m.*, least(coalesce(d.amount, 0), m.open) AS disputed, d.reason, %(day)s - m.due_on AS days,
+  SELECT m.*, (SELECT number FROM customers_invoice i WHERE i.id = m.invoice_id) AS number, least(coalesce(d.amount, 0), m.open) AS disputed, d.reason, %(day)s - m.due_on AS days,
     greatest(m.open - coalesce(d.amount, 0) - coalesce(p.amount, 0), 0) AS collectable
   FROM item m LEFT JOIN disputed d ON d.instalment_id = m.id LEFT JOIN promised p ON p.instalment_id = m.id
   WHERE m.open > 0 AND (m.settled_on IS NULL OR m.settled_on > %(day)s)

@@ -58,7 +58,7 @@ test-sqlite: $(VENV)/.dev
 
 test-postgres: $(VENV)/.dev
 	@echo "==> tests on PostgreSQL"
-	$(PYTEST) --database=postgres
+	$(PYTEST) --database=postgres --only-database
 
 bench: $(VENV)/.dev
 	@$(RUN) -m benchmarks $(BENCH_ARGS)

@@ -243,6 +243,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ),
         item(_("People"), "person", "admin:core_user_changelist", "core.view_user"),
         item(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
+        item(_("API keys"), "key", "admin:api_apikey_changelist", "api.view_apikey"),
+        item(_("API requests"), "swap_horiz", "admin:api_apirequest_changelist", "api.view_apirequest"),
         item(_("Schedules"), "schedule", "admin:django_q_schedule_changelist", "django_q.view_schedule"),
         item(_("Failed tasks"), "error", "admin:django_q_failure_changelist", "django_q.view_failure"),
     )

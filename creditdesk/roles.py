@@ -134,13 +134,19 @@ ROLES = {
         ),
         Role(
             names.AUDITOR,
-            reads=(*DESK, "core", "auth", "django_q"),
+            reads=(*DESK, "core", "auth", "django_q", "api"),
             grants=("kpis.view_kpis",),
         ),
         Role(
             names.INTEGRATION,
             views=tuple(f"customers.{model}" for model in CUSTOMER_FACTS),
-            grants=(*_customers("add", "importbatch"), "customers.view_importbatch"),
+            grants=(
+                *_customers("add", "importbatch"),
+                "customers.view_importbatch",
+                # Through the API only (its keys have scopes besides): the pages are for staff.
+                "customers.propose_limitchange",
+                "api.add_scoringjob",
+            ),
             is_staff=False,
         ),
     )

@@ -45,7 +45,7 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 
 INSTALLED_APPS = [
     "creditdesk.core",
-    "unfold",
+    "creditdesk.site.UnfoldConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
@@ -62,11 +62,14 @@ INSTALLED_APPS = [
     "csp",
     "import_export",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "customers",
     "scoring",
     "worklists",
     "dunning",
     "kpis",
+    "creditdesk.api",
     "creditdesk.demo",
     "creditdesk",
 ]
@@ -211,6 +214,49 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_CLIENT_IP_CALLABLE = "creditdesk.core.client_ip.client_ip"
 AXES_VERBOSE = False
+
+# The API speaks JSON and nothing else; keys, throttle and problems are in creditdesk/api/.
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "creditdesk.api.schema.Schema",
+    "UNAUTHENTICATED_USER": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+}
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_FORMATTER_CLASS": "creditdesk.api.problems.ProblemFormatter",
+    "NESTED_FIELD_SEPARATOR": "/",
+    # A failure is a problem for the client in DEBUG too; its trace is in the log.
+    "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "creditdesk",
+    "VERSION": "1",
+    "DESCRIPTION": (
+        "Decisions on credit from a book that is scored all the time. Send a key as `Authorization: Bearer cdk_…`; "
+        "every POST needs an `Idempotency-Key`. Refusals are RFC 9457 problem details, amounts are decimal strings."
+    ),
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "PREPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "creditdesk.api.schema.add_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "CustomerKind": "customers.models.Customer.Kind",
+        "CustomerStatus": "customers.models.Customer.Status",
+        "LimitKind": "customers.models.LimitKind",
+        "LimitChangeStatus": "customers.models.LimitChange.Status",
+        "ProposerKind": "customers.models.LimitChange.ProposerKind",
+        "ScoringJobRowStatus": "creditdesk.api.models.ScoringJobRow.Status",
+    },
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
+}
 
 # With DEBUG off Django would mail errors to nobody: everything goes to the console, for the service manager.
 LOGGING = {

@@ -22,6 +22,7 @@ urlpatterns = [
     path("favicon.ico", FaviconView.as_view()),
     path("", root, name="root"),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("creditdesk.api.urls")),
     path("desk/", include("creditdesk.desk.urls")),
     path("desk/kpis/", include("kpis.urls")),
     path("desk/scorecards/", include("scoring.card_urls")),

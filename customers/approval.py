@@ -19,17 +19,19 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import AuditEntry, User
 from creditdesk.core.money import Money
 from creditdesk.core.wording import day
-from customers.approval_rules import ApprovalError, check_may_decide, check_may_propose
+from customers.approval_rules import ApprovalError, check_may_propose
 from customers.events import limit_applied
 from customers.holds import pass_holds_on, release_holds_of
 from customers.limits import limit_at
-from customers.models import CreditAccount, CreditLimit, Customer, LimitChange, LimitKind
+from customers.mandates import Mandate, check_may_decide, standing_approvals
+from customers.models import CreditAccount, CreditLimit, Customer, LimitChange, LimitDecision, LimitKind
 
 __all__ = [
     "ApprovalError",
     "amend_limit_change",
     "apply_automatic_cut",
     "approve_limit_change",
+    "expire_limit_change",
     "propose_limit_change",
     "reject_limit_change",
     "supersede_waiting",
@@ -39,6 +41,7 @@ __all__ = [
 
 Status = LimitChange.Status
 ProposerKind = LimitChange.ProposerKind
+Verdict = LimitDecision.Verdict
 
 _KINDS = {
     AuditEntry.ActorKind.PERSON: ProposerKind.PERSON,
@@ -80,7 +83,8 @@ def propose_limit_change(
     """Put a new limit before the approvers. At most one change of a kind waits per account.
 
     valid_from, valid_until: only for a temporary limit (both inclusive). A machine's proposal replaces the one
-    a machine made before; what a person proposed is never pushed aside (ApprovalError "already_waiting").
+    a machine made before; what a person proposed, or approved as the first of two, is never pushed aside
+    (ApprovalError "already_waiting").
     """
     locked = lock_account(account.pk)
     if actor.user is not None and actor.kind == AuditEntry.ActorKind.PERSON:
@@ -88,7 +92,7 @@ def propose_limit_change(
     proposer_kind = proposer_kind or _KINDS[AuditEntry.ActorKind(actor.kind)]
     waiting = waiting_change(locked, kind)
     if waiting is not None:
-        if ProposerKind.PERSON in (waiting.proposer_kind, proposer_kind):
+        if ProposerKind.PERSON in (waiting.proposer_kind, proposer_kind) or waiting.decisions.exists():
             raise ApprovalError(
                 "already_waiting",
                 _("A change to %(amount)s is waiting already: amend that one.")
@@ -155,16 +159,58 @@ def amend_limit_change(
 
 @transaction.atomic
 def approve_limit_change(
-    change: LimitChange, *, approver: User, reason: str, on: date, grade_now: str = ""
+    change: LimitChange,
+    *,
+    approver: User,
+    reason: str,
+    on: date,
+    grade_now: str = "",
+    on_behalf_of: User | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> LimitChange:
-    """Apply a waiting change from `on` (business date) on. grade_now: the account's grade today, if scored.
+    """Apply a waiting change from `on` (business date) on, or be the first of the two people it takes.
 
-    Raises ApprovalError: decided, own_proposal, no_authority, out_of_scope, not_allowed, no_reason,
-    limit_moved (the limit is no longer the one the change started from), period_over, dates (another temporary
-    limit runs then), customer_insolvent.
+    The change returned is applied, or still waiting for a second person. grade_now: the account's grade today, if
+    scored. on_behalf_of: whom the approver stands in for; evidence: the facts as the approver saw them, kept with
+    the decision. Raises ApprovalError: decided, decided_before, own_proposal, no_authority, out_of_scope,
+    not_allowed, no_reason, limit_moved (the limit is no longer the one the change started from), period_over, dates
+    (another temporary limit runs then), customer_insolvent.
     """
     account, waiting = _lock(change)
-    _check_decision(waiting, approver, reason, grade_now, on)
+    mandate = _check_decision(waiting, approver, reason, grade_now, on, on_behalf_of)
+    _check_still_fits(account, waiting, on)
+    # An approval counts while the authority it was given under still covers the change.
+    earlier = standing_approvals(waiting, grade_now=grade_now, on=on)
+    decision = _record_decision(waiting, mandate, Verdict.APPROVE, approver, reason, on, evidence)
+    actor = Actor.person(approver)
+    if not (mandate.decides_alone or earlier):
+        record_act(
+            "limit.approve_first",
+            actor=actor,
+            subject=waiting,
+            reason_code=waiting.reason_code,
+            note=reason.strip(),
+            business_date=on,
+            data=_about(waiting, decision),
+            changes=[Change.of(decision, None, _decided(decision))],
+        )
+        return waiting
+    _close(
+        *(waiting, Status.APPLIED),
+        actor=actor,
+        on=on,
+        reason_code=waiting.reason_code,
+        reason=reason,
+        decision=decision,
+    )
+    _put_in_force(waiting, on)
+    release_holds_of(waiting, by=approver, on=on, reason=reason)
+    limit_applied.send(sender=LimitChange, change=waiting)
+    return waiting
+
+
+def _check_still_fits(account: CreditAccount, waiting: LimitChange, on: date) -> None:
+    """What must hold for a change to be applied on a day, whoever approves it."""
     before = limit_at(account, on).base
     if before != waiting.old_amount:
         raise ApprovalError(
@@ -186,24 +232,41 @@ def approve_limit_change(
         )
     if waiting.kind == LimitKind.TEMPORARY:
         _check_period(waiting, max(on, waiting.valid_from))
-    actor = Actor.person(approver)
-    _close(waiting, Status.APPLIED, actor=actor, on=on, reason_code=waiting.reason_code, reason=reason)
-    _put_in_force(waiting, on)
-    release_holds_of(waiting, by=approver, on=on, reason=reason)
-    limit_applied.send(sender=LimitChange, change=waiting)
-    return waiting
 
 
 @transaction.atomic
 def reject_limit_change(
-    change: LimitChange, *, approver: User, reason: str, on: date, grade_now: str = ""
+    change: LimitChange,
+    *,
+    approver: User,
+    reason: str,
+    on: date,
+    grade_now: str = "",
+    on_behalf_of: User | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> LimitChange:
-    """Decide that the limit stays as it is. Needs the same authority as approving."""
+    """Decide that the limit stays as it is. Needs authority over the change as approving does, but of one person."""
     _account, waiting = _lock(change)
-    _check_decision(waiting, approver, reason, grade_now, on)
+    mandate = _check_decision(waiting, approver, reason, grade_now, on, on_behalf_of)
+    decision = _record_decision(waiting, mandate, Verdict.REJECT, approver, reason, on, evidence)
     actor = Actor.person(approver)
-    _close(waiting, Status.REJECTED, actor=actor, on=on, reason_code=waiting.reason_code, reason=reason)
+    _close(
+        *(waiting, Status.REJECTED),
+        actor=actor,
+        on=on,
+        reason_code=waiting.reason_code,
+        reason=reason,
+        decision=decision,
+    )
     release_holds_of(waiting, by=approver, on=on, reason=reason)
+    return waiting
+
+
+@transaction.atomic
+def expire_limit_change(change: LimitChange, *, actor: Actor, on: date, reason_code: str) -> LimitChange:
+    """Close a change nobody decided in time; the limit stays as it is (customers/approval_clock.py says which)."""
+    _account, waiting = _lock(change)
+    _close(waiting, Status.EXPIRED, actor=actor, on=on, reason_code=reason_code)
     return waiting
 
 
@@ -297,10 +360,41 @@ def _amount(money: Money | None) -> str:
     return _("not set") if money is None else str(money)
 
 
-def _check_decision(change: LimitChange, approver: User, reason: str, grade_now: str, on: date) -> None:
-    check_may_decide(approver, change, grade_now=grade_now, on=on)
+def _check_decision(
+    change: LimitChange, approver: User, reason: str, grade_now: str, on: date, on_behalf_of: User | None
+) -> Mandate:
+    mandate = check_may_decide(approver, change, grade_now=grade_now, on=on, on_behalf_of=on_behalf_of)
     if not reason.strip():
         raise ApprovalError("no_reason", _("Write down why: the reason stays with the decision."), change)
+    return mandate
+
+
+def _record_decision(
+    change: LimitChange,
+    mandate: Mandate,
+    verdict: str,
+    approver: User,
+    reason: str,
+    on: date,
+    evidence: Mapping[str, Any] | None,
+) -> LimitDecision:
+    """Store who decided, with which authority and on which facts; the database checks all of it again."""
+    return LimitDecision.objects.create(
+        change=change,
+        verdict=verdict,
+        decided_by=approver,
+        on_behalf_of=mandate.on_behalf_of,
+        delegation=mandate.delegation,
+        decided_on=on,
+        reason=reason.strip(),
+        direction=mandate.need.direction,
+        currency=change.currency,
+        amount=mandate.need.amount,
+        grade=mandate.need.grade,
+        authority_group=mandate.authority.group.name,
+        approvers_needed=mandate.authority.approvers_needed,
+        evidence=dict(evidence or {}),
+    )
 
 
 def _new_change(
@@ -336,7 +430,11 @@ def _new_change(
         **fields,
     )
     record_act(
-        "limit.cut_at_once" if change.is_automatic else "limit.propose",
+        "limit.propose"
+        if not change.is_automatic
+        else "limit.rise_at_once"
+        if change.is_rise
+        else "limit.cut_at_once",
         actor=actor,
         subject=change,
         reason_code=change.reason_code,
@@ -416,8 +514,33 @@ def _facts(change: LimitChange) -> dict[str, Any]:
     }
 
 
+def _decided(decision: LimitDecision) -> dict[str, Any]:
+    return {
+        "verdict": decision.verdict,
+        "decided_by": decision.decided_by_id,
+        "on_behalf_of": decision.on_behalf_of_id,
+        "authority": decision.authority_group,
+        "approvers_needed": decision.approvers_needed,
+        "grade": decision.grade,
+    }
+
+
+def _about(change: LimitChange, decision: LimitDecision | None) -> dict[str, Any]:
+    data: dict[str, Any] = {"account": change.account_id}
+    if decision is not None and decision.on_behalf_of_id:
+        data["on_behalf_of"] = decision.on_behalf_of_id
+    return data
+
+
 def _close(
-    change: LimitChange, to: str, *, actor: Actor, on: date, reason_code: str, reason: str = ""
+    change: LimitChange,
+    to: str,
+    *,
+    actor: Actor,
+    on: date,
+    reason_code: str,
+    reason: str = "",
+    decision: LimitDecision | None = None,
 ) -> None:
     """End a waiting change. Four eyes: `decided_by` names who applied or rejected it, never who took it back."""
     before = {"status": change.status}
@@ -426,6 +549,9 @@ def _close(
     if to in (Status.APPLIED, Status.REJECTED):
         change.decided_by = actor.user
     change.save(update_fields=["status", "decided_at", "decided_by", "decision_reason"])
+    changes = [Change.of(change, before, _facts(change))]
+    if decision is not None:
+        changes.append(Change.of(decision, None, _decided(decision)))
     record_act(
         f"limit.{_VERBS[Status(to)]}",
         actor=actor,
@@ -433,8 +559,8 @@ def _close(
         reason_code=reason_code,
         note=reason.strip(),
         business_date=on,
-        data={"account": change.account_id},
-        changes=[Change.of(change, before, _facts(change))],
+        data=_about(change, decision),
+        changes=changes,
     )
 
 
@@ -443,4 +569,5 @@ _VERBS = {
     Status.REJECTED: "reject",
     Status.WITHDRAWN: "withdraw",
     Status.SUPERSEDED: "supersede",
+    Status.EXPIRED: "expire",
 }

@@ -23,8 +23,8 @@ class ApprovalError(ValueError):
     """A limit change that cannot be proposed or decided; the text says why and what to do.
 
     code: not_allowed, out_of_scope, own_proposal, no_authority, decided (somebody else was faster),
-    already_waiting, limit_moved, same_amount, negative, wrong_currency, dates, period_over, no_reason,
-    customer_insolvent.
+    decided_before (this person or their deputy did), already_waiting, limit_moved, same_amount, negative,
+    wrong_currency, dates, period_over, no_reason, customer_insolvent; in bulk also not_small and facts_worse.
     """
 
     def __init__(self, code: str, message: str, change: LimitChange | None = None) -> None:
@@ -43,11 +43,42 @@ class Need:
 
 
 def need_of(change: LimitChange, grade_now: str = "") -> Need:
-    """The grade is the worse of the one in the evidence and today's; without any score, the worst one."""
+    """The grade is the worse of the one in the evidence and today's; without any score, the worst one.
+
+    A list may load changes without their evidence and annotate `grade_then` instead.
+    """
     direction = ApprovalAuthority.Direction.RISE if change.is_rise else ApprovalAuthority.Direction.CUT
-    grades = [grade for grade in ((change.evidence or {}).get("grade"), grade_now) if grade]
+    grades = [grade for grade in (grade_then(change), grade_now) if grade]
     before = change.old_amount or Money.zero(change.currency)
     return Need(direction, max(before, change.new_amount), max(grades, default=WORST))
+
+
+def grade_then(change: LimitChange) -> str:
+    """The grade in the evidence of a change, "" without one."""
+    known = getattr(change, "grade_then", None)
+    return known or "" if hasattr(change, "grade_then") else (change.evidence or {}).get("grade") or ""
+
+
+class Cover:
+    """Which authority rows cover what, with the exchange rates of a day, read once and only when asked for."""
+
+    def __init__(self, on: date) -> None:
+        self.on = on
+        self._rates: RateTable | None = None
+
+    def covers(self, row: ApprovalAuthority, need: Need) -> bool:
+        if row.direction != need.direction or need.grade > row.worst_grade:
+            return False
+        if row.max_amount is None:
+            return True
+        if row.currency == need.amount.currency:
+            return need.amount <= row.max_amount
+        self._rates = self._rates or RateTable.at(self.on)
+        try:
+            return self._rates.convert(need.amount, row.currency) <= row.max_amount
+        except MissingRate:
+            # Without a rate nobody can say that the amount is covered.
+            return False
 
 
 def authorities(
@@ -66,58 +97,23 @@ def authorities(
     )
     if user is not None:
         rows = rows.filter(group__in=user.groups.values("pk"))
-    known = list(rows.order_by("pk"))
-    rates: RateTable | None = None
+    known, cover = list(rows.order_by("pk")), Cover(on)
     covering: dict[int, list[ApprovalAuthority]] = {}
     for change in changes:
         need = need_of(change, (grades_now or {}).get(change.account_id, ""))
-        if rates is None and any(row.currency != need.amount.currency for row in known):
-            rates = RateTable.at(on)
         covering[change.pk] = [
-            row for row in known if row.company_id == change.account.company_id and _covers(row, need, rates)
+            row for row in known if row.company_id == change.account.company_id and cover.covers(row, need)
         ]
     return covering
-
-
-def _covers(row: ApprovalAuthority, need: Need, rates: RateTable | None) -> bool:
-    if row.direction != need.direction or need.grade > row.worst_grade:
-        return False
-    if row.max_amount is None:
-        return True
-    try:
-        amount = rates.convert(need.amount, row.currency) if rates else need.amount
-    except MissingRate:
-        # Without a rate nobody can say that the amount is covered.
-        return False
-    return amount <= row.max_amount
 
 
 def check_may_propose(user: User, account: CreditAccount, *, also_deciders: bool = False) -> None:
     """Raises ApprovalError unless the user may propose for this account."""
     if not (user.has_perm(PROPOSE) or (also_deciders and user.has_perm(DECIDE))):
         raise ApprovalError("not_allowed", _("Your role does not propose limits: ask a credit controller."))
-    _check_scope(user, account)
+    check_scope(user, account)
 
 
-def check_may_decide(user: User, change: LimitChange, *, grade_now: str, on: date) -> None:
-    """Raises ApprovalError unless the user may decide this change: role, scope, four eyes, authority."""
-    if not user.has_perm(DECIDE):
-        raise ApprovalError("not_allowed", _("Your role does not decide on limits: ask an approver."))
-    _check_scope(user, change.account)
-    if change.proposer_id == user.pk:
-        raise ApprovalError(
-            "own_proposal", _("You proposed this yourself: somebody else has to decide it."), change
-        )
-    if not authorities([change], user, {change.account_id: grade_now}, on=on)[change.pk]:
-        need = need_of(change, grade_now)
-        raise ApprovalError(
-            "no_authority",
-            _("Your authority does not cover %(amount)s at grade %(grade)s: ask somebody whose does.")
-            % {"amount": need.amount, "grade": need.grade},
-            change,
-        )
-
-
-def _check_scope(user: User, account: CreditAccount) -> None:
+def check_scope(user: User, account: CreditAccount) -> None:
     if not visible_accounts(user).filter(pk=account.pk).exists():
         raise ApprovalError("out_of_scope", _("This customer is not in your portfolio."))

@@ -1,5 +1,18 @@
 from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+
+
+def _install_bases(using: str, plan=(), **_kwargs) -> None:
+    from customers.legal_bases import install_bases
+    from customers.models import LegalBasis
+
+    # Migrating backwards leaves tables older than the models: nothing is installed then.
+    if any(backwards for _migration, backwards in plan or ()):
+        return
+    if using == "default" and LegalBasis._meta.db_table in connections[using].introspection.table_names():
+        install_bases(using)
 
 
 class CustomersConfig(AppConfig):
@@ -7,3 +20,6 @@ class CustomersConfig(AppConfig):
     label = "customers"
     verbose_name = _("Customers and ledger")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        post_migrate.connect(_install_bases, sender=self, dispatch_uid="customers.legal_bases")

@@ -16,6 +16,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, Fact, View
 from creditdesk.core.models import User
 from customers.events import ledger_changed
+from customers.groups import group_of
 from customers.models import (
     CollectorAssignment,
     CreditAccount,
@@ -87,20 +88,28 @@ def set_parent(
 ) -> GroupMembership:
     """The customer's group parent from `on` on. Raises AttributeRefused when that would close a circle."""
     locked = Customer.objects.select_for_update().get(pk=customer.pk)
-    above, seen = parent, set()
-    while above is not None and above.pk not in seen:
-        if above.pk == locked.pk:
-            raise AttributeRefused(
-                _("%(parent)s belongs to the group of %(customer)s already: choose another parent.")
-                % {"parent": parent, "customer": customer}
-            )
-        seen.add(above.pk)
-        above = above.parent
+    if parent is not None:
+        _refuse_circle(locked, parent, on)
     fact = GroupMembership(customer=locked, parent=parent, effective_on=on, known_on=known_on or on)
     columns = {"parent_id": ("parent_id", parent.pk if parent else None)}
     _record(fact, locked, columns, "customer.parent", actor)
     customer.parent_id = locked.parent_id
     return fact
+
+
+def _refuse_circle(customer: Customer, parent: Customer, on: date) -> None:
+    """Refused on any day from `on` until the customer's own next membership, also when a later one is known."""
+    facts = GroupMembership.objects.filter(superseded_at__isnull=True)
+    own = facts.filter(customer=customer, effective_on__gt=on).order_by("effective_on").first()
+    later = facts.filter(effective_on__gt=on).order_by("effective_on")
+    if own is not None:
+        later = later.filter(effective_on__lt=own.effective_on)
+    for day in [on, *later.values_list("effective_on", flat=True).distinct()]:
+        if customer.pk in (parent.pk, *group_of(parent.pk, day).above(parent.pk)):
+            raise AttributeRefused(
+                _("%(parent)s belongs to the group of %(customer)s already: choose another parent.")
+                % {"parent": parent, "customer": customer}
+            )
 
 
 @transaction.atomic

@@ -3,6 +3,9 @@
 exposure = open instalments + unbilled deliveries + open orders within the horizon + tendered instruments not
 yet safe - unallocated cash - open credit notes (DESIGN.md, 'Facts and dates'). Risk exposure = exposure -
 cover. Other currencies are converted at the rates of `as_of`, per account and currency, never row by row.
+
+The rows behind it: customers/open_items.py. Stages from order to invoice: customers/stages.py. What cover is worth:
+customers/cover_terms.py.
 """
 
 from __future__ import annotations
@@ -13,29 +16,41 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet, Sum
 
 from creditdesk.core.facts import CURRENT, View
-from creditdesk.core.money import Money, MoneyField
-from customers.models import (
-    Allocation,
-    Cover,
-    CreditAccount,
-    Delivery,
-    DocumentKind,
-    Instalment,
-    OpenOrder,
-    Payment,
-)
+from creditdesk.core.money import Money
+from customers.cover_facts import covers_known, facts_for
+from customers.cover_terms import CoverStanding, assess
+from customers.instruments import SegmentTerms, not_safe
+from customers.models import Allocation, CreditAccount, DocumentKind, Instalment, Payment
+from customers.open_items import BESIDE, MINUS, PLUS, Item, instalments_open_at, open_items, payments_open_at
 from customers.rates import RateTable
+from customers.stages import ORDER, stages_at
 
+__all__ = [
+    "BESIDE",
+    "MINUS",
+    "ORDER_HORIZON_DAYS",
+    "PLUS",
+    "Exposure",
+    "exposures",
+    "instalments_open_at",
+    "payments_open_at",
+    "totals_now",
+]
+
+# A segment's own horizon when nothing else is set (CreditSegment.order_horizon_days).
 ORDER_HORIZON_DAYS = 90
 
 
 @dataclass(slots=True)
 class Exposure:
-    """The parts of one account's exposure, each a non-negative Money in the account's currency."""
+    """The parts of one account's exposure, each a non-negative Money in the account's currency.
+
+    far_orders and unsafe_cash stand beside it: orders beyond the horizon, and cash that can still come back.
+    standing: the account's covers one by one (None: it has none). rates: {(from, to): rate} used to convert.
+    """
 
     currency: str
     as_of: date
@@ -47,10 +62,13 @@ class Exposure:
     open_credits: Money = field(init=False)
     cover: Money = field(init=False)
     overdue: Money = field(init=False)
+    far_orders: Money = field(init=False)
+    unsafe_cash: Money = field(init=False)
     oldest_due_on: date | None = None
+    standing: CoverStanding | None = None
 
     def __post_init__(self) -> None:
-        for name in (*PLUS, *MINUS, "cover", "overdue"):
+        for name in (*PLUS, *MINUS, *BESIDE, "cover", "overdue"):
             setattr(self, name, Money.zero(self.currency))
 
     @property
@@ -70,62 +88,22 @@ class Exposure:
         return max((self.as_of - self.oldest_due_on).days, 0) if self.oldest_due_on else 0
 
 
-PLUS = ("open_invoices", "unbilled_deliveries", "open_orders", "instruments")
-MINUS = ("unapplied_cash", "open_credits")
+class Rates:
+    """The rates of a day, read when the first amount needs one."""
 
+    def __init__(self, as_of: date, view: View) -> None:
+        self.as_of, self.view = as_of, view
+        self.table: RateTable | None = None
+        self.used: set[tuple[str, str]] = set()
 
-def _later_sum(as_of: date, view: View, **outer: Any) -> Coalesce:
-    """Signed allocations after `as_of` of the outer row: added to a stored counter they give the past value."""
-    rows = Allocation.objects.filter(view.q(), effective_on__gt=as_of, **outer).order_by()
-    (key,) = outer
-    return Coalesce(
-        Subquery(rows.values(key).annotate(total=Sum("amount")).values("total")),
-        Value(0),
-        output_field=MoneyField(),
-    )
-
-
-def _sum_until(as_of: date, view: View, **outer: Any) -> Coalesce:
-    rows = Allocation.objects.filter(view.q(), effective_on__lte=as_of, **outer).order_by()
-    (key,) = outer
-    return Coalesce(
-        Subquery(rows.values(key).annotate(total=Sum("amount")).values("total")),
-        Value(0),
-        output_field=MoneyField(),
-    )
-
-
-def instalments_open_at(
-    as_of: date, *, view: View = CURRENT, instalments: QuerySet[Instalment] | None = None
-) -> QuerySet[Instalment]:
-    """Instalments issued by `as_of` with `open_then` (int minor units) > 0, whatever happened since."""
-    rows = Instalment.objects.all() if instalments is None else instalments
-    rows = rows.filter(view.q(), effective_on__lte=as_of)
-    if view.is_current:
-        rows = rows.filter(Q(settled_on__isnull=True) | Q(settled_on__gt=as_of))
-        invoice_then = F("open_amount") + _later_sum(as_of, view, instalment=OuterRef("pk"))
-        # A credit note is used through `credit`; one that vanished from a snapshot, like an invoice.
-        credit_then = invoice_then + _later_sum(as_of, view, credit=OuterRef("pk"))
-    else:
-        invoice_then = F("amount") - _sum_until(as_of, view, instalment=OuterRef("pk"))
-        credit_then = invoice_then - _sum_until(as_of, view, credit=OuterRef("pk"))
-    open_then = Case(
-        When(kind=DocumentKind.INVOICE, then=invoice_then), default=credit_then, output_field=MoneyField()
-    )
-    return rows.annotate(open_then=open_then).filter(open_then__gt=0)  # type: ignore[misc]
-
-
-def payments_open_at(
-    as_of: date, *, view: View = CURRENT, payments: QuerySet[Payment] | None = None
-) -> QuerySet[Payment]:
-    """Payments received by `as_of` with `open_then` (int minor units) > 0: cash unapplied on that day."""
-    rows = Payment.objects.all() if payments is None else payments
-    rows = rows.filter(view.q(), effective_on__lte=as_of)
-    if view.is_current:
-        open_then = F("open_amount") + _later_sum(as_of, view, payment=OuterRef("pk"))
-    else:
-        open_then = F("amount") - _sum_until(as_of, view, payment=OuterRef("pk"))
-    return rows.annotate(open_then=open_then).filter(open_then__gt=0)  # type: ignore[misc]
+    def convert(self, money: Money, currency: str) -> Money:
+        """Raises MissingRate."""
+        if money.currency == currency:
+            return money
+        if self.table is None:
+            self.table = RateTable.at(self.as_of, recorded_by=self.view.recorded_by)
+        self.used.add((money.currency, currency))
+        return self.table.convert(money, currency)
 
 
 def exposures(
@@ -133,49 +111,46 @@ def exposures(
     as_of: date,
     *,
     view: View = CURRENT,
-    order_horizon_days: int = ORDER_HORIZON_DAYS,
+    order_horizon_days: int | None = None,
 ) -> dict[int, Exposure]:
-    """Exposure of each account at `as_of`, in a constant number of queries. Raises MissingRate."""
+    """Exposure of each account at `as_of`, in a constant number of queries. Raises MissingRate.
+
+    order_horizon_days: for every segment; default each segment's own.
+    """
     found = {account.pk: account for account in accounts}
     result = {pk: Exposure(account.currency, as_of) for pk, account in found.items()}
     # A queryset of accounts stays a subquery: an IN list of a whole book breaks SQLite's variable limit.
     scope: Any = accounts.order_by().values("pk") if isinstance(accounts, QuerySet) else list(found)
+    rates = Rates(as_of, view)
+    covers = covers_known(scope, as_of, view)
+    covered: dict[int, list[Item]] = {pk: [] for pk in covers}
     parts: dict[tuple[int, str, str], int] = defaultdict(int)
-
-    due = instalments_open_at(as_of, view=view, instalments=Instalment.objects.filter(account__in=scope))
-    rows = due.order_by().values_list("account_id", "currency", "kind", "due_on", "open_then")
-    for pk, currency, kind, due_on, minor in rows.iterator(chunk_size=5000):
-        if kind == DocumentKind.CREDIT_NOTE:
-            parts[pk, currency, "open_credits"] += minor
-            continue
-        parts[pk, currency, "open_invoices"] += minor
-        if due_on < as_of:
-            parts[pk, currency, "overdue"] += minor
+    for item in open_items(scope, as_of, view, order_horizon_days=order_horizon_days):
+        pk = item.account_id
+        parts[pk, item.currency, item.part] += item.minor
+        if item.part == "open_invoices" and item.due_on < as_of:  # type: ignore[operator]
+            parts[pk, item.currency, "overdue"] += item.minor
             oldest = result[pk].oldest_due_on
-            result[pk].oldest_due_on = due_on if oldest is None else min(oldest, due_on)
-
-    cash = payments_open_at(as_of, view=view, payments=Payment.objects.filter(account__in=scope))
-    for pk, currency, minor in cash.order_by().values_list("account_id", "currency", "open_then"):
-        parts[pk, currency, "unapplied_cash"] += minor
-    for name, facts in _grouped_facts(scope, as_of, view, order_horizon_days):
-        for pk, currency, minor in facts:
-            parts[pk, currency, name] += minor
-
-    rates = None
+            result[pk].oldest_due_on = item.due_on if oldest is None else min(oldest, item.due_on)  # type: ignore[type-var]
+        if pk in covered:
+            covered[pk].append(item)
     for (pk, currency, name), minor in parts.items():
         exposure = result[pk]
-        money = Money(minor, currency)
-        if currency != exposure.currency:
-            rates = rates or RateTable.at(as_of, recorded_by=view.recorded_by)
-            money = rates.convert(money, exposure.currency)
+        money = rates.convert(Money(minor, currency), exposure.currency)
         setattr(exposure, name, getattr(exposure, name) + money)
-    for exposure in result.values():
-        exposure.cover = min(exposure.cover, max(exposure.total, Money.zero(exposure.currency)))
+    facts = facts_for(covers, as_of, view)
+    for pk, items in covered.items():
+        exposure = result[pk]
+        currency = exposure.currency
+        exposure.standing = assess(
+            pk, exposure.total, items, facts, as_of, lambda money, to=currency: rates.convert(money, to)
+        )
+        exposure.cover = exposure.standing.secured
     return result
 
 
 def totals_now(
-    scope: Any, as_of: date, *, order_horizon_days: int = ORDER_HORIZON_DAYS
+    scope: Any, as_of: date, *, order_horizon_days: int | None = None
 ) -> dict[tuple[int, str], int]:
     """Exposure today in minor units per (account, currency), summed in SQL from the stored counters.
 
@@ -183,62 +158,30 @@ def totals_now(
     The same figure where nothing is recorded with a date after `as_of`.
     """
     found: dict[tuple[int, str], int] = defaultdict(int)
+    terms = SegmentTerms.load()
     known = {"account__in": scope, "superseded_at__isnull": True, "effective_on__lte": as_of}
     rows = Instalment.objects.filter(**known, open_amount__gt=0).order_by()
     due = rows.values("account_id", "currency", "kind").annotate(total=Sum("open_amount"))
     for pk, currency, kind, minor in due.values_list("account_id", "currency", "kind", "total"):
         found[pk, currency] += -minor if kind == DocumentKind.CREDIT_NOTE else minor
-    cash = Payment.objects.filter(**known, open_amount__gt=0).order_by().values("account_id", "currency")
-    sums = cash.annotate(total=Sum("open_amount")).values_list("account_id", "currency", "total")
-    for pk, currency, minor in sums:
+
+    def summed(rows: QuerySet, amount: str) -> Iterable[tuple[int, str, int]]:
+        groups = rows.order_by().values("account_id", "currency").annotate(total=Sum(amount))
+        return groups.values_list("account_id", "currency", "total")
+
+    cash = Payment.objects.filter(**known, open_amount__gt=0)
+    for pk, currency, minor in summed(cash, "open_amount"):
         found[pk, currency] -= minor
-    for name, facts in _grouped_facts(scope, as_of, CURRENT, order_horizon_days):
-        if name in PLUS:
-            for pk, currency, minor in facts:
-                found[pk, currency] += minor
+    # Cash that can still come back reduces nothing; what it was allocated to is exposure still.
+    back = Payment.objects.filter(not_safe(as_of, terms), **known, open_amount__gt=0)
+    tendered = Allocation.objects.filter(not_safe(as_of, terms, "payment__"), kind="cash", **known)
+    for rows, amount in ((back, "open_amount"), (tendered, "amount")):
+        for pk, currency, minor in summed(rows, amount):
+            found[pk, currency] += minor
+    for stage in stages_at(scope, as_of):
+        if stage.kind == ORDER:
+            days = terms.horizon[stage.segment_id] if order_horizon_days is None else order_horizon_days
+            if stage.expected_on > as_of + timedelta(days=days):  # type: ignore[operator]
+                continue
+        found[stage.account_id, stage.currency] += stage.counted
     return found
-
-
-def _grouped_facts(scope: Any, as_of: date, view: View, horizon: int) -> Iterable[tuple[str, Any]]:
-    def summed(rows: QuerySet, amount: str = "amount") -> QuerySet:
-        return (
-            rows.order_by()
-            .values("account_id", "currency")
-            .annotate(total=Sum(amount))
-            .values_list("account_id", "currency", "total")
-        )
-
-    def known(model: Any) -> QuerySet:
-        return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of)
-
-    yield (
-        "open_orders",
-        summed(
-            known(OpenOrder)
-            .filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
-            .filter(expected_on__lte=as_of + timedelta(days=horizon))
-        ),
-    )
-    yield (
-        "unbilled_deliveries",
-        summed(known(Delivery).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))),
-    )
-    # A tendered bill settles its invoices on paper; the money can still come back until safe_on.
-    tendered = Allocation.objects.filter(
-        view.q(),
-        kind=Allocation.Kind.CASH,
-        account__in=scope,
-        effective_on__lte=as_of,
-        payment__safe_on__gt=as_of,
-    )
-    yield "instruments", summed(tendered)
-    valid = known(Cover).filter(Q(expires_on__isnull=True) | Q(expires_on__gte=as_of))
-    yield (
-        "cover",
-        (
-            (pk, currency, amount * percent * (100 - haircut) // 10000)
-            for pk, currency, amount, percent, haircut in valid.values_list(
-                "account_id", "currency", "amount", "percent", "haircut_percent"
-            )
-        ),
-    )

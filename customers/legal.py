@@ -14,18 +14,11 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
-from customers.approval import (
-    apply_automatic_cut,
-    lock_account,
-    propose_limit_change,
-    supersede_waiting,
-)
 from customers.attributes import set_status
+from customers.automatic import cut_or_hold
 from customers.events import legal_event_recorded
-from customers.holds import place_hold
 from customers.limit_evidence import gather_evidence
-from customers.limits import limit_at
-from customers.models import CreditAccount, Customer, LegalEvent, LimitChange
+from customers.models import CreditAccount, Customer, LegalEvent
 
 INSOLVENCY_ACTOR = Actor.policy("insolvency")
 
@@ -86,12 +79,7 @@ def _stop_business(customer: Customer, event: LegalEvent) -> None:
             "params": {"on": event.effective_on, "source": event.source, "event": event.pk},
             "evidence": evidence[account.pk],
         }
-        if customer.is_natural_person:
-            _hold_until_decided(account, event.known_on, why)
-        else:
-            apply_automatic_cut(
-                account, Money.zero(account.currency), actor=INSOLVENCY_ACTOR, on=event.known_on, **why
-            )
+        cut_or_hold(account, Money.zero(account.currency), actor=INSOLVENCY_ACTOR, on=event.known_on, **why)
 
 
 def _mark_insolvent(customer: Customer, event: LegalEvent) -> None:
@@ -108,20 +96,3 @@ def _mark_insolvent(customer: Customer, event: LegalEvent) -> None:
                 reason_code="insolvency",
             )
     customer.refresh_from_db(fields=["status"])
-
-
-def _hold_until_decided(account: CreditAccount, on: date, why: dict) -> None:
-    locked = lock_account(account.pk)
-    supersede_waiting(locked, actor=INSOLVENCY_ACTOR, on=on)
-    change = None
-    base = limit_at(locked, on).base
-    if base is None or base.minor:
-        change = propose_limit_change(
-            locked,
-            Money.zero(locked.currency),
-            actor=INSOLVENCY_ACTOR,
-            as_of=on,
-            proposer_kind=LimitChange.ProposerKind.EVENT,
-            **why,
-        )
-    place_hold(locked, reason_code="insolvency", actor=INSOLVENCY_ACTOR, on=on, change=change)

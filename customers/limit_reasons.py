@@ -37,6 +37,11 @@ MACHINE_REASONS = {
     "policy_rise": _("Room to rise. %(cap)s: %(target)s; at most %(step)s at once"),
     "policy_cut": _("Above the policy. %(cap)s: %(target)s"),
     "declined": _("Score %(score)s %(grade)s: new credit is declined"),
+    "late_payment": _("%(amount)s overdue, the oldest for %(days)s days"),
+    "score_drop": _("The score fell from %(before)s (on %(on)s) to %(score)s"),
+    "cash_shock": _(
+        "Net cash flow of four weeks fell %(times)s times its usual deviation below its usual level"
+    ),
 }
 
 REASONS: dict[str, Any] = {**PERSON_REASONS, **MACHINE_REASONS}
@@ -46,7 +51,10 @@ CAP_LABELS = {
     "behaviour": _("Need by purchases"),
     "policy": _("Ceiling of the grade"),
     "capacity": _("Share of equity"),
+    "bank_flows": _("Share of bank inflow"),
+    "insurance": _("Cover and own risk"),
     "concentration": _("Share of all receivables"),
+    "group": _("Ceiling of the group"),
 }
 
 

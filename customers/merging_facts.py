@@ -22,7 +22,9 @@ from django.db.models.functions import Greatest
 from creditdesk.core.audit import Change
 from customers.models import (
     Allocation,
+    BilledPart,
     Cover,
+    CoverNotice,
     CreditAccount,
     Customer,
     Delivery,
@@ -63,7 +65,7 @@ class Carrying:
         self._carry_allocations()
         self._carry_claims(mine)
         self._carry(DunningBlock, DunningBlock.objects.filter(mine), maps={"instalment_id": Instalment})
-        for model in (OpenOrder, Delivery, Cover):
+        for model in (OpenOrder, Delivery, BilledPart, Cover, CoverNotice):
             self._carry(model, model.objects.filter(mine))
         return {model: len(pks) for model, pks in self.moved.items() if pks}
 

@@ -32,15 +32,36 @@ def _is_complete(using: str, model) -> bool:
     return {field.column for field in model._meta.concrete_fields} <= columns
 
 
+def _install_checks(using: str, plan=(), **_kwargs) -> None:
+    if _goes_back(plan):
+        return
+    from scoring.default_checks import ensure_default_checks
+    from scoring.models import CheckPolicy, CheckRule
+
+    if using == "default" and _is_complete(using, CheckPolicy) and _is_complete(using, CheckRule):
+        ensure_default_checks()
+
+
 def _install_policy(using: str, plan=(), **_kwargs) -> None:
     if _goes_back(plan):
         return
     from scoring.default_policy import ensure_default_policy
-    from scoring.models import LimitPolicyGrade
+    from scoring.models import LimitPolicy, LimitPolicyCause, LimitPolicyGrade
 
-    tables = connections[using].introspection.table_names()
-    if using == "default" and LimitPolicyGrade._meta.db_table in tables:
+    if using == "default" and all(
+        _is_complete(using, model) for model in (LimitPolicy, LimitPolicyCause, LimitPolicyGrade)
+    ):
         ensure_default_policy()
+
+
+def _install_terms(using: str, plan=(), **_kwargs) -> None:
+    if _goes_back(plan):
+        return
+    from scoring.default_terms import ensure_default_terms
+    from scoring.models import TermsPolicyGrade
+
+    if using == "default" and _is_complete(using, TermsPolicyGrade):
+        ensure_default_terms()
 
 
 class ScoringConfig(AppConfig):
@@ -51,7 +72,7 @@ class ScoringConfig(AppConfig):
 
     def ready(self) -> None:
         from creditdesk.core import schedules
-        from customers.events import limit_applied, limit_evidence_wanted
+        from customers.events import credit_check_wanted, limit_applied, limit_evidence_wanted
         from scoring import listeners
         from scoring.proposals import answer_evidence, keep_deciding_score
 
@@ -63,6 +84,9 @@ class ScoringConfig(AppConfig):
         schedules.register(
             "Nightly scores", "scoring.tasks.plan_nightly", "30 2 * * *", "bulk", due_kwarg="due"
         )
+        from scoring.checks.check import on_check_wanted
+
+        credit_check_wanted.connect(on_check_wanted, dispatch_uid="scoring.credit_check")
         limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")
         limit_applied.connect(keep_deciding_score, dispatch_uid="scoring.deciding_score")
         schedules.register(
@@ -80,4 +104,6 @@ class ScoringConfig(AppConfig):
             due_kwarg="due",
         )
         post_migrate.connect(_install_policy, sender=self, dispatch_uid="scoring.default_policy")
+        post_migrate.connect(_install_terms, sender=self, dispatch_uid="scoring.default_terms")
+        post_migrate.connect(_install_checks, sender=self, dispatch_uid="scoring.default_checks")
         post_migrate.connect(_install_card, sender=self, dispatch_uid="scoring.default_card")

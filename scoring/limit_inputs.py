@@ -2,46 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Sum
 
-from creditdesk.core.dates import Days
 from creditdesk.core.money import Money
 from customers.exposure import Exposure, exposures, instalments_open_at
 from customers.limits import Limit, limits_at
-from customers.models import CreditAccount, CreditLimit, DocumentKind, FinancialStatement, Instalment
+from customers.models import CreditAccount, Customer, DocumentKind
 from customers.rates import MissingRate, RateTable
-from scoring.limit_policy import (
-    QUARTER_DAYS,
-    GradeTerms,
-    LimitInputs,
-    LimitRecommendation,
-    PolicyTerms,
-    recommend_limit,
-)
-from scoring.models import AccountScore, LimitPolicy
+from scoring import limit_facts
+from scoring.limit_groups import Groups
+from scoring.limit_policy import LimitInputs, LimitRecommendation, PolicyTerms, recommend_limit
+from scoring.models import AccountScore
 from scoring.overrides import effective, overrides_at
+from scoring.policies import policies_at
 
+Receivables = dict[int, list[tuple[Money, int]]]
 CHUNK = 1000
-QUARTERS = range(4)
 DEFAULT_TERMS = 30
 # A score of another month says nothing about the day asked for.
 SCORE_MAX_AGE = timedelta(days=31)
 
 
 class Book:
-    """What is the same for every account at a date: policies, rates, receivables per company."""
+    """What is the same for every account at a date: policies, rates, receivables per company, groups.
 
-    def __init__(self, as_of: date) -> None:
+    receivables: as `receivables_at` gives them, where they are known already; else they are added up.
+    instead: the policies of some segments (None: of all without one of their own) in place of those in force.
+    """
+
+    def __init__(
+        self,
+        as_of: date,
+        receivables: Receivables | None = None,
+        *,
+        instead: Mapping[int | None, PolicyTerms] | None = None,
+    ) -> None:
         self.as_of = as_of
         self.rates = RateTable.at(as_of)
-        self._policies = _policies(as_of)
-        self._receivables = _receivables(as_of)
+        self._policies = {**policies_at(as_of), **(instead or {})}
+        self._receivables = receivables_at(as_of) if receivables is None else receivables
+        self.groups = Groups(as_of)
 
     def policy(self, segment_id: int) -> PolicyTerms:
         return self._policies.get(segment_id) or self._policies[None]
@@ -71,23 +76,35 @@ def recommendations(
     book = book or Book(as_of)
     ids = [account.pk for account in accounts]
     scores = _stored_scores(ids, as_of) if scores is None else scores
-    facts = {
-        "limits": limits_at(ids, as_of),
-        "exposures": exposures(accounts, as_of),
-        "purchases": _purchases(ids, as_of),
-        "rises": _last_rises(ids, as_of),
-        "equity": _equity(accounts, as_of),
-        "overrides": overrides_at(ids, as_of),
-    }
     found = {}
+    facts = gather(accounts, as_of)
     for account in accounts:
         policy = book.policy(account.segment_id)
         try:
-            inputs = _inputs(account, as_of, book, policy, scores.get(account.pk), facts)
+            inputs = inputs_of(account, as_of, book, policy, scores.get(account.pk), facts)
         except MissingRate:
             continue
         found[account.pk] = recommend_limit(inputs, policy)
     return found
+
+
+def gather(accounts: Sequence[CreditAccount], as_of: date) -> dict[str, Any]:
+    """The facts of some accounts by name, each {account id: ...} (equity and events by customer)."""
+    ids = [account.pk for account in accounts]
+    customers = sorted({account.customer_id for account in accounts})
+    return {
+        "limits": limits_at(ids, as_of),
+        "exposures": exposures(accounts, as_of),
+        "purchases": limit_facts.purchases(ids, as_of),
+        "moves": limit_facts.moves_of_a_year(ids, as_of),
+        "equity": limit_facts.equity(customers, as_of),
+        "events": limit_facts.last_adverse_events(customers, as_of),
+        "promises": limit_facts.last_broken_promises(ids, as_of),
+        "holds": limit_facts.held(ids, as_of),
+        "secured": limit_facts.secured(accounts, as_of),
+        "scores_before": limit_facts.scores_before(ids, as_of),
+        "overrides": overrides_at(ids, as_of),
+    }
 
 
 def recommendations_of_book(
@@ -109,7 +126,7 @@ def _stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
     return {row.account_id: row for row in rows}
 
 
-def _inputs(
+def inputs_of(
     account: CreditAccount,
     as_of: date,
     book: Book,
@@ -117,12 +134,15 @@ def _inputs(
     score: AccountScore | None,
     facts: dict[str, Any],
 ) -> LimitInputs:
+    """The inputs of one account from what `gather` found. Raises MissingRate."""
     limit: Limit = facts["limits"][account.pk]
     grade, recommendation = effective(score, facts["overrides"].get(account.pk))
     exposure: Exposure = facts["exposures"][account.pk]
     peak, observed_terms = facts["purchases"].get(account.pk, (0, None))
     equity: Money | None = facts["equity"].get(account.customer_id)
     receivables, owing = book.receivables(account.company_id, account.currency)
+    moves = facts["moves"].get(account.pk, limit_facts.NO_MOVES)
+    others = book.groups.others(account)
     return LimitInputs(
         account_id=account.pk,
         currency=account.currency,
@@ -138,123 +158,54 @@ def _inputs(
         equity=None if equity is None else book.convert(equity, account.currency),
         receivables=receivables,
         owing=owing,
-        last_rise_on=facts["rises"].get(account.pk),
+        last_rise_on=moves.last_rise_on,
         rate=book.rates.rate(policy.currency, account.currency)
         if policy.currency != account.currency
         else Decimal(1),
+        bank_inflow=_bank_inflow(account, score),
+        secured=_total(facts["secured"].get(account.pk, ()), account.currency, book),
+        group_others=None
+        if others is None
+        else _total((money for _pk, money in others), account.currency, book),
+        group_size=len(others or ()),
+        limit_year_ago=None if moves.limit_then is None else Money(moves.limit_then, account.currency),
+        rises_in_year=moves.rises,
+        promise_broken_on=facts["promises"].get(account.pk),
+        event_on=facts["events"].get(account.customer_id),
+        score_before=facts["scores_before"].get(account.pk),
+        exposure=exposure.total,
+        on_hold=account.pk in facts["holds"] or account.customer.status == Customer.Status.ON_HOLD,
+        pd=score.pd if score else None,
+        at_risk=exposure.at_risk,
     )
+
+
+def _bank_inflow(account: CreditAccount, score: AccountScore | None) -> Money | None:
+    """From the stored score: it was read there under a consent in force, and logged."""
+    if score is None or score.bank_inflow_month is None:
+        return None
+    return Money.of(round(Decimal(str(score.bank_inflow_month))), account.currency)
+
+
+def _total(amounts: Iterable[Money], currency: str, book: Book) -> Money:
+    return sum((book.convert(money, currency) for money in amounts), Money.zero(currency))
 
 
 def _first_known(*values: int | None) -> int:
     return next(value for value in values if value is not None)
 
 
-def _purchases(ids: Sequence[int], as_of: date) -> dict[int, tuple[int, int | None]]:
-    """Per account: minor units billed in the strongest 91-day quarter, and the terms its invoices had."""
-    first = as_of - timedelta(days=QUARTER_DAYS * len(QUARTERS))
-    quarters = {
-        f"quarter_{n}": Coalesce(
-            Sum(
-                "account_amount",
-                filter=Q(
-                    effective_on__gt=as_of - timedelta(days=QUARTER_DAYS * (n + 1)),
-                    effective_on__lte=as_of - timedelta(days=QUARTER_DAYS * n),
-                ),
-            ),
-            0,
-        )
-        for n in QUARTERS
-    }
+def receivables_at(as_of: date, company_ids: Sequence[int] | None = None) -> Receivables:
+    """Per company and currency: its open invoices and how many accounts owe them. A pass over the open ledger."""
+    due = instalments_open_at(as_of).filter(kind=DocumentKind.INVOICE)
+    if company_ids is not None:
+        due = due.filter(company__in=company_ids)
     rows = (
-        Instalment.objects.filter(
-            account__in=ids,
-            kind=DocumentKind.INVOICE,
-            superseded_at__isnull=True,
-            effective_on__gt=first,
-            effective_on__lte=as_of,
-        )
-        .order_by()
-        .values("account")
-        .annotate(
-            **quarters,
-            billed=Sum("account_amount"),
-            weighted=Sum(F("account_amount") * Days(F("due_on"), F("effective_on"))),
-        )
-    )
-    return {
-        row["account"]: (
-            max(int(row[name]) for name in quarters),
-            round(Decimal(row["weighted"]) / Decimal(row["billed"])) if row["billed"] else None,
-        )
-        for row in rows
-    }
-
-
-def _last_rises(ids: Sequence[int], as_of: date) -> dict[int, date]:
-    rows = (
-        CreditLimit.objects.filter(
-            account__in=ids,
-            kind="base",
-            valid_from__lte=as_of,
-            change__old_amount__isnull=False,
-            amount__gt=F("change__old_amount"),
-        )
-        .order_by()
-        .values("account")
-        .annotate(day=Max("valid_from"))
-    )
-    return dict(rows.values_list("account", "day"))
-
-
-def _equity(accounts: Sequence[CreditAccount], as_of: date) -> dict[int, Money]:
-    """Equity of each customer by the newest annual accounts known at the date."""
-    customers = {account.customer_id for account in accounts}
-    known = FinancialStatement.objects.filter(
-        superseded_at__isnull=True, known_on__lte=as_of, equity__isnull=False
-    )
-    newest = known.filter(customer=OuterRef("customer")).order_by("-effective_on", "-pk")
-    rows = known.filter(customer__in=customers, pk=Subquery(newest.values("pk")[:1]))
-    return {
-        pk: Money(equity, currency)
-        for pk, equity, currency in rows.values_list("customer", "equity", "currency")
-    }
-
-
-def _receivables(as_of: date) -> dict[int, list[tuple[Money, int]]]:
-    rows = (
-        instalments_open_at(as_of)
-        .filter(kind=DocumentKind.INVOICE)
-        .order_by()
+        due.order_by()
         .values("company", "currency")
         .annotate(total=Sum("open_then"), owing=Count("account", distinct=True))
     )
-    found: dict[int, list[tuple[Money, int]]] = {}
+    found: Receivables = {}
     for row in rows:
         found.setdefault(row["company"], []).append((Money(int(row["total"]), row["currency"]), row["owing"]))
     return found
-
-
-def _policies(as_of: date) -> dict[int | None, PolicyTerms]:
-    """The version in force per segment; under None the one for every other segment."""
-    rows = LimitPolicy.objects.filter(valid_from__lte=as_of).order_by("valid_from", "version")
-    latest = {row.segment_id: row for row in rows.prefetch_related("grades")}
-    if None not in latest:
-        raise LookupError(
-            "No limit policy is in force: run `manage.py migrate`, which installs the shipped one"
-        )
-    return {segment_id: _terms(row) for segment_id, row in latest.items()}
-
-
-def _terms(row: LimitPolicy) -> PolicyTerms:
-    names = (
-        *("version", "currency", "buffer_days", "capacity_percent", "concentration_percent"),
-        *("concentration_from_customers", "step", "max_rise_percent", "cool_down_days"),
-        *("rise_max_days_past_due", "material_percent"),
-    )
-    grades = {grade.grade: GradeTerms(grade.ceiling.minor, grade.need_percent) for grade in row.grades.all()}
-    return PolicyTerms(
-        policy_id=row.pk,
-        material_amount=row.material_amount.minor,
-        grades=grades,
-        **{name: getattr(row, name) for name in names},
-    )

@@ -1,111 +1,42 @@
 """The recommended limit of an account: the smallest of several caps, each shown, approached in small steps.
 
-behaviour      purchases of the strongest of the last four quarters / 91 days
-               x (payment terms + buffer days) x the grade's share: the credit the business needs
-policy         the grade's ceiling
-capacity       a share of the customer's equity, where accounts are known
-concentration  a share of all the company's receivables, in books of enough customers
-
-The smallest, rounded down to a step, is the target. A rise goes towards it by at most max_rise_percent, not within
-the cool-down after the last rise and not while anything is long overdue. A cut goes the whole way. A declined
-score aims at zero; a score that is for a person to decide, or none, leaves the limit alone.
-Pure functions of their inputs; scoring/limit_inputs.py gathers these for a whole book.
+The smallest cap (scoring/limit_caps.py), rounded down to a step, is the target. A rise goes towards it by at most
+max_rise_percent, and only while every gate holds (scoring/limit_gates.py); the yearly maximum bounds it too. A cut
+goes the whole way. A declined score aims at zero; a score that is for a person to decide, or none, leaves the limit
+alone. Pure functions of their inputs; scoring/limit_inputs.py gathers these for a whole book.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
-from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.money import Money, round_minor, to_minor
-from creditdesk.core.wording import percent_of_100
-from customers.limit_reasons import CAP_LABELS, money_param, render_reason
+from creditdesk.core.money import Money
+from customers.limit_reasons import money_param, render_reason
 from customers.models import Customer
+from scoring.limit_caps import QUARTER_DAYS, Cap, cap_formula, caps_of
+from scoring.limit_gates import Gate, gates_of, yearly_bound
+from scoring.limit_terms import CauseTerms, GradeTerms, LimitInputs, PolicyTerms, floored, share
 from scoring.models import Recommendation
 
-QUARTER_DAYS = 91
+__all__ = [
+    "QUARTER_DAYS",
+    "Cap",
+    "CauseTerms",
+    "Gate",
+    "GradeTerms",
+    "LimitInputs",
+    "LimitRecommendation",
+    "PolicyTerms",
+    "cap_formula",
+    "keep_sentence",
+    "material_difference",
+    "recommend_limit",
+]
+
 CLOSED = (Customer.Status.INSOLVENT, Customer.Status.CLOSED)
-
-
-@dataclass(frozen=True, slots=True)
-class GradeTerms:
-    """Ceiling in minor units of the policy's currency; share of the needed credit in percent."""
-
-    ceiling: int
-    need_percent: int
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyTerms:
-    """A LimitPolicy as plain values; `material_amount` in minor units of `currency`."""
-
-    policy_id: int
-    version: int
-    currency: str
-    buffer_days: int
-    capacity_percent: int
-    concentration_percent: int
-    concentration_from_customers: int
-    step: int
-    max_rise_percent: int
-    cool_down_days: int
-    rise_max_days_past_due: int
-    material_percent: int
-    material_amount: int
-    grades: dict[str, GradeTerms]
-
-
-@dataclass(frozen=True, slots=True)
-class LimitInputs:
-    """What a recommendation is computed from. Money in the account's currency.
-
-    peak_quarter: most billed within one of the last four 91-day quarters. rate: account currency units for one
-    unit of the policy's currency. receivables and owing: open invoices of the whole company and its debtors.
-    score, grade, recommendation: None and "" when the account has no score of about that day.
-    """
-
-    account_id: int
-    currency: str
-    as_of: date
-    current: Money | None
-    score: int | None
-    grade: str
-    recommendation: str
-    customer_status: str
-    peak_quarter: Money
-    terms_days: int
-    oldest_days_past_due: int
-    equity: Money | None
-    receivables: Money
-    owing: int
-    last_rise_on: date | None
-    rate: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """One cap. `amount` None: it does not apply here. `params` are what it was computed from."""
-
-    code: str
-    amount: Money | None
-    params: dict[str, Any]
-
-    @property
-    def label(self) -> str:
-        return str(CAP_LABELS[self.code])
-
-    @property
-    def formula(self) -> str:
-        return cap_formula(self.code, self.params)
-
-
-def cap_formula(code: str, params: dict[str, Any]) -> str:
-    """How a cap was computed, with its inputs, in the reader's language."""
-    return _FORMULAS[code](params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +44,8 @@ class LimitRecommendation:
     """target: where the caps point. amount: what to set now (small steps). bound_by: code of the smallest cap.
 
     moves: `amount` differs materially from the current limit, so it is worth a proposal. Otherwise `keep` says why
-    the limit stays: no_score, review, no_purchases, not_active, overdue, cool_down, small_difference.
+    the limit stays: no_score, review, no_purchases, not_active, small_difference, or the first gate that fails.
+    gates: of a rise; empty for anything else.
     """
 
     inputs: LimitInputs
@@ -125,10 +57,43 @@ class LimitRecommendation:
     keep: str
     reason_code: str
     params: dict[str, Any]
+    gates: tuple[Gate, ...] = ()
 
     @property
     def moves(self) -> bool:
         return not self.keep
+
+    @property
+    def is_rise(self) -> bool:
+        """More than a limit that is there; a first limit is none."""
+        current = self.inputs.current
+        return self.moves and self.amount is not None and current is not None and self.amount > current
+
+    @property
+    def automatic_up_to(self) -> Money | None:
+        """Up to where a rise waits for nobody under the policy; None: it goes to an approver.
+
+        Every gate holds, the score approves without guarantees, the account has the policy's currency, and the step
+        is within the percentage even where a whole step would be more. A trigger holds the same bounds.
+        """
+        current, policy = self.inputs.current, self.policy
+        if not self.is_rise or current is None or self.inputs.currency != policy.currency:
+            return None
+        if self.inputs.recommendation != Recommendation.APPROVED or not all(
+            gate.passed for gate in self.gates
+        ):
+            return None
+        most = min(
+            current.minor + policy.auto_rise_amount,
+            policy.auto_limit_amount,
+            current.minor * (100 + policy.max_rise_percent) // 100,
+        )
+        return Money(most, self.inputs.currency)
+
+    @property
+    def is_automatic(self) -> bool:
+        up_to = self.automatic_up_to
+        return up_to is not None and self.amount is not None and self.amount <= up_to
 
     @property
     def sentence(self) -> str:
@@ -156,19 +121,25 @@ class LimitRecommendation:
                 }
                 for cap in self.caps
             ],
+            "gates": [
+                {"code": gate.code, "passed": gate.passed, "params": gate.params} for gate in self.gates
+            ],
         }
 
 
 def recommend_limit(inputs: LimitInputs, policy: PolicyTerms) -> LimitRecommendation:
     """The recommended limit of one account with every cap, which of them binds, and why."""
-    caps = _caps(inputs, policy)
+    caps = caps_of(inputs, policy)
     bound_by, target = _smallest(inputs, policy, caps)
+    rises = target is not None and inputs.current is not None and target > inputs.current
+    gates = gates_of(inputs, policy) if rises else ()
     made: dict[str, Any] = {
         "inputs": inputs,
         "policy": policy,
         "caps": caps,
         "bound_by": bound_by,
         "target": target,
+        "gates": gates,
     }
 
     def keep(why: str) -> LimitRecommendation:
@@ -184,64 +155,13 @@ def recommend_limit(inputs: LimitInputs, policy: PolicyTerms) -> LimitRecommenda
         return keep("no_purchases")
     if inputs.current is not None and not _is_material(inputs, policy, target):
         return keep("small_difference")
-    if inputs.current is None or target < inputs.current:
+    if not rises:
         return LimitRecommendation(**made, amount=target, keep="", **_why(inputs, policy, bound_by, target))
-    if inputs.oldest_days_past_due > policy.rise_max_days_past_due:
-        return keep("overdue")
-    if inputs.last_rise_on and inputs.as_of < inputs.last_rise_on + timedelta(days=policy.cool_down_days):
-        return keep("cool_down")
+    failed = next((gate.code for gate in gates if not gate.passed), "")
+    if failed:
+        return keep(failed)
     amount = _stepped_rise(inputs, policy, target)
     return LimitRecommendation(**made, amount=amount, keep="", **_why(inputs, policy, bound_by, target))
-
-
-def _caps(inputs: LimitInputs, policy: PolicyTerms) -> tuple[Cap, ...]:
-    if inputs.recommendation == Recommendation.DECLINED or inputs.grade not in policy.grades:
-        return ()
-    terms = policy.grades[inputs.grade]
-    days = inputs.terms_days + policy.buffer_days
-    need = Decimal(inputs.peak_quarter.minor * days * terms.need_percent) / (QUARTER_DAYS * 100)
-    behaviour = Money(int(need), inputs.currency) if inputs.peak_quarter.minor > 0 else None
-    ceiling = Money(
-        round_minor(_major(terms.ceiling, policy.currency) * inputs.rate, inputs.currency), inputs.currency
-    )
-    capacity = (
-        None
-        if inputs.equity is None
-        else _share(max(inputs.equity, Money.zero(inputs.currency)), policy.capacity_percent)
-    )
-    counts = inputs.owing >= policy.concentration_from_customers
-    concentration = _share(inputs.receivables, policy.concentration_percent) if counts else None
-    return (
-        Cap(
-            "behaviour",
-            behaviour,
-            {
-                "peak_quarter": money_param(inputs.peak_quarter),
-                "terms_days": inputs.terms_days,
-                "buffer_days": policy.buffer_days,
-                "percent": terms.need_percent,
-            },
-        ),
-        Cap("policy", ceiling, {"grade": inputs.grade, "version": policy.version}),
-        Cap(
-            "capacity",
-            capacity,
-            {
-                "equity": None if inputs.equity is None else money_param(inputs.equity),
-                "percent": policy.capacity_percent,
-            },
-        ),
-        Cap(
-            "concentration",
-            concentration,
-            {
-                "receivables": money_param(inputs.receivables),
-                "percent": policy.concentration_percent,
-                "owing": inputs.owing,
-                "from_customers": policy.concentration_from_customers,
-            },
-        ),
-    )
 
 
 def _smallest(inputs: LimitInputs, policy: PolicyTerms, caps: tuple[Cap, ...]) -> tuple[str, Money | None]:
@@ -252,15 +172,17 @@ def _smallest(inputs: LimitInputs, policy: PolicyTerms, caps: tuple[Cap, ...]) -
         # Without purchases nobody knows what the customer needs: the other caps alone would be generous.
         return "", None
     code = min(found, key=lambda name: found[name].minor)
-    return code, _floor(found[code], policy.step)
+    return code, floored(found[code], policy.step)
 
 
 def _stepped_rise(inputs: LimitInputs, policy: PolicyTerms, target: Money) -> Money:
-    """At most max_rise_percent above the current limit, but at least one step, and never above the target."""
+    """At most max_rise_percent above the current limit, but at least one step, and never above target or yearly bound."""
     assert inputs.current is not None
-    step = Money(to_minor(Decimal(policy.step), inputs.currency), inputs.currency)
-    by_percent = _floor(_share(inputs.current, 100 + policy.max_rise_percent), policy.step)
-    return min(target, max(by_percent, inputs.current + step))
+    step = Money.of(policy.step, inputs.currency)
+    by_percent = floored(share(inputs.current, 100 + policy.max_rise_percent), policy.step)
+    bound = yearly_bound(inputs, policy)
+    wanted = min(target, max(by_percent, inputs.current + step))
+    return wanted if bound is None else min(wanted, bound)
 
 
 def _is_material(inputs: LimitInputs, policy: PolicyTerms, target: Money) -> bool:
@@ -271,7 +193,7 @@ def _is_material(inputs: LimitInputs, policy: PolicyTerms, target: Money) -> boo
 
 def material_difference(inputs: LimitInputs, policy: PolicyTerms, amount: Money) -> Money:
     """From how much on a difference to `amount` is worth a person's time. A limit to zero always is."""
-    least = round_minor(_major(policy.material_amount, policy.currency) * inputs.rate, inputs.currency)
+    least = inputs.converted(policy, policy.material_amount).minor
     if inputs.recommendation == Recommendation.DECLINED:
         least = 0
     return Money(max(least, amount.minor * policy.material_percent // 100), inputs.currency)
@@ -288,19 +210,6 @@ def _why(inputs: LimitInputs, policy: PolicyTerms, bound_by: str, target: Money)
     return {"reason_code": "policy_cut", "params": params}
 
 
-def _major(minor: int, currency: str) -> Decimal:
-    return Money(minor, currency).amount
-
-
-def _share(money: Money, percent: int) -> Money:
-    return Money(money.minor * percent // 100, money.currency)
-
-
-def _floor(money: Money, step: int) -> Money:
-    units = (money.amount / step).to_integral_value(rounding=ROUND_DOWN)
-    return Money(to_minor(units * step, money.currency), money.currency)
-
-
 def keep_sentence(code: str, policy: PolicyTerms | None = None) -> str:
     """Why the limit is left alone."""
     days = policy.cool_down_days if policy else "?"
@@ -311,37 +220,13 @@ def keep_sentence(code: str, policy: PolicyTerms | None = None) -> str:
         "review": _("The score is for a person to decide: the limit is left as it is."),
         "no_purchases": _("No purchases in twelve months: what the customer needs is unknown."),
         "small_difference": _("The recommended limit differs too little from the current one."),
+        "on_hold": _("No rise while new business is stopped."),
         "overdue": _("No rise while anything is overdue for more than %(days)s days.") % {"days": late},
         "cool_down": _("No second rise within %(days)s days.") % {"days": days},
+        "year_rises": _("The limit rose as often within a year as the policy allows."),
+        "yearly": _("The limit rose as much within a year as the policy allows."),
+        "promise": _("No rise so soon after a broken promise."),
+        "event": _("No rise so soon after an adverse public event."),
+        "score_fall": _("No rise while the score is falling."),
+        "use": _("No rise while so little of the limit is used."),
     }[code]
-
-
-def _money(params: dict[str, Any], name: str) -> Money:
-    return Money(int(params[name]["minor"]), params[name]["currency"])
-
-
-_FORMULAS = {
-    "behaviour": lambda p: (
-        _("%(billed)s in the strongest quarter / 91 days x (%(terms)s + %(buffer)s) days x %(percent)s")
-        % {
-            "billed": _money(p, "peak_quarter"),
-            "terms": p["terms_days"],
-            "buffer": p["buffer_days"],
-            "percent": percent_of_100(p["percent"]),
-        }
-    ),
-    "policy": lambda p: _("ceiling of grade %(grade)s, policy version %(version)s") % p,
-    "capacity": lambda p: (
-        _("%(percent)s of equity of %(equity)s")
-        % {"percent": percent_of_100(p["percent"]), "equity": _money(p, "equity")}
-        if p["equity"]
-        else _("no annual accounts known")
-    ),
-    "concentration": lambda p: (
-        _("%(percent)s of receivables of %(receivables)s")
-        % {"percent": percent_of_100(p["percent"]), "receivables": _money(p, "receivables")}
-        if p["owing"] >= p["from_customers"]
-        else _("counts from %(count)s customers who owe; here %(owing)s")
-        % {"count": p["from_customers"], "owing": p["owing"]}
-    ),
-}

@@ -9,6 +9,8 @@ from creditdesk.core.clock import business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.models import CreditAccount
+from scoring.book_figures import store_book_figures
+from scoring.causes import react_to_causes
 from scoring.proposals import propose_limits
 
 NIGHTLY = "limits"
@@ -21,13 +23,15 @@ def plan_nightly(due: str | None = None) -> int:
     due: ISO time the run was due, so that one delayed past midnight still speaks of its own day.
     """
     as_of = business_date_due(due)
+    store_book_figures(as_of)
     ids = list(CreditAccount.objects.order_by("pk").values_list("pk", flat=True))
     keys = [f"{ids[i]}-{ids[min(i + RANGE, len(ids)) - 1]}" for i in range(0, len(ids), RANGE)]
     return plan_jobs(NIGHTLY, keys, as_of, "scoring.limit_tasks.propose_range", cluster="bulk")
 
 
 def propose_range(job: Job) -> dict[str, Any]:
-    """The effect of one nightly job: proposals for its accounts."""
+    """The effect of one nightly job: cuts for what time alone has caused, then proposals for its accounts."""
     low, high = (int(part) for part in job.key.split("-"))
     ids = list(CreditAccount.objects.filter(pk__range=(low, high)).values_list("pk", flat=True))
-    return asdict(propose_limits(job.business_date, ids))
+    causes = react_to_causes(job.business_date, ids)
+    return asdict(propose_limits(job.business_date, ids)) | {"causes": len(causes)}

@@ -28,10 +28,11 @@ from customers.approval import (
     waiting_change,
     withdraw_limit_change,
 )
-from customers.approval_rules import DECIDE, PROPOSE, authorities, check_may_decide
+from customers.approval_rules import DECIDE, PROPOSE, authorities
 from customers.limit_comments import comment_on, may_comment
 from customers.limit_evidence import money_of
 from customers.limit_reasons import render_reason
+from customers.mandates import check_may_decide
 from customers.models import CreditAccount, LimitChange, LimitKind
 from scoring import limit_comparison, limit_inbox
 from scoring.limit_forms import CommentForm, DecisionForm, LimitForm

@@ -9,7 +9,8 @@ from django.db import transaction
 from django_q.tasks import async_task
 
 from customers.events import ledger_changed, legal_event_recorded, promise_moved
-from customers.models import CreditAccount
+from customers.models import CreditAccount, LegalEvent
+from scoring.causes import record_insolvency
 from scoring.models import DirtyAccount
 
 TASK = "scoring.tasks.rescore_dirty"
@@ -51,6 +52,8 @@ def _on_promise_moved(sender: Any, promise: Any, **_kwargs: Any) -> None:
 
 def _on_legal_event(sender: Any, event: Any, **_kwargs: Any) -> None:
     mark_dirty(list(CreditAccount.objects.filter(customer_id=event.customer_id).values_list("pk", flat=True)))
+    if event.kind == LegalEvent.Kind.INSOLVENCY and event.ended_on is None:
+        record_insolvency(event)
 
 
 def connect() -> None:

@@ -1,7 +1,8 @@
 """Turning recommended limits into proposals for the approvers, each with its evidence.
 
-Nightly for the whole book, and on the page for one account. Soft reasons only ever propose. Running it twice
-changes nothing: a proposal that still says the same stays, one that moved materially is replaced, one whose
+Nightly for the whole book, and on the page for one account. A cut is only ever proposed here (causes cut at once:
+scoring/causes.py); a rise within what the policy gives away is applied at once, any other goes to the approvers.
+Running it twice changes nothing: a proposal that still says the same stays, one that moved materially is replaced, one whose
 reason is gone is withdrawn. What a person proposed, or an event, is never touched; what a person rejected is
 not proposed again until it moves materially or the cool-down is over.
 """
@@ -17,6 +18,7 @@ from django.db import transaction
 
 from creditdesk.core.audit import Actor
 from customers.approval import ApprovalError, propose_limit_change, withdraw_limit_change
+from customers.automatic import apply_policy_rise
 from customers.limit_evidence import gather_evidence
 from customers.models import CreditAccount, LimitChange, LimitKind
 from scoring.explain import explain
@@ -34,6 +36,7 @@ class Outcome:
     """What a run did, in numbers of accounts."""
 
     seen: int = 0
+    raised: int = 0
     proposed: int = 0
     replaced: int = 0
     withdrawn: int = 0
@@ -72,7 +75,9 @@ def _propose_chunk(found: dict[int, LimitRecommendation], as_of: date) -> Outcom
         elif not recommendation.moves:
             if change is not None:
                 outcome.withdrawn += _withdraw(change, recommendation, as_of)
-        elif change is not None and _says_the_same(change, recommendation):
+        elif (
+            change is not None and _says_the_same(change, recommendation) and not recommendation.is_automatic
+        ):
             outcome.unchanged += 1
         elif pk in rejected and _says_the_same(rejected[pk], recommendation):
             outcome.left_to_people += 1
@@ -83,7 +88,12 @@ def _propose_chunk(found: dict[int, LimitRecommendation], as_of: date) -> Outcom
     accounts = list(rows.select_related("customer").order_by("pk"))
     evidence = gather_evidence(accounts, as_of) if accounts else {}
     for account in accounts:
-        if _propose(account, found[account.pk], evidence[account.pk], as_of):
+        if found[account.pk].is_automatic:
+            if _raise(account, found[account.pk], evidence[account.pk], as_of):
+                outcome.raised += 1
+            else:
+                outcome.left_to_people += 1
+        elif _propose(account, found[account.pk], evidence[account.pk], as_of):
             outcome.proposed += account.pk not in waiting
             outcome.replaced += account.pk in waiting
         else:
@@ -142,6 +152,36 @@ def _propose(
         )
     except ApprovalError as error:
         if error.code not in ("already_waiting", "same_amount"):
+            raise
+        return False
+    return True
+
+
+def _raise(
+    account: CreditAccount, recommendation: LimitRecommendation, evidence: dict[str, Any], as_of: date
+) -> bool:
+    """Apply a rise that waits for nobody; False when something moved meanwhile: tomorrow it is looked at again."""
+    current, amount, up_to = (
+        recommendation.inputs.current,
+        recommendation.amount,
+        recommendation.automatic_up_to,
+    )
+    assert current is not None and amount is not None and up_to is not None
+    try:
+        apply_policy_rise(
+            account,
+            amount,
+            actor=POLICY_ACTOR,
+            on=as_of,
+            old_amount=current,
+            policy_ref=recommendation.policy.policy_id,
+            automatic_up_to=up_to,
+            reason_code=recommendation.reason_code,
+            params=recommendation.params,
+            evidence=evidence,
+        )
+    except ApprovalError as error:
+        if error.code not in ("already_waiting", "limit_moved", "stopped", "same_amount"):
             raise
         return False
     return True

@@ -15,6 +15,7 @@ from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
+from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
 from scoring.evidence import measure_card
 from scoring.models import CardReport, DirtyAccount, Scorecard
@@ -30,7 +31,7 @@ CLAIM = 1000
 def rescore_dirty() -> int:
     """Rescore the accounts whose ledger changed; returns how many. Also the sweep that runs every minute.
 
-    Marks are taken and the scores written in one transaction: a killed worker leaves both as they were. Rows
+    Marks are taken, the scores written and limits cut for what they show in one transaction: a killed worker leaves both as they were. Rows
     another worker holds are skipped, a change committed meanwhile has a mark of its own.
     """
     done = 0
@@ -57,6 +58,7 @@ def _rescore_some() -> int:
             data={"accounts": len(ids)},
         )
         rescore(as_of, Scope.of(ids), entry=entry)
+        react_to_causes(as_of, ids)
         log_scoring_pass(
             reader=Actor.job("rescore"),
             as_of=as_of,

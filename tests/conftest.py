@@ -1,11 +1,11 @@
 import os
 import re
-import tempfile
-from pathlib import Path
+import shutil
 
 import pytest
 
 from tests.people import cast  # noqa: F401
+from tests.plugins import template
 
 
 @pytest.fixture(scope="session")
@@ -13,16 +13,38 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
     """On SQLite the test database is a file, in memory where the machine has a folder for that.
 
     Threads (live server, concurrency tests) then have connections of their own, as in production: Django's
-    in-memory database would be one connection shared by all of them.
+    in-memory database would be one connection shared by all of them. Workers start from the run's migrated database.
     """
     from django.db import connections
 
     settings = connections["default"].settings_dict
+    migrated = template.finished()
     if connections["default"].vendor == "sqlite":
-        shared_memory = Path("/dev/shm")
-        folder = shared_memory if os.access(shared_memory, os.W_OK) else Path(tempfile.gettempdir())
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        settings["TEST"]["NAME"] = str(folder / f"creditdesk-tests-{os.getpid()}-{worker}.sqlite3")
+        name = template.fast_folder() / f"creditdesk-tests-{os.getpid()}-{worker}.sqlite3"
+        settings["TEST"]["NAME"] = str(name)
+        if migrated:
+            shutil.copyfile(template.database_name(settings, migrated), name)
+    elif migrated:
+        settings["TEST"]["TEMPLATE"] = template.database_name(settings, migrated)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request, django_test_environment, django_db_blocker, django_db_modify_db_settings, django_db_keepdb
+):
+    """pytest-django's, but that a file which is already there and migrated is taken as it is."""
+    from django.db import connection
+    from django.test.utils import setup_databases, teardown_databases
+
+    verbosity = request.config.option.verbose
+    with django_db_blocker.unblock():
+        taken = connection.vendor == "sqlite" and template.finished() is not None
+        made = setup_databases(verbosity, interactive=False, keepdb=django_db_keepdb or taken)
+    yield
+    if not django_db_keepdb:
+        with django_db_blocker.unblock():
+            teardown_databases(made, verbosity)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,6 +90,26 @@ def _english():
 
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(scope="module")
+def module_database(django_db_setup, django_db_blocker):
+    """A transaction around a module's tests: what a module's fixture stores in it, each test finds, and loses
+    nothing of. For worlds that are dear to build. Hand out copies (`copy.deepcopy`) of the objects, and keep tests
+    with `transaction=True` out of such a module.
+    """
+    from django.db import transaction
+
+    with django_db_blocker.unblock():
+        atomic = transaction.atomic()
+        atomic.__enter__()
+    try:
+        with django_db_blocker.unblock():
+            yield
+    finally:
+        with django_db_blocker.unblock():
+            transaction.set_rollback(True)
+            atomic.__exit__(None, None, None)
 
 
 @pytest.fixture

@@ -58,13 +58,18 @@ def give_authority(
     rise: int | None = None,
     cut: int | None = None,
     grade="E",
+    needed: int = 1,
 ) -> None:
-    """Authority of a role over a company's limits, in major units (None: any amount)."""
+    """Authority of a role over a company's limits, in major units (None: any amount); instead of what it had."""
+    ApprovalAuthority.objects.filter(group__name=group, company=company).exclude(
+        approvers_needed=needed
+    ).delete()
     for direction, amount in (("rise", rise), ("cut", cut)):
         ApprovalAuthority.objects.update_or_create(
             group=Group.objects.get(name=group),
             company=company,
             direction=direction,
+            approvers_needed=needed,
             defaults={
                 "currency": company.currency,
                 "max_amount": None if amount is None else amount * 100,

@@ -43,6 +43,11 @@ class Actor:
     def importer(cls, name: str, user: User | None = None) -> Actor:
         return cls(AuditEntry.ActorKind.IMPORT, user, name)
 
+    @classmethod
+    def api(cls, name: str, user: User) -> Actor:
+        """A client program, by the name of its key, and the user it acts for."""
+        return cls(AuditEntry.ActorKind.API, user, name)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

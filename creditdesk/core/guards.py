@@ -7,6 +7,7 @@ because it is what an operator sees when somebody edits behind the application's
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
 from django.db.migrations.operations.base import Operation
 
@@ -64,16 +65,23 @@ def refuse_when(name: str, table: str, event: str, condition: str, message: str)
     return Guard(sqlite, postgres, undo)
 
 
-def refuse_when_exists(name: str, table: str, event: str, query: str, message: str) -> Operation:
-    """A trigger that refuses when `SELECT ... ` over other rows (may use NEW, OLD) returns a row."""
+def refuse_when_exists(
+    name: str, table: str, event: str, query: str, message: str, *, lock: str = ""
+) -> Operation:
+    """A trigger that refuses when `SELECT ... ` over other rows (may use NEW, OLD) returns a row.
+
+    lock: a SELECT ... FOR UPDATE that PostgreSQL runs first, so that the query sees what another transaction is just
+    committing. SQLite has one writer at a time and needs none.
+    """
     text = message.replace("'", "''")
+    first = f"PERFORM {lock.removeprefix('SELECT ')}; " if lock else ""
     sqlite = [
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW WHEN EXISTS ({query}) "
         f"BEGIN SELECT RAISE(ABORT, '{text}'); END"
     ]
     postgres = [
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard$ BEGIN "
-        f"IF EXISTS ({query}) THEN RAISE EXCEPTION USING MESSAGE = '{text}', ERRCODE = 'check_violation'; END IF; "
+        f"{first}IF EXISTS ({query}) THEN RAISE EXCEPTION USING MESSAGE = '{text}', ERRCODE = 'check_violation'; END IF; "
         f"RETURN COALESCE(NEW, OLD); END $guard$",
         f"CREATE TRIGGER {name} {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]
@@ -129,3 +137,37 @@ class _Undone(Operation):
 def undone(guard: Guard) -> Operation:
     """The operation that takes a guard of an earlier migration away, and puts it back when reversed."""
     return _Undone(guard)
+
+
+def standing_guards(package: str, names: Sequence[str]) -> list[Guard]:
+    """The guards that stand after the named migrations of a package, in order, without those taken away meanwhile.
+
+    For a squashed migration, so that each guard is written once.
+    """
+    standing: list[Guard] = []
+    for name in names:
+        for operation in import_module(f"{package}.{name}").Migration.operations:
+            if isinstance(operation, Guard):
+                standing.append(operation)
+            elif isinstance(operation, _Undone):
+                standing = [guard for guard in standing if guard.forwards != operation.guard.forwards]
+    return standing
+
+
+class TablesComplete(Operation):
+    """Whatever Django keeps for the end of a migration (foreign keys, indexes) is done now: guards may build on it."""
+
+    reversible = True
+
+    def state_forwards(self, app_label, state):
+        pass
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        while schema_editor.deferred_sql:
+            schema_editor.execute(schema_editor.deferred_sql.pop(0), None)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        pass
+
+    def describe(self):
+        return "Foreign keys and indexes"

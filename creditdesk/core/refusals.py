@@ -51,8 +51,14 @@ REFUSALS: dict[str, Promise] = {
     "customers_creditlimit: one temporary limit per account and day": _(
         "There is a temporary limit on some of these days already: choose other dates."
     ),
+    "customers_creditapplication: an application that is over": _(
+        "An application that is over stays over: take in a new one."
+    ),
     "customers_customer: customers are never deleted": _(
         "Customers are never deleted: merge the customer into another, or close it."
+    ),
+    "customers_limitchange: a change is decided only by the decisions": _(
+        "A limit change is applied or rejected only by the people its authority asks for."
     ),
     "customers_limitchange: a change starts as proposed": _(
         "A limit change starts as a proposal: decide it afterwards."
@@ -65,6 +71,39 @@ REFUSALS: dict[str, Promise] = {
     ),
     "customers_limitchange: what is proposed and by whom stays": _(
         "What is proposed, and by whom, stays: amend it, which proposes a new one."
+    ),
+    "scoring_decision: a person settles": _(
+        "A person settles a decision that was left to a person, on its own account."
+    ),
+    "customers_orderhold: a decided hold is never edited": _(
+        "A decided hold of an order is never changed: the order is held anew."
+    ),
+    "customers_reservation: a closed reservation is never edited": _(
+        "A closed reservation is never changed: reserve again."
+    ),
+    "customers_limitchange: a rise that waits for nobody": _(
+        "A rise that waits for nobody stays within the active limit policy: its amounts, steps and days between rises."
+    ),
+    "scoring_limitpolicy: a draft is proposed first": _(
+        "A draft of a limit policy is proposed first, and published by a second person."
+    ),
+    "scoring_limitpolicy: a policy that was proposed is never edited": _(
+        "A limit policy that was proposed is never changed: make a new version."
+    ),
+    "customers_limitdecision: nobody decides their own proposal": _(
+        "Nobody decides their own proposal, nor stands in for its proposer: somebody else has to decide."
+    ),
+    "customers_limitdecision: nobody decides twice": _(
+        "Nobody decides a change twice, in person or by deputy: it takes a second person."
+    ),
+    "customers_limitdecision: only a waiting change is decided": _(
+        "Only a waiting limit change is decided: propose a new one."
+    ),
+    "customers_limitdecision: a deputy decides only": _(
+        "A deputy decides only under a delegation in force for this company: record one first."
+    ),
+    "customers_limitdecision: no authority covers": _(
+        "No authority covers this direction, amount and grade: ask somebody whose does."
     ),
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."

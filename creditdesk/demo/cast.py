@@ -11,7 +11,7 @@ from creditdesk.core import roles
 from creditdesk.core.models import User
 from customers.models import Access, ApprovalAuthority
 
-from .book import Book
+from .book import ALONE_UP_TO, Book
 
 PASSWORD = "demo"  # noqa: S105 the demo's logins are meant to be known
 
@@ -52,6 +52,7 @@ TERRITORIES = {
 PEOPLE: tuple[tuple[str, str, str, str, str, OurCompany | None, str | None], ...] = (
     ("carla", "Carla", "Benassi", "en", roles.CONTROLLER, None, None),
     ("paolo", "Paolo", "Ferretti", "en", roles.APPROVER, None, None),
+    ("petra", "Petra", "Lang", "en", roles.APPROVER, None, None),
     ("marta", "Marta", "Colombo", "en", roles.COLLECTOR, ITALY_CO, "IT"),
     ("ines", "Inés", "Navarro", "es", roles.COLLECTOR, ITALY_CO, "ES"),
     ("lucas", "Lucas", "Moreau", "fr", roles.COLLECTOR, FRANCE_CO, "FR"),
@@ -122,7 +123,7 @@ def create_people(customers: int) -> dict[str, int]:
 
 
 def give_access(users: dict[str, int], customers: int) -> None:
-    """Who sees which companies and portfolios, and how far approvers may decide."""
+    """Who sees which companies and portfolios."""
     rows = []
     for login, _f, _l, _lang, _role, company, territory in PEOPLE:
         portfolio = TERRITORIES[territory].id if territory else None
@@ -138,12 +139,21 @@ def give_access(users: dict[str, int], customers: int) -> None:
                 )
             )
     Access.objects.bulk_create(rows)
+
+
+def give_authority() -> None:
+    """How far approvers may decide: rises of large limits take two of them. Needs the companies."""
     approver = Group.objects.get(name=roles.APPROVER)
     for company in COMPANIES:
-        for direction, up_to, worst in (("rise", 50_000_000, "C"), ("cut", None, "E")):
+        for direction, up_to, worst, needed in (
+            ("rise", ALONE_UP_TO, "C", 1),
+            ("rise", None, "D", 2),
+            ("cut", None, "E", 1),
+        ):
             ApprovalAuthority.objects.get_or_create(
                 group=approver,
                 company_id=company.id,
                 direction=direction,
+                approvers_needed=needed,
                 defaults={"currency": "EUR", "max_amount": up_to, "worst_grade": worst},
             )

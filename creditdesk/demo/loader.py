@@ -24,7 +24,16 @@ from customers.models import Company, Customer, Source
 
 from .book import Book, Writer, reset_sequences
 from .bulk import without_indexes
-from .cast import COMPANIES, TERRITORIES, collectors_of, create_people, give_access, logins, write_companies
+from .cast import (
+    COMPANIES,
+    TERRITORIES,
+    collectors_of,
+    create_people,
+    give_access,
+    give_authority,
+    logins,
+    write_companies,
+)
 from .characters import CHARACTERS, tell_characters
 from .days import iso, month_end, month_start, previous_business_day
 from .models import DemoLoad
@@ -81,7 +90,7 @@ def load_story(
     _refuse_unless_empty(customers)
     with transaction.atomic():
         users = create_people(customers)
-        writer = Writer(recorded_at or timezone.now(), users)
+        writer = Writer(recorded_at or timezone.now(), users, after={"customers.Company": give_authority})
         book = Book()
         fast = connection.vendor == "postgresql" and customers >= BULK_FROM
         with without_indexes(book, progress) if fast else nullcontext():

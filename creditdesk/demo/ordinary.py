@@ -219,7 +219,7 @@ def needed_limit(story: Story) -> int:
     ]
     mean = sum(late) / len(late) if late else 0
     grade = "A" if mean <= 5 else "B" if mean <= 22 else "C"
-    _ceiling, share = GRADES[grade]
+    _ceiling, share, _months = GRADES[grade]
     return max(quarters) * (story.plan.terms + BUFFER_DAYS) * share // 9100
 
 

@@ -1,6 +1,10 @@
+from .applications import ApplicationDocument, ApplicationDocumentPart, CreditApplication
+from .approvals import ApprovalDelegation, ApprovalTerms, LimitDecision, LimitReminder
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
+from .business import BilledPart, Delivery, OpenOrder
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
 from .company import Access, Company, CreditSegment, ExchangeRate, Portfolio, Source
+from .cover import Cover, CoverNotice
 from .customer import (
     CollectorAssignment,
     Contact,
@@ -11,24 +15,34 @@ from .customer import (
     PaymentTerms,
     StatusChange,
 )
-from .evidence import Cover, Delivery, FinancialStatement, LegalEvent, OpenOrder, SupplierPaymentDays
+from .evidence import FinancialStatement, LegalEvent, SupplierPaymentDays
 from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
 from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
+from .legal_basis import LegalBasis
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
+from .orders import CheckPoint, OrderHold, Reservation
 
 __all__ = [
     "Access",
     "Allocation",
+    "ApplicationDocument",
+    "ApplicationDocumentPart",
     "ApprovalAuthority",
+    "ApprovalDelegation",
+    "ApprovalTerms",
     "BankAccount",
     "BankConsent",
     "BankDataAccess",
     "BankTransaction",
+    "BilledPart",
+    "CheckPoint",
     "CollectorAssignment",
     "Company",
     "Contact",
     "Cover",
+    "CoverNotice",
     "CreditAccount",
+    "CreditApplication",
     "CreditHold",
     "CreditLimit",
     "CreditSegment",
@@ -48,11 +62,15 @@ __all__ = [
     "ImportUploadPart",
     "Instalment",
     "Invoice",
+    "LegalBasis",
     "LegalEvent",
     "LimitChange",
     "LimitChangeComment",
+    "LimitDecision",
     "LimitKind",
+    "LimitReminder",
     "OpenOrder",
+    "OrderHold",
     "Payment",
     "PaymentTerms",
     "Portfolio",
@@ -60,6 +78,7 @@ __all__ = [
     "PromiseItem",
     "PromiseMove",
     "RefusedRow",
+    "Reservation",
     "SettledBy",
     "Source",
     "StatusChange",

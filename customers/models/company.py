@@ -26,6 +26,18 @@ class CreditSegment(models.Model):
     company = models.ForeignKey(Company, models.PROTECT, related_name="segments", verbose_name=_("company"))
     code = models.SlugField(_("code"), max_length=20)
     name = models.CharField(_("name"), max_length=120)
+    order_horizon_days = models.PositiveSmallIntegerField(
+        _("order horizon (days)"),
+        default=90,
+        db_default=90,
+        help_text=_("Orders to be delivered later than this many days from now are not exposure yet."),
+    )
+    return_days = models.PositiveSmallIntegerField(
+        _("return period of bills (days)"),
+        default=10,
+        db_default=10,
+        help_text=_("A bill, RiBa or pagaré may still come back unpaid this many days after it matures."),
+    )
 
     class Meta:
         verbose_name = _("credit segment")

@@ -145,6 +145,14 @@ class CreditAccount(models.Model):
         related_name="accounts",
         verbose_name=_("collector"),
     )
+    limit_is_for_group = models.BooleanField(
+        _("its limit is for the whole group"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Of a group head: everybody below it together keeps to this limit, besides each to its own."
+        ),
+    )
     # Set by a merge of customers: this account's facts were carried over there, and it takes no new ones.
     joined_into = models.ForeignKey(
         "self",

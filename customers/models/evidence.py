@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from creditdesk.core.facts import Fact
 from creditdesk.core.money import MoneyField
 
-from .customer import CreditAccount, Customer
+from .customer import Customer
 from .imports import ImportBatch
 
 
@@ -112,77 +112,4 @@ class SupplierPaymentDays(Fact):
                 name="supplier_days_known_after",
                 condition=Q(known_on__gte=models.F("effective_on")),
             ),
-        ]
-
-
-class OpenOrder(Fact):
-    """An accepted order not yet delivered; effective_on is the order day, closed_on when nothing is left open."""
-
-    account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="open_orders")
-    number = models.CharField(_("order number"), max_length=60)
-    expected_on = models.DateField(_("expected delivery"))
-    currency = models.CharField(_("currency"), max_length=3)
-    amount = MoneyField(_("open order amount"))
-    closed_on = models.DateField(_("closed on"), null=True, blank=True)
-    batch = models.ForeignKey(ImportBatch, models.PROTECT, null=True, blank=True, related_name="+")
-
-    class Meta:
-        verbose_name = _("open order")
-        verbose_name_plural = _("open orders")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account", "number"], condition=Q(superseded_at__isnull=True), name="open_order_key"
-            ),
-            models.CheckConstraint(name="open_order_positive", condition=Q(amount__gt=0)),
-        ]
-
-
-class Delivery(Fact):
-    """Goods delivered and not yet invoiced; effective_on is the delivery day."""
-
-    account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="deliveries")
-    number = models.CharField(_("delivery number"), max_length=60)
-    currency = models.CharField(_("currency"), max_length=3)
-    amount = MoneyField(_("unbilled amount"))
-    invoiced_on = models.DateField(_("invoiced on"), null=True, blank=True)
-    batch = models.ForeignKey(ImportBatch, models.PROTECT, null=True, blank=True, related_name="+")
-
-    class Meta:
-        verbose_name = _("delivery")
-        verbose_name_plural = _("deliveries")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account", "number"], condition=Q(superseded_at__isnull=True), name="delivery_key"
-            ),
-            models.CheckConstraint(name="delivery_positive", condition=Q(amount__gt=0)),
-        ]
-
-
-class Cover(Fact):
-    """Protection of part of the exposure: insurance, guarantee, deposit, parent; valid effective_on to expires_on."""
-
-    class Kind(models.TextChoices):
-        INSURANCE = "insurance", _("credit insurance")
-        GUARANTEE = "guarantee", _("bank guarantee")
-        DEPOSIT = "deposit", _("deposit")
-        PARENT = "parent", _("parent guarantee")
-
-    account = models.ForeignKey(CreditAccount, models.PROTECT, related_name="covers")
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
-    provider = models.CharField(_("provider"), max_length=120, blank=True)
-    currency = models.CharField(_("currency"), max_length=3)
-    amount = MoneyField(_("covered up to"))
-    percent = models.PositiveSmallIntegerField(_("covered share (%)"), default=100)
-    haircut_percent = models.PositiveSmallIntegerField(_("haircut (%)"), default=0)
-    expires_on = models.DateField(_("expires on"), null=True, blank=True)
-    terms = models.JSONField(_("terms"), default=dict, blank=True)
-
-    class Meta:
-        verbose_name = _("cover")
-        verbose_name_plural = _("cover")
-        constraints = [
-            models.CheckConstraint(
-                name="cover_in_bounds",
-                condition=Q(amount__gt=0, percent__lte=100, haircut_percent__lte=100),
-            )
         ]

@@ -17,6 +17,10 @@ class ImportMapping(models.Model):
         ACCOUNTS = "accounts", _("annual accounts of customers")
         LEGAL = "legal", _("legal events of customers")
         SUPPLIER = "supplier", _("days customers take to pay their suppliers")
+        ORDERS = "orders", _("orders of customers")
+        DELIVERIES = "deliveries", _("deliveries to customers")
+        BILLED = "billed", _("what of orders and deliveries was billed")
+        COVER = "cover", _("insurance, guarantees and deposits")
 
     class OnChange(models.TextChoices):
         SUPERSEDE = "supersede", _("a changed row corrects the earlier one")

@@ -31,6 +31,7 @@ class LimitChange(models.Model):
         REJECTED = "rejected", _("rejected")
         WITHDRAWN = "withdrawn", _("withdrawn")
         SUPERSEDED = "superseded", _("replaced by a newer one")
+        EXPIRED = "expired", _("expired, not decided in time")
 
     class ProposerKind(models.TextChoices):
         PERSON = "person", _("person")
@@ -69,6 +70,10 @@ class LimitChange(models.Model):
         _("status"), max_length=10, choices=Status, default=Status.PROPOSED, db_index=True
     )
     is_automatic = models.BooleanField(_("decided automatically"), default=False)
+    # Why a rise of the policy could wait for nobody (CHECK below, and a trigger of scoring that asks the policy).
+    policy_ref = models.PositiveBigIntegerField(_("limit policy"), null=True, blank=True, editable=False)
+    gates_failed = models.PositiveSmallIntegerField(_("gates failed"), null=True, blank=True, editable=False)
+    automatic_up_to = MoneyField(_("at once up to"), null=True, blank=True, editable=False)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -104,16 +109,28 @@ class LimitChange(models.Model):
                 condition=(Q(status="proposed", decided_at__isnull=True, decided_by__isnull=True))
                 | (Q(status__in=["applied", "rejected"]) & Q(decided_at__isnull=False))
                 & (Q(decided_by__isnull=False) | Q(is_automatic=True))
-                | (Q(status__in=["withdrawn", "superseded"]) & Q(decided_at__isnull=False)),
+                | (Q(status__in=["withdrawn", "superseded", "expired"]) & Q(decided_at__isnull=False)),
             ),
             models.CheckConstraint(
-                # An import may open an account's first limit; no machine ever raises one that is there.
-                name="limit_change_automatic_never_rises",
+                # An import may open an account's first limit. A limit that is there is raised by nobody but the
+                # policy, with every gate held and no further than it allows. A CHECK passes on NULL: hence the
+                # halves that ask whether there is a value at all.
+                name="limit_change_automatic_rise_gated",
                 condition=Q(is_automatic=False)
                 | Q(proposer_kind="import", old_amount__isnull=True)
                 | Q(new_amount=0)
-                # A CHECK passes on NULL: without the first half an automatic first limit would slip through.
-                | Q(old_amount__isnull=False, new_amount__lte=F("old_amount")),
+                | Q(old_amount__isnull=False, new_amount__lte=F("old_amount"))
+                | Q(
+                    proposer_kind="policy",
+                    kind="base",
+                    old_amount__isnull=False,
+                    old_amount__gt=0,
+                    policy_ref__isnull=False,
+                    gates_failed__isnull=False,
+                    gates_failed=0,
+                    automatic_up_to__isnull=False,
+                    new_amount__lte=F("automatic_up_to"),
+                ),
             ),
             models.CheckConstraint(
                 name="limit_change_dates",
@@ -252,13 +269,20 @@ class CreditHold(models.Model):
         """The reason in the reader's language."""
         known = {
             "insolvency": _("insolvency proceedings opened; a person has to decide"),
+            "late_payment": _("invoices are long overdue; a person has to decide"),
+            "score_drop": _("the score fell sharply; a person has to decide"),
+            "cash_shock": _("cash flow broke down; a person has to decide"),
             **self.PERSON_REASONS,
         }
         return str(known.get(self.reason_code, self.reason_code))
 
 
 class ApprovalAuthority(models.Model):
-    """How far members of a group may decide on limits of a company: direction, amount, worst grade."""
+    """How far members of a group may decide on limits of a company: direction, amount, worst grade, alone or by two.
+
+    A group has at most two rows per company and direction: what one member decides alone, and what takes a second
+    person. The second one needs an authority of their own over the change, of the same group or another.
+    """
 
     class Direction(models.TextChoices):
         RISE = "rise", _("rise")
@@ -270,12 +294,20 @@ class ApprovalAuthority(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     max_amount = MoneyField(_("up to a limit of"), null=True, blank=True, help_text=_("Empty: any amount."))
     worst_grade = models.CharField(_("worst grade"), max_length=1, default="E")
+    approvers_needed = models.PositiveSmallIntegerField(
+        _("approvers needed"),
+        choices=[(1, _("one: decides alone")), (2, _("two different people"))],
+        default=1,
+    )
 
     class Meta:
         verbose_name = _("approval authority")
         verbose_name_plural = _("approval authorities")
         constraints = [
-            models.UniqueConstraint(fields=["group", "company", "direction"], name="authority_once"),
+            models.UniqueConstraint(
+                fields=["group", "company", "direction", "approvers_needed"], name="authority_once"
+            ),
+            models.CheckConstraint(name="authority_one_or_two", condition=Q(approvers_needed__in=[1, 2])),
             models.CheckConstraint(
                 name="authority_grade_known", condition=Q(worst_grade__in=["A", "B", "C", "D", "E"])
             ),

@@ -1,21 +1,41 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
+from .cause import CreditCause
+from .checks import CheckPolicy, CheckRule, CheckRuleCode
+from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .peers import PeerFigure
-from .policy import LimitPolicy, LimitPolicyGrade
+from .policy import (
+    CauseKind,
+    LimitPolicy,
+    LimitPolicyCause,
+    LimitPolicyEditor,
+    LimitPolicyGrade,
+    PolicyReport,
+)
 from .report import CardReport, PublishingGate, ScoreOverride
 from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
 
 __all__ = [
     "AccountScore",
+    "BookFigure",
     "CardReport",
+    "CauseKind",
+    "CheckPolicy",
+    "CheckRule",
+    "CheckRuleCode",
+    "CreditCause",
+    "Decision",
     "Depth",
     "DirtyAccount",
     "Grade",
     "InvoiceCard",
     "LimitPolicy",
+    "LimitPolicyCause",
+    "LimitPolicyEditor",
     "LimitPolicyGrade",
     "PeerFigure",
+    "PolicyReport",
     "PublishingGate",
     "Recommendation",
     "ScoreHistory",
@@ -25,4 +45,6 @@ __all__ = [
     "ScorecardBin",
     "ScorecardEditor",
     "Scored",
+    "TermsPolicy",
+    "TermsPolicyGrade",
 ]

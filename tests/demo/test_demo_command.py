@@ -1,6 +1,7 @@
 """The whole command with real processes: it serves, and stops everything when told to."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from django.db import connection
 
 from creditdesk.demo.serving import CannotServe, free_port
+from tests.plugins import template
 
 ROOT = Path(__file__).resolve().parents[2]
 LINUX = sys.platform.startswith("linux")
@@ -110,6 +112,11 @@ def test_demo_serves_until_ctrl_c_then_reset_makes_it_anew_and_again_is_safe(env
             command("--no-serve", *arguments), cwd=ROOT, env=environment, capture_output=True, text=True
         )
 
+    # Seconds of migrating less: `--reset` below starts from nothing.
+    if migrated := template.finished():
+        shutil.copyfile(
+            template.database_name(connection.settings_dict, migrated), environment["SQLITE_FILE"]
+        )
     served = serve_and_stop(environment, tmp_path / "out.txt")
     for said in ("Business date 2026-11-20", "proposals waiting", "Worklist of", "password: demo", "stopped"):
         assert said in served

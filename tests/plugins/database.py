@@ -10,9 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.plugins import template
 from tests.plugins.postgres_server import PostgresServer
 
 SERVER = pytest.StashKey[PostgresServer]()
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "module_database"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--database",
         choices=("sqlite", "postgres"),
         help="run on SQLite, or on PostgreSQL (a private server, unless DATABASE_URL names one)",
+    )
+    parser.addoption(
+        "--only-database",
+        action="store_true",
+        help="leave out the tests that never reach the database: they say the same on every one",
     )
 
 
@@ -55,7 +62,33 @@ def _stop(config: pytest.Config) -> None:
         server.stop()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("only_database"):
+        reaching = [item for item in items if _reaches_database(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(reaching)])
+        items[:] = reaching
+
+
+def _reaches_database(item: pytest.Item) -> bool:
+    """pytest-django opens the database only to these; anything else that tries fails."""
+    from django.test import TransactionTestCase
+
+    test_class = getattr(item, "cls", None)
+    return (
+        item.get_closest_marker("django_db") is not None
+        or not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        or (test_class is not None and issubclass(test_class, TransactionTestCase))
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        template.start()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        template.stop()
     _stop(config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
@@ -18,16 +19,16 @@ from scoring.overrides import override_score
 from scoring.reviews_of_scores import contest, waiting_for
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import invoice, make_account
+from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
 UNTIL = TODAY + timedelta(days=90)
 
 
-@pytest.fixture
-def desk(cast, settings):
+@pytest.fixture(scope="module")
+def kept_desk(module_database):
     """The account: a thin history of a sole trader, scored a month ago and today."""
-    settings.BUSINESS_DATE = TODAY
-    cache.clear()
+    cast = make_cast()
     Customer.objects.filter(pk=cast.account.customer_id).update(kind=Customer.Kind.SOLE_TRADER)
     source = cast.company.sources.get(code="erp")
     fill(cast.account, cast.collector)
@@ -38,6 +39,13 @@ def desk(cast, settings):
     rescore(TODAY)
     cast.account.refresh_from_db()
     return cast
+
+
+@pytest.fixture
+def desk(kept_desk, db, settings):
+    settings.BUSINESS_DATE = TODAY
+    cache.clear()
+    return deepcopy(kept_desk)
 
 
 def page(desk, **params):

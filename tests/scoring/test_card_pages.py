@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -17,18 +19,26 @@ from scoring.monitoring import monitor
 from scoring.tasks import measure_planned_card, monitor_planned_month
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import make_account
+from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
 STAFF = ("controller", "approver", "collector", "manager", "auditor")
 
 
+@pytest.fixture(scope="module")
+def kept_desk(module_database):
+    with override_settings(BUSINESS_DATE=TODAY):
+        cast = make_cast()
+        fill(cast.account, cast.collector)
+        fill(cast.elsewhere)
+        rescore(TODAY)
+        return cast
+
+
 @pytest.fixture
-def desk(cast, settings):
+def desk(kept_desk, db, settings):
     settings.BUSINESS_DATE = TODAY
-    fill(cast.account, cast.collector)
-    fill(cast.elsewhere)
-    rescore(TODAY)
-    return cast
+    return deepcopy(kept_desk)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -55,8 +56,8 @@ def feed(account: CreditAccount, days: int) -> None:
     BankTransaction.objects.bulk_create(rows)
 
 
-@pytest.fixture
-def book():
+@pytest.fixture(scope="module")
+def kept_book(module_database):
     """(deep with a feed, new with a long feed, new with a short feed, new without)."""
     company = make_company(complete_through=TODAY)
     accounts = [make_account(company) for _n in range(4)]
@@ -66,6 +67,11 @@ def book():
     for account, days in zip(accounts, (300, 200, 40), strict=False):
         feed(account, days)
     return accounts
+
+
+@pytest.fixture
+def book(kept_book, db):
+    return deepcopy(kept_book)
 
 
 def test_each_row_says_which_card_scored_it(book):

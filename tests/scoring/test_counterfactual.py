@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
 
 
-@pytest.fixture
-def account():
+@pytest.fixture(scope="module")
+def kept_account(module_database):
     """Eight months of good payment, then three invoices that stay open: two overdue, one not due yet."""
     company = make_company()
     ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
@@ -34,6 +35,11 @@ def account():
     account.due_soon = invoice(account, "4000", TODAY - timedelta(days=10))
     rescore(TODAY)
     return account
+
+
+@pytest.fixture
+def account(kept_account, db):
+    return deepcopy(kept_account)
 
 
 def lift(account):
@@ -98,7 +104,7 @@ def test_better_bins_are_worth_what_the_card_says(account):
 
 
 def test_nothing_overdue_nothing_to_pay():
-    company = make_company()
+    company = make_company("second")
     ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
     account = make_account(company)
     pay(invoice(account, "10", TODAY - timedelta(days=60)), TODAY - timedelta(days=30))

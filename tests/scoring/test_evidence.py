@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import numpy as np
@@ -19,8 +20,8 @@ pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 30)
 
 
-@pytest.fixture
-def ledger():
+@pytest.fixture(scope="module")
+def kept_ledger(module_database):
     """Two years; every third account stops paying a year before the end."""
     company = make_company()
     ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
@@ -34,6 +35,11 @@ def ledger():
         if number % 3:
             pay(last, last.due_on + timedelta(days=10))
     return company
+
+
+@pytest.fixture
+def ledger(kept_ledger, db):
+    return deepcopy(kept_ledger)
 
 
 def test_scores_and_pds_of_observations_are_the_cards_own(ledger):

@@ -1,5 +1,6 @@
 """The inbox, the decision page and the proposal page, as the people of the cast see them."""
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from customers.models import CreditHold, ImportBatch, LegalEvent, LimitChange
 from scoring.engine import rescore
 from scoring.proposals import evidence_of
 from tests.factories import ACTOR, invoice, make_account, pay
-from tests.people import give_authority
+from tests.people import give_authority, make_cast
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 3, 2)
@@ -27,8 +28,9 @@ def _pinned_day(monkeypatch):
     monkeypatch.setattr(settings, "BUSINESS_DATE", DAY, raising=False)
 
 
-@pytest.fixture
-def desk(cast):
+@pytest.fixture(scope="module")
+def kept_desk(module_database):
+    cast = make_cast()
     ImportBatch.objects.create(source=cast.company.sources.get(), complete_through=DAY)
     for month in range(12, 1, -1):
         row = invoice(cast.account, "10000", DAY - timedelta(days=30 * month))
@@ -36,6 +38,11 @@ def desk(cast):
     invoice(cast.account, "7777", DAY - timedelta(days=35))
     rescore(DAY)
     return cast
+
+
+@pytest.fixture
+def desk(kept_desk, db):
+    return deepcopy(kept_desk)
 
 
 def propose(cast, amount=10_000, account=None, on=DAY, **extra):

@@ -14,6 +14,9 @@ from scoring.limit_policy import GradeTerms, LimitInputs, PolicyTerms, recommend
 DAY = date(2026, 3, 2)
 
 
+CAPS = ["behaviour", "policy", "capacity", "bank_flows", "insurance", "concentration", "group"]
+
+
 def eur(amount):
     return Money.of(amount, "EUR")
 
@@ -79,7 +82,7 @@ INPUTS = LimitInputs(
 def test_the_smallest_cap_binds(change, bound_by, target):
     found = recommend_limit(replace(INPUTS, **change), POLICY)
     assert (found.bound_by, found.target) == (bound_by, eur(target))
-    assert [cap.code for cap in found.caps] == ["behaviour", "policy", "capacity", "concentration"]
+    assert [cap.code for cap in found.caps] == CAPS
     assert min(c.amount for c in found.caps if c.amount is not None) >= found.target
     assert all(cap.formula and cap.label for cap in found.caps)
 
@@ -113,6 +116,99 @@ def test_how_far_it_moves_and_when_it_stays(change, keep, amount):
     assert (found.keep, found.amount) == (keep, eur(amount))
     assert found.moves == (keep == "")
     assert found.sentence
+
+
+ALL_CAPS = replace(
+    POLICY,
+    bank_percent=50,
+    group_ceiling=30_000_000,
+    grades={grade: replace(terms, own_risk=2_000_000) for grade, terms in POLICY.grades.items()},
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "bound_by", "target"),
+    [
+        ({}, "insurance", 20_000),
+        ({"secured": eur(25_000)}, "insurance", 45_000),
+        ({"secured": eur(90_000)}, "behaviour", 54_000),
+        ({"secured": eur(90_000), "bank_inflow": eur(60_000)}, "bank_flows", 30_000),
+        ({"secured": eur(90_000), "group_others": eur(290_000), "group_size": 3}, "group", 10_000),
+        ({"secured": eur(90_000), "group_others": eur(400_000), "group_size": 3}, "group", 0),
+        ({"secured": eur(90_000), "group_others": eur(0), "group_size": 0}, "behaviour", 54_000),
+    ],
+)
+def test_cover_bank_flows_and_group_bind_where_the_policy_asks(change, bound_by, target):
+    found = recommend_limit(replace(INPUTS, **change), ALL_CAPS)
+    assert (found.bound_by, found.target) == (bound_by, eur(target))
+    assert [cap.code for cap in found.caps] == CAPS
+    assert all(cap.formula and cap.label for cap in found.caps)
+    before = recommend_limit(replace(INPUTS, **change), POLICY)
+    assert before.target == eur(54_000)
+
+
+GATED = replace(
+    POLICY,
+    year_rises=2,
+    year_rise_percent=50,
+    gate_promise_days=90,
+    gate_event_days=365,
+    gate_score_fall=15,
+    gate_use_percent=40,
+    auto_rise_amount=1_500_000,
+    auto_limit_amount=6_000_000,
+)
+RISING = replace(
+    INPUTS, current=eur(40_000), exposure=eur(30_000), limit_year_ago=eur(40_000), score_before=72
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "keep", "amount", "at_once"),
+    [
+        ({}, "", 50_000, True),
+        ({"recommendation": "guarantees"}, "", 50_000, False),
+        ({"current": eur(40_100)}, "", 50_000, True),
+        ({"limit_year_ago": eur(30_000)}, "", 45_000, True),  # half above 30,000
+        ({"limit_year_ago": eur(26_000)}, "yearly", 40_000, False),
+        ({"limit_year_ago": None}, "", 50_000, True),
+        ({"rises_in_year": 2}, "year_rises", 40_000, False),
+        ({"on_hold": True}, "on_hold", 40_000, False),
+        ({"promise_broken_on": DAY - timedelta(days=89)}, "promise", 40_000, False),
+        ({"promise_broken_on": DAY - timedelta(days=90)}, "", 50_000, True),
+        ({"event_on": DAY - timedelta(days=364)}, "event", 40_000, False),
+        ({"score_before": 87}, "score_fall", 40_000, False),
+        ({"score_before": 86}, "", 50_000, True),
+        ({"exposure": eur(15_900)}, "use", 40_000, False),
+        (
+            {"current": eur(0), "limit_year_ago": None},
+            "",
+            500,
+            False,
+        ),  # a step is more than a quarter of nothing
+        ({"current": None}, "", 54_000, False),  # a first limit is decided by somebody
+        ({"current": eur(80_000), "on_hold": True}, "", 54_000, False),  # a cut asks no gate
+    ],
+)
+def test_every_gate_must_hold_and_only_small_rises_wait_for_nobody(change, keep, amount, at_once):
+    found = recommend_limit(replace(RISING, **change), GATED)
+    assert (found.keep, found.amount, found.is_automatic) == (keep, eur(amount), at_once)
+    assert found.sentence and all(gate.sentence for gate in found.gates)
+    assert [gate.code for gate in found.gates if not gate.passed][:1] == ([keep] if keep else [])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"auto_rise_amount": 999_999},
+        {"auto_limit_amount": 4_999_999},
+        {"currency": "USD"},
+        {"auto_rise_amount": 0},
+    ],
+)
+def test_a_rise_beyond_what_the_policy_gives_away_goes_to_an_approver(change):
+    found = recommend_limit(RISING, replace(GATED, **change))
+    assert (found.amount, found.is_automatic) == (eur(50_000), False)
 
 
 def test_caps_are_converted_for_an_account_in_another_currency():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
@@ -19,7 +20,7 @@ from scoring.monitoring import (
 )
 from scoring.tasks import monitor_month
 from tests.factories import invoice, make_account, pay
-from tests.people import Cast
+from tests.people import Cast, make_cast
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -32,9 +33,10 @@ def trade(account, first: date, months: int, days_late: int) -> None:
         pay(invoice(account, "1000", issued), issued + timedelta(days=30 + days_late))
 
 
-@pytest.fixture
-def book(cast: Cast) -> dict[str, object]:
+@pytest.fixture(scope="module")
+def kept_book(module_database):
     """Two years: one pays in time to the end, one turns slow, one stops paying altogether a year ago."""
+    cast = make_cast()
     ImportBatch.objects.create(source=cast.company.sources.get(code="erp"), complete_through=TODAY)
     start = TODAY - timedelta(days=730)
     accounts = {name: make_account(cast.company, name) for name in ("steady", "slower", "collapse")}
@@ -43,7 +45,17 @@ def book(cast: Cast) -> dict[str, object]:
         if name != "collapse":
             trade(account, start + timedelta(days=330), 11, 25 if name == "slower" else 0)
     invoice(accounts["collapse"], "5000", A_YEAR_AGO - timedelta(days=20))
-    return accounts
+    return cast, accounts
+
+
+@pytest.fixture
+def cast(kept_book, db) -> Cast:
+    return deepcopy(kept_book[0])
+
+
+@pytest.fixture
+def book(kept_book, db) -> dict[str, object]:
+    return deepcopy(kept_book[1])
 
 
 def test_the_matrix_counts_every_account_graded_at_both_dates(book):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
@@ -13,19 +14,30 @@ from scoring.limit_inputs import recommendations
 from scoring.models import AccountScore, ScoreOverride
 from scoring.overrides import OverrideError, effective, end_override, override_score, overrides_at
 from tests.factories import invoice, pay
-from tests.people import Cast
+from tests.people import Cast, make_cast
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
 UNTIL = TODAY + timedelta(days=90)
 
 
-@pytest.fixture
-def scored(cast: Cast) -> AccountScore:
+@pytest.fixture(scope="module")
+def kept_cast(module_database) -> Cast:
+    cast = make_cast()
     for months in range(8):
         issued = TODAY - timedelta(days=60 + 30 * months)
         pay(invoice(cast.account, "1000", issued), issued + timedelta(days=45))
     rescore(TODAY)
+    return cast
+
+
+@pytest.fixture
+def cast(kept_cast, db) -> Cast:
+    return deepcopy(kept_cast)
+
+
+@pytest.fixture
+def scored(cast: Cast) -> AccountScore:
     return AccountScore.objects.get(account=cast.account)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
@@ -20,8 +21,8 @@ pytestmark = pytest.mark.django_db
 TODAY = date(2026, 6, 30)
 
 
-@pytest.fixture
-def book():
+@pytest.fixture(scope="module")
+def kept_book(module_database):
     """Six customers of one sector and two of another, each later than the one before."""
     company = make_company(complete_through=TODAY)
     accounts = []
@@ -45,6 +46,11 @@ def book():
         )
         accounts.append(account)
     return accounts
+
+
+@pytest.fixture
+def book(kept_book, db):
+    return deepcopy(kept_book)
 
 
 def test_altman_by_the_book(book):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,8 +29,8 @@ def complete(company, day: date) -> None:
     ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=day)
 
 
-@pytest.fixture
-def account():
+@pytest.fixture(scope="module")
+def kept_account(module_database):
     company = make_company()
     complete(company, TODAY - timedelta(days=30))
     account = make_account(company)
@@ -41,6 +42,11 @@ def account():
     complete(company, TODAY)
     rescore(TODAY)
     return account
+
+
+@pytest.fixture
+def account(kept_account, db):
+    return deepcopy(kept_account)
 
 
 def test_every_kept_score_comes_out_the_same_from_inputs_and_facts(account):

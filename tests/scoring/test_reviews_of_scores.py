@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
@@ -19,7 +20,7 @@ from scoring.review_queue import ranked, rows
 from scoring.reviews_of_scores import ReviewError, contest, decide, waiting, waiting_for, why, with_contests
 from tests.desk_world import fill
 from tests.factories import invoice, make_account, pay
-from tests.people import Cast, make_user
+from tests.people import Cast, make_cast, make_user
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -32,9 +33,10 @@ def good(account, months: int = 8) -> None:
         pay(invoice(account, "1000", issued), issued + timedelta(days=25))
 
 
-@pytest.fixture
-def book(cast: Cast) -> Cast:
+@pytest.fixture(scope="module")
+def kept_book(module_database) -> Cast:
     """account: thin history; good: approved; sole, ltd: the same bad payers, a natural person and a company."""
+    cast = make_cast()
     ImportBatch.objects.create(source=cast.company.sources.get(code="erp"), complete_through=TODAY)
     invoice(cast.account, "900", TODAY - timedelta(days=60))
     cast.good = make_account(cast.company, "Good", portfolio=cast.portfolio)
@@ -46,6 +48,11 @@ def book(cast: Cast) -> Cast:
             invoice(account, "1000", TODAY - timedelta(days=120 + 30 * month))
     rescore(TODAY)
     return cast
+
+
+@pytest.fixture
+def book(kept_book, db) -> Cast:
+    return deepcopy(kept_book)
 
 
 def who(rows) -> set[int]:

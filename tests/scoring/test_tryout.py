@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from scoring.models import AccountScore, Scorecard, ScoreHistory
 from scoring.reports import psi_of_scores, stability
 from scoring.tryout import try_card
 from tests.factories import invoice, make_account, pay
-from tests.people import Cast
+from tests.people import Cast, make_cast
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -27,8 +28,9 @@ def trade(account, days_late: int, months: int = 10) -> None:
         pay(invoice(account, "1000", issued), issued + timedelta(days=30 + days_late))
 
 
-@pytest.fixture
-def book(cast: Cast) -> Cast:
+@pytest.fixture(scope="module")
+def kept_book(module_database) -> Cast:
+    cast = make_cast()
     ImportBatch.objects.create(source=cast.company.sources.get(code="erp"), complete_through=TODAY)
     trade(cast.account, 0)
     trade(cast.elsewhere, 5)
@@ -36,6 +38,11 @@ def book(cast: Cast) -> Cast:
         trade(make_account(cast.company, portfolio=cast.portfolio), lateness)
     rescore(TODAY)
     return cast
+
+
+@pytest.fixture
+def book(kept_book, db) -> Cast:
+    return deepcopy(kept_book)
 
 
 @pytest.fixture

@@ -24,6 +24,6 @@ class Command(BaseCommand):
         as_of = options["as_of"] or business_date()
         done = propose_limits(as_of)
         self.stdout.write(
-            f"{as_of}: {done.seen} accounts, {done.proposed} proposed, {done.replaced} replaced, "
+            f"{as_of}: {done.seen} accounts, {done.raised} raised at once, {done.proposed} proposed, {done.replaced} replaced, "
             f"{done.withdrawn} withdrawn, {done.unchanged} still waiting, {done.left_to_people} left to people"
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 from django.contrib import admin
 from django.core.cache import cache
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -23,19 +26,27 @@ from customers.models import (
 from scoring.engine import rescore
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import make_account
+from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
 STAFF = ("controller", "approver", "collector", "manager", "auditor")
 
 
+@pytest.fixture(scope="module")
+def kept_desk(module_database):
+    with override_settings(BUSINESS_DATE=TODAY):
+        cast = make_cast()
+        fill(cast.account, cast.collector)
+        fill(cast.elsewhere)
+        rescore(TODAY)
+        return cast
+
+
 @pytest.fixture
-def desk(cast, settings):
+def desk(kept_desk, db, settings):
     settings.BUSINESS_DATE = TODAY
     cache.clear()
-    fill(cast.account, cast.collector)
-    fill(cast.elsewhere)
-    rescore(TODAY)
-    return cast
+    return deepcopy(kept_desk)
 
 
 def _url(model, page, *args):

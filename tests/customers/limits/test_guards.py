@@ -5,11 +5,14 @@ from datetime import date, timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from creditdesk.core import roles
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
 from customers.approval import ApprovalError, apply_automatic_cut, approve_limit_change, propose_limit_change
 from customers.holds import place_hold, release_hold
-from customers.models import CreditLimit
+from customers.models import ApprovalDelegation, CreditLimit, LimitChange, LimitDecision
+from scoring.models import LimitPolicy
+from tests.people import give_authority, make_user
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 3, 2)
@@ -34,7 +37,7 @@ def propose(cast, amount, **extra):
     return propose_limit_change(
         cast.account,
         eur(amount),
-        actor=Actor.person(cast.controller),
+        actor=Actor.person(extra.pop("by", cast.controller)),
         as_of=DAY,
         reason_code="other",
         **extra,
@@ -66,14 +69,108 @@ def copy_limit(**values):
     )
 
 
-def test_the_proposer_as_decider(waiting, cast):
-    sql = "UPDATE customers_limitchange SET status = 'applied', decided_at = %s, decided_by_id = %s WHERE id = %s"
-    refuse(sql, [waiting.proposed_at, cast.controller.pk, waiting.pk], "four_eyes")
+DECISION = (
+    "INSERT INTO customers_limitdecision (change_id, verdict, decided_by_id, on_behalf_of_id, delegation_id, "
+    "decided_on, decided_at, reason, direction, currency, amount, grade, authority_group, approvers_needed, evidence) "
+    "VALUES (%s, %s, %s, %s, %s, '2026-03-02', '2026-03-02 10:00', 'x', %s, 'EUR', %s, %s, 'approver', %s, '{}')"
+)
+CLOSE = (
+    "UPDATE customers_limitchange SET status = %s, decided_at = proposed_at, decided_by_id = %s WHERE id = %s"
+)
 
 
-def test_nobody_as_decider(waiting):
-    sql = "UPDATE customers_limitchange SET status = 'applied', decided_at = %s WHERE id = %s"
-    refuse(sql, [waiting.proposed_at, waiting.pk], "decided_by_somebody")
+def decision(change, by, *, verdict="approve", of=None, delegation=None, direction="rise", amount=1_000_000,
+             grade="E", needed=1):  # fmt: skip
+    return [
+        change.pk,
+        verdict,
+        by.pk,
+        of and of.pk,
+        delegation and delegation.pk,
+        direction,
+        amount,
+        grade,
+        needed,
+    ]
+
+
+def execute(sql, params):
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, params)
+
+
+def test_the_proposer_as_decider(cast, waiting):
+    both = make_user("bea", roles.APPROVER, roles.CONTROLLER, company=cast.company)
+    own = propose(cast, 20_000, kind="temporary", valid_until=LATER, by=both)
+    refuse(DECISION, decision(own, both, amount=2_000_000), "their own proposal")
+    execute(DECISION, decision(own, cast.approver, amount=2_000_000))
+    refuse(CLOSE, ["applied", both.pk, own.pk], "only by the decisions")
+    # Without the trigger on decisions, the change itself still refuses its proposer.
+    names = {constraint.name for constraint in LimitChange._meta.constraints}
+    assert "limit_change_four_eyes" in names
+
+
+def test_a_change_moves_only_with_the_decisions_its_authority_asks_for(cast, waiting):
+    refuse(CLOSE, ["applied", None, waiting.pk], "only by the decisions")
+    refuse(CLOSE, ["applied", cast.approver.pk, waiting.pk], "only by the decisions")
+    refuse(CLOSE, ["rejected", cast.approver.pk, waiting.pk], "only by the decisions")
+    give_authority(cast.company, needed=2)
+    second = make_user("pia", roles.APPROVER, company=cast.company)
+    # Who has no authority, or claims another one than is there: another direction, amount, grade, or "alone".
+    refuse(DECISION, decision(waiting, cast.manager), "no authority covers")
+    for claim in ({"needed": 1}, {"direction": "cut"}, {"amount": 1}, {"grade": ""}):
+        refuse(DECISION, decision(waiting, cast.approver, **{"needed": 2} | claim), "no authority covers")
+    execute(DECISION, decision(waiting, cast.approver, needed=2))
+    refuse(CLOSE, ["applied", cast.approver.pk, waiting.pk], "only by the decisions")
+    refuse(DECISION, decision(waiting, cast.approver, needed=2))
+    execute(DECISION, decision(waiting, second, needed=2))
+    with transaction.atomic(), pytest.raises(DatabaseError, match="append-only"):
+        LimitDecision.objects.update(verdict="reject")
+    execute(CLOSE, ["applied", second.pk, waiting.pk])
+    third = make_user("tea", roles.APPROVER, company=cast.company)
+    refuse(DECISION, decision(waiting, third, needed=2), "only a waiting change")
+    refuse("DELETE FROM customers_limitdecision", words="append-only")
+
+
+def test_a_rejection_stands_in_the_way_of_applying(cast, waiting):
+    second = make_user("pia", roles.APPROVER, company=cast.company)
+    execute(DECISION, decision(waiting, cast.approver, verdict="reject"))
+    execute(DECISION, decision(waiting, second))
+    refuse(CLOSE, ["applied", second.pk, waiting.pk], "only by the decisions")
+
+
+def test_deputies_in_the_database(cast, waiting):
+    """Under a delegation in force only, never for the proposer, and no authority twice whoever uses it."""
+    pia, tea = (make_user(name, roles.APPROVER, company=cast.company) for name in ("pia", "tea"))
+
+    def delegated(delegator, delegate, **extra):
+        return ApprovalDelegation.objects.create(
+            **{"delegator": delegator, "delegate": delegate, "company": cast.company, "starts_on": DAY,
+               "ends_on": LATER, "reason": "leave", "created_by": delegator} | extra
+        )  # fmt: skip
+
+    good = delegated(cast.approver, pia)
+    over = delegated(cast.approver, pia, starts_on=DAY - timedelta(9), ends_on=DAY - timedelta(1))
+    other = delegated(cast.approver, pia, company=cast.elsewhere.company)
+    ended = delegated(cast.approver, pia, revoked_at="2026-03-01T10:00Z", revoked_by=cast.approver)
+    from_proposer = delegated(cast.controller, pia)
+    for wrong in (over, other, ended, from_proposer):
+        refuse(DECISION, decision(waiting, pia, of=cast.approver, delegation=wrong), "delegation in force")
+    refuse(DECISION, decision(waiting, pia, of=cast.approver), "limit_decision_deputy")
+    refuse(DECISION, decision(waiting, tea, of=cast.approver, delegation=good), "delegation in force")
+    own = propose(cast, 20_000, kind="temporary", valid_until=LATER, by=tea)
+    standing_in = decision(own, pia, of=tea, delegation=delegated(tea, pia), amount=2_000_000)
+    refuse(DECISION, standing_in, "for its proposer")
+    execute(DECISION, decision(waiting, pia, of=cast.approver, delegation=good))
+    refuse(DECISION, decision(waiting, cast.approver), "nobody decides twice")
+    to_tea = delegated(pia, tea)
+    refuse(DECISION, decision(waiting, tea, of=pia, delegation=to_tea), "nobody decides twice")
+    for columns in ("ends_on = '2030-01-01'", "delegate_id = delegator_id", "reason = 'x'"):
+        refuse(f"UPDATE customers_approvaldelegation SET {columns} WHERE id = {good.pk}", words="append-only")
+    refuse(f"UPDATE customers_approvaldelegation SET revoked_at = NULL WHERE id = {ended.pk}")
+    for wrong in ({"delegate": cast.approver}, {"created_by": pia}, {"ends_on": DAY - timedelta(1)}):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            delegated(cast.approver, **{"delegate": pia} | wrong)
 
 
 def test_a_change_without_proposer(waiting):
@@ -124,13 +221,66 @@ def test_an_automatic_change_never_rises(cast, applied):
         "account_id, kind, currency, valid_from, reason_code, reason_params, comment, evidence, as_of, "
         "proposer_kind, proposer_name, proposed_at, status, is_automatic, decided_at, decision_reason"
     )
-    for kind, old in (("event", "100000"), ("import", "100000"), ("policy", "100000"), ("event", "NULL")):
+    gates = ", policy_ref, gates_failed, automatic_up_to"
+    for kind, old, gated, words in (
+        ("event", "100000", "1, 0, 100001", "rise_gated"),
+        ("import", "100000", "1, 0, 100001", "rise_gated"),
+        ("event", "NULL", "1, 0, 100001", "rise_gated"),
+        ("policy", "NULL", "1, 0, 100001", "rise_gated"),
+        # The policy itself is asked: the shipped one lets no rise through by itself.
+        ("policy", "100000", "1, 0, 100001", "waits for nobody"),
+    ):
         picked = columns.replace("proposer_kind", f"'{kind}'")
         refuse(
-            f"INSERT INTO customers_limitchange ({columns}, old_amount, new_amount) "
-            f"SELECT {picked}, {old}, 100001 FROM customers_limitchange WHERE id = {cut.pk}",
-            words="never_rises",
+            f"INSERT INTO customers_limitchange ({columns}{gates}, old_amount, new_amount) "
+            f"SELECT {picked}, {gated}, {old}, 100001 FROM customers_limitchange WHERE id = {cut.pk}",
+            words=words,
         )
+
+
+def test_a_rise_of_the_policy_is_held_to_the_policy_in_use(cast, applied):
+    """Amounts, percentage and cool-down are asked of the active policy; a failed gate or no figure is refused."""
+    policy = LimitPolicy.objects.get(status="active")
+    own = LimitPolicy.objects.create(
+        segment=cast.account.segment,
+        version=1,
+        valid_from=DAY,
+        is_shipped=True,
+        auto_rise_amount=200_000,
+        auto_limit_amount=1_150_000,
+        max_rise_percent=20,
+    )
+    columns = (
+        "account_id, kind, currency, valid_from, reason_code, reason_params, comment, evidence, as_of, "
+        "proposer_name, proposed_at, status, decision_reason"
+    )
+
+    def rise(to, ref=own.pk, failed="0", up_to="9999999", on=DAY + timedelta(days=90)):
+        picked = columns.replace("valid_from", f"'{on}'", 1).replace("proposer_name", "'limit policy'")
+        return (
+            f"INSERT INTO customers_limitchange ({columns}, proposer_kind, is_automatic, decided_at, old_amount, "
+            "new_amount, policy_ref, gates_failed, automatic_up_to) "
+            f"SELECT {picked}, 'policy', TRUE, decided_at, 1000000, {to}, {ref}, {failed}, {up_to} "
+            f"FROM customers_limitchange WHERE id = {applied.pk}"
+        )
+
+    refuse(rise(1_100_000), words="waits for nobody")  # a draft gives nothing away
+    LimitPolicy.objects.filter(pk=own.pk).update(status="active")
+    refuse(rise(1_150_001), words="waits for nobody")  # beyond the limit for rises at once
+    refuse(rise(1_200_001), words="waits for nobody")
+    refuse(rise(1_100_000, ref=policy.pk), words="waits for nobody")
+    refuse(rise(1_100_000, ref=0), words="waits for nobody")
+    refuse(rise(1_100_000, failed="1"), words="rise_gated")
+    refuse(rise(1_100_000, failed="NULL"), words="rise_gated")
+    refuse(rise(1_100_000, up_to="1099999"), words="rise_gated")
+    refuse(rise(1_100_000, up_to="NULL"), words="rise_gated")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(rise(1_100_000))
+        made = LimitChange.objects.order_by("pk").last()
+        cursor.execute(copy_limit(amount=1_100_000, change_id=made.pk, valid_from=f"'{made.valid_from}'"))
+    refuse(rise(1_150_000, on=DAY + timedelta(days=179)), words="waits for nobody")  # 89 days after the last
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(rise(1_150_000, on=DAY + timedelta(days=180)))
 
 
 def test_a_limit_without_an_applied_change(cast, applied):
@@ -144,12 +294,8 @@ def test_a_limit_without_an_applied_change(cast, applied):
 
 def test_a_limit_of_another_account_amount_or_earlier_day(cast, applied):
     change = propose(cast, 20_000)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE customers_limitchange SET status = 'applied', decided_at = proposed_at, "
-            "decided_by_id = %s WHERE id = %s",
-            [cast.approver.pk, change.pk],
-        )
+    execute(DECISION, decision(change, cast.approver, amount=2_000_000))
+    execute(CLOSE, ["applied", cast.approver.pk, change.pk])
     right = {"amount": 2_000_000, "change_id": change.pk}
     for wrong in (
         {"account_id": cast.elsewhere.pk},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -32,12 +33,17 @@ def freeze(day):
     return time_machine.travel(datetime(day.year, day.month, day.day, 12, tzinfo=UTC), tick=False)
 
 
-@pytest.fixture
-def company():
-    cache.clear()
+@pytest.fixture(scope="module")
+def kept_company(module_database):
     company = make_company(complete_through=DAY)
     stored(company, made(seed=11, payers=25, invoices=420, days=300), through=DAY.toordinal())
     return company
+
+
+@pytest.fixture
+def company(kept_company, db):
+    cache.clear()
+    return deepcopy(kept_company)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Thin endpoints: each reads the request, calls the rule, and says what came out."""

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from creditdesk.api.fields import MoneyOut, PageQuery, StrictSerializer
+from creditdesk.api.schema import list_of
+from creditdesk.api.views import Endpoint
+from customers.exposure import MINUS, PLUS, exposures
+from customers.limits import headroom, limits_at
+from customers.models import CreditAccount
+
+PARTS = (*PLUS, *MINUS)
+
+
+class PartsOut(serializers.Serializer):
+    """Each zero or more; total = the first four less the last two."""
+
+    open_invoices = MoneyOut()
+    unbilled_deliveries = MoneyOut()
+    open_orders = MoneyOut(help_text="Expected within the horizon.")
+    instruments = MoneyOut(help_text="Bills and the like, tendered and not yet safe.")
+    unapplied_cash = MoneyOut()
+    open_credits = MoneyOut()
+
+
+class ExposureOut(serializers.Serializer):
+    """What an account owes and may owe on a day, in its currency."""
+
+    account = serializers.IntegerField()
+    customer = serializers.CharField(help_text="Customer number.")
+    company = serializers.CharField()
+    segment = serializers.CharField()
+    as_of = serializers.DateField()
+    currency = serializers.CharField()
+    parts = PartsOut()
+    total = MoneyOut()
+    cover = MoneyOut(help_text="What insurance, guarantees and deposits bear.")
+    at_risk = MoneyOut(help_text="Total less cover.")
+    overdue = MoneyOut()
+    oldest_days_past_due = serializers.IntegerField()
+    limit = MoneyOut(allow_null=True, help_text="In force on the day; null: never decided.")
+    limit_until = serializers.DateField(
+        allow_null=True, help_text="Last day of a temporary limit that is in force."
+    )
+    headroom = MoneyOut(allow_null=True, help_text="Limit less total; negative when over it.")
+
+
+class DayQuery(StrictSerializer):
+    as_of = serializers.DateField(required=False, help_text="Business date; today when left out.")
+
+    def validate_as_of(self, value: date) -> date:
+        if value > self.context["view"].today():
+            raise serializers.ValidationError(_("The future is not known: today at the latest."))
+        return value
+
+
+class ExposureQuery(DayQuery, PageQuery):
+    customer = serializers.CharField(required=False, max_length=40, help_text="Exactly this customer number.")
+    company = serializers.SlugField(required=False, max_length=20)
+
+
+class ExposuresEndpoint(Endpoint):
+    scopes = {"GET": "exposures:read"}
+
+    def rows(self) -> QuerySet[CreditAccount]:
+        return self.accounts().select_related("customer", "company", "segment").order_by()
+
+    def represent(self, accounts: list[CreditAccount], as_of: date | None) -> list[dict[str, Any]]:
+        """Exposure, limit and headroom of accounts, in a constant number of queries."""
+        day = as_of or self.today()
+        found, limits = exposures(accounts, day), limits_at(accounts, day)
+        answers = []
+        for account in accounts:
+            exposure, limit = found[account.pk], limits[account.pk]
+            answers.append(
+                {
+                    "account": account.pk,
+                    "customer": account.customer.code,
+                    "company": account.company.code,
+                    "segment": account.segment.code,
+                    "as_of": day,
+                    "currency": account.currency,
+                    "parts": {name: getattr(exposure, name) for name in PARTS},
+                    "total": exposure.total,
+                    "cover": exposure.cover,
+                    "at_risk": exposure.at_risk,
+                    "overdue": exposure.overdue,
+                    "oldest_days_past_due": exposure.oldest_days_past_due,
+                    "limit": limit.in_force,
+                    "limit_until": limit.temporary_until if limit.is_temporary else None,
+                    "headroom": headroom(limit, exposure),
+                }
+            )
+        return ExposureOut(answers, many=True).data
+
+
+class ExposureList(ExposuresEndpoint):
+    @extend_schema(
+        operation_id="exposures_list",
+        summary="Exposure, limit and headroom per credit account, at any date",
+        parameters=[ExposureQuery],
+        responses=list_of(ExposureOut),
+        tags=["exposures"],
+    )
+    def get(self, request: Request) -> Response:
+        query = self.query(ExposureQuery)
+        rows = self.rows()
+        if "customer" in query:
+            rows = rows.filter(customer__code=query["customer"])
+        if "company" in query:
+            rows = rows.filter(company__code=query["company"])
+        return self.page(rows, lambda found: self.represent(found, query.get("as_of")))
+
+
+class ExposureDetail(ExposuresEndpoint):
+    @extend_schema(
+        operation_id="exposures_get",
+        summary="Exposure of one credit account",
+        parameters=[DayQuery],
+        responses=ExposureOut,
+        tags=["exposures"],
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        query = self.query(DayQuery)
+        account = get_object_or_404(self.rows(), pk=pk)
+        return Response(self.represent([account], query.get("as_of"))[0])

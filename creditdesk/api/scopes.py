@@ -1,0 +1,33 @@
+"""What a key may be allowed, as data: each scope with what it opens and the permission its user needs besides.
+
+A key can never do more than the person or program it acts for: taking a role away from the user takes it away from
+its keys at the same moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    code: str
+    label: str | Promise
+    permission: str
+
+
+SCOPES = {
+    scope.code: scope
+    for scope in (
+        Scope(
+            "customers:read", _("Read customers and their credit accounts"), "customers.view_creditaccount"
+        ),
+        Scope("exposures:read", _("Read exposure, limits and headroom"), "customers.view_instalment"),
+        Scope("limit-changes:read", _("Read limit changes"), "customers.view_limitchange"),
+        Scope("limit-changes:propose", _("Propose limit changes"), "customers.propose_limitchange"),
+        Scope("scoring-jobs:run", _("Score accounts in bulk"), "api.add_scoringjob"),
+    )
+}

@@ -1,0 +1,33 @@
+from django.urls import path, re_path
+
+from creditdesk.api import pages
+from creditdesk.api.endpoints import customers, exposures, limit_changes, scoring_jobs
+
+app_name = "api"
+urlpatterns = [
+    path("customers", customers.CustomerList.as_view(), name="customers"),
+    path("customers/<int:pk>", customers.CustomerDetail.as_view(), name="customer"),
+    path("exposures", exposures.ExposureList.as_view(), name="exposures"),
+    path("exposures/<int:pk>", exposures.ExposureDetail.as_view(), name="exposure"),
+    path("limit-changes", limit_changes.LimitChangeList.as_view(), name="limit_changes"),
+    path("limit-changes/<int:pk>", limit_changes.LimitChangeDetail.as_view(), name="limit_change"),
+    path(
+        "limit-changes/<int:pk>/withdraw",
+        limit_changes.LimitChangeWithdrawal.as_view(),
+        name="withdraw_limit_change",
+    ),
+    path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),
+    path("scoring-jobs/<uuid:public_id>", scoring_jobs.ScoringJobDetail.as_view(), name="scoring_job"),
+    path(
+        "scoring-jobs/<uuid:public_id>/rows", scoring_jobs.ScoringJobRows.as_view(), name="scoring_job_rows"
+    ),
+    path(
+        "scoring-jobs/<uuid:public_id>/resume",
+        scoring_jobs.ScoringJobResumption.as_view(),
+        name="resume_scoring_job",
+    ),
+    path("schema", pages.SchemaDocument.as_view(), name="schema"),
+    path("docs", pages.Documentation.as_view(), name="docs"),
+    path("problems", pages.Problems.as_view(), name="problems"),
+    re_path("^", pages.Nowhere.as_view(), name="nowhere"),
+]

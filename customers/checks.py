@@ -1,0 +1,180 @@
+"""What a credit check is asked and what it answers. The rules live in scoring (scoring/checks); who asks, here.
+
+Verbs that take on business (reservations, orders) ask through `ask_check`, so that none of them can go unchecked:
+where nobody answers, the verb fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from creditdesk.core.money import Money
+from customers.events import credit_check_wanted
+from customers.limit_reasons import money_param
+from customers.models import CheckPoint, CreditAccount, Customer
+
+PAYER, ORDERER, GROUP = "payer", "orderer", "group"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """One question: may `amount` of business be taken on with the account that pays?
+
+    account: the account that will owe. orderer: the customer who orders, where that is somebody else.
+    amount: the whole amount at stake. counted: how much of it is in the account's exposure already (the order that
+    is edited or delivered). expected_on: delivery day; beyond the horizon the amount takes no headroom yet.
+    exclude_reservation: the reservation this very business holds, which must not count against itself.
+    """
+
+    account: CreditAccount
+    amount: Money
+    point: str
+    as_of: date
+    at: datetime
+    orderer: Customer | None = None
+    counted: Money | None = None
+    expected_on: date | None = None
+    exclude_reservation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One rule that fails at one level (payer, orderer, group), with what would cure it.
+
+    code: the sentence; rule: the rule it comes from. params: JSON-safe; amounts are {"minor", "currency"}, dates ISO
+    text. missing: by how much, where the rule is about money. stops: False where it only warns.
+    ask: whom to ask ("collector", "controller", "approver"); ask_name: the person, where one is known.
+    """
+
+    rule: str
+    code: str
+    level: str
+    account_id: int | None
+    customer_id: int
+    customer: str
+    params: dict[str, Any] = field(default_factory=dict)
+    missing: Money | None = None
+    stops: bool = True
+    cure: str = ""
+    cure_params: dict[str, Any] = field(default_factory=dict)
+    ask: str = "controller"
+    ask_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """The answer: passes when no failure stops. Amounts in the paying account's currency.
+
+    headroom: limit plus tolerance, less exposure and reservations, before this business; None without a limit.
+    new: what the business adds to exposure. missing: the largest amount missing at any level. fits: how much more
+    passes the headroom rules of every level now. disputed: left out of the rules that leave disputes out.
+    horizon_days, beyond_horizon: orders delivered later take no headroom yet.
+    """
+
+    account_id: int
+    point: str
+    as_of: date
+    amount: Money
+    new: Money
+    limit: Money | None
+    tolerance: Money
+    exposure: Money
+    reserved: Money
+    headroom: Money | None
+    fits: Money | None
+    disputed: Money
+    horizon_days: int
+    beyond_horizon: bool
+    failures: tuple[Failure, ...]
+    policy_id: int | None = None
+    rules: tuple[str, ...] = ()
+
+    @property
+    def passes(self) -> bool:
+        return not any(failure.stops for failure in self.failures)
+
+    @property
+    def stopping(self) -> tuple[Failure, ...]:
+        return tuple(failure for failure in self.failures if failure.stops)
+
+    @property
+    def missing(self) -> Money | None:
+        """The most that is missing anywhere, in the paying account's currency where all levels share it."""
+        amounts = [
+            f.missing for f in self.stopping if f.missing and f.missing.currency == self.amount.currency
+        ]
+        return max(amounts, default=None)
+
+    @property
+    def blocking_level(self) -> str:
+        """The first level that stops the business: payer, orderer, then group; "" when it passes."""
+        levels = {failure.level for failure in self.stopping}
+        return next((level for level in (PAYER, ORDERER, GROUP) if level in levels), "")
+
+    def as_json(self) -> dict[str, Any]:
+        """Stored with reservations and holds; never read back into rules."""
+        return {
+            "point": self.point,
+            "as_of": self.as_of.isoformat(),
+            "passes": self.passes,
+            "amount": money_param(self.amount),
+            "new": money_param(self.new),
+            "limit": self.limit and money_param(self.limit),
+            "tolerance": money_param(self.tolerance),
+            "exposure": money_param(self.exposure),
+            "reserved": money_param(self.reserved),
+            "headroom": self.headroom and money_param(self.headroom),
+            "fits": self.fits and money_param(self.fits),
+            "disputed": money_param(self.disputed),
+            "horizon_days": self.horizon_days,
+            "beyond_horizon": self.beyond_horizon,
+            "policy": self.policy_id,
+            "rules": list(self.rules),
+            "failures": [failure_json(failure) for failure in self.failures],
+        }
+
+
+def failure_json(failure: Failure) -> dict[str, Any]:
+    found = {name: getattr(failure, name) for name in Failure.__slots__}
+    found["missing"] = failure.missing and money_param(failure.missing)
+    return found
+
+
+def failure_of(stored: Mapping[str, Any]) -> Failure:
+    """The Failure behind a stored one, for its sentence."""
+    values = dict(stored)
+    missing = values.get("missing")
+    values["missing"] = missing and Money(int(missing["minor"]), missing["currency"])
+    return Failure(**values)
+
+
+class NobodyChecks(RuntimeError):
+    """No app answers credit checks: without an answer no business is taken on."""
+
+
+def ask_check(request: CheckRequest) -> CheckResult:
+    """The answer of the app that checks credit (scoring). Raises NobodyChecks, MissingRate."""
+    answers = [
+        answer for _r, answer in credit_check_wanted.send(sender=CheckRequest, request=request) if answer
+    ]
+    if len(answers) != 1:
+        raise NobodyChecks(f"{len(answers)} answers to a credit check: exactly one app must answer")
+    return answers[0]
+
+
+__all__ = [
+    "GROUP",
+    "ORDERER",
+    "PAYER",
+    "CheckPoint",
+    "CheckRequest",
+    "CheckResult",
+    "Failure",
+    "NobodyChecks",
+    "ask_check",
+    "failure_json",
+    "failure_of",
+]

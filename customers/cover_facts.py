@@ -1,0 +1,73 @@
+"""Reading what the rules of cover need: covers, notices to insurers, disputed amounts, guarantors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from creditdesk.core.facts import CURRENT, View
+from customers.cover_terms import CoverFacts
+from customers.models import Cover, CoverNotice, Customer, DisputeItem, StatusChange
+
+
+def covers_known(scope: Any, as_of: date, view: View = CURRENT) -> dict[int, list[Cover]]:
+    """The covers of some accounts that began by `as_of`, expired ones too; one query."""
+    found: dict[int, list[Cover]] = defaultdict(list)
+    rows = Cover.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of)
+    for cover in rows.select_related("guarantor").order_by("account", "pk"):
+        found[cover.account_id].append(cover)
+    return dict(found)
+
+
+def facts_for(covers: Mapping[int, Sequence[Cover]], as_of: date, view: View = CURRENT) -> CoverFacts:
+    """What the terms of these covers speak of, each read only when a term asks for it (at most three queries)."""
+    every = [cover for own in covers.values() for cover in own]
+    accounts = {cover.account_id for cover in every if cover.excludes_disputed}
+    disputed = _disputed(accounts, as_of, view) if accounts else {}
+    told = {cover.account_id for cover in every if cover.notify_days is not None}
+    notices: dict[int, list[CoverNotice]] = defaultdict(list)
+    if told:
+        for notice in CoverNotice.objects.filter(
+            view.q(), effective_on__lte=as_of, **_among("account", told)
+        ):
+            notices[notice.account_id].append(notice)
+    guarantors = {cover.guarantor_id for cover in every if cover.guarantor_id}
+    return CoverFacts(covers, notices, disputed, _statuses(guarantors, as_of, view) if guarantors else {})
+
+
+def _among(name: str, ids: set[int]) -> dict[str, Any]:
+    """An IN list as long as SQLite takes it; beyond, no condition (the caller looks rows up by id)."""
+    return {f"{name}__in": ids} if len(ids) < 30_000 else {}
+
+
+def _disputed(accounts: set[int], as_of: date, view: View) -> dict[int, int]:
+    """Minor units in dispute by instalment, on that day."""
+    closed = Q(dispute__closed_on__isnull=True) | Q(dispute__closed_on__gt=as_of)
+    rows = (
+        DisputeItem.objects.filter(
+            closed,
+            view.q("dispute__"),
+            dispute__effective_on__lte=as_of,
+            **_among("dispute__account", accounts),
+        )
+        .order_by()
+        .values("instalment_id")
+        .annotate(total=Sum("amount"))
+    )
+    return dict(rows.values_list("instalment_id", "total"))
+
+
+def _statuses(customers: set[int], as_of: date, view: View) -> dict[int, str]:
+    newest = (
+        StatusChange.objects.at(as_of, view)
+        .filter(customer=OuterRef("pk"))
+        .order_by("-effective_on", "-pk")
+        .values("status")[:1]
+    )
+    rows = Customer.objects.filter(pk__in=customers).annotate(then=Coalesce(Subquery(newest), F("status")))
+    return dict(rows.values_list("pk", "then"))

@@ -1,0 +1,73 @@
+"""How much more may be sold to an account: its limit less what it owes and what is reserved, secured and not.
+
+total      limit in force - exposure - reserved
+secured    what cover would pay of that much new business; the rest of it is at our own risk
+unsecured  total - secured: room at our own risk (negative when over the limit)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import QuerySet
+
+from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.money import Money
+from customers.exposure import Exposure, exposures
+from customers.limits import Limit, limits_at
+from customers.models import CreditAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Room under one limit, in the account's currency. total, secured, unsecured None: no limit was ever decided."""
+
+    account_id: int
+    limit: Money | None
+    exposure: Money
+    reserved: Money
+    total: Money | None
+    secured: Money | None
+    unsecured: Money | None
+
+    @property
+    def missing(self) -> Money:
+        """By how much the limit is passed; zero when it is not, or when there is none."""
+        zero = Money.zero(self.exposure.currency)
+        return zero if self.total is None or self.total.minor >= 0 else -self.total
+
+
+def headroom_of(limit: Limit, exposure: Exposure, reserved: Money | None = None) -> Headroom:
+    """Room of one account from its limit, its exposure and what is reserved (its currency)."""
+    zero = Money.zero(exposure.currency)
+    held = reserved or zero
+    in_force = limit.in_force
+    if in_force is None:
+        return Headroom(limit.account_id, None, exposure.total, held, None, None, None)
+    total = in_force - exposure.total - held
+    room = exposure.standing.room if exposure.standing else zero
+    # What is reserved takes the room of the cover first, as the shipments behind it will.
+    secured = min(max(room - held, zero), max(total, zero))
+    return Headroom(limit.account_id, in_force, exposure.total, held, total, secured, total - secured)
+
+
+def headrooms(
+    accounts: QuerySet[CreditAccount] | Iterable[CreditAccount],
+    as_of: date,
+    view: View = CURRENT,
+    *,
+    reserved: Mapping[int, Money] | None = None,
+) -> dict[int, Headroom]:
+    """Room of each account at `as_of`, in a constant number of queries. Raises MissingRate.
+
+    reserved: what is reserved per account, in its currency (customers.reservations).
+    """
+    chosen = accounts if isinstance(accounts, QuerySet) else list(accounts)
+    limits = limits_at(chosen, as_of)
+    held = reserved or {}
+    return {
+        pk: headroom_of(limits[pk], exposure, held.get(pk))
+        for pk, exposure in exposures(chosen, as_of, view=view).items()
+    }

@@ -1,0 +1,49 @@
+"""Locking accounts whose headroom is about to be taken: always in one order, so that two never wait for each other."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from customers.group_chain import Chain, chain_at
+from customers.models import CreditAccount
+
+TRIES = 5
+
+
+class GroupKeepsMoving(RuntimeError):
+    """The group changed each time its accounts were locked."""
+
+
+def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Chain]:
+    """Lock an account and the accounts of its group's heads; the account (customer, company, segment loaded), its chain.
+
+    Two businesses of one group then come one after the other: each sees what the other took. One statement locks in
+    order of id. Decisions on limits lock the account the same way (customers/approval.py); posting goes on meanwhile.
+    The group is read again under the lock: it may have moved while the lock was waited for.
+    """
+    own = (
+        CreditAccount.objects.select_related("customer", "company", "segment", "collector")
+        .filter(joined_into__isnull=True)
+        .get(pk=account_id)
+    )
+    chain = chain_at(own.customer_id, as_of)
+    for _try in range(TRIES):
+        heads = [pk for pk in chain.heads if pk != own.customer_id]
+        ids = {own.pk}
+        if heads:
+            ids |= set(
+                CreditAccount.objects.filter(customer__in=heads, segment=own.segment_id).values_list(
+                    "pk", flat=True
+                )
+            )
+        list(
+            CreditAccount.objects.select_for_update(no_key=True)
+            .filter(pk__in=ids)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        again = chain_at(own.customer_id, as_of)
+        if set(again.heads) <= set(chain.heads):
+            return own, again
+        chain = again
+    raise GroupKeepsMoving(f"the group of account {account_id} changes all the time")

@@ -1,0 +1,208 @@
+"""From order to delivery to invoice: what of each counts on a day, so that nothing counts twice.
+
+An order of 1000 is 1000 of open order until 400 of it are delivered, then 600 of open order and 400 of unbilled
+delivery; when 400 stand on an invoice in the ledger, the delivery is over. The three always add up to what was
+ordered (or to what was delivered, or billed, when that is more). In one account and currency, on a day:
+
+unbilled part of a delivery  its amount - what of it was billed; nothing from `invoiced_on` on
+billed ahead of an order     billed on the order without a delivery that is there: first taken off the order's
+                             unbilled deliveries (the oldest first), the rest off what is still to be delivered
+open part of an order        ordered - delivered - billed ahead, never below zero; nothing from `closed_on` on
+
+A billed part with an invoice number counts from the day that invoice is in the ledger (customers/models/business.py).
+Two queries for any number of accounts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import (
+    Case,
+    DateField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+
+from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.money import MoneyField
+from customers.models import BilledPart, Delivery, Invoice, OpenOrder
+
+ORDER, DELIVERY = "order", "delivery"
+# A document number may come again in another year: only an invoice about as old as it was said to be is meant.
+_SAME_INVOICE = timedelta(days=60)
+
+
+@dataclass(slots=True)
+class Stage:
+    """An order or a delivery on a day, in minor units of `currency`.
+
+    counted: what of it is exposure at this stage if it is within the horizon; billed: what invoices took off it;
+    delivered: what deliveries took off an order.
+    """
+
+    kind: str
+    pk: int
+    account_id: int
+    number: str
+    order_number: str
+    currency: str
+    on: date
+    amount: int
+    counted: int
+    billed: int = 0
+    delivered: int = 0
+    expected_on: date | None = None
+    segment_id: int = 0
+
+
+def stages_at(scope: Any, as_of: date, view: View = CURRENT) -> list[Stage]:
+    """Deliveries and orders with something left to bill or to deliver at `as_of`, whatever the horizon.
+
+    scope: account ids, or a queryset of them.
+    """
+    deliveries = list(_deliveries(scope, as_of, view))
+    orders = list(_orders(scope, as_of, view))
+    ahead: dict[tuple[int, str, str], int] = {}
+    unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
+    found = []
+    for row in deliveries:
+        pk, account, number, order, currency, on, amount, billed, billed_ahead = row
+        stage = Stage(
+            DELIVERY, pk, account, number, order, currency, on, amount, max(amount - billed, 0), billed
+        )
+        found.append(stage)
+        if order:
+            ahead[account, order, currency] = billed_ahead
+            unbilled[account, order, currency].append(stage)
+    for row in orders:
+        ahead[row[1], row[2], row[3]] = row[7]
+    left = {key: _take_off(minor, unbilled.get(key, ())) for key, minor in ahead.items()}
+    for row in orders:
+        pk, account, number, currency, on, expected, amount, _ahead, delivered, since, base, segment = row
+        billed = left[account, number, currency]
+        if since is not None:
+            # Only what came after the day of which the amount speaks; before it, what came until then is added back.
+            delivered, newly = delivered - base[0], _ahead - base[1]
+            billed = min(billed, newly)
+        open_part = max(amount - delivered - billed, 0)
+        found.append(
+            Stage(
+                ORDER, pk, account, number, number, currency, on, amount, open_part,
+                billed, delivered, expected, segment,
+            )
+        )  # fmt: skip
+    return [stage for stage in found if stage.counted]
+
+
+def _take_off(minor: int, deliveries: Iterable[Stage]) -> int:
+    """Take what was billed ahead off the order's unbilled deliveries, the oldest first; returns the rest."""
+    for stage in sorted(deliveries, key=lambda one: (one.on, one.pk)):
+        taken = min(minor, stage.counted)
+        stage.counted -= taken
+        stage.billed += taken
+        minor -= taken
+    return minor
+
+
+def _known(model: Any, scope: Any, as_of: date, view: View) -> QuerySet:
+    return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of).order_by()
+
+
+def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+    rows = _known(Delivery, scope, as_of, view).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))
+    named = _billed(as_of, view, delivery_number=OuterRef("number"))
+    return rows.annotate(
+        billed=_sum(named, "delivery_number"),
+        ahead=Case(
+            When(order_number="", then=Value(0)),
+            default=_sum(_ahead(as_of, view, OuterRef("order_number")), "order_number"),
+            output_field=MoneyField(),
+        ),
+    ).values_list(
+        *(
+            "pk",
+            "account_id",
+            "number",
+            "order_number",
+            "currency",
+            "effective_on",
+            "amount",
+            "billed",
+            "ahead",
+        )
+    )
+
+
+def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+    rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
+    delivered = Delivery.objects.filter(
+        view.q(), account=OuterRef("account"), order_number=OuterRef("number"), currency=OuterRef("currency")
+    ).exclude(order_number="")
+    billed = BilledPart.objects.filter(
+        view.q(), account=OuterRef("account"), order_number=OuterRef("number"), delivery_number=""
+    )
+    until = {"effective_on__lte": OuterRef("open_on")}
+    found = rows.annotate(
+        ahead=_sum(_ahead(as_of, view, OuterRef("number")), "order_number"),
+        delivered=_sum(delivered.filter(effective_on__lte=as_of), "order_number"),
+        delivered_before=_if_since(_sum(delivered.filter(**until), "order_number")),
+        billed_before=_if_since(_sum(billed.filter(**until), "order_number")),
+    ).values_list(
+        *("pk", "account_id", "number", "currency", "effective_on", "expected_on", "amount", "ahead"),
+        *("delivered", "open_on", "delivered_before", "billed_before", "account__segment_id"),
+    )
+    for *head, before, billed_then, segment in found.iterator(chunk_size=5000):
+        yield (*head, (before, billed_then), segment)
+
+
+def _if_since(expression: Any) -> Case:
+    return Case(When(open_on__isnull=False, then=expression), default=Value(0), output_field=MoneyField())
+
+
+def _billed(as_of: date, view: View, **named: Any) -> QuerySet[BilledPart]:
+    """Parts of the outer row's account and currency billed by `as_of`: dated until then, and in the ledger."""
+    about = ExpressionWrapper(OuterRef("effective_on") - _SAME_INVOICE, output_field=DateField())
+    invoices = Invoice.objects.filter(
+        view.q(),
+        number=OuterRef("invoice_number"),
+        account=OuterRef("account"),
+        effective_on__lte=as_of,
+        effective_on__gte=about,
+    )
+    return BilledPart.objects.filter(
+        Q(invoice_number="", effective_on__lte=as_of) | (~Q(invoice_number="") & Exists(invoices)),
+        view.q(),
+        account=OuterRef("account"),
+        currency=OuterRef("currency"),
+        **named,
+    )
+
+
+def _ahead(as_of: date, view: View, order: OuterRef) -> QuerySet[BilledPart]:
+    """Parts billed on an order whose delivery is not named, or not there yet."""
+    there = Delivery.objects.filter(
+        view.q(), account=OuterRef("account"), number=OuterRef("delivery_number"), effective_on__lte=as_of
+    )
+    return _billed(as_of, view, order_number=order).filter(Q(delivery_number="") | ~Exists(there))
+
+
+def _sum(rows: QuerySet, key: str) -> Coalesce:
+    return Coalesce(
+        Subquery(rows.order_by().values(key).annotate(total=Sum(F("amount"))).values("total")),
+        Value(0),
+        output_field=MoneyField(),
+    )

@@ -1,0 +1,324 @@
+"""One credit check: gather the facts of everybody concerned, ask every rule at every level, answer with all failures.
+
+Levels are kept apart: who pays answers for the money, who orders for its own behaviour, and each head of the payer's
+group whose limit binds for the whole tree below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from creditdesk.core.money import Money
+from customers.checks import GROUP, ORDERER, PAYER, CheckRequest, CheckResult, Failure
+from customers.group_chain import Chain, accounts_of_chain, chain_at
+from customers.models import CheckPoint, CreditAccount, Customer
+from scoring.checks.facts import AccountFacts, Late, Rates, gather
+from scoring.checks.rules import LEAVING, Case, failures_of, room, tolerance
+from scoring.checks.terms import EVERY, MARKED, NONE, CheckTerms, RuleTerms, terms_of
+from scoring.models import CheckRuleCode
+
+HORIZON_DAYS = 90
+
+
+def check_credit(
+    account: CreditAccount,
+    amount: Money,
+    *,
+    point: str = CheckPoint.ORDER,
+    as_of: date,
+    at: datetime,
+    orderer: Customer | None = None,
+    counted: Money | None = None,
+    expected_on: date | None = None,
+    exclude_reservation: int | None = None,
+) -> CheckResult:
+    """May this business be taken on with the account that pays? Reads only; see CheckRequest for the arguments.
+
+    What must not be overtaken by another business is checked under `lock_headroom`, as reservations and orders do.
+    Raises MissingRate, and LookupError where no policy is in force.
+    """
+    return answer(
+        CheckRequest(account, amount, point, as_of, at, orderer, counted, expected_on, exclude_reservation)
+    )
+
+
+def answer(request: CheckRequest) -> CheckResult:
+    account = _loaded(request.account)
+    terms = terms_of(account, request.as_of)
+    rules = terms.at(request.point)
+    rates = Rates(request.as_of)
+    horizon = getattr(account.segment, "order_horizon_days", HORIZON_DAYS)
+    chain = (
+        chain_at(account.customer_id, request.as_of)
+        if terms.group_binds != NONE
+        else Chain(account.customer_id)
+    )
+    members = accounts_of_chain(account, chain)
+    members[account.customer_id] = account
+    binding = _binding(chain, members, terms)
+    orderer = _orderer(request, account, terms)
+    wanted: dict[int, CreditAccount] = {account.pk: account}
+    for head in binding:
+        wanted |= {members[pk].pk: members[pk] for pk in chain.below[head] if pk in members}
+    if isinstance(orderer, CreditAccount):
+        wanted[orderer.pk] = orderer
+    facts = gather(
+        wanted,
+        request.as_of,
+        request.at,
+        rates=rates,
+        horizon_days=horizon,
+        older_days=sorted({rule.number or 0 for rule in rules if rule.code == CheckRuleCode.OLDEST_ITEM}),
+        promise_days=max(
+            (rule.number or 0 for rule in rules if rule.code == CheckRuleCode.BROKEN_PROMISE), default=None
+        ),
+        wants={rule.code for rule in rules},
+        without_reservation=request.exclude_reservation,
+    )
+    beyond = request.expected_on is not None and request.expected_on > request.as_of + timedelta(days=horizon)
+    new = _new(request, beyond)
+    own = _case(PAYER, account, [facts[account.pk]], request, new, account.currency, rates)
+    failures = failures_of(own, _with_amounts(rules, terms, account.currency, rates))
+    failures += _of_orderer(orderer, facts, rules, request, terms, rates, account)
+    rooms = [_room(own, rules, terms, rates)]
+    for head in binding:
+        top = members[head]
+        below = [facts[members[pk].pk] for pk in sorted(chain.below[head]) if pk in members]
+        case = _case(GROUP, top, below, request, new, top.currency, rates)
+        on_group = tuple(rule for rule in rules if rule.on_group)
+        failures += failures_of(case, _with_amounts(on_group, terms, top.currency, rates))
+        if any(rule.code == CheckRuleCode.HEADROOM for rule in on_group) and case.limit is not None:
+            free = _room(case, on_group, terms, rates)
+            rooms.append(free and rates.convert(free, account.currency))
+    return _result(request, account, own, new, rules, terms, failures, rooms, horizon, beyond, rates)
+
+
+def _loaded(account: CreditAccount) -> CreditAccount:
+    """With what the check reads of it; one query unless the caller (a lock) has loaded it."""
+    known = account._state.fields_cache
+    if {"customer", "segment", "collector"} <= known.keys():
+        return account
+    return CreditAccount.objects.select_related("customer", "segment", "collector").get(pk=account.pk)
+
+
+def _binding(chain: Chain, members: dict[int, CreditAccount], terms: CheckTerms) -> list[int]:
+    """The heads whose limit binds the tree below them, nearest first; the payer itself may be one."""
+    heads = [pk for pk in (chain.customer_id, *chain.heads) if len(chain.below.get(pk, ())) > 1]
+    if terms.group_binds == EVERY:
+        return [pk for pk in heads if pk in members]
+    if terms.group_binds == MARKED:
+        return [pk for pk in heads if pk in members and members[pk].limit_is_for_group]
+    return []
+
+
+def _orderer(
+    request: CheckRequest, account: CreditAccount, terms: CheckTerms
+) -> CreditAccount | Customer | None:
+    """Who orders, where that is somebody else: by its account in the payer's segment, if it has one."""
+    if not terms.check_orderer or request.orderer is None or request.orderer.pk == account.customer_id:
+        return None
+    own = (
+        CreditAccount.objects.select_related("customer", "segment", "collector")
+        .filter(customer=request.orderer.pk, segment=account.segment_id, joined_into__isnull=True)
+        .first()
+    )
+    return own or request.orderer
+
+
+def _new(request: CheckRequest, beyond: bool) -> Money:
+    """What the business adds to what is counted at its point."""
+    if request.point in (CheckPoint.PICK, CheckPoint.DELIVERY):
+        return request.amount
+    counted = request.counted or Money.zero(request.amount.currency)
+    if request.point == CheckPoint.INVOICE:
+        return request.amount - counted
+    return -counted if beyond else request.amount - counted
+
+
+def _case(
+    level: str,
+    account: CreditAccount,
+    facts: list[AccountFacts],
+    request: CheckRequest,
+    new: Money,
+    currency: str,
+    rates: Rates,
+) -> Case:
+    """The party's facts in one currency; a group's are its members' together, its limit and score the head's."""
+    own = next(f for f in facts if f.account.pk == account.pk)
+
+    def total(values: Iterable[Money]) -> Money:
+        return sum((rates.convert(money, currency) for money in values), Money.zero(currency))
+
+    leaving = request.point in LEAVING
+    exposed = (f.exposure.total - f.exposure.open_orders if leaving else f.exposure.total for f in facts)
+    broken = [(day, rates.convert(money, currency)) for f in facts for day, money in f.broken]
+    paid = [f.last_paid_on for f in facts if f.last_paid_on]
+    holds = [reason for f in facts for reason in f.holds] if level != GROUP else own.holds
+    collector = account.collector
+    return Case(
+        level=level,
+        point=request.point,
+        as_of=request.as_of,
+        account_id=account.pk,
+        customer_id=account.customer_id,
+        customer=account.customer.name,
+        currency=currency,
+        amount=rates.convert(request.amount, currency),
+        new=rates.convert(new, currency),
+        exposure=total(exposed),
+        reserved=Money.zero(currency) if leaving else total(f.reserved for f in facts),
+        limit=own.limit.in_force,
+        late=_late_of([f.late for f in facts], currency, rates),
+        status=own.status,
+        judged_on=own.judged_on,
+        holds=tuple(holds),
+        broken=tuple(sorted(broken, key=lambda item: item[0])),
+        dunning_level=max(f.dunning_level for f in facts),
+        last_paid_on=max(paid, default=None),
+        score=own.score,
+        grade=own.grade,
+        collector=(collector.get_full_name() or collector.get_username()) if collector else "",
+        members=len(facts),
+    )
+
+
+def _late_of(rows: list[Late], currency: str, rates: Rates) -> Late:
+    def total(name: str) -> Money:
+        return sum((rates.convert(getattr(row, name), currency) for row in rows), Money.zero(currency))
+
+    def by_age(name: str) -> dict[int, Money]:
+        ages = getattr(rows[0], name)
+        return {
+            age: sum((rates.convert(getattr(row, name)[age], currency) for row in rows), Money.zero(currency))
+            for age in ages
+        }
+
+    return Late(
+        overdue=total("overdue"),
+        overdue_disputed=total("overdue_disputed"),
+        open=total("open"),
+        open_disputed=total("open_disputed"),
+        older=by_age("older"),
+        older_disputed=by_age("older_disputed"),
+        oldest_due=min((row.oldest_due for row in rows if row.oldest_due), default=None),
+        oldest_undisputed_due=min(
+            (row.oldest_undisputed_due for row in rows if row.oldest_undisputed_due), default=None
+        ),
+    )
+
+
+def _of_orderer(
+    orderer: CreditAccount | Customer | None,
+    facts: dict[int, AccountFacts],
+    rules: tuple[RuleTerms, ...],
+    request: CheckRequest,
+    terms: CheckTerms,
+    rates: Rates,
+    payer: CreditAccount,
+) -> list[Failure]:
+    if orderer is None:
+        return []
+    asked = tuple(rule for rule in rules if rule.on_orderer)
+    nothing = Money.zero(payer.currency)
+    if isinstance(orderer, CreditAccount):
+        case = _case(
+            ORDERER,
+            orderer,
+            [facts[orderer.pk]],
+            request,
+            Money.zero(orderer.currency),
+            orderer.currency,
+            rates,
+        )
+        return failures_of(case, _with_amounts(asked, terms, orderer.currency, rates))
+    # A customer without an account here owes nothing here: only what it is can stand in the way.
+    case = Case(
+        level=ORDERER,
+        point=request.point,
+        as_of=request.as_of,
+        account_id=None,
+        customer_id=orderer.pk,
+        customer=orderer.name,
+        currency=payer.currency,
+        amount=nothing,
+        new=nothing,
+        exposure=nothing,
+        reserved=nothing,
+        limit=None,
+        late=Late(nothing, nothing, nothing, nothing, {}, {}),
+        status=orderer.status,
+        has_account=False,
+    )
+    return failures_of(case, tuple((rule, None) for rule in asked if rule.code == CheckRuleCode.STATUS))
+
+
+def _with_amounts(
+    rules: tuple[RuleTerms, ...], terms: CheckTerms, currency: str, rates: Rates
+) -> tuple[tuple[RuleTerms, Money | None], ...]:
+    return tuple((rule, _amount(rule, terms, currency, rates)) for rule in rules)
+
+
+def _amount(rule: RuleTerms, terms: CheckTerms, currency: str, rates: Rates) -> Money | None:
+    return None if rule.amount is None else rates.convert(Money(rule.amount, terms.currency), currency)
+
+
+def _headroom_rule(rules: tuple[RuleTerms, ...]) -> RuleTerms:
+    """The rule that stops; without one, limits are told but do not stop."""
+    own = [rule for rule in rules if rule.code == CheckRuleCode.HEADROOM]
+    return min(own, key=lambda rule: not rule.stops, default=RuleTerms(CheckRuleCode.HEADROOM, stops=False))
+
+
+def _room(case: Case, rules: tuple[RuleTerms, ...], terms: CheckTerms, rates: Rates) -> Money | None:
+    rule = _headroom_rule(rules)
+    return room(case, rule, _amount(rule, terms, case.currency, rates))
+
+
+def _result(
+    request: CheckRequest,
+    account: CreditAccount,
+    own: Case,
+    new: Money,
+    rules: tuple[RuleTerms, ...],
+    terms: CheckTerms,
+    failures: list[Failure],
+    rooms: list[Money | None],
+    horizon: int,
+    beyond: bool,
+    rates: Rates,
+) -> CheckResult:
+    zero = Money.zero(account.currency)
+    rule = _headroom_rule(rules)
+    known = [free for free in rooms if free is not None]
+    fits = None if rooms[0] is None else max(min(known), zero)
+    tolerated = (
+        tolerance(own.limit, rule, _amount(rule, terms, account.currency, rates))
+        if own.limit is not None and own.limit.minor
+        else zero
+    )
+    return CheckResult(
+        account_id=account.pk,
+        point=request.point,
+        as_of=request.as_of,
+        amount=rates.convert(request.amount, account.currency),
+        new=rates.convert(new, account.currency),
+        limit=own.limit,
+        tolerance=tolerated,
+        exposure=own.exposure,
+        reserved=own.reserved,
+        headroom=rooms[0],
+        fits=fits,
+        disputed=own.late.open_disputed if any(r.without_disputed for r in rules) else zero,
+        horizon_days=horizon,
+        beyond_horizon=beyond,
+        failures=tuple(failures),
+        policy_id=terms.policy_id,
+        rules=tuple(rule.code for rule in rules),
+    )
+
+
+def on_check_wanted(sender: Any, request: CheckRequest, **_kwargs: Any) -> CheckResult:
+    """Receiver of customers.events.credit_check_wanted."""
+    return answer(request)

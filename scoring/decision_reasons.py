@@ -1,0 +1,130 @@
+"""Why a decision is what it is, as sentences in the reader's language. Stored are codes and parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from creditdesk.core.money import Money
+from creditdesk.core.wording import day, percent_of_100
+from customers.limit_reasons import CAP_LABELS
+from customers.models import CreditHold
+from scoring.limit_policy import keep_sentence
+from scoring.models import Decision, ScoreOverride
+from scoring.sentences import SENTENCES, sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """code: stable, for programs. points: what a signal gives or takes, None for other reasons."""
+
+    code: str
+    text: str
+    points: int | None = None
+    signal: str = ""
+
+    @property
+    def is_signal(self) -> bool:
+        return self.code == "signal"
+
+
+def reasons_of(decision: Decision) -> list[Reason]:
+    """All reasons of a decision in the active language, in the order in which they counted."""
+    made = []
+    for stored in decision.reasons:
+        code, params = stored["code"], stored["params"]
+        made.append(
+            Reason(code, reason_text(decision, code, params), params.get("points"), params.get("signal", ""))
+        )
+    return made
+
+
+def reason_text(decision: Decision, code: str, params: dict[str, Any]) -> str:
+    """One reason as a sentence. An unknown code shows itself: nothing is hidden."""
+    if code == "signal":
+        return _signal(decision, params)
+    made = _TEXTS.get(code)
+    return made(params) if made else code
+
+
+def _signal(decision: Decision, params: dict[str, Any]) -> str:
+    name, on = params["signal"], decision.scored_as_of or decision.as_of
+    if name not in SENTENCES:  # a signal of an earlier version of the product
+        return f"{name}: {params['value']}"
+    judged_on = decision.kept.judged_on if decision.kept else on
+    return sentence(name, params["value"], on, judged_on)
+
+
+def money_of(param: dict[str, Any]) -> Money:
+    return Money(int(param["minor"]), param["currency"])
+
+
+def _cap(params: dict[str, Any]) -> str:
+    return str(CAP_LABELS.get(params["cap"], params["cap"]))
+
+
+def _hold(params: dict[str, Any]) -> str:
+    if not params["reason"]:
+        return _("The customer is on hold.")
+    return _("New business is stopped: %s.") % CreditHold(reason_code=params["reason"]).reason_text
+
+
+def _kept(params: dict[str, Any]) -> str:
+    policy: Any = SimpleNamespace(cool_down_days=params["cool_down"], rise_max_days_past_due=params["late"])
+    return keep_sentence(params["keep"], policy)
+
+
+_TEXTS = {
+    "insolvent": lambda p: _("Insolvency proceedings are open."),
+    "closed": lambda p: _("The customer is closed."),
+    "no_score": lambda p: _("There is no score yet."),
+    "score_of_another_day": lambda p: (
+        _("The score is of %s: too old, or later than the day asked for.") % day(date.fromisoformat(p["on"]))
+    ),
+    "score_does_not_add_up": lambda p: _("The points of the stored score do not add up: it is not used."),
+    "on_hold": _hold,
+    "no_rate": lambda p: _("An exchange rate is missing, so that no limit can be worked out."),
+    "natural_person": lambda p: _(
+        "Nothing adverse is decided about a natural person without a named human (GDPR art. 22)."
+    ),
+    "override": lambda p: (
+        _("A person set grade %(grade)s in place of %(instead)s: %(reason)s.")
+        % {**p, "reason": ScoreOverride.Reason(p["reason"]).label}
+    ),
+    "no_history": lambda p: _("No payment history: a person decides."),
+    "thin_history": lambda p: _("Little payment history: a person decides."),
+    "grey_zone": lambda p: (
+        _("Score %(score)s lies between %(low)s and %(high)s, where a person decides.") % p
+    ),
+    "score": lambda p: _("Score %(score)s, grade %(grade)s.") % p,
+    "need_unknown": lambda p: _(
+        "Nothing was bought in twelve months and no amount was asked for: the need is unknown."
+    ),
+    "rise_held": _kept,
+    "less_than_asked": lambda p: (
+        _("%(limit)s instead of %(asked)s. %(cap)s.")
+        % {"limit": money_of(p["limit"]), "asked": money_of(p["asked"]), "cap": _cap(p)}
+        if p["cap"]
+        else _("%(limit)s instead of %(asked)s.")
+        % {"limit": money_of(p["limit"]), "asked": money_of(p["asked"])}
+    ),
+    "limit": lambda p: (
+        _("Limit by the policy: %(limit)s. %(cap)s.") % {"limit": money_of(p["limit"]), "cap": _cap(p)}
+    ),
+    "nothing_left": lambda p: _("The limit policy leaves no room: a person decides."),
+    "shorter_terms": lambda p: (
+        _("%(days)s days to pay instead of %(asked)s: the longest for grade %(grade)s.") % p
+    ),
+    "guarantees": lambda p: (
+        _("%(percent)s of the limit is to be guaranteed: %(amount)s, of which %(held)s on file.")
+        % {
+            "percent": percent_of_100(p["percent"]),
+            "amount": money_of(p["amount"]),
+            "held": money_of(p["held"]),
+        }
+    ),
+}

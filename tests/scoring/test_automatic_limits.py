@@ -1,0 +1,206 @@
+"""What moves a limit without waiting for anybody: small rises of the policy, and causes that cut or hold."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from creditdesk.core.models import AuditEntry
+from creditdesk.core.money import Money
+from customers.approval import approve_limit_change
+from customers.disputes import open_dispute
+from customers.events import business_stopped
+from customers.holds import is_stopped
+from customers.legal import record_legal_event
+from customers.limits import limit_at
+from customers.models import CreditHold, ImportBatch, LimitChange
+from scoring.causes import react_to_causes
+from scoring.engine import rescore
+from scoring.models import AccountScore, CreditCause, LimitPolicy, ScoreHistory
+from scoring.proposals import propose_limits
+from scoring.tasks import rescore_dirty
+from tests.factories import ACTOR, invoice, make_account, pay
+from tests.scoring.test_limit_proposals import give_limit, trade
+
+pytestmark = pytest.mark.django_db
+DAY = date(2026, 3, 2)
+
+
+def eur(amount):
+    return Money.of(amount, "EUR")
+
+
+def own_policy(segment, *causes, **terms):
+    """A policy of the segment, in use: the shipped grades, these terms and causes."""
+    policy = LimitPolicy.objects.create(
+        segment=segment, version=1, valid_from=DAY, is_shipped=True, **({"material_percent": 5} | terms)
+    )
+    for grade in LimitPolicy.objects.get(segment=None).grades.all():
+        policy.grades.create(grade=grade.grade, ceiling=grade.ceiling, need_percent=grade.need_percent)
+    for cause in causes:
+        policy.causes.create(**cause)
+    LimitPolicy.objects.filter(pk=policy.pk).update(status="active")
+    return policy
+
+
+@pytest.fixture
+def book(cast):
+    ImportBatch.objects.create(source=cast.company.sources.get(), complete_through=DAY)
+    trade(cast.account)
+    return cast
+
+
+@pytest.fixture
+def stops():
+    """What was announced: (account ids, cause)."""
+    heard = []
+
+    def hear(account_ids, cause, **_kwargs):
+        heard.append((list(account_ids), cause))
+
+    business_stopped.connect(hear, weak=False)
+    yield heard
+    business_stopped.disconnect(hear)
+
+
+def test_a_small_rise_is_applied_at_once_and_a_larger_one_waits(book):
+    other = make_account(book.company, portfolio=book.portfolio)
+    trade(other)
+    for account in (book.account, other):
+        give_limit(account, 8_000)
+    policy = own_policy(
+        book.account.segment, auto_rise_amount=200_000, auto_limit_amount=1_500_000, max_rise_percent=25
+    )
+    rescore(DAY)
+    AccountScore.objects.update(grade="A", recommendation="approved")
+    AccountScore.objects.filter(account=other).update(recommendation="guarantees")
+    outcome = propose_limits(DAY)
+    assert (outcome.raised, outcome.proposed) == (1, 1)
+    raised, waiting = LimitChange.objects.exclude(proposer_kind="import").order_by("status")
+    assert (raised.account, raised.status, raised.new_amount) == (book.account, "applied", eur(10_000))
+    assert (raised.policy_ref, raised.gates_failed, raised.proposer_name) == (policy.pk, 0, "limit policy")
+    assert all(gate["passed"] for gate in raised.evidence["recommended"]["gates"])
+    assert limit_at(book.account, DAY).base == eur(10_000)
+    assert (waiting.account, waiting.status) == (other, "proposed")
+    assert AuditEntry.objects.filter(act="limit.rise_at_once").count() == 1
+    # Once: the cool-down holds, the next night changes nothing.
+    assert propose_limits(DAY + timedelta(days=1)).raised == 0
+    with pytest.raises(DatabaseError), transaction.atomic():
+        LimitChange.objects.filter(pk=waiting.pk).update(gates_failed=0)
+
+
+LATE = {"kind": "late_payment", "threshold": 30, "least_amount": 100_000, "keep_percent": 0}
+
+
+def test_late_payment_cuts_in_the_transaction_that_found_it(book, stops):
+    give_limit(book.account, 50_000)
+    own_policy(book.account.segment, LATE)
+    late = invoice(book.account, "1500", DAY - timedelta(days=61), number="F-LATE")  # due 31 days ago
+    rescore(DAY - timedelta(days=2))
+    assert (
+        react_to_causes(DAY - timedelta(days=2), [book.account.pk]) == []
+    )  # 29 days, and no such policy yet
+    rescore(DAY)
+    (cause,) = react_to_causes(DAY, [book.account.pk])
+    change = cause.change
+    assert (cause.kind, cause.reaction, cause.stops_business) == ("late_payment", "cut", True)
+    assert cause.evidence == {"amount": {"minor": 150_000, "currency": "EUR"}, "days": 31}
+    assert (change.status, change.new_amount, change.reason_code) == ("applied", eur(0), "late_payment")
+    assert limit_at(book.account, DAY).in_force == eur(0) and is_stopped(book.account, DAY)
+    # The company sells from Italy; the customer's country is not known.
+    assert cause.provision == "art. 1461 c.c."
+    ((ids, stop),) = stops
+    assert (ids, stop.code, stop.on, stop.basis) == ([book.account.pk], "late_payment", DAY, cause.basis)
+    assert AuditEntry.objects.filter(act="credit_cause.record", subject_pk=str(cause.pk)).exists()
+    # The same item never cuts twice, not even a limit somebody gave again.
+    give_limit(book.account, 20_000, on=DAY)
+    assert react_to_causes(DAY + timedelta(days=5), [book.account.pk]) == []
+    with pytest.raises(DatabaseError), transaction.atomic():
+        CreditCause.objects.filter(pk=cause.pk).update(reaction="nothing")
+    assert late.due_on == DAY - timedelta(days=31)
+
+
+@pytest.mark.parametrize(("amount", "disputed"), [("999.99", None), ("1500", "501")])
+def test_a_small_or_disputed_item_cuts_nothing(book, amount, disputed):
+    give_limit(book.account, 50_000)
+    own_policy(book.account.segment, LATE)
+    late = invoice(book.account, amount, DAY - timedelta(days=61))
+    if disputed:
+        open_dispute(book.account, [(late, disputed)], reason="price", opened_on=DAY, actor=ACTOR)
+    rescore(DAY)
+    assert react_to_causes(DAY, [book.account.pk]) == []
+    assert limit_at(book.account, DAY).base == eur(50_000)
+
+
+def test_a_natural_person_is_held_until_a_named_person_decides(book, stops):
+    account = make_account(
+        book.company, "Rosa Blu", portfolio=book.portfolio, kind="sole_trader", country="DE"
+    )
+    trade(account)
+    invoice(account, "1500", DAY - timedelta(days=61))
+    give_limit(account, 50_000)
+    own_policy(book.account.segment, LATE)
+    rescore(DAY)
+    (cause,) = react_to_causes(DAY, [account.pk])
+    assert (cause.reaction, cause.hold.reason_code) == ("held", "late_payment")
+    assert limit_at(account, DAY).base == eur(50_000)  # nothing adverse without a person
+    assert is_stopped(account, DAY) and cause.hold.reason_text
+    # Italy sells to Germany, both in the convention: it is the convention's provision.
+    assert cause.provision == "art. 71 CISG" and stops[0][0] == [account.pk]
+    approve_limit_change(cause.change, approver=book.approver, reason="Seen.", on=DAY, grade_now="A")
+    assert CreditHold.objects.get(pk=cause.hold_id).released_by == book.approver
+    assert limit_at(account, DAY).base == eur(0)
+
+
+def test_a_cash_shock_cuts_part_and_a_score_drop_proposes(book, stops):
+    shocked, fallen = book.account, make_account(book.company, portfolio=book.portfolio)
+    trade(fallen)
+    for account in (shocked, fallen):
+        give_limit(account, 50_000)
+    own_policy(
+        shocked.segment,
+        {"kind": "cash_shock", "threshold": 4, "keep_percent": 50},
+        {"kind": "score_drop", "threshold": 20, "keep_percent": 30, "is_immediate": False},
+    )
+    rescore(DAY)
+    now = AccountScore.objects.get(account=fallen)
+    ScoreHistory.objects.create(
+        account=fallen, as_of=DAY - timedelta(days=30), card=now.card, score=now.score + 20, grade="A",
+        pd=now.pd, recommendation="approved", depth="full", because="changed",
+    )  # fmt: skip
+    AccountScore.objects.filter(account=shocked).update(bank_sudden_change=-5.04)
+    causes = {cause.account: cause for cause in react_to_causes(DAY, [shocked.pk, fallen.pk])}
+    cut, proposed = causes[shocked], causes[fallen]
+    assert (cut.reaction, cut.change.new_amount, cut.stops_business) == ("cut", eur(25_000), False)
+    assert (proposed.reaction, proposed.change.status) == ("proposed", "proposed")
+    assert proposed.change.new_amount == eur(15_000) and limit_at(fallen, DAY).base == eur(50_000)
+    assert stops == []  # there is room left
+    # Within its window it is the same cause; after it, a new one.
+    assert react_to_causes(DAY + timedelta(days=27), [shocked.pk]) == []
+    (again,) = react_to_causes(DAY + timedelta(days=28), [shocked.pk])
+    assert again.change.new_amount == eur(12_500)
+
+
+def test_insolvency_writes_its_cause_and_a_payment_leads_to_a_new_look(book, stops):
+    give_limit(book.account, 50_000)
+    own_policy(book.account.segment, LATE)
+    event = record_legal_event(
+        book.account.customer, "insolvency", effective_on=DAY, source="register", actor=ACTOR, known_on=DAY
+    )
+    cause = CreditCause.objects.get()
+    assert (cause.kind, cause.reaction, cause.key) == ("insolvency", "cut", f"event:{event.pk}")
+    assert cause.change.new_amount == eur(0) and stops[0][1].code == "insolvency"
+
+
+def test_what_changes_is_rescored_and_cut_within_one_task(book, settings):
+    settings.BUSINESS_DATE = DAY
+    give_limit(book.account, 50_000)
+    own_policy(book.account.segment, LATE)
+    paid = invoice(book.account, "1500", DAY - timedelta(days=61))
+    pay(paid, DAY - timedelta(days=1))
+    rescore_dirty()
+    assert CreditCause.objects.count() == 0
+    invoice(book.account, "1500", DAY - timedelta(days=61))
+    rescore_dirty()
+    assert CreditCause.objects.get().reaction == "cut"
+    assert limit_at(book.account, DAY).base == eur(0)

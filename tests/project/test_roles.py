@@ -303,3 +303,25 @@ def test_add_user_gives_role_and_scope_and_says_what_is_missing(cast):
 def _robot(add):
     add("feeder", "--role", "integration", "--company", "acme", "--no-password")
     return "feeder"
+
+
+def test_a_request_reads_all_rights_at_once_and_keeps_none_of_them(world, django_assert_num_queries):
+    from django.contrib.auth.backends import ModelBackend
+
+    from creditdesk.rights import RightsBackend, held_groups
+    from customers.access import given_to
+    from customers.models import Access
+
+    backend, pk = RightsBackend(), world.collector.pk
+    user = backend.get_user(pk)
+    with django_assert_num_queries(1):
+        permitted, groups, given = backend.get_all_permissions(user), held_groups(user), given_to(user)
+        assert user.has_perm("worklists.work_worklist")
+    plain = User.objects.get(pk=pk)
+    assert permitted == ModelBackend().get_all_permissions(plain)
+    assert groups == held_groups(plain) == {roles.COLLECTOR}
+    assert given and given == given_to(plain)
+    Access.objects.filter(user=pk).delete()
+    plain.groups.clear()
+    again = backend.get_user(pk)
+    assert (backend.get_all_permissions(again), held_groups(again), given_to(again)) == (set(), set(), [])

@@ -16,7 +16,6 @@ from customers.limit_moves import Move, moves
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer
 from scoring.limit_gates import gate_sentence
-from scoring.limit_inbox import json_signals
 from scoring.limit_policy import cap_formula
 from scoring.models import Recommendation
 from scoring.sentences import figure

@@ -159,6 +159,27 @@ def failure_of(stored: Mapping[str, Any]) -> Failure:
     return Failure(**values)
 
 
+def result_of(stored: Mapping[str, Any], account_id: int) -> CheckResult:
+    """The CheckResult behind a stored one (`as_json`), for its sentences and figures."""
+
+    def money(name: str) -> Any:
+        found = stored[name]
+        return found and Money(int(found["minor"]), found["currency"])
+
+    amounts = ("amount", "new", "limit", "tolerance", "exposure", "reserved", "headroom", "fits", "disputed")
+    return CheckResult(
+        account_id=account_id,
+        point=stored["point"],
+        as_of=date.fromisoformat(stored["as_of"]),
+        **{name: money(name) for name in amounts},
+        horizon_days=stored["horizon_days"],
+        beyond_horizon=stored["beyond_horizon"],
+        failures=tuple(failure_of(failure) for failure in stored["failures"]),
+        policy_id=stored["policy"],
+        rules=tuple(stored["rules"]),
+    )
+
+
 class NobodyChecks(RuntimeError):
     """No app answers credit checks: without an answer no business is taken on."""
 
@@ -185,4 +206,5 @@ __all__ = [
     "ask_check",
     "failure_json",
     "failure_of",
+    "result_of",
 ]

@@ -289,6 +289,7 @@ HIDDEN = {
     "scoring.DecisionLetter",
     "scoring.BookFigure",  # what a decision compares with; shown by its caps
     "scoring.TermsPolicyGrade",
+    "scoring.CheckRule",  # part of its policy
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.
     "customers.ImportUpload",
     "customers.ImportUploadPart",

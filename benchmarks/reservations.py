@@ -62,6 +62,9 @@ def _give_limits() -> None:
             "INSERT INTO customers_creditlimit (account_id, kind, currency, amount, valid_from, change_id, recorded_at) "
             "SELECT account_id, kind, currency, new_amount, valid_from, id, now() FROM customers_limitchange"
         )
+        cursor.execute(
+            "SELECT setval(pg_get_serial_sequence('customers_customer', 'id'), (SELECT max(id) FROM customers_customer))"
+        )
         cursor.execute("ANALYZE")
 
 

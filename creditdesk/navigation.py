@@ -16,7 +16,15 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.mandates import waiting_for_second
-from customers.models import Access, CreditApplication, CreditHold, ImportBatch, LimitChange, RefusedRow
+from customers.models import (
+    Access,
+    CreditApplication,
+    CreditHold,
+    ImportBatch,
+    LimitChange,
+    OrderHold,
+    RefusedRow,
+)
 from dunning import outbox
 from scoring.models import LimitPolicy, Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
@@ -49,6 +57,8 @@ def _count(user: User) -> dict[str, int]:
     if user.has_perm("scoring.publish_limitpolicy"):
         policies = LimitPolicy.objects.filter(status=LimitPolicy.Status.PROPOSED)
         found["limit_policies"] = policies.exclude(proposed_by=user).count()
+    if user.has_perm("customers.view_orderhold"):
+        found["orders"] = OrderHold.objects.filter(scope, status=OrderHold.Status.WAITING).count()
     if user.has_perm("scoring.publish_scorecard"):
         proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
@@ -126,6 +136,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         item(_("Home"), "home", "desk:home"),
         item(_("Worklist"), "call", "worklists:today", "worklists.view_worklistrow", badge="worklist"),
         item(_("Limit changes"), "rule", "limits:inbox", "customers.view_limitchange", badge="proposals"),
+        item(
+            _("Orders on hold"),
+            "pause_circle",
+            "orders:queue",
+            "customers.view_orderhold",
+            badge="orders",
+            variant="warning",
+        ),
         item(
             _("Credit holds"),
             "front_hand",

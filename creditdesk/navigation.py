@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
-from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
+from customers.mandates import waiting_for_second
+from customers.models import Access, CreditApplication, CreditHold, ImportBatch, LimitChange, RefusedRow
 from dunning import outbox
 from scoring.models import LimitPolicy, Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
@@ -40,8 +41,8 @@ def _count(user: User) -> dict[str, int]:
     if user.has_perm("customers.view_limitchange"):
         waiting = LimitChange.objects.filter(scope, status=LimitChange.Status.PROPOSED)
         if user.has_perm("customers.decide_limitchange"):
-            # Four eyes: one's own proposals wait for somebody else.
-            waiting = waiting.exclude(proposer=user)
+            # Four eyes: one's own proposals, and those one approved as the first of two, wait for somebody else.
+            waiting = waiting.exclude(proposer=user).exclude(waiting_for_second(user))
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
@@ -53,6 +54,9 @@ def _count(user: User) -> dict[str, int]:
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
     if user.has_perm(DECIDE):
         found["reviews"] = waiting_for(user, business_date()).count()
+    if user.has_perm("customers.handle_application"):
+        running = CreditApplication.objects.filter(scope, status__in=("open", "granted"))
+        found["applications"] = running.count()
     if user.has_perm("worklists.work_worklist"):
         rows = WorklistRow.objects.filter(
             collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
@@ -105,7 +109,7 @@ class _Menu:
             return path == link
         if name == "admin:customers_importbatch_changelist" and path.endswith(("/add/", "/evidence/")):
             return False
-        beside = ("holds", "reviews", "causes")
+        beside = ("holds", "reviews", "causes", "delegations", "trail", "duties")
         if name == "limits:inbox" and path.startswith(tuple(reverse(f"limits:{page}") for page in beside)):
             return False
         return path == link or path.startswith(link)
@@ -138,6 +142,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "scoring.view_scorereview",
             DECIDE,
             badge="reviews",
+        ),
+        item(
+            _("Credit applications"),
+            "person_add",
+            "applications:list",
+            "customers.view_creditapplication",
+            badge="applications",
         ),
         item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
         item(
@@ -244,6 +255,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     menu.group(
         _("Oversight"),
         item(_("Audit trail"), "history", "admin:core_auditentry_changelist", "core.view_auditentry"),
+        item(_("Trail of approvals"), "receipt", "limits:trail", "core.view_auditentry"),
+        item(_("Segregation of duties"), "safety_divider", "limits:duties", "core.view_auditentry"),
+        item(
+            _("Approval authorities"),
+            "account_tree",
+            "admin:customers_approvalauthority_changelist",
+            "customers.view_approvalauthority",
+        ),
+        item(_("Deputies"), "supervisor_account", "limits:delegations", "customers.view_approvaldelegation"),
         item(
             _("Reads of bank data"),
             "visibility",

@@ -28,7 +28,7 @@ CUSTOMER_FACTS = (
     *("paymentterms", "collectorassignment", "company", "creditsegment", "portfolio", "source"),
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
-    *("creditlimit", "limitchange", "credithold"),
+    *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
 )
 
 
@@ -87,7 +87,12 @@ ROLES = {
                 *IMPORTING,
                 *_customers("add change", "dispute", "promise", "dunningblock"),
                 "customers.propose_limitchange",
+                "customers.handle_application",
+                "scoring.decide_credit",
                 "customers.add_credithold",
+                "customers.decide_orderhold",
+                "scoring.add_checkpolicy",
+                "scoring.add_checkrule",
                 "scoring.propose_limitpolicy",
                 "scoring.propose_scorecard",
                 "scoring.override_score",
@@ -105,8 +110,10 @@ ROLES = {
             grants=(
                 "customers.propose_limitchange",
                 "customers.decide_limitchange",
+                "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.change_credithold",
+                "customers.decide_orderhold",
                 "scoring.publish_limitpolicy",
                 "scoring.publish_scorecard",
                 "scoring.override_score",
@@ -131,6 +138,8 @@ ROLES = {
                 "scoring.propose_scorecard",
                 "scoring.publish_scorecard",
                 "scoring.add_publishinggate",
+                "scoring.add_termspolicy",
+                "scoring.add_termspolicygrade",
                 "kpis.view_kpis",
             ),
         ),
@@ -147,6 +156,9 @@ ROLES = {
                 "customers.view_importbatch",
                 # Through the API only (its keys have scopes besides): the pages are for staff.
                 "customers.propose_limitchange",
+                "customers.add_reservation",
+                "scoring.add_decision",
+                "scoring.view_decision",
                 "api.add_scoringjob",
             ),
             is_staff=False,

@@ -289,3 +289,7 @@ class ScoreReviewAdmin(FactAdmin):
     @admin.display(description=_("score"), ordering="score")
     def graded(self, row: ScoreReview) -> SafeString:
         return grade_badge(row.grade, row.score)
+
+
+# Its classes build on those above.
+from scoring import decision_admin  # noqa: E402, F401

@@ -33,6 +33,8 @@ class Book:
 
     receivables: as `receivables_at` gives them, where they are known already; else they are added up.
     instead: the policies of some segments (None: of all without one of their own) in place of those in force.
+    customer: the only one whose group will be asked for; default every group is read.
+    rates, in_force: where they are known already.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class Book:
         receivables: Receivables | None = None,
         *,
         instead: Mapping[int | None, PolicyTerms] | None = None,
+        rates: RateTable | None = None,
+        in_force: Mapping[int | None, PolicyTerms] | None = None,
     ) -> None:
         self.as_of = as_of
-        self.rates = RateTable.at(as_of)
-        self._policies = {**policies_at(as_of), **(instead or {})}
+        self.rates = rates or RateTable.at(as_of)
+        self._policies = {**(in_force or policies_at(as_of)), **(instead or {})}
         self._receivables = receivables_at(as_of) if receivables is None else receivables
 
     def policy(self, segment_id: int) -> PolicyTerms:

@@ -1,10 +1,15 @@
 from django.urls import path
 
-from scoring import hold_views, limit_views, limit_watch_views
+from scoring import bulk_views, delegation_views, hold_views, limit_views, limit_watch_views, oversight_views
 
 app_name = "limits"
 urlpatterns = [
     path("", limit_views.inbox, name="inbox"),
+    path("bulk/", bulk_views.bulk_approve, name="bulk"),
+    path("deputies/", delegation_views.delegations, name="delegations"),
+    path("deputies/<int:pk>/end/", delegation_views.end, name="end_delegation"),
+    path("trail/", oversight_views.trail, name="trail"),
+    path("duties/", oversight_views.duties_report, name="duties"),
     path("<int:pk>/", limit_views.decide, name="decide"),
     path("<int:pk>/amend/", limit_views.amend, name="amend"),
     path("<int:pk>/comment/", limit_views.comment, name="comment"),

@@ -15,6 +15,7 @@ from creditdesk.core.pages import paged
 from creditdesk.core.wording import day, number, percent
 from creditdesk.desk.bank_tab import bank
 from creditdesk.desk.customer_score import history
+from creditdesk.desk.exposure_tab import exposure
 from customers.admin.audit import visible_entries
 from customers.evidence.ratios import ratios_of
 from customers.limit_reasons import render_reason
@@ -229,6 +230,7 @@ class Tab:
 TABS = (
     Tab("invoices", gettext_lazy("Invoices"), invoices, "customers.view_instalment"),
     Tab("payments", gettext_lazy("Payments"), payments, "customers.view_payment"),
+    Tab("exposure", gettext_lazy("Exposure"), exposure, "customers.view_instalment"),
     Tab("limits", gettext_lazy("Limits & decisions"), limits, "customers.view_limitchange"),
     Tab("timeline", gettext_lazy("Contacts & timeline"), timeline, "customers.view_contact"),
     Tab("bank", gettext_lazy("Bank flows"), bank, "customers.view_banktransaction"),

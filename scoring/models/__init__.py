@@ -1,7 +1,7 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .cause import CreditCause
 from .checks import CheckPolicy, CheckRule, CheckRuleCode
-from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
+from .decision import BookFigure, Decision, DecisionLetter, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .limit_review import LimitReview
 from .peers import PeerFigure
@@ -27,6 +27,7 @@ __all__ = [
     "CheckRuleCode",
     "CreditCause",
     "Decision",
+    "DecisionLetter",
     "Depth",
     "DirtyAccount",
     "Grade",

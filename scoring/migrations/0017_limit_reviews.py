@@ -12,8 +12,8 @@ from creditdesk.core.guards import append_only
 
 class Migration(migrations.Migration):
     dependencies = [
+        ("scoring", "0016_applications_and_letters"),
         ("customers", "0019_approval_guards"),
-        ("scoring", "0015_limit_policy_guards"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -29,6 +29,8 @@ CUSTOMER_FACTS = (
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
     *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
+    *("billedpart", "covernotice"),
+    *("creditlimit", "limitchange", "credithold"),
 )
 
 
@@ -60,6 +62,8 @@ MASTER_DATA = (
     *_customers("add change", "customer", "customerkey", "contact", "creditaccount", "portfolio"),
     *_customers("add", "statuschange", "groupmembership", "paymentterms", "collectorassignment"),
     *_customers("add", "legalevent", "cover", "openorder", "delivery", "financialstatement"),
+    *_customers("add", "covernotice"),
+    "customers.change_cover",
     *_customers("add", "supplierpaymentdays"),
     *_customers("add change", "bankconsent"),
 )

@@ -48,6 +48,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "root": ANYBODY,
     "profile": ANYBODY,
     "desk:home": STAFF,
+    "desk:cover": STAFF,
     "desk:customers": STAFF,
     "desk:customer": STAFF,
     "desk:would_lift": STAFF,

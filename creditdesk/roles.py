@@ -30,7 +30,6 @@ CUSTOMER_FACTS = (
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
     *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
     *("billedpart", "covernotice"),
-    *("creditlimit", "limitchange", "credithold"),
 )
 
 

@@ -54,11 +54,11 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("customers.view_orderhold"):
+        found["orders"] = OrderHold.objects.filter(scope, status=OrderHold.Status.WAITING).count()
     if user.has_perm("scoring.publish_limitpolicy"):
         policies = LimitPolicy.objects.filter(status=LimitPolicy.Status.PROPOSED)
         found["limit_policies"] = policies.exclude(proposed_by=user).count()
-    if user.has_perm("customers.view_orderhold"):
-        found["orders"] = OrderHold.objects.filter(scope, status=OrderHold.Status.WAITING).count()
     if user.has_perm("scoring.publish_scorecard"):
         proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
@@ -251,6 +251,18 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "customers.view_creditaccount",
         ),
         item(_("Cover"), "verified", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Credit checks"),
+            "checklist",
+            "admin:scoring_checkpolicy_changelist",
+            "scoring.view_checkpolicy",
+        ),
+        item(
+            _("Reservations"),
+            "bookmark",
+            "admin:customers_reservation_changelist",
+            "customers.view_reservation",
+        ),
         item(
             _("Open orders"),
             "shopping_cart",

@@ -68,7 +68,9 @@ def rows(ids: Sequence[int], as_of: date) -> list[Row]:
     """The rows of a page of the queue, in the order of `ids`, in a constant number of queries."""
     holds = {
         hold.pk: hold
-        for hold in OrderHold.objects.filter(pk__in=ids).select_related("account__customer", "account__company")
+        for hold in OrderHold.objects.filter(pk__in=ids).select_related(
+            "account__customer", "account__company"
+        )
     }
     ordered = [holds[pk] for pk in ids if pk in holds]
     accounts = {hold.account_id for hold in ordered}

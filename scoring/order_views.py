@@ -124,7 +124,9 @@ def _act(request: HttpRequest, hold: OrderHold, form: HoldDecisionForm, today: d
     data, by = form.cleaned_data, request.user
     names = {"number": hold.order_number, "customer": hold.account.customer.name}
     if not by.has_perm(DECIDE):
-        raise OrderHoldError("not_allowed", _("Your role does not decide on orders: ask a credit controller."))
+        raise OrderHoldError(
+            "not_allowed", _("Your role does not decide on orders: ask a credit controller.")
+        )
     if data["action"] == "release":
         release_order(
             hold,

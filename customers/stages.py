@@ -39,6 +39,7 @@ from django.db.models.functions import Coalesce
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
+from creditdesk.core.replay import asked
 from customers.models import BilledPart, Delivery, Invoice, OpenOrder
 
 ORDER, DELIVERY = "order", "delivery"
@@ -74,8 +75,14 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT) -> list[Stage]:
 
     scope: account ids, or a queryset of them.
     """
-    deliveries = list(_deliveries(scope, as_of, view))
-    orders = list(_orders(scope, as_of, view))
+    name = "stages" if view.is_current else None
+    deliveries = list(asked(name and "deliveries", lambda ids, on: _deliveries(ids, on, view), scope, as_of))
+    orders = [
+        (*head, (before, billed_then), segment)
+        for *head, before, billed_then, segment in asked(
+            name and "orders", lambda ids, on: _orders(ids, on, view), scope, as_of
+        )
+    ]
     ahead: dict[tuple[int, str, str], int] = {}
     unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
     found = []
@@ -122,7 +129,7 @@ def _known(model: Any, scope: Any, as_of: date, view: View) -> QuerySet:
     return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of).order_by()
 
 
-def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet:
     rows = _known(Delivery, scope, as_of, view).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))
     named = _billed(as_of, view, delivery_number=OuterRef("number"))
     return rows.annotate(
@@ -147,7 +154,7 @@ def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]
     )
 
 
-def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _orders(scope: Any, as_of: date, view: View) -> QuerySet:
     rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
     delivered = Delivery.objects.filter(
         view.q(), account=OuterRef("account"), order_number=OuterRef("number"), currency=OuterRef("currency")
@@ -156,7 +163,7 @@ def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
         view.q(), account=OuterRef("account"), order_number=OuterRef("number"), delivery_number=""
     )
     until = {"effective_on__lte": OuterRef("open_on")}
-    found = rows.annotate(
+    return rows.annotate(
         ahead=_sum(_ahead(as_of, view, OuterRef("number")), "order_number"),
         delivered=_sum(delivered.filter(effective_on__lte=as_of), "order_number"),
         delivered_before=_if_since(_sum(delivered.filter(**until), "order_number")),
@@ -165,8 +172,6 @@ def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
         *("pk", "account_id", "number", "currency", "effective_on", "expected_on", "amount", "ahead"),
         *("delivered", "open_on", "delivered_before", "billed_before", "account__segment_id"),
     )
-    for *head, before, billed_then, segment in found.iterator(chunk_size=5000):
-        yield (*head, (before, billed_then), segment)
 
 
 def _if_since(expression: Any) -> Case:

@@ -28,7 +28,7 @@ CUSTOMER_FACTS = (
     *("paymentterms", "collectorassignment", "company", "creditsegment", "portfolio", "source"),
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
-    *("creditlimit", "limitchange", "credithold"),
+    *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
 )
 
 
@@ -90,8 +90,10 @@ ROLES = {
                 "customers.handle_application",
                 "scoring.decide_credit",
                 "customers.add_credithold",
-                "scoring.add_limitpolicy",
-                "scoring.add_limitpolicygrade",
+                "customers.decide_orderhold",
+                "scoring.add_checkpolicy",
+                "scoring.add_checkrule",
+                "scoring.propose_limitpolicy",
                 "scoring.propose_scorecard",
                 "scoring.override_score",
                 "scoring.review_score",
@@ -111,6 +113,8 @@ ROLES = {
                 "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.change_credithold",
+                "customers.decide_orderhold",
+                "scoring.publish_limitpolicy",
                 "scoring.publish_scorecard",
                 "scoring.override_score",
                 "scoring.review_score",
@@ -129,6 +133,8 @@ ROLES = {
             reads=DESK,
             grants=(
                 "customers.add_collectorassignment",
+                "scoring.propose_limitpolicy",
+                "scoring.publish_limitpolicy",
                 "scoring.propose_scorecard",
                 "scoring.publish_scorecard",
                 "scoring.add_publishinggate",
@@ -150,6 +156,9 @@ ROLES = {
                 "customers.view_importbatch",
                 # Through the API only (its keys have scopes besides): the pages are for staff.
                 "customers.propose_limitchange",
+                "customers.add_reservation",
+                "scoring.add_decision",
+                "scoring.view_decision",
                 "api.add_scoringjob",
             ),
             is_staff=False,

@@ -28,6 +28,7 @@ urlpatterns = [
     path("desk/scorecards/", include("scoring.card_urls")),
     path("desk/limits/", include("scoring.limit_urls")),
     path("desk/applications/", include("scoring.onboarding.urls")),
+    path("desk/limit-policies/", include("scoring.policy_urls")),
     path("desk/reviews/", include("scoring.review_urls")),
     path("desk/reminders/", include("dunning.urls")),
     path("desk/worklist/", include("worklists.urls")),

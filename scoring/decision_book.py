@@ -46,14 +46,14 @@ class Shared:
     receivables: dict[int, Any] = field(default_factory=dict)
     on: dict[int, date] = field(default_factory=dict)
 
-    def book(self, as_of: date, company_ids: Collection[int], customer: int | None) -> Book:
+    def book(self, as_of: date, company_ids: Collection[int]) -> Book:
         """The book as limit recommendations take it."""
         missing = set(company_ids) - self.on.keys()
         if missing:
             found = figures_for(missing, as_of)
             self.receivables.update(found.receivables)
             self.on.update(found.on)
-        return Book(as_of, self.receivables, customer=customer, rates=self.rates, in_force=self.policies)
+        return Book(as_of, self.receivables, rates=self.rates, in_force=self.policies)
 
 
 _kept: OrderedDict[Key, Shared] = OrderedDict()

@@ -168,10 +168,7 @@ def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
 
 def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -> list[Facts]:
     shared = shared_at(as_of)
-    customers = {account.customer_id for account in accounts}
-    # Around one customer its own group is read; for many of them all groups at once cost fewer queries.
-    only = customers.pop() if len(customers) == 1 else None
-    book = shared.book(as_of, {account.company_id for account in accounts}, only)
+    book = shared.book(as_of, {account.company_id for account in accounts})
     ids = [account.pk for account in accounts]
     scores: dict[int, AccountScore] = {}
     cards: dict[int, Card] = {}

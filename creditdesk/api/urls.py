@@ -1,7 +1,14 @@
 from django.urls import path, re_path
 
 from creditdesk.api import pages
-from creditdesk.api.endpoints import customers, exposures, limit_changes, scoring_jobs
+from creditdesk.api.endpoints import (
+    credit_checks,
+    customers,
+    decisions,
+    exposures,
+    limit_changes,
+    scoring_jobs,
+)
 
 app_name = "api"
 urlpatterns = [
@@ -15,6 +22,16 @@ urlpatterns = [
         "limit-changes/<int:pk>/withdraw",
         limit_changes.LimitChangeWithdrawal.as_view(),
         name="withdraw_limit_change",
+    ),
+    path("decisions", decisions.DecisionList.as_view(), name="decisions"),
+    path("decisions/<uuid:public_id>", decisions.DecisionDetail.as_view(), name="decision"),
+    path("credit-checks", credit_checks.CreditCheck.as_view(), name="credit_checks"),
+    path("reservations", credit_checks.ReservationList.as_view(), name="reservations"),
+    path("reservations/<uuid:public_id>", credit_checks.ReservationDetail.as_view(), name="reservation"),
+    path(
+        "reservations/<uuid:public_id>/release",
+        credit_checks.ReservationRelease.as_view(),
+        name="release_reservation",
     ),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),
     path("scoring-jobs/<uuid:public_id>", scoring_jobs.ScoringJobDetail.as_view(), name="scoring_job"),

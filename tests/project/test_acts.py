@@ -8,7 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from creditdesk.core.acts import ACTS, act_label, acts_like
-from customers.approval import _VERBS
+from customers.approval_steps import VERBS
 from tests.desk_world import TODAY, client_of, fill
 from worklists.models import FollowUp
 
@@ -64,7 +64,7 @@ def test_every_recorded_act_has_a_label():
     assert len(codes) > 30
     # Computed codes: the admin's "<model>.<verb>", decisions on a limit, acts of the worklist.
     assert prefixes == {"", "limit.", "followup."}
-    codes |= {f"limit.{verb}" for verb in _VERBS.values()}
+    codes |= {f"limit.{verb}" for verb in VERBS.values()}
     codes |= {f"followup.{kind}" for kind in FollowUp.Kind.values}
     assert sorted(code for code in codes if act_label(code) == code) == []
     assert sorted(set(ACTS) - codes) == [], "labels of acts that nobody records"

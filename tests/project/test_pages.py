@@ -307,6 +307,7 @@ HIDDEN = {
     "customers.DisputeItem",
     "customers.GroupMembership",
     "customers.LimitChangeComment",
+    "customers.LimitReminder",  # counted in the inbox and the trail
     "customers.PaymentTerms",
     "customers.PromiseItem",
     "customers.PromiseMove",
@@ -316,6 +317,8 @@ HIDDEN = {
     "dunning.ReminderItem",
     "kpis.Kpi",
     "scoring.DirtyAccount",
+    "scoring.LimitPolicyCause",
+    "scoring.LimitPolicyEditor",  # says who may not publish; shown by the refusal
     "scoring.LimitPolicyGrade",
     "scoring.ScorecardBin",
     "worklists.PendingAccount",

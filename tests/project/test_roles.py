@@ -64,7 +64,18 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:amend": PROPOSING,
     "limits:comment": PROPOSING,
     "limits:propose": PROPOSING,
+    "limits:bulk": frozenset({roles.APPROVER}),
+    "limits:delegations": MEASURING,
+    "limits:end_delegation": frozenset({roles.APPROVER}),
+    "limits:trail": frozenset({roles.AUDITOR}),
+    "limits:duties": frozenset({roles.AUDITOR}),
     "limits:holds": STAFF,
+    **{f"limits:{page}": STAFF for page in ("reviews", "ending", "causes")},
+    "limits:confirm": PROPOSING,
+    **{f"policies:{page}": STAFF for page in ("list", "policy")},
+    **{f"policies:{page}": CARDS for page in ("edit", "copy", "delete", "propose")},
+    **{f"policies:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
+    "policies:simulate": CARDS | DECIDING_CARDS,
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
     **{f"applications:{page}": MEASURING for page in ("list", "page")},
@@ -89,9 +100,13 @@ AUDIENCE: dict[str, frozenset[str]] = {
 TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
+    "limits:end_delegation",
     *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
     *("applications:page", "applications:propose", "applications:document", "applications:letter"),
     *(f"applications:{page}" for page in WORKED_ON),
+    "limits:confirm",
+    *(f"policies:{page}" for page in ("policy", "edit", "copy", "delete", "propose", "publish", "send_back")),
+    "policies:simulate",
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
     *(
         f"scorecards:{page}"
@@ -288,3 +303,25 @@ def test_add_user_gives_role_and_scope_and_says_what_is_missing(cast):
 def _robot(add):
     add("feeder", "--role", "integration", "--company", "acme", "--no-password")
     return "feeder"
+
+
+def test_a_request_reads_all_rights_at_once_and_keeps_none_of_them(world, django_assert_num_queries):
+    from django.contrib.auth.backends import ModelBackend
+
+    from creditdesk.rights import RightsBackend, held_groups
+    from customers.access import given_to
+    from customers.models import Access
+
+    backend, pk = RightsBackend(), world.collector.pk
+    user = backend.get_user(pk)
+    with django_assert_num_queries(1):
+        permitted, groups, given = backend.get_all_permissions(user), held_groups(user), given_to(user)
+        assert user.has_perm("worklists.work_worklist")
+    plain = User.objects.get(pk=pk)
+    assert permitted == ModelBackend().get_all_permissions(plain)
+    assert groups == held_groups(plain) == {roles.COLLECTOR}
+    assert given and given == given_to(plain)
+    Access.objects.filter(user=pk).delete()
+    plain.groups.clear()
+    again = backend.get_user(pk)
+    assert (backend.get_all_permissions(again), held_groups(again), given_to(again)) == (set(), set(), [])

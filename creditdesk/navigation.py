@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
-from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
+from customers.models import Access, CreditApplication, CreditHold, ImportBatch, LimitChange, RefusedRow
 from dunning import outbox
 from scoring.models import Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
@@ -50,6 +50,9 @@ def _count(user: User) -> dict[str, int]:
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
     if user.has_perm(DECIDE):
         found["reviews"] = waiting_for(user, business_date()).count()
+    if user.has_perm("customers.handle_application"):
+        running = CreditApplication.objects.filter(scope, status__in=("open", "granted"))
+        found["applications"] = running.count()
     if user.has_perm("worklists.work_worklist"):
         rows = WorklistRow.objects.filter(
             collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
@@ -133,6 +136,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "scoring.view_scorereview",
             DECIDE,
             badge="reviews",
+        ),
+        item(
+            _("Credit applications"),
+            "person_add",
+            "applications:list",
+            "customers.view_creditapplication",
+            badge="applications",
         ),
         item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
         item(

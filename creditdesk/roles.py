@@ -28,7 +28,7 @@ CUSTOMER_FACTS = (
     *("paymentterms", "collectorassignment", "company", "creditsegment", "portfolio", "source"),
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
-    *("creditlimit", "limitchange", "credithold"),
+    *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
 )
 
 
@@ -87,7 +87,12 @@ ROLES = {
                 *IMPORTING,
                 *_customers("add change", "dispute", "promise", "dunningblock"),
                 "customers.propose_limitchange",
+                "customers.handle_application",
+                "scoring.decide_credit",
                 "customers.add_credithold",
+                "customers.decide_orderhold",
+                "scoring.add_checkpolicy",
+                "scoring.add_checkrule",
                 "scoring.add_limitpolicy",
                 "scoring.add_limitpolicygrade",
                 "scoring.propose_scorecard",
@@ -106,8 +111,10 @@ ROLES = {
             grants=(
                 "customers.propose_limitchange",
                 "customers.decide_limitchange",
+                "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.change_credithold",
+                "customers.decide_orderhold",
                 "scoring.publish_scorecard",
                 "scoring.override_score",
                 "scoring.review_score",

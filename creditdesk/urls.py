@@ -27,6 +27,8 @@ urlpatterns = [
     path("desk/kpis/", include("kpis.urls")),
     path("desk/scorecards/", include("scoring.card_urls")),
     path("desk/limits/", include("scoring.limit_urls")),
+    path("desk/applications/", include("scoring.onboarding.urls")),
+    path("desk/limit-policies/", include("scoring.policy_urls")),
     path("desk/reviews/", include("scoring.review_urls")),
     path("desk/reminders/", include("dunning.urls")),
     path("desk/worklist/", include("worklists.urls")),

@@ -79,6 +79,7 @@ def _kept(params: dict[str, Any]) -> str:
 
 
 _TEXTS = {
+    "told": lambda p: p["text"],
     "insolvent": lambda p: _("Insolvency proceedings are open."),
     "closed": lambda p: _("The customer is closed."),
     "no_score": lambda p: _("There is no score yet."),

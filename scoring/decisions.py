@@ -16,25 +16,25 @@ a company's receivables are the figures of the night (scoring/book_figures.py), 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_DOWN
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.facts import CURRENT
 from creditdesk.core.money import Money, round_minor, to_minor
 from customers.limit_reasons import money_param
-from customers.models import Cover, CreditAccount, CreditHold, Customer
+from customers.models import Cover, CreditAccount, CreditApplication, CreditHold, Customer
 from customers.rates import MissingRate
 from scoring.book_figures import figures_for
 from scoring.card import Card
 from scoring.history import keep_for_decision
-from scoring.limit_inputs import SCORE_MAX_AGE, Book, recommendations
+from scoring.limit_inputs import SCORE_MAX_AGE, Book, gather, inputs_of
 from scoring.limit_policy import LimitRecommendation, recommend_limit
 from scoring.models import (
     AccountScore,
@@ -45,7 +45,7 @@ from scoring.models import (
     TermsPolicy,
     TermsPolicyGrade,
 )
-from scoring.overrides import effective, is_insolvent, overrides_at
+from scoring.overrides import effective, is_insolvent
 from scoring.stored import card_of, points_of, values_of
 
 HURTING, HELPING = 4, 3
@@ -66,6 +66,7 @@ class Request:
 
     amount: Money | None = None
     terms_days: int | None = None
+    application: CreditApplication | None = None
 
 
 @dataclass(slots=True)
@@ -101,12 +102,17 @@ class Facts:
     override: ScoreOverride | None
     limit: LimitRecommendation | None
     terms: tuple[TermsPolicy, Mapping[str, TermsPolicyGrade]] | None
-    cover: Money
     trouble: tuple[tuple[str, dict[str, Any]], ...]
 
     @property
     def grade(self) -> str:
         return effective(self.score, self.override)[0]
+
+    @property
+    def cover(self) -> Money:
+        """Guarantees on file, after the share covered and the haircut."""
+        secured = self.limit.inputs.secured if self.limit else None
+        return secured or Money.zero(self.account.currency)
 
 
 def decide(
@@ -116,10 +122,12 @@ def decide(
     asked_by: Actor,
     requested: Money | None = None,
     terms_days: int | None = None,
+    application: CreditApplication | None = None,
 ) -> Decision:
     """Decide on one account and keep the decision. Raises DecisionError."""
     pk = account if isinstance(account, int) else account.pk
-    return decide_many([pk], as_of, asked_by=asked_by, requests={pk: Request(requested, terms_days)})[0]
+    request = Request(requested, terms_days, application)
+    return decide_many([pk], as_of, asked_by=asked_by, requests={pk: request})[0]
 
 
 @transaction.atomic
@@ -162,7 +170,9 @@ def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
 
 def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -> list[Facts]:
     figures = figures_for({account.company_id for account in accounts}, as_of)
-    book = Book(as_of, figures.receivables)
+    customers = {account.customer_id for account in accounts}
+    # Around one customer its own group is read; for many of them all groups at once cost fewer queries.
+    book = Book(as_of, figures.receivables, customer=customers.pop() if len(customers) == 1 else None)
     ids = [account.pk for account in accounts]
     scores: dict[int, AccountScore] = {}
     cards: dict[int, Card] = {}
@@ -177,10 +187,14 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             trouble[account.pk].append(("score_does_not_add_up", {}))
         else:
             scores[account.pk], cards[account.pk] = row, card
-    overrides = overrides_at(ids, as_of)
-    limits = recommendations(accounts, as_of, book, scores=scores)
+    gathered = gather(accounts, as_of)
+    overrides, limits = gathered["overrides"], {}
+    for account in accounts:
+        policy = book.policy(account.segment_id)
+        with suppress(MissingRate):
+            inputs = inputs_of(account, as_of, book, policy, scores.get(account.pk), gathered)
+            limits[account.pk] = recommend_limit(inputs, policy)
     terms = _terms({account.segment_id for account in accounts}, as_of)
-    cover = _cover(accounts, as_of, book)
     return [
         Facts(
             account=account,
@@ -191,7 +205,6 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             override=overrides.get(account.pk),
             limit=limits.get(account.pk),
             terms=terms.get(account.segment_id) or terms.get(None),
-            cover=cover.get(account.pk, Money.zero(account.currency)),
             trouble=tuple(trouble[account.pk]),
         )
         for account in accounts
@@ -226,25 +239,6 @@ def _terms(
         if known is None or known[0].pk != row.policy_id:
             known = found[row.policy.segment_id] = (row.policy, {})
         known[1][row.grade] = row
-    return found
-
-
-def _cover(accounts: Sequence[CreditAccount], as_of: date, book: Book) -> dict[int, Money]:
-    """Guarantees on file per account, after the share covered and the haircut; without a rate they do not count."""
-    currencies = {account.pk: account.currency for account in accounts}
-    rows = Cover.objects.filter(
-        Q(expires_on__isnull=True) | Q(expires_on__gte=as_of),
-        CURRENT.q(),
-        account__in=list(currencies),
-        effective_on__lte=as_of,
-    ).annotate(worth=F("amount") * F("percent") * (100 - F("haircut_percent")) / 10_000)
-    found: dict[int, Money] = {}
-    for pk, currency, worth in rows.values_list("account", "currency", "worth"):
-        try:
-            money = book.convert(Money(int(worth), currency), currencies[pk])
-        except MissingRate:
-            continue
-        found[pk] = found.get(pk, Money.zero(money.currency)) + money
     return found
 
 
@@ -421,6 +415,7 @@ def _made(facts: Facts, advice: Advice, asked_by: Actor) -> Decision:
         kept = keep_for_decision(score).pk
     return Decision(
         account=account,
+        application=facts.request.application,
         as_of=facts.as_of,
         outcome=outcome,
         advised=advice.outcome,

@@ -9,15 +9,19 @@ from django.db.models import OuterRef, Subquery
 
 from creditdesk.core.facts import CURRENT
 from creditdesk.core.money import Money
+from customers.groups import group_of
 from customers.limits import limits_at
 from customers.models import CreditAccount, Customer, GroupMembership
 
 
 class Groups:
-    """Groups of customers of any depth: everybody under one head. A customer alone is in no group."""
+    """Groups of customers of any depth: everybody under one head. A customer alone is in no group.
 
-    def __init__(self, as_of: date) -> None:
-        self._head = _heads(as_of)
+    of: only the group of this customer, without reading the others.
+    """
+
+    def __init__(self, as_of: date, of: int | None = None) -> None:
+        self._head = _heads(as_of) if of is None else _heads_around(of, as_of)
         self._members: dict[int, list[tuple[int, int, Money]]] = defaultdict(list)
         if not self._head:
             return
@@ -39,6 +43,12 @@ class Groups:
             for pk, company, limit in self._members[head]
             if pk != account.pk and company == account.company_id
         ]
+
+
+def _heads_around(customer: int, as_of: date) -> dict[int, int]:
+    """The same of one customer's group; one query whatever its depth."""
+    tree = group_of(customer, as_of)
+    return {pk: tree.head_of(pk) for pk in {*tree.parents, *tree.parents.values()}}
 
 
 def _heads(as_of: date) -> dict[int, int]:

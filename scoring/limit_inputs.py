@@ -33,6 +33,7 @@ class Book:
 
     receivables: as `receivables_at` gives them, where they are known already; else they are added up.
     instead: the policies of some segments (None: of all without one of their own) in place of those in force.
+    customer: the only one whose group will be asked for; default every group is read.
     """
 
     def __init__(
@@ -41,12 +42,13 @@ class Book:
         receivables: Receivables | None = None,
         *,
         instead: Mapping[int | None, PolicyTerms] | None = None,
+        customer: int | None = None,
     ) -> None:
         self.as_of = as_of
         self.rates = RateTable.at(as_of)
         self._policies = {**policies_at(as_of), **(instead or {})}
         self._receivables = receivables_at(as_of) if receivables is None else receivables
-        self.groups = Groups(as_of)
+        self.groups = Groups(as_of, customer)
 
     def policy(self, segment_id: int) -> PolicyTerms:
         return self._policies.get(segment_id) or self._policies[None]
@@ -75,7 +77,7 @@ def recommendations(
     """
     book = book or Book(as_of)
     ids = [account.pk for account in accounts]
-    scores = _stored_scores(ids, as_of) if scores is None else scores
+    scores = stored_scores(ids, as_of) if scores is None else scores
     found = {}
     facts = gather(accounts, as_of)
     for account in accounts:
@@ -121,7 +123,8 @@ def recommendations_of_book(
         yield recommendations(list(chunk), as_of, book)
 
 
-def _stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
+def stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
+    """The current score of each account, where it speaks of about that day."""
     rows = AccountScore.objects.filter(account__in=ids, as_of__lte=as_of, as_of__gte=as_of - SCORE_MAX_AGE)
     return {row.account_id: row for row in rows}
 

@@ -1,7 +1,7 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .cause import CreditCause
 from .checks import CheckPolicy, CheckRule, CheckRuleCode
-from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
+from .decision import BookFigure, Decision, DecisionLetter, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
 from .peers import PeerFigure
 from .policy import (
@@ -26,6 +26,7 @@ __all__ = [
     "CheckRuleCode",
     "CreditCause",
     "Decision",
+    "DecisionLetter",
     "Depth",
     "DirtyAccount",
     "Grade",

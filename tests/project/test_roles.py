@@ -40,6 +40,9 @@ REMINDING = frozenset({roles.CONTROLLER, roles.COLLECTOR})
 # Addresses anybody may ask, logged in or not: probes, the login itself, the language switch.
 PUBLIC = {"healthz", "readyz", "set_language", "?favicon.ico"}
 
+# What the people who handle a credit application post.
+WORKED_ON = ("assess", "withdraw", "add_document", "drop_document", "bank_lines")
+
 # Every address outside the admin: who may open it (POST-only addresses: who may post there).
 AUDIENCE: dict[str, frozenset[str]] = {
     "root": ANYBODY,
@@ -64,6 +67,10 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:holds": STAFF,
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
+    **{f"applications:{page}": MEASURING for page in ("list", "page")},
+    **{f"applications:{page}": frozenset({roles.CONTROLLER}) for page in ("new", *WORKED_ON)},
+    "applications:propose": PROPOSING,
+    **{f"applications:{page}": PROPOSING for page in ("document", "letter")},
     "reviews:queue": PROPOSING,
     "reviews:review": PROPOSING,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
@@ -83,6 +90,8 @@ TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
     *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
+    *("applications:page", "applications:propose", "applications:document", "applications:letter"),
+    *(f"applications:{page}" for page in WORKED_ON),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
     *(
         f"scorecards:{page}"

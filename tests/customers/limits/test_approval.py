@@ -206,7 +206,7 @@ def test_roles_that_may_not(cast):
     for person in (cast.controller, cast.collector, cast.manager, cast.auditor):
         with refused("not_allowed"):
             approve(cast, change, by=person)
-    for person in (cast.collector, cast.manager, cast.auditor, cast.integration):
+    for person in (cast.collector, cast.manager, cast.auditor):
         with refused("not_allowed"):
             propose(cast, 5_000, by=person)
 

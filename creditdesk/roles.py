@@ -160,6 +160,8 @@ ROLES = {
                 # Through the API only (its keys have scopes besides): the pages are for staff.
                 "customers.propose_limitchange",
                 "customers.add_reservation",
+                "customers.add_creditapplication",
+                "customers.view_creditapplication",
                 "scoring.add_decision",
                 "scoring.view_decision",
                 "api.add_scoringjob",

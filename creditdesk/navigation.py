@@ -243,7 +243,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:customers_importbatch_evidence",
             "customers.add_importbatch",
         ),
-        item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Cover to watch"),
+            "shield",
+            "desk:cover",
+            "customers.view_cover",
+            "customers.view_creditaccount",
+        ),
+        item(_("Cover"), "verified", "admin:customers_cover_changelist", "customers.view_cover"),
         item(
             _("Credit checks"),
             "checklist",
@@ -261,6 +268,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "shopping_cart",
             "admin:customers_openorder_changelist",
             "customers.view_openorder",
+        ),
+        item(
+            _("Deliveries"),
+            "local_shipping",
+            "admin:customers_delivery_changelist",
+            "customers.view_delivery",
         ),
     )
     menu.group(

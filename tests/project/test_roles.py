@@ -49,6 +49,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "root": ANYBODY,
     "profile": ANYBODY,
     "desk:home": STAFF,
+    "desk:cover": STAFF,
     "desk:customers": STAFF,
     "desk:customer": STAFF,
     "desk:would_lift": STAFF,

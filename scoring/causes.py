@@ -71,7 +71,7 @@ def find_causes(
 
     instead: policies of segments to be tried in place of those in force (as in limit_inputs.Book).
     """
-    policies = {**policies_at(as_of), **(instead or {})}
+    policies = {**policies_at(as_of, causes=True), **(instead or {})}
     limits = limits_at(account_ids, as_of)
     cuttable = [pk for pk, limit in limits.items() if limit.base is not None and limit.base.minor]
     rows = AccountScore.objects.filter(
@@ -154,8 +154,16 @@ def record_insolvency(event: LegalEvent) -> list[CreditCause]:
         )
     }
     params = {"on": event.effective_on.isoformat(), "source": event.source, "event": event.pk}
+    known = set(
+        CreditCause.objects.filter(account__in=accounts, kind=CauseKind.INSOLVENCY).values_list(
+            "account_id", flat=True
+        )
+    )
     made = []
     for account in accounts:
+        # Another source telling the same: its event says so, nothing was cut for it.
+        if account.pk in known and account.pk not in changes:
+            continue
         reaction = Reaction(
             changes.get(account.pk), holds.get(account.pk), basis_of(account), stops_business=True
         )

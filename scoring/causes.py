@@ -71,7 +71,7 @@ def find_causes(
 
     instead: policies of segments to be tried in place of those in force (as in limit_inputs.Book).
     """
-    policies = {**policies_at(as_of, causes=True), **(instead or {})}
+    policies = {**policies_at(as_of), **(instead or {})}
     limits = limits_at(account_ids, as_of)
     cuttable = [pk for pk, limit in limits.items() if limit.base is not None and limit.base.minor]
     rows = AccountScore.objects.filter(
@@ -154,16 +154,15 @@ def record_insolvency(event: LegalEvent) -> list[CreditCause]:
         )
     }
     params = {"on": event.effective_on.isoformat(), "source": event.source, "event": event.pk}
-    known = set(
+    told = set(
         CreditCause.objects.filter(account__in=accounts, kind=CauseKind.INSOLVENCY).values_list(
-            "account_id", flat=True
+            "account", flat=True
         )
     )
     made = []
     for account in accounts:
-        # Another source telling the same: its event says so, nothing was cut for it.
-        if account.pk in known and account.pk not in changes:
-            continue
+        if account.pk in told and account.pk not in changes:
+            continue  # Another source tells of the same proceedings.
         reaction = Reaction(
             changes.get(account.pk), holds.get(account.pk), basis_of(account), stops_business=True
         )

@@ -71,7 +71,7 @@ def find_causes(
 
     instead: policies of segments to be tried in place of those in force (as in limit_inputs.Book).
     """
-    policies = {**policies_at(as_of, causes=True), **(instead or {})}
+    policies = {**policies_at(as_of), **(instead or {})}
     limits = limits_at(account_ids, as_of)
     cuttable = [pk for pk, limit in limits.items() if limit.base is not None and limit.base.minor]
     rows = AccountScore.objects.filter(

@@ -47,7 +47,7 @@ class Book:
     ) -> None:
         self.as_of = as_of
         self.rates = rates or RateTable.at(as_of)
-        self._policies = {**(in_force or policies_at(as_of)), **(instead or {})}
+        self._policies = {**(in_force or policies_at(as_of, causes=False)), **(instead or {})}
         self._receivables = receivables_at(as_of) if receivables is None else receivables
 
     def policy(self, segment_id: int) -> PolicyTerms:

@@ -26,8 +26,8 @@ IN_ORDER = ("valid_from", F("activated_at").asc(nulls_first=True), "version")
 AMOUNTS = ("material_amount", "group_ceiling", "auto_rise_amount", "auto_limit_amount")
 
 
-def policies_at(as_of: date, *, causes: bool = False) -> dict[int | None, PolicyTerms]:
-    """The version in force per segment; under None the one for every other segment. Two queries, three with causes."""
+def policies_at(as_of: date, *, causes: bool = True) -> dict[int | None, PolicyTerms]:
+    """The version in force per segment; under None the one for every other segment. Three queries, two without causes."""
     rows = LimitPolicy.objects.filter(valid_from__lte=as_of, status__in=(Status.ACTIVE, Status.RETIRED))
     latest = {row.segment_id: row for row in rows.order_by(*IN_ORDER)}
     prefetch_related_objects(list(latest.values()), "grades", *(["causes"] if causes else []))

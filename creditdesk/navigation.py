@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.cache import cache
+from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -16,7 +17,15 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.mandates import waiting_for_second
-from customers.models import Access, CreditApplication, CreditHold, ImportBatch, LimitChange, RefusedRow
+from customers.models import (
+    Access,
+    CreditApplication,
+    CreditHold,
+    ImportBatch,
+    LimitChange,
+    LimitReminder,
+    RefusedRow,
+)
 from dunning import outbox
 from scoring.models import Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
@@ -43,7 +52,8 @@ def _count(user: User) -> dict[str, int]:
         if user.has_perm("customers.decide_limitchange"):
             # Four eyes: one's own proposals, and those one approved as the first of two, wait for somebody else.
             waiting = waiting.exclude(proposer=user).exclude(waiting_for_second(user))
-        found["proposals"] = waiting.count()
+        overdue = Exists(LimitReminder.objects.filter(change=OuterRef("pk"), kind=LimitReminder.Kind.OVERDUE))
+        found |= waiting.aggregate(proposals=Count("pk"), proposals_overdue=Count("pk", filter=overdue))
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
     if user.has_perm("scoring.publish_scorecard"):
@@ -123,7 +133,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         "",
         item(_("Home"), "home", "desk:home"),
         item(_("Worklist"), "call", "worklists:today", "worklists.view_worklistrow", badge="worklist"),
-        item(_("Limit changes"), "rule", "limits:inbox", "customers.view_limitchange", badge="proposals"),
+        item(
+            _("Limit changes"),
+            "rule",
+            "limits:inbox",
+            "customers.view_limitchange",
+            badge="proposals",
+            variant="danger" if menu.badges.get("proposals_overdue") else "primary",
+        ),
         item(
             _("Credit holds"),
             "front_hand",

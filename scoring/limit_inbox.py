@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.fields.json import KT
 
 from creditdesk.core.models import User
@@ -24,7 +24,7 @@ from customers.holds import open_holds
 from customers.limit_evidence import ledger_evidence, money_of
 from customers.limit_moves import moves
 from customers.limit_reasons import render_reason
-from customers.mandates import Mandate, mandates
+from customers.mandates import Mandate, decisions_shown, mandates
 from customers.models import Company, LimitChange, LimitDecision, LimitReminder
 from customers.rates import MissingRate, RateTable
 from scoring import limit_comparison
@@ -188,7 +188,7 @@ def rows(user: User, found: Sequence[Waiting], as_of: date) -> list[Row]:
         for change in LimitChange.objects.filter(pk__in=[one.change.pk for one in found])
         .select_related("account__customer", "account__company", "proposer")
         .prefetch_related(
-            Prefetch("decisions", LimitDecision.objects.select_related("decided_by", "on_behalf_of")),
+            decisions_shown(),
             "reminders",
         )
         .annotate(comment_count=Count("comments"))

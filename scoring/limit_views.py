@@ -34,7 +34,7 @@ from customers.limit_comments import comment_on, may_comment
 from customers.limit_evidence import money_of
 from customers.limit_moves import fingerprint
 from customers.limit_reasons import render_reason
-from customers.mandates import check_may_decide, mandates, standing_approvals
+from customers.mandates import check_may_decide, decisions_shown, mandates, standing_approvals
 from customers.models import CreditAccount, LimitChange, LimitDecision, LimitKind
 from customers.rates import RateTable
 from scoring import limit_comparison, limit_inbox
@@ -279,6 +279,7 @@ def _history(account: CreditAccount) -> list[tuple[LimitChange, str]]:
     rows = (
         LimitChange.objects.filter(account=account)
         .select_related("decided_by")
+        .prefetch_related(decisions_shown())
         .order_by("-proposed_at", "-pk")
     )
     return [(row, render_reason(row.reason_code, row.reason_params)) for row in rows[:12]]

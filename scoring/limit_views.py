@@ -36,7 +36,6 @@ from customers.limit_moves import fingerprint
 from customers.limit_reasons import render_reason
 from customers.mandates import check_may_decide, decisions_shown, mandates, standing_approvals
 from customers.models import CreditAccount, LimitChange, LimitDecision, LimitKind
-from customers.rates import RateTable
 from scoring import limit_comparison, limit_inbox
 from scoring.limit_forms import BulkForm, CommentForm, DecisionForm, LimitForm
 from scoring.limit_policy import keep_sentence
@@ -268,7 +267,7 @@ def _recommended_text(recommended: dict[str, Any]) -> str:
 
 def _neighbour(request: HttpRequest, change: LimitChange, today: date) -> int | None:
     """The waiting change after this one in the order of the inbox (for skipping without deciding)."""
-    ids = [one.pk for one in limit_inbox.ranked(request.user, today, RateTable.at(today))]
+    ids = limit_inbox.ranked_ids(request.user, today)
     if change.pk not in ids:
         return ids[0] if ids else None
     place = ids.index(change.pk) + 1

@@ -24,10 +24,11 @@ from customers.models import (
     ImportBatch,
     LimitChange,
     LimitReminder,
+    OrderHold,
     RefusedRow,
 )
 from dunning import outbox
-from scoring.models import Scorecard
+from scoring.models import LimitPolicy, Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
 from worklists.models import WorklistRow
 
@@ -56,6 +57,11 @@ def _count(user: User) -> dict[str, int]:
         found |= waiting.aggregate(proposals=Count("pk"), proposals_overdue=Count("pk", filter=overdue))
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("customers.view_orderhold"):
+        found["orders"] = OrderHold.objects.filter(scope, status=OrderHold.Status.WAITING).count()
+    if user.has_perm("scoring.publish_limitpolicy"):
+        policies = LimitPolicy.objects.filter(status=LimitPolicy.Status.PROPOSED)
+        found["limit_policies"] = policies.exclude(proposed_by=user).count()
     if user.has_perm("scoring.publish_scorecard"):
         proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
@@ -116,9 +122,8 @@ class _Menu:
             return path == link
         if name == "admin:customers_importbatch_changelist" and path.endswith(("/add/", "/evidence/")):
             return False
-        if name == "limits:inbox" and path.startswith(
-            tuple(reverse(f"limits:{other}") for other in ("holds", "delegations", "trail", "duties"))
-        ):
+        beside = ("holds", "reviews", "causes", "delegations", "trail", "duties")
+        if name == "limits:inbox" and path.startswith(tuple(reverse(f"limits:{page}") for page in beside)):
             return False
         return path == link or path.startswith(link)
 
@@ -142,6 +147,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             variant="danger" if menu.badges.get("proposals_overdue") else "primary",
         ),
         item(
+            _("Orders on hold"),
+            "pause_circle",
+            "orders:queue",
+            "customers.view_orderhold",
+            badge="orders",
+            variant="warning",
+        ),
+        item(
             _("Credit holds"),
             "front_hand",
             "limits:holds",
@@ -149,6 +162,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             badge="holds",
             variant="warning",
         ),
+        item(_("Limit reviews"), "event_repeat", "limits:reviews", "customers.view_limitchange"),
         item(
             _("Scores to decide on"),
             "person_search",
@@ -217,6 +231,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         item(_("Scores"), "speed", "admin:scoring_accountscore_changelist", "scoring.view_accountscore"),
         item(_("Scorecards"), "tune", "scorecards:list", "scoring.view_scorecard", badge="scorecards"),
         item(
+            _("Limit policies"), "policy", "policies:list", "scoring.view_limitpolicy", badge="limit_policies"
+        ),
+        item(_("Causes of cuts"), "content_cut", "limits:causes", "scoring.view_creditcause"),
+        item(_("Legal bases"), "gavel", "admin:customers_legalbasis_changelist", "customers.view_legalbasis"),
+        item(
             _("Annual accounts"),
             "account_balance",
             "admin:customers_financialstatement_changelist",
@@ -234,12 +253,37 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:customers_importbatch_evidence",
             "customers.add_importbatch",
         ),
-        item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Cover to watch"),
+            "shield",
+            "desk:cover",
+            "customers.view_cover",
+            "customers.view_creditaccount",
+        ),
+        item(_("Cover"), "verified", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Credit checks"),
+            "checklist",
+            "admin:scoring_checkpolicy_changelist",
+            "scoring.view_checkpolicy",
+        ),
+        item(
+            _("Reservations"),
+            "bookmark",
+            "admin:customers_reservation_changelist",
+            "customers.view_reservation",
+        ),
         item(
             _("Open orders"),
             "shopping_cart",
             "admin:customers_openorder_changelist",
             "customers.view_openorder",
+        ),
+        item(
+            _("Deliveries"),
+            "local_shipping",
+            "admin:customers_delivery_changelist",
+            "customers.view_delivery",
         ),
     )
     menu.group(

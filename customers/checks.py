@@ -73,7 +73,7 @@ class CheckResult:
     new: what the business adds to exposure. missing: the largest amount missing at any level. fits: how much more
     passes the headroom rules of every level now. disputed: left out of the rules that leave disputes out.
     horizon_days, beyond_horizon: orders delivered later take no headroom yet. decide_within_days: in business days, how
-    soon an order on hold has to be decided.
+    soon an order on hold has to be decided; release_days: how long a release lasts at most.
     """
 
     account_id: int
@@ -94,6 +94,7 @@ class CheckResult:
     policy_id: int | None = None
     rules: tuple[str, ...] = ()
     decide_within_days: int = 2
+    release_days: int = 30
 
     @property
     def passes(self) -> bool:
@@ -158,6 +159,27 @@ def failure_of(stored: Mapping[str, Any]) -> Failure:
     return Failure(**values)
 
 
+def result_of(stored: Mapping[str, Any], account_id: int) -> CheckResult:
+    """The CheckResult behind a stored one (`as_json`), for its sentences and figures."""
+
+    def money(name: str) -> Any:
+        found = stored[name]
+        return found and Money(int(found["minor"]), found["currency"])
+
+    amounts = ("amount", "new", "limit", "tolerance", "exposure", "reserved", "headroom", "fits", "disputed")
+    return CheckResult(
+        account_id=account_id,
+        point=stored["point"],
+        as_of=date.fromisoformat(stored["as_of"]),
+        **{name: money(name) for name in amounts},
+        horizon_days=stored["horizon_days"],
+        beyond_horizon=stored["beyond_horizon"],
+        failures=tuple(failure_of(failure) for failure in stored["failures"]),
+        policy_id=stored["policy"],
+        rules=tuple(stored["rules"]),
+    )
+
+
 class NobodyChecks(RuntimeError):
     """No app answers credit checks: without an answer no business is taken on."""
 
@@ -184,4 +206,5 @@ __all__ = [
     "ask_check",
     "failure_json",
     "failure_of",
+    "result_of",
 ]

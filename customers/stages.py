@@ -37,6 +37,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
 from customers.models import BilledPart, Delivery, Invoice, OpenOrder, OrderHold
@@ -74,8 +75,18 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool 
 
     scope: account ids, or a queryset of them. also_held: orders nobody has accepted yet, too.
     """
-    deliveries = list(_deliveries(scope, as_of, view))
-    orders = list(_orders(scope, as_of, view, also_held))
+    current = view.is_current
+    deliveries = list(
+        asked("deliveries" if current else None, lambda ids, on: _deliveries(ids, on, view), scope, as_of)
+    )
+    orders = list(
+        asked(
+            ("orders", also_held) if current else None,
+            lambda ids, on: _orders(ids, on, view, also_held),
+            scope,
+            as_of,
+        )
+    )
     ahead: dict[tuple[int, str, str], int] = {}
     unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
     found = []
@@ -123,7 +134,7 @@ def _known(model: Any, scope: Any, as_of: date, view: View) -> QuerySet:
     return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of).order_by()
 
 
-def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet:
     rows = _known(Delivery, scope, as_of, view).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))
     named = _billed(as_of, view, delivery_number=OuterRef("number"))
     return rows.annotate(
@@ -148,7 +159,7 @@ def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]
     )
 
 
-def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> Iterable[tuple[Any, ...]]:
+def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> QuerySet:
     rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
     if not also_held:
         rows = rows.exclude(not_accepted(as_of))

@@ -15,6 +15,7 @@ from customers.limit_evidence import money_of
 from customers.limit_moves import Move, moves
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer
+from scoring.limit_gates import gate_sentence
 from scoring.limit_policy import cap_formula
 from scoring.models import Recommendation
 from scoring.sentences import figure
@@ -188,6 +189,23 @@ def caps(evidence: Evidence) -> list[CapLine]:
             recommended.get("bound_by") == cap["code"],
         )
         for cap in recommended.get("caps", [])
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class GateLine:
+    """A gate of a rise as stored in the evidence: what is asked and what was found."""
+
+    sentence: str
+    passed: bool
+
+
+def gates(evidence: Evidence) -> list[GateLine]:
+    """The gates of the recommended rise in the evidence; empty for anything but a rise."""
+    recommended = evidence.get("recommended") or {}
+    return [
+        GateLine(gate_sentence(gate["code"], gate["params"]), gate["passed"])
+        for gate in recommended.get("gates", [])
     ]
 
 

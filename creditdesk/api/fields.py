@@ -103,8 +103,19 @@ class MoneyOut(serializers.Field):
         return money(value)
 
 
-def money(value: Money) -> dict[str, str]:
+def money(value: Money | Mapping[str, Any]) -> dict[str, str]:
+    """Also of an amount as it is stored with evidence: {"minor", "currency"}."""
+    if isinstance(value, Mapping):
+        value = Money(int(value["minor"]), value["currency"])
     return {"amount": f"{value.amount:f}", "currency": value.currency}
+
+
+def money_or_none(value: Money | None) -> dict[str, str] | None:
+    return None if value is None else money(value)
+
+
+class Nothing(StrictSerializer):
+    """An empty object."""
 
 
 class MoneyIn(StrictSerializer):

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from creditdesk.api import bulk
-from creditdesk.api.fields import Contradiction, Flag, PageQuery, StrictSerializer, Text
+from creditdesk.api.fields import Contradiction, Flag, Nothing, PageQuery, StrictSerializer, Text
 from creditdesk.api.models import ScoringJob, ScoringJobRow
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
@@ -37,10 +37,6 @@ class ScoringJobIn(StrictSerializer):
         if attrs["all"] == ("customers" in attrs):
             raise Contradiction("customers", _("Send either a list of customers, or all: true."))
         return attrs
-
-
-class Nothing(StrictSerializer):
-    """An empty object."""
 
 
 class RowsOut(serializers.Serializer):

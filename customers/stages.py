@@ -21,22 +21,26 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db import connections, router
 from django.db.models import (
+    Case,
     DateField,
     Exists,
     ExpressionWrapper,
+    F,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
+    Sum,
+    Value,
+    When,
 )
-from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
-from customers.models import BilledPart, Delivery, Invoice, OpenOrder
-from customers.view_sql import view_sql
+from customers.models import BilledPart, Delivery, Invoice, OpenOrder, OrderHold
 
 ORDER, DELIVERY = "order", "delivery"
 # A document number may come again in another year: only an invoice about as old as it was said to be is meant.
@@ -66,13 +70,23 @@ class Stage:
     segment_id: int = 0
 
 
-def stages_at(scope: Any, as_of: date, view: View = CURRENT) -> list[Stage]:
+def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool = False) -> list[Stage]:
     """Deliveries and orders with something left to bill or to deliver at `as_of`, whatever the horizon.
 
-    scope: account ids, or a queryset of them.
+    scope: account ids, or a queryset of them. also_held: orders nobody has accepted yet, too.
     """
-    deliveries = list(_deliveries(scope, as_of, view))
-    orders = list(_orders(scope, as_of, view))
+    current = view.is_current
+    deliveries = list(
+        asked("deliveries" if current else None, lambda ids, on: _deliveries(ids, on, view), scope, as_of)
+    )
+    orders = list(
+        asked(
+            ("orders", also_held) if current else None,
+            lambda ids, on: _orders(ids, on, view, also_held),
+            scope,
+            as_of,
+        )
+    )
     ahead: dict[tuple[int, str, str], int] = {}
     unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
     found = []
@@ -120,13 +134,16 @@ def _known(model: Any, scope: Any, as_of: date, view: View) -> QuerySet:
     return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of).order_by()
 
 
-def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet:
     rows = _known(Delivery, scope, as_of, view).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))
+    named = _billed(as_of, view, delivery_number=OuterRef("number"))
     return rows.annotate(
-        billed=_billed_sum(
-            as_of, view, "customers_delivery", "b.delivery_number = customers_delivery.number"
+        billed=_sum(named, "delivery_number"),
+        ahead=Case(
+            When(order_number="", then=Value(0)),
+            default=_sum(_ahead(as_of, view, OuterRef("order_number")), "order_number"),
+            output_field=MoneyField(),
         ),
-        ahead=_ahead_sum(as_of, view, "customers_delivery", "order_number"),
     ).values_list(
         *(
             "pk",
@@ -142,11 +159,20 @@ def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]
     )
 
 
-def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> QuerySet:
     rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
+    if not also_held:
+        rows = rows.exclude(not_accepted(as_of))
+    delivered = Delivery.objects.filter(
+        view.q(),
+        account=OuterRef("account"),
+        order_number=OuterRef("number"),
+        currency=OuterRef("currency"),
+        effective_on__lte=as_of,
+    ).exclude(order_number="")
     return rows.annotate(
-        ahead=_ahead_sum(as_of, view, "customers_openorder", "number"),
-        delivered=_delivered_sum(as_of, view),
+        ahead=_sum(_ahead(as_of, view, OuterRef("number")), "order_number"),
+        delivered=_sum(delivered, "order_number"),
     ).values_list(
         *("pk", "account_id", "number", "currency", "effective_on", "expected_on", "amount", "ahead"),
         *("delivered", "open_on", "account__segment_id"),
@@ -220,48 +246,42 @@ def _invoices(view: View) -> QuerySet[Invoice]:
     )
 
 
-# Written by hand: building these conditions through the ORM took longer than any database to answer them for one
-# account. The outer table goes by its own name, because nothing is joined to it twice.
-
-
-def _billed_sql(as_of: date, view: View, outer: str, which: str) -> tuple[str, list[Any]]:
-    """Sum of the parts of the outer row's account and currency billed by `as_of`: dated, and in the ledger."""
-    part, part_params = view_sql(view, "b")
-    invoice, invoice_params = view_sql(view, "i")
-    earliest = (
-        f"b.effective_on - {_SAME_INVOICE.days}"
-        if connections[router.db_for_read(BilledPart)].vendor == "postgresql"
-        else f"date(b.effective_on, '-{_SAME_INVOICE.days} days')"
+def not_accepted(as_of: date) -> Exists:
+    """Orders that were held before they were accepted and wait for a person still: nobody has agreed to them."""
+    return Exists(
+        OrderHold.objects.filter(
+            Q(resolved_on__isnull=True) | Q(resolved_on__gt=as_of),
+            account=OuterRef("account"),
+            order_number=OuterRef("number"),
+            at_entry=True,
+            placed_on__lte=as_of,
+        )
     )
-    text = f"""SELECT SUM(b.amount) FROM customers_billedpart b
-        WHERE {part} AND b.account_id = {outer}.account_id AND b.currency = {outer}.currency AND {which}
-        AND ((b.invoice_number = '' AND b.effective_on <= %s) OR (b.invoice_number <> '' AND EXISTS (
-            SELECT 1 FROM customers_invoice i WHERE {invoice} AND i.number = b.invoice_number
-            AND i.account_id = b.account_id AND i.effective_on <= %s AND i.effective_on >= {earliest})))"""
-    return text, [*part_params, as_of, *invoice_params, as_of]
 
 
-def _billed_sum(as_of: date, view: View, outer: str, which: str) -> RawSQL:
-    text, params = _billed_sql(as_of, view, outer, which)
-    return RawSQL(f"COALESCE(({text}), 0)", params, output_field=MoneyField())  # noqa: S611 - constants only
+def _billed(as_of: date, view: View, **named: Any) -> QuerySet[BilledPart]:
+    """Parts of the outer row's account and currency billed by `as_of`: dated until then, and in the ledger."""
+    invoices = _invoices(view).filter(effective_on__lte=as_of)
+    return BilledPart.objects.filter(
+        Q(invoice_number="", effective_on__lte=as_of) | (~Q(invoice_number="") & Exists(invoices)),
+        view.q(),
+        account=OuterRef("account"),
+        currency=OuterRef("currency"),
+        **named,
+    )
 
 
-def _ahead_sum(as_of: date, view: View, outer: str, column: str) -> RawSQL:
-    """Parts billed on the outer row's order whose delivery is not named, or not there yet."""
-    text, params = _billed_sql(as_of, view, outer, f"b.order_number = {outer}.{column}")
-    there, there_params = view_sql(view, "t")
-    missing = f"""(b.delivery_number = '' OR NOT EXISTS (SELECT 1 FROM customers_delivery t WHERE {there}
-        AND t.account_id = b.account_id AND t.number = b.delivery_number AND t.effective_on <= %s))"""
-    return RawSQL(  # noqa: S611 - constants only
-        f"CASE WHEN {outer}.{column} = '' THEN 0 ELSE COALESCE(({text} AND {missing}), 0) END",
-        [*params, *there_params, as_of],
+def _ahead(as_of: date, view: View, order: OuterRef) -> QuerySet[BilledPart]:
+    """Parts billed on an order whose delivery is not named, or not there yet."""
+    there = Delivery.objects.filter(
+        view.q(), account=OuterRef("account"), number=OuterRef("delivery_number"), effective_on__lte=as_of
+    )
+    return _billed(as_of, view, order_number=order).filter(Q(delivery_number="") | ~Exists(there))
+
+
+def _sum(rows: QuerySet, key: str) -> Coalesce:
+    return Coalesce(
+        Subquery(rows.order_by().values(key).annotate(total=Sum(F("amount"))).values("total")),
+        Value(0),
         output_field=MoneyField(),
     )
-
-
-def _delivered_sum(as_of: date, view: View) -> RawSQL:
-    known, params = view_sql(view, "d")
-    text = f"""COALESCE((SELECT SUM(d.amount) FROM customers_delivery d WHERE {known}
-        AND d.account_id = customers_openorder.account_id AND d.order_number = customers_openorder.number
-        AND d.order_number <> '' AND d.currency = customers_openorder.currency AND d.effective_on <= %s), 0)"""
-    return RawSQL(text, [*params, as_of], output_field=MoneyField())  # noqa: S611 - constants only

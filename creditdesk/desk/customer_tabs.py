@@ -37,6 +37,7 @@ from customers.models import (
     SupplierPaymentDays,
 )
 from scoring.invoices.estimates import estimate
+from scoring.limit_shown import causes_of, policy_view
 from worklists.story import Happening, story_of
 
 TIMELINE_LENGTH = 60
@@ -94,7 +95,10 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
     page = paged(request, changes)
     for change in page:
         change.why = render_reason(change.reason_code, change.reason_params)
+    allowed = policy_view(account, as_of)
     return {
+        "allowed": allowed,
+        "causes": causes_of(account),
         "page": page,
         "limits": CreditLimit.objects.filter(account=account).order_by("-valid_from", "-pk")[:12],
         "holds": CreditHold.objects.filter(account=account)

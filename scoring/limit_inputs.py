@@ -33,7 +33,6 @@ class Book:
 
     receivables: as `receivables_at` gives them, where they are known already; else they are added up.
     instead: the policies of some segments (None: of all without one of their own) in place of those in force.
-    customer: the only one whose group will be asked for; default every group is read.
     rates, in_force: where they are known already.
     """
 

@@ -29,6 +29,7 @@ CUSTOMER_FACTS = (
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
     *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
+    *("billedpart", "covernotice"),
 )
 
 
@@ -60,6 +61,8 @@ MASTER_DATA = (
     *_customers("add change", "customer", "customerkey", "contact", "creditaccount", "portfolio"),
     *_customers("add", "statuschange", "groupmembership", "paymentterms", "collectorassignment"),
     *_customers("add", "legalevent", "cover", "openorder", "delivery", "financialstatement"),
+    *_customers("add", "covernotice"),
+    "customers.change_cover",
     *_customers("add", "supplierpaymentdays"),
     *_customers("add change", "bankconsent"),
 )
@@ -93,8 +96,7 @@ ROLES = {
                 "customers.decide_orderhold",
                 "scoring.add_checkpolicy",
                 "scoring.add_checkrule",
-                "scoring.add_limitpolicy",
-                "scoring.add_limitpolicygrade",
+                "scoring.propose_limitpolicy",
                 "scoring.propose_scorecard",
                 "scoring.override_score",
                 "scoring.review_score",
@@ -115,6 +117,7 @@ ROLES = {
                 "customers.add_credithold",
                 "customers.change_credithold",
                 "customers.decide_orderhold",
+                "scoring.publish_limitpolicy",
                 "scoring.publish_scorecard",
                 "scoring.override_score",
                 "scoring.review_score",
@@ -133,9 +136,13 @@ ROLES = {
             reads=DESK,
             grants=(
                 "customers.add_collectorassignment",
+                "scoring.propose_limitpolicy",
+                "scoring.publish_limitpolicy",
                 "scoring.propose_scorecard",
                 "scoring.publish_scorecard",
                 "scoring.add_publishinggate",
+                "scoring.add_termspolicy",
+                "scoring.add_termspolicygrade",
                 "kpis.view_kpis",
             ),
         ),

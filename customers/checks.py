@@ -73,7 +73,7 @@ class CheckResult:
     new: what the business adds to exposure. missing: the largest amount missing at any level. fits: how much more
     passes the headroom rules of every level now. disputed: left out of the rules that leave disputes out.
     horizon_days, beyond_horizon: orders delivered later take no headroom yet. decide_within_days: in business days, how
-    soon an order on hold has to be decided.
+    soon an order on hold has to be decided; release_days: how long a release lasts at most.
     """
 
     account_id: int
@@ -94,6 +94,7 @@ class CheckResult:
     policy_id: int | None = None
     rules: tuple[str, ...] = ()
     decide_within_days: int = 2
+    release_days: int = 30
 
     @property
     def passes(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
-from creditdesk.core.compiled import instances_of
+from creditdesk.core.compiled import asked_for
 from creditdesk.core.facts import CURRENT, View
 from customers.cover_terms import CoverFacts
 from customers.models import Cover, CoverNotice, Customer, DisputeItem, StatusChange
@@ -24,7 +24,7 @@ def covers_known(scope: Any, as_of: date, view: View = CURRENT) -> dict[int, lis
         known = Cover.objects.filter(view.q(), account__in=ids, effective_on__lte=day)
         return known.select_related("guarantor").order_by("account", "pk")
 
-    for cover in instances_of("covers", scope, as_of, rows, view=view):
+    for cover in asked_for("covers" if view.is_current else None, rows, scope, as_of):
         found[cover.account_id].append(cover)
     return dict(found)
 

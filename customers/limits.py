@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from creditdesk.core.compiled import rows_of
+from creditdesk.core.compiled import asked
 from creditdesk.core.money import Money
 from customers.exposure import Exposure
 from customers.models import CreditAccount, CreditLimit, LimitKind
@@ -71,17 +71,15 @@ def limits_at(
         if isinstance(accounts, QuerySet)
         else [getattr(account, "pk", account) for account in accounts]
     )
-
-    def values(ids: Any, day: date) -> QuerySet[Any, Any]:
-        rows = CreditAccount.objects.filter(pk__in=ids).order_by()
-        return with_limits(rows, day).values_list(
-            "pk", "currency", "base_limit", "temporary_limit", "temporary_until"
-        )
-
     return {
         pk: Limit(pk, _money(base, currency), _money(temporary, currency), until)
-        for pk, currency, base, temporary, until in rows_of("limits", scope, as_of, values)
+        for pk, currency, base, temporary, until in asked("limits", _limits, scope, as_of)
     }
+
+
+def _limits(scope: Any, as_of: date) -> QuerySet:
+    rows = with_limits(CreditAccount.objects.filter(pk__in=scope).order_by(), as_of)
+    return rows.values_list("pk", "currency", "base_limit", "temporary_limit", "temporary_until")
 
 
 def limit_at(account: CreditAccount, as_of: date) -> Limit:

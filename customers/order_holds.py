@@ -31,7 +31,8 @@ from customers.stages import ORDER, stages_at
 
 Status, Cause = OrderHold.Status, OrderHold.Cause
 DECIDE = "customers.decide_orderhold"
-LONGEST_RELEASE = timedelta(days=90)
+# Where the hold names no policy of its own: business was stopped.
+RELEASE_DAYS = 30
 LONGEST_GRACE = timedelta(days=30)
 STOP_DECIDE_DAYS = 2
 
@@ -56,9 +57,10 @@ def waiting_hold(account_id: int, order_number: str) -> OrderHold | None:
 
 
 def newest_hold(account_id: int, order_number: str) -> OrderHold | None:
+    """The newest hold of an order that says something for the future: one that passed again leaves what was before."""
     return (
         OrderHold.objects.filter(account=account_id, order_number=order_number)
-        .exclude(status=Status.REPLACED)
+        .exclude(status__in=[Status.REPLACED, Status.CURED])
         .order_by("-pk")
         .first()
     )
@@ -74,6 +76,11 @@ def is_released(account_id: int, order_number: str, amount: Money, on: date) -> 
         and hold.currency == amount.currency
         and amount <= hold.released_up_to
     )
+
+
+def release_days(hold: OrderHold) -> int:
+    """How long a release of this hold may last, as the policy said when it was placed."""
+    return int(hold.details.get("release_days", RELEASE_DAYS))
 
 
 def place_order_hold(
@@ -129,6 +136,7 @@ def details_of(result: CheckResult) -> dict[str, Any]:
         "failures": [failure_json(failure) for failure in result.stopping],
         "fits": result.as_json()["fits"],
         "policy": result.policy_id,
+        "release_days": result.release_days,
     }
 
 
@@ -160,8 +168,12 @@ def release_order(
         raise OrderHoldError(
             "own_order", _("You handled this order yourself: somebody else has to release it.")
         )
-    if not on <= until <= on + LONGEST_RELEASE:
-        raise OrderHoldError("dates", _("A release lasts until today at least and for 90 days at most."))
+    longest = release_days(waiting)
+    if not on <= until <= on + timedelta(days=longest):
+        raise OrderHoldError(
+            "dates",
+            _("A release lasts until today at least and for %(days)s days at most.") % {"days": longest},
+        )
     if up_to.currency != waiting.currency or up_to < waiting.amount:
         raise OrderHoldError(
             "cap",

@@ -37,7 +37,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from creditdesk.core.compiled import rows_of
+from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
 from customers.models import BilledPart, Delivery, Invoice, OpenOrder, OrderHold
@@ -75,16 +75,16 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool 
 
     scope: account ids, or a queryset of them. also_held: orders nobody has accepted yet, too.
     """
+    current = view.is_current
     deliveries = list(
-        rows_of("deliveries", scope, as_of, lambda ids, day: _deliveries(ids, day, view), view=view)
+        asked("deliveries" if current else None, lambda ids, on: _deliveries(ids, on, view), scope, as_of)
     )
     orders = list(
-        rows_of(
-            ("orders", also_held),
+        asked(
+            ("orders", also_held) if current else None,
+            lambda ids, on: _orders(ids, on, view, also_held),
             scope,
             as_of,
-            lambda ids, day: _orders(ids, day, view, also_held),
-            view=view,
         )
     )
     ahead: dict[tuple[int, str, str], int] = {}
@@ -134,7 +134,7 @@ def _known(model: Any, scope: Any, as_of: date, view: View) -> QuerySet:
     return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of).order_by()
 
 
-def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet[Any, Any]:
+def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet:
     rows = _known(Delivery, scope, as_of, view).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))
     named = _billed(as_of, view, delivery_number=OuterRef("number"))
     return rows.annotate(
@@ -159,7 +159,7 @@ def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet[Any, Any]:
     )
 
 
-def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> QuerySet[Any, Any]:
+def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> QuerySet:
     rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
     if not also_held:
         rows = rows.exclude(not_accepted(as_of))

@@ -99,6 +99,13 @@ class ScoringConfig(AppConfig):
             due_kwarg="due",
         )
         schedules.register(
+            "Reminders and expiry of limit changes",
+            "scoring.limit_tasks.plan_clock",
+            "30 5 * * *",
+            "bulk",
+            due_kwarg="due",
+        )
+        schedules.register(
             "Monthly monitoring of scores",
             "scoring.tasks.monitor_month",
             "0 6 2 * *",

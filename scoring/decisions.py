@@ -27,15 +27,15 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.compiled import instances_of
+from creditdesk.core.compiled import asked_for
 from creditdesk.core.money import Money, round_minor, to_minor
 from customers.limit_reasons import money_param
 from customers.models import Cover, CreditAccount, CreditApplication, CreditHold, Customer
 from customers.rates import MissingRate
-from scoring.book_figures import figures_for
 from scoring.card import Card
+from scoring.decision_book import Terms, shared_at
 from scoring.history import keep_for_decision
-from scoring.limit_inputs import SCORE_MAX_AGE, Book, gather, inputs_of
+from scoring.limit_inputs import SCORE_MAX_AGE, gather, inputs_of
 from scoring.limit_policy import LimitRecommendation, recommend_limit
 from scoring.models import (
     AccountScore,
@@ -43,8 +43,6 @@ from scoring.models import (
     Depth,
     Recommendation,
     ScoreOverride,
-    TermsPolicy,
-    TermsPolicyGrade,
 )
 from scoring.overrides import effective, is_insolvent
 from scoring.stored import card_of, points_of, values_of
@@ -102,7 +100,7 @@ class Facts:
     card: Card | None
     override: ScoreOverride | None
     limit: LimitRecommendation | None
-    terms: tuple[TermsPolicy, Mapping[str, TermsPolicyGrade]] | None
+    terms: Terms | None
     trouble: tuple[tuple[str, dict[str, Any]], ...]
 
     @property
@@ -161,7 +159,7 @@ def _account_rows(ids: Any, as_of: date) -> QuerySet[CreditAccount, Any]:
 
 
 def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
-    found = {row.pk: row for row in instances_of("decisions: accounts", list(ids), as_of, _account_rows)}
+    found = {row.pk: row for row in asked_for("decisions: accounts", _account_rows, list(ids), as_of)}
     for pk in ids:
         if pk not in found:
             raise DecisionError("unknown_account", _("There is no account %s.") % pk)
@@ -173,10 +171,8 @@ def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
 
 
 def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -> list[Facts]:
-    figures = figures_for({account.company_id for account in accounts}, as_of)
-    customers = {account.customer_id for account in accounts}
-    # Around one customer its own group is read; for many of them all groups at once cost fewer queries.
-    book = Book(as_of, figures.receivables, customer=customers.pop() if len(customers) == 1 else None)
+    shared = shared_at(as_of)
+    book = shared.book(as_of, {account.company_id for account in accounts})
     ids = [account.pk for account in accounts]
     scores: dict[int, AccountScore] = {}
     cards: dict[int, Card] = {}
@@ -191,14 +187,13 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             trouble[account.pk].append(("score_does_not_add_up", {}))
         else:
             scores[account.pk], cards[account.pk] = row, card
-    gathered = gather(accounts, as_of)
+    gathered = gather(accounts, as_of, groups=book.asks_of_groups)
     overrides, limits = gathered["overrides"], {}
     for account in accounts:
         policy = book.policy(account.segment_id)
         with suppress(MissingRate):
             inputs = inputs_of(account, as_of, book, policy, scores.get(account.pk), gathered)
             limits[account.pk] = recommend_limit(inputs, policy)
-    terms = _terms({account.segment_id for account in accounts}, as_of)
     return [
         Facts(
             account=account,
@@ -208,7 +203,7 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             card=cards.get(account.pk),
             override=overrides.get(account.pk),
             limit=limits.get(account.pk),
-            terms=terms.get(account.segment_id) or terms.get(None),
+            terms=shared.terms.get(account.segment_id) or shared.terms.get(None),
             trouble=tuple(trouble[account.pk]),
         )
         for account in accounts
@@ -223,27 +218,6 @@ def _checked(account: CreditAccount, request: Request) -> Request:
     if request.amount is not None and request.amount.minor <= 0:
         raise DecisionError("amount", _("The amount asked for is more than zero."))
     return request
-
-
-def _terms(
-    segment_ids: Collection[int], as_of: date
-) -> dict[int | None, tuple[TermsPolicy, dict[str, TermsPolicyGrade]]]:
-    """The terms in force per segment; under None those of every other segment. One query."""
-    rows = (
-        TermsPolicyGrade.objects.filter(
-            Q(policy__segment__in=segment_ids) | Q(policy__segment__isnull=True),
-            policy__valid_from__lte=as_of,
-        )
-        .select_related("policy")
-        .order_by("policy__valid_from", "policy__version")
-    )
-    found: dict[int | None, tuple[TermsPolicy, dict[str, TermsPolicyGrade]]] = {}
-    for row in rows:
-        known = found.get(row.policy.segment_id)
-        if known is None or known[0].pk != row.policy_id:
-            known = found[row.policy.segment_id] = (row.policy, {})
-        known[1][row.grade] = row
-    return found
 
 
 def _advise(facts: Facts) -> Advice:
@@ -390,7 +364,9 @@ def _name_signals(facts: Facts, advice: Advice) -> None:
     points, values = points_of(facts.score, facts.card), values_of(facts.score)
     ranked = sorted(points.items(), key=lambda item: (-abs(item[1]), item[0]))
     for sign, most in ((-1, HURTING), (1, HELPING)):
-        for name, worth in [item for item in ranked if item[1] * sign > 0][:most]:
+        # What nobody knows may count against an account, but is no reason for it.
+        known = [item for item in ranked if sign < 0 or values.get(item[0]) is not None]
+        for name, worth in [item for item in known if item[1] * sign > 0][:most]:
             advice.because("signal", signal=name, value=values.get(name), points=worth)
 
 

@@ -6,9 +6,10 @@ from datetime import date
 from typing import Any
 
 from creditdesk.core.money import Money
+from customers.exposure import exposures
 from customers.limit_evidence import money_of
 from customers.rates import MissingRate, RateTable
-from scoring.limit_facts import secured
+from scoring.limit_facts import most_secured
 from scoring.models import Decision
 
 
@@ -21,10 +22,9 @@ def still_missing(decision: Decision, on: date) -> Money:
     zero = Money.zero(decision.currency)
     if not asked:
         return zero
-    held, rates = zero, RateTable.at(on)
-    for money in secured([decision.account], on).get(decision.account_id, ()):
-        try:
-            held += rates.convert(money, decision.currency)
-        except MissingRate:
-            continue
+    held = most_secured(exposures([decision.account], on)[decision.account_id])
+    try:
+        held = RateTable.at(on).convert(held, decision.currency)
+    except MissingRate:
+        held = zero
     return max(money_of(asked) - held, zero)

@@ -7,19 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
 
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import F, Max, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from creditdesk.core.compiled import rows_of
 from creditdesk.core.dates import Days
-from creditdesk.core.facts import CURRENT
 from creditdesk.core.money import Money
+from customers.cover_terms import STOPS
+from customers.exposure import Exposure
 from customers.holds import open_holds
 from customers.models import (
-    Cover,
-    CreditAccount,
     CreditLimit,
     DocumentKind,
     FinancialStatement,
@@ -57,14 +54,6 @@ NO_MOVES = Moves()
 
 def purchases(ids: Sequence[int], as_of: date) -> dict[int, tuple[int, int | None]]:
     """Per account: minor units billed in the strongest 91-day quarter, and the terms its invoices had."""
-    found = {}
-    for pk, *quarters, billed, weighted in rows_of("purchases", ids, as_of, _purchases):
-        terms = round(Decimal(weighted) / Decimal(billed)) if billed else None
-        found[pk] = max(int(minor) for minor in quarters), terms
-    return found
-
-
-def _purchases(ids: Sequence[int], as_of: date) -> QuerySet[Any, Any]:
     first = as_of - timedelta(days=QUARTER_DAYS * len(QUARTERS))
     quarters = {
         f"quarter_{n}": Coalesce(
@@ -79,15 +68,15 @@ def _purchases(ids: Sequence[int], as_of: date) -> QuerySet[Any, Any]:
         )
         for n in QUARTERS
     }
-    rows = Instalment.objects.filter(
-        account__in=ids,
-        kind=DocumentKind.INVOICE,
-        superseded_at__isnull=True,
-        effective_on__gt=first,
-        effective_on__lte=as_of,
-    )
-    sums = (
-        rows.order_by()
+    rows = (
+        Instalment.objects.filter(
+            account__in=ids,
+            kind=DocumentKind.INVOICE,
+            superseded_at__isnull=True,
+            effective_on__gt=first,
+            effective_on__lte=as_of,
+        )
+        .order_by()
         .values("account")
         .annotate(
             **quarters,
@@ -95,22 +84,25 @@ def _purchases(ids: Sequence[int], as_of: date) -> QuerySet[Any, Any]:
             weighted=Sum(F("account_amount") * Days(F("due_on"), F("effective_on"))),
         )
     )
-    return sums.values_list("account", *quarters, "billed", "weighted")
+    return {
+        row["account"]: (
+            max(int(row[name]) for name in quarters),
+            round(Decimal(row["weighted"]) / Decimal(row["billed"])) if row["billed"] else None,
+        )
+        for row in rows
+    }
 
 
 def moves_of_a_year(ids: Sequence[int], as_of: date) -> dict[int, Moves]:
     """The base limit of a year ago and its rises since; the last rise of any age."""
     start = as_of - YEAR
-
-    def rows(ids: Any, day: date) -> QuerySet[Any, Any]:
-        return (
-            CreditLimit.objects.filter(account__in=ids, kind=LimitKind.BASE, valid_from__lte=day)
-            .order_by("account_id", "valid_from", "pk")
-            .values_list("account_id", "valid_from", "amount", "change__old_amount")
-        )
-
+    rows = (
+        CreditLimit.objects.filter(account__in=ids, kind=LimitKind.BASE, valid_from__lte=as_of)
+        .order_by("account_id", "valid_from", "pk")
+        .values_list("account_id", "valid_from", "amount", "change__old_amount")
+    )
     by_account: dict[int, list[tuple[date, int, int | None]]] = defaultdict(list)
-    for pk, on, amount, old in rows_of("base limits", ids, as_of, rows):
+    for pk, on, amount, old in rows.iterator(chunk_size=5000):
         by_account[pk].append((on, amount, old))
     return {pk: _moves(steps, start) for pk, steps in by_account.items()}
 
@@ -126,86 +118,72 @@ def _moves(steps: list[tuple[date, int, int | None]], start: date) -> Moves:
 
 def equity(customers: Iterable[int], as_of: date) -> dict[int, Money]:
     """Equity of each customer by the newest annual accounts known at the date."""
-
-    def rows(ids: Any, day: date) -> QuerySet[Any, Any]:
-        known = FinancialStatement.objects.filter(
-            superseded_at__isnull=True, known_on__lte=day, equity__isnull=False
-        )
-        newest = known.filter(customer=OuterRef("customer")).order_by("-effective_on", "-pk")
-        found = known.filter(customer__in=ids, pk=Subquery(newest.values("pk")[:1]))
-        return found.values_list("customer", "equity", "currency")
-
-    newest_of = rows_of("equity", list(customers), as_of, rows)
-    return {pk: Money(minor, currency) for pk, minor, currency in newest_of}
+    known = FinancialStatement.objects.filter(
+        superseded_at__isnull=True, known_on__lte=as_of, equity__isnull=False
+    )
+    newest = known.filter(customer=OuterRef("customer")).order_by("-effective_on", "-pk")
+    rows = known.filter(customer__in=customers, pk=Subquery(newest.values("pk")[:1]))
+    return {
+        pk: Money(minor, currency)
+        for pk, minor, currency in rows.values_list("customer", "equity", "currency")
+    }
 
 
 def last_adverse_events(customers: Iterable[int], as_of: date) -> dict[int, date]:
     """The day of each customer's last adverse public event known by the date."""
-
-    def rows(ids: Any, day: date) -> QuerySet[Any, Any]:
-        events = LegalEvent.objects.filter(
-            customer__in=ids,
+    rows = (
+        LegalEvent.objects.filter(
+            customer__in=customers,
             kind__in=ADVERSE,
             superseded_at__isnull=True,
-            effective_on__lte=day,
-            known_on__lte=day,
+            effective_on__lte=as_of,
+            known_on__lte=as_of,
         )
-        last = events.order_by().values("customer").annotate(day=Max("effective_on"))
-        return last.values_list("customer", "day")
-
-    return dict(rows_of("adverse events", list(customers), as_of, rows))  # type: ignore[arg-type]
+        .order_by()
+        .values("customer")
+        .annotate(day=Max("effective_on"))
+    )
+    return dict(rows.values_list("customer", "day"))
 
 
 def last_broken_promises(ids: Sequence[int], as_of: date) -> dict[int, date]:
-    def rows(ids: Any, day: date) -> QuerySet[Any, Any]:
-        broken = Promise.objects.filter(
+    rows = (
+        Promise.objects.filter(
             account__in=ids,
             superseded_at__isnull=True,
             status__in=[Promise.Status.BROKEN, Promise.Status.PARTLY_KEPT],
-            resolved_on__lte=day,
+            resolved_on__lte=as_of,
         )
-        return (
-            broken.order_by().values("account").annotate(day=Max("resolved_on")).values_list("account", "day")
-        )
-
-    return dict(rows_of("broken promises", ids, as_of, rows))  # type: ignore[arg-type]
+        .order_by()
+        .values("account")
+        .annotate(day=Max("resolved_on"))
+    )
+    return dict(rows.values_list("account", "day"))
 
 
 def held(ids: Sequence[int], as_of: date) -> set[int]:
     """Accounts with an open hold."""
-    rows = rows_of(
-        "holds",
-        ids,
-        as_of,
-        lambda some, day: open_holds(day).filter(account__in=some).values_list("account_id"),
+    return set(open_holds(as_of).filter(account__in=ids).values_list("account_id", flat=True))
+
+
+def most_secured(exposure: Exposure) -> Money:
+    """What the covers of an account would pay at most: all of a cover that takes new shipments, else what it holds."""
+    if exposure.standing is None:
+        return Money.zero(exposure.currency)
+    worth = (
+        part.secured if any(one.code in STOPS for one in part.exclusions) else part.worth(part.limit)
+        for part in exposure.standing.parts
+        if not part.why_not
     )
-    return {pk for (pk,) in rows}
-
-
-def secured(accounts: Sequence[CreditAccount], as_of: date) -> dict[int, list[Money]]:
-    """What the covers in force would pay at most, after share and haircut, whatever is owed now."""
-
-    def rows(ids: Any, day: date) -> QuerySet[Any, Any]:
-        return Cover.objects.filter(
-            CURRENT.q(),
-            Q(expires_on__isnull=True) | Q(expires_on__gte=day),
-            account__in=ids,
-            effective_on__lte=day,
-        ).values_list("account_id", "currency", "amount", "percent", "haircut_percent")
-
-    found: dict[int, list[Money]] = defaultdict(list)
-    for pk, currency, amount, percent, haircut in rows_of(
-        "cover", [account.pk for account in accounts], as_of, rows
-    ):
-        found[pk].append(Money(amount * percent * (100 - haircut) // 10000, currency))
-    return found
+    return sum(worth, Money.zero(exposure.currency))
 
 
 def scores_before(ids: Sequence[int], as_of: date) -> dict[int, int]:
     """The best score kept in the 90 days before, under any card."""
-
-    def rows(ids: Any, day: date) -> QuerySet[Any, Any]:
-        kept = ScoreHistory.objects.filter(account__in=ids, as_of__lt=day, as_of__gte=day - SCORE_WINDOW)
-        return kept.order_by().values("account").annotate(best=Max("score")).values_list("account", "best")
-
-    return dict(rows_of("scores before", ids, as_of, rows))  # type: ignore[arg-type]
+    rows = (
+        ScoreHistory.objects.filter(account__in=ids, as_of__lt=as_of, as_of__gte=as_of - SCORE_WINDOW)
+        .order_by()
+        .values("account")
+        .annotate(best=Max("score"))
+    )
+    return dict(rows.values_list("account", "best"))

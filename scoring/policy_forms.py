@@ -125,8 +125,8 @@ class PolicyForms:
         ]
 
     def is_valid(self) -> bool:
-        # A list, so that every form gathers its errors.
-        return False not in [form.is_valid() for form in (self.terms, *self.grades, *self.causes)]
+        valid = [form.is_valid() for form in (self.terms, *self.grades, *self.causes)]
+        return all(valid)
 
     @property
     def said(self) -> dict[str, Any]:

@@ -58,11 +58,13 @@ def simulate(policy: LimitPolicy, as_of: date) -> dict[str, Any]:
     end), exposure and expected_loss. causes, held: accounts a cause would cut, or hold, tonight.
     """
     draft, book, tally = terms_of(policy), Book(as_of), _Tally()
+    asks_of_groups = book.asks_of_groups or draft.group_ceiling is not None
     for ids in _accounts_of(policy, as_of):
         accounts = list(
             CreditAccount.objects.filter(pk__in=ids).select_related("customer", "company").order_by("pk")
         )
-        facts, scores = gather(accounts, as_of), stored_scores(ids, as_of)
+        facts = gather(accounts, as_of, groups=asks_of_groups)
+        scores = stored_scores(ids, as_of)
         for account in accounts:
             in_use = book.policy(account.segment_id)
             try:

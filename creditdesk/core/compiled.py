@@ -16,8 +16,6 @@ from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.query import get_related_populators
 
-from creditdesk.core.facts import CURRENT, View
-
 Build = Callable[[Any, date], QuerySet[Any, Any]]
 
 # No id and no business date; days of a query may lie up to 400 days from the one asked for.
@@ -51,30 +49,30 @@ class _Kept:
 _kept: dict[Hashable, _Kept | None] = {}
 
 
-def rows_of(
-    name: Hashable, scope: Any, as_of: date, build: Build, *, view: View = CURRENT, using: str = "default"
+def asked(
+    name: Hashable | None, build: Build, scope: Any, day: date, *, using: str = "default"
 ) -> Iterable[tuple[Any, ...]]:
-    """The rows of `build(scope, as_of)`, a values_list; compiled once where `scope` is one id and the view current.
+    """The rows of `build(scope, day)`, a values_list; compiled once where `scope` is one id.
 
-    name: of the query, unique, with everything in it that changes its SQL or its other parameters. The query may
-    depend on `scope` and `as_of` in no other way than through them.
+    name: of the query, unique, with everything in it that changes its SQL or its other parameters; None: nothing is
+    kept. The query may depend on `scope` and `day` in no other way than through them. scope: ids, or a queryset.
     """
-    kept = _kept_for(name, scope, build, view, using)
+    kept = _kept_for(name, build, scope, using)
     if kept is None:
-        return build(scope, as_of).iterator(chunk_size=5000)
-    return kept.compiler.results_iter([_fetched(kept, scope, as_of, using)], tuple_expected=True)
+        return build(scope, day).iterator(chunk_size=5000)
+    return kept.compiler.results_iter([_fetched(kept, scope, day, using)], tuple_expected=True)
 
 
-def instances_of(
-    name: Hashable, scope: Any, as_of: date, build: Build, *, view: View = CURRENT, using: str = "default"
+def asked_for(
+    name: Hashable | None, build: Build, scope: Any, day: date, *, using: str = "default"
 ) -> list[Any]:
     """The same of a queryset of model rows, with what it selects beside them (select_related, annotations).
 
     Nothing prefetched: that is the caller's (`prefetch_related_objects`).
     """
-    kept = _kept_for(name, scope, build, view, using)
+    kept = _kept_for(name, build, scope, using)
     if kept is None:
-        return list(build(scope, as_of))
+        return list(build(scope, day))
     # As Django's ModelIterable does, from a compiler that has done its part before.
     compiler = kept.compiler
     own = compiler.klass_info["select_fields"]
@@ -82,7 +80,7 @@ def instances_of(
     names = [column[0].target.attname for column in compiler.select[start:end]]
     related = get_related_populators(compiler.klass_info, compiler.select, using)
     found = []
-    for row in compiler.results_iter([_fetched(kept, scope, as_of, using)]):
+    for row in compiler.results_iter([_fetched(kept, scope, day, using)]):
         made = compiler.klass_info["model"].from_db(using, names, row[start:end])
         for populator in related:
             populator.populate(row, made)
@@ -92,8 +90,8 @@ def instances_of(
     return found
 
 
-def _kept_for(name: Hashable, scope: Any, build: Build, view: View, using: str) -> _Kept | None:
-    if isinstance(scope, QuerySet) or not view.is_current or len(scope) != 1:
+def _kept_for(name: Hashable | None, build: Build, scope: Any, using: str) -> _Kept | None:
+    if name is None or isinstance(scope, QuerySet) or len(scope) != 1:
         return None
     key = (name, using)
     if key not in _kept:
@@ -101,9 +99,9 @@ def _kept_for(name: Hashable, scope: Any, build: Build, view: View, using: str) 
     return _kept[key]
 
 
-def _fetched(kept: _Kept, scope: Any, as_of: date, using: str) -> list[tuple[Any, ...]]:
+def _fetched(kept: _Kept, scope: Any, day: date, using: str) -> list[tuple[Any, ...]]:
     with connections[using].cursor() as cursor:
-        cursor.execute(kept.sql, kept.parameters(next(iter(scope)), as_of))
+        cursor.execute(kept.sql, kept.parameters(next(iter(scope)), day))
         return cursor.fetchall()
 
 

@@ -327,6 +327,7 @@ def _result(
         policy_id=terms.policy_id,
         rules=tuple(rule.code for rule in rules),
         decide_within_days=terms.decide_within_days,
+        release_days=terms.release_days,
     )
 
 

@@ -78,6 +78,7 @@ class CheckTerms:
     check_orderer: bool = True
     reservation_minutes: int = 60
     decide_within_days: int = 2
+    release_days: int = 30
 
     def at(self, point: str) -> tuple[RuleTerms, ...]:
         return tuple(rule for rule in self.rules if point in rule.points)
@@ -111,6 +112,7 @@ def terms_of_policy(policy: CheckPolicy) -> CheckTerms:
         check_orderer=policy.check_orderer,
         reservation_minutes=policy.reservation_minutes,
         decide_within_days=policy.decide_within_days,
+        release_days=policy.release_days,
     )
 
 

@@ -59,6 +59,12 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "release_days",
+                    models.PositiveSmallIntegerField(
+                        default=30, verbose_name="a release lasts at most (days)"
+                    ),
+                ),
+                (
                     "created_at",
                     models.DateTimeField(
                         default=django.utils.timezone.now, editable=False, verbose_name="created"
@@ -188,6 +194,7 @@ class Migration(migrations.Migration):
             model_name="checkpolicy",
             constraint=models.CheckConstraint(
                 condition=models.Q(
+                    ("release_days__gt", 0),
                     ("reservation_minutes__gt", 0),
                     ("reservation_minutes__lte", 44640),
                 ),

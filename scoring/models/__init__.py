@@ -3,6 +3,7 @@ from .cause import CreditCause
 from .checks import CheckPolicy, CheckRule, CheckRuleCode
 from .decision import BookFigure, Decision, DecisionLetter, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
+from .limit_review import LimitReview
 from .peers import PeerFigure
 from .policy import (
     CauseKind,
@@ -35,6 +36,7 @@ __all__ = [
     "LimitPolicyCause",
     "LimitPolicyEditor",
     "LimitPolicyGrade",
+    "LimitReview",
     "PeerFigure",
     "PolicyReport",
     "PublishingGate",

@@ -67,6 +67,7 @@ class CheckPolicy(models.Model):
     decide_within_days = models.PositiveSmallIntegerField(
         _("orders on hold are decided within (business days)"), default=2
     )
+    release_days = models.PositiveSmallIntegerField(_("a release lasts at most (days)"), default=30)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     class Meta:
@@ -80,7 +81,7 @@ class CheckPolicy(models.Model):
             ),
             models.CheckConstraint(
                 name="check_policy_in_bounds",
-                condition=Q(reservation_minutes__gt=0, reservation_minutes__lte=44640),
+                condition=Q(reservation_minutes__gt=0, reservation_minutes__lte=44640, release_days__gt=0),
             ),
         ]
 

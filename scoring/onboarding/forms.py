@@ -26,7 +26,7 @@ from customers.models import (
 from scoring.decision_reasons import reasons_of
 from scoring.models import Decision, Recommendation
 from scoring.onboarding.deciding import LONGEST_TERMS, Answer
-from scoring.onboarding.letters import NOT_TOLD
+from scoring.onboarding.letters import in_letter, may_be_told
 
 IDENTIFIERS = {
     "vat_number": gettext_lazy("The VAT number is not valid: its check digits are wrong."),
@@ -134,7 +134,9 @@ class ProspectForm(WishForm):
     )
     stands_alone = forms.BooleanField(label=gettext_lazy("belongs to no group"), required=False)
     segment = forms.ModelChoiceField(label=gettext_lazy("credit segment"), queryset=None, empty_label=None)
-    portfolio = forms.ModelChoiceField(label=gettext_lazy("portfolio"), queryset=None, required=False)
+    portfolio = forms.ModelChoiceField(
+        label=gettext_lazy("portfolio"), queryset=None, required=False, empty_label="—"
+    )
 
     ASKED = (
         *("name", "kind", "country", "city", "vat_number", "registration_number", "lei", "sector"),
@@ -258,9 +260,9 @@ class AnswerForm(forms.Form):
         outcomes = (Recommendation.APPROVED, Recommendation.GUARANTEES, Recommendation.DECLINED)
         self.fields["outcome"].choices = [("", "—"), *((code, labels[code]) for code in outcomes)]  # type: ignore[attr-defined]
         self.fields["because"].choices = [  # type: ignore[attr-defined]
-            (place, reason.text)
+            (place, in_letter(reason))
             for place, reason in enumerate(reasons_of(decision))
-            if reason.code not in NOT_TOLD
+            if may_be_told(reason)
         ]
         for name in ("limit", "guarantee"):
             self.fields[name].widget.attrs |= {"step": "any", "inputmode": "decimal"}
@@ -307,7 +309,7 @@ def _advised(decision: Decision) -> dict[str, Any]:
     against = [
         str(place)
         for place, reason in enumerate(decision.reasons)
-        if reason["code"] not in NOT_TOLD and (reason["params"].get("points") or 0) < 0
+        if reason["code"] == "signal" and reason["params"]["points"] < 0
     ]
     return {
         "seen": str(decision.public_id),

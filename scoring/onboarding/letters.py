@@ -42,9 +42,14 @@ def language_of(decision: Decision) -> str:
     return wanted if wanted in dict(settings.LANGUAGES) else "en"
 
 
+def may_be_told(reason: Reason) -> bool:
+    """A fact about the customer that is known; not what is missing, nor what only the desk cares about."""
+    return reason.code not in NOT_TOLD and not (reason.is_signal and reason.value is None)
+
+
 def told_reasons(decision: Decision) -> list[Reason]:
     """What stands in the letter, in the active language: all a person chose, else what told against the customer."""
-    found = [reason for reason in reasons_of(decision) if reason.code not in NOT_TOLD]
+    found = [reason for reason in reasons_of(decision) if may_be_told(reason)]
     if decision.by_kind == Decision.By.PERSON:
         return found
     return [reason for reason in found if reason.points is None or reason.points < 0]
@@ -102,7 +107,7 @@ def compose(decision: Decision, on: date, language: str) -> dict[str, Any]:
         lines = [customer.name, *([contact] if contact and contact != customer.name else [])]
         if customer.city or customer.country:
             lines.append(" ".join(part for part in (customer.city, customer.country) if part))
-        reasons = [_in_letter(reason) for reason in told_reasons(decision)]
+        reasons = [in_letter(reason) for reason in told_reasons(decision)]
         asked_on = application.received_on if application else decision.as_of
         return {
             "language": language,
@@ -122,7 +127,7 @@ def compose(decision: Decision, on: date, language: str) -> dict[str, Any]:
         }
 
 
-def _in_letter(reason: Reason) -> str:
+def in_letter(reason: Reason) -> str:
     """The reason as a customer reads it: without the desk's own "a person decides"."""
     if reason.code == "no_history":
         return _("There is no payment history with us yet.")

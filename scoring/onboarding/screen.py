@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
@@ -60,7 +61,7 @@ def listed(user: Any, *, running: bool, words: str = "") -> QuerySet[CreditAppli
 @dataclass(frozen=True, slots=True)
 class CapRow:
     label: str
-    amount: Money | None
+    amount: str
     formula: str
     binds: bool
 
@@ -134,16 +135,33 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
 
 
 def _caps(decision: Decision | None) -> list[CapRow]:
+    """The caps the decision saw; where nothing was bought yet, what was asked for stands in for the need."""
     found = (decision.inputs.get("limit") or {}) if decision else {}
-    return [
+    caps = found.get("caps", [])
+    if decision is None or not caps:
+        return []
+    amounts = {cap["code"]: money_of(cap["amount"]) for cap in caps}
+    if amounts.get("behaviour") is None and decision.requested is not None:
+        amounts["asked"] = decision.requested
+    known = {code: money for code, money in amounts.items() if money is not None}
+    bound_by = min(known, key=lambda code: known[code].minor, default="")
+    rows = [
         CapRow(
             str(CAP_LABELS.get(cap["code"], cap["code"])),
-            money_of(cap["amount"]),
+            _text(amounts[cap["code"]]),
             cap_formula(cap["code"], cap["params"]),
-            cap["code"] == found.get("bound_by"),
+            cap["code"] == bound_by,
         )
-        for cap in found.get("caps", [])
+        for cap in caps
     ]
+    if "asked" in amounts:
+        need = _("in place of the need: nothing was bought yet")
+        rows.insert(0, CapRow(_("credit asked for"), _text(amounts["asked"]), need, bound_by == "asked"))
+    return rows
+
+
+def _text(money: Money | None) -> str:
+    return "—" if money is None else str(money)
 
 
 def _guarantee(decision: Decision | None) -> dict[str, Any]:

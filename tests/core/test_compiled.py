@@ -6,7 +6,6 @@ import pytest
 from django.db.models import Q, Value
 
 from creditdesk.core import compiled
-from creditdesk.core.facts import View
 from customers.models import Instalment
 from tests.factories import invoice, make_account, make_company
 
@@ -28,7 +27,7 @@ def test_kept_queries_answer_for_every_id_and_day(django_assert_num_queries):
 
     def answers(name):
         return [
-            (account.pk, day, list(compiled.rows_of(name, [account.pk], day, build)))
+            (account.pk, day, list(compiled.asked(name, build, [account.pk], day)))
             for account in accounts
             for day in (DAY, DAY - timedelta(days=31), DAY - timedelta(days=400))
         ]
@@ -38,9 +37,9 @@ def test_kept_queries_answer_for_every_id_and_day(django_assert_num_queries):
             assert rows == list(build([pk], day))
     assert compiled._kept["test: kept", "default"] is not None
     both = [account.pk for account in accounts]
-    assert len(list(compiled.rows_of("test: kept", both, DAY, build))) == 4
-    assert len(list(compiled.rows_of("test: kept", Instalment.objects.values("account"), DAY, build))) == 4
-    assert list(compiled.rows_of("test: kept", both[:1], DAY, build, view=View(known_at=DAY)))
+    assert len(list(compiled.asked("test: kept", build, both, DAY))) == 4
+    assert len(list(compiled.asked("test: kept", build, Instalment.objects.values("account"), DAY))) == 4
+    assert list(compiled.asked(None, build, both[:1], DAY))
 
     def rows(ids, day):
         found = Instalment.objects.filter(account__in=ids, effective_on__lte=day).order_by("pk")
@@ -48,7 +47,7 @@ def test_kept_queries_answer_for_every_id_and_day(django_assert_num_queries):
 
     for _again in range(2):
         for account in accounts:
-            known = compiled.instances_of("test: rows", [account.pk], DAY, rows)
+            known = compiled.asked_for("test: rows", rows, [account.pk], DAY)
             with django_assert_num_queries(0):
                 told = [(r.pk, r.late, r.account.customer.name, r.invoice.number, r.amount) for r in known]
             assert told == [
@@ -61,6 +60,6 @@ def test_kept_queries_answer_for_every_id_and_day(django_assert_num_queries):
         return build(ids, day).filter(number__gte=day.year - 2025)
 
     for day in (DAY, DAY - timedelta(days=400)):
-        rows = list(compiled.rows_of("test: not kept", both[:1], day, depends_on_the_year))
+        rows = list(compiled.asked("test: not kept", depends_on_the_year, both[:1], day))
         assert rows == list(depends_on_the_year(both[:1], day))
     assert compiled._kept["test: not kept", "default"] is None

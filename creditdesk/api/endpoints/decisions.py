@@ -15,7 +15,7 @@ from creditdesk.api.problems import Problem
 from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
-from creditdesk.core.compiled import instances_of
+from creditdesk.core.compiled import asked_for
 from customers.models import Cover
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, decide
@@ -96,8 +96,8 @@ class DecisionsEndpoint(Endpoint):
         return self.in_full().filter(self.scope("account__"))
 
     def made(self, pk: int) -> Decision:
-        (decision,) = instances_of(
-            "a decision made", [pk], self.today(), lambda ids, _day: self.in_full().filter(pk__in=ids)
+        (decision,) = asked_for(
+            "a decision made", lambda ids, _day: self.in_full().filter(pk__in=ids), [pk], self.today()
         )
         return decision
 

@@ -6,7 +6,7 @@ from creditdesk.core import roles
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
 from creditdesk.core.money import Money
-from customers import approval
+from customers import deciding
 from customers.approval import (
     ApprovalError,
     amend_limit_change,
@@ -384,7 +384,7 @@ def test_every_transaction_is_all_or_nothing(cast, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(approval, "_put_in_force", fail)
+    monkeypatch.setattr(deciding, "put_in_force", fail)
     with pytest.raises(RuntimeError):
         approve(cast, change)
     change.refresh_from_db()

@@ -1,10 +1,11 @@
-# Every table of this app whole, in the state after 0016_applications_and_letters: a new database makes each table once, then the
+# Every table of this app whole, in the state after 0017_limit_reviews: a new database makes each table once, then the
 # guards that stand by then. What the replaced migrations move from old rows has nothing to move here.
 
 from importlib import import_module
 
 import creditdesk.core.money
 import django.core.serializers.json
+import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -25,6 +26,7 @@ GUARDS = standing_guards(
         "0013_credit_check_guards",
         "0015_limit_policy_guards",
         "0016_applications_and_letters",
+        "0017_limit_reviews",
     ),
 )
 ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
@@ -32,13 +34,13 @@ ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
 
 class Migration(migrations.Migration):
 
-    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards'), ('scoring', '0016_applications_and_letters')]
+    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards'), ('scoring', '0016_applications_and_letters'), ('scoring', '0017_limit_reviews')]
 
     initial = True
 
     dependencies = [
         ('core', '0001_initial'),
-        ('customers', '0016_automatic_rise_guards'),
+        ('customers', '0019_approval_guards'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -253,6 +255,7 @@ class Migration(migrations.Migration):
                 ('check_orderer', models.BooleanField(default=True, help_text='Where somebody else pays. Money is always checked on who pays.', verbose_name='check who orders, too')),
                 ('reservation_minutes', models.PositiveIntegerField(default=60, verbose_name='a reservation lasts (minutes)')),
                 ('decide_within_days', models.PositiveSmallIntegerField(default=2, verbose_name='orders on hold are decided within (business days)')),
+                ('release_days', models.PositiveSmallIntegerField(default=30, verbose_name='a release lasts at most (days)')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
                 ('segment', models.ForeignKey(blank=True, help_text='Empty: every segment without checks of its own.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='check_policies', to='customers.creditsegment', verbose_name='credit segment')),
             ],
@@ -260,7 +263,29 @@ class Migration(migrations.Migration):
                 'verbose_name': 'credit check policy',
                 'verbose_name_plural': 'credit check policies',
                 'ordering': ['-valid_from', '-version'],
-                'constraints': [models.UniqueConstraint(fields=('segment', 'version'), name='check_policy_version'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('version',), name='default_check_policy_version'), models.CheckConstraint(condition=models.Q(('reservation_minutes__gt', 0), ('reservation_minutes__lte', 44640)), name='check_policy_in_bounds')],
+                'constraints': [models.UniqueConstraint(fields=('segment', 'version'), name='check_policy_version'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('version',), name='default_check_policy_version'), models.CheckConstraint(condition=models.Q(('release_days__gt', 0), ('reservation_minutes__gt', 0), ('reservation_minutes__lte', 44640)), name='check_policy_in_bounds')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LimitReview',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('limit', creditdesk.core.money.MoneyField(verbose_name='limit')),
+                ('reviewed_on', models.DateField(verbose_name='reviewed on')),
+                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='at')),
+                ('score', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='score')),
+                ('grade', models.CharField(blank=True, max_length=1, verbose_name='grade')),
+                ('note', models.TextField(validators=[django.core.validators.MinLengthValidator(1)], verbose_name='note')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='limit_reviews', to='customers.creditaccount', verbose_name='account')),
+                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reviewed by')),
+            ],
+            options={
+                'verbose_name': 'limit review',
+                'verbose_name_plural': 'limit reviews',
+                'ordering': ['-pk'],
+                'indexes': [models.Index(fields=['account', '-reviewed_on'], name='limit_review_of_account')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('note', ''), _negated=True), ('limit__gte', 0)), name='limit_review_reasoned')],
             },
         ),
         migrations.CreateModel(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, Subquery, Sum
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from creditdesk.core.facts import CURRENT, View
@@ -69,5 +69,8 @@ def _statuses(customers: set[int], as_of: date, view: View) -> dict[int, str]:
         .order_by("-effective_on", "-pk")
         .values("status")[:1]
     )
-    rows = Customer.objects.filter(pk__in=customers).annotate(then=Coalesce(Subquery(newest), F("status")))
+    # Before its first recorded change a customer was simply active.
+    ever = StatusChange.objects.filter(view.q(), customer=OuterRef("pk"))
+    before = Case(When(Exists(ever), then=Value(Customer.Status.ACTIVE)), default=F("status"))
+    rows = Customer.objects.filter(pk__in=customers).annotate(then=Coalesce(Subquery(newest), before))
     return dict(rows.values_list("pk", "then"))

@@ -12,12 +12,11 @@ from django.db.models import F, Max, OuterRef, Q, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from creditdesk.core.dates import Days
-from creditdesk.core.facts import CURRENT
 from creditdesk.core.money import Money
+from customers.cover_terms import STOPS
+from customers.exposure import Exposure
 from customers.holds import open_holds
 from customers.models import (
-    Cover,
-    CreditAccount,
     CreditLimit,
     DocumentKind,
     FinancialStatement,
@@ -167,18 +166,16 @@ def held(ids: Sequence[int], as_of: date) -> set[int]:
     return set(open_holds(as_of).filter(account__in=ids).values_list("account_id", flat=True))
 
 
-def secured(accounts: Sequence[CreditAccount], as_of: date) -> dict[int, list[Money]]:
-    """What the covers in force would pay at most, after share and haircut, whatever is owed now."""
-    rows = Cover.objects.filter(
-        CURRENT.q(),
-        Q(expires_on__isnull=True) | Q(expires_on__gte=as_of),
-        account__in=[account.pk for account in accounts],
-        effective_on__lte=as_of,
-    ).values_list("account_id", "currency", "amount", "percent", "haircut_percent")
-    found: dict[int, list[Money]] = defaultdict(list)
-    for pk, currency, amount, percent, haircut in rows:
-        found[pk].append(Money(amount * percent * (100 - haircut) // 10000, currency))
-    return found
+def most_secured(exposure: Exposure) -> Money:
+    """What the covers of an account would pay at most: all of a cover that takes new shipments, else what it holds."""
+    if exposure.standing is None:
+        return Money.zero(exposure.currency)
+    worth = (
+        part.secured if any(one.code in STOPS for one in part.exclusions) else part.worth(part.limit)
+        for part in exposure.standing.parts
+        if not part.why_not
+    )
+    return sum(worth, Money.zero(exposure.currency))
 
 
 def scores_before(ids: Sequence[int], as_of: date) -> dict[int, int]:

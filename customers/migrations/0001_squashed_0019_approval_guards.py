@@ -354,7 +354,7 @@ class Migration(migrations.Migration):
                 ('expire_cut_after_days', models.PositiveSmallIntegerField(blank=True, help_text='Empty: a cut waits until somebody decides it.', null=True, verbose_name='a cut expires after days')),
                 ('currency', models.CharField(default='EUR', max_length=3, verbose_name='currency')),
                 ('small_rise_amount', creditdesk.core.money.MoneyField(default=500000, help_text='0: no rise is small.', verbose_name='small rise: at most')),
-                ('small_rise_percent', models.PositiveSmallIntegerField(default=10, verbose_name='small rise: at most per cent of the limit')),
+                ('small_rise_percent', models.PositiveSmallIntegerField(default=25, verbose_name='small rise: at most per cent of the limit')),
                 ('small_rise_worst_grade', models.CharField(default='B', max_length=1, verbose_name='small rise: worst grade')),
             ],
             options={

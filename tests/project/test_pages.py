@@ -283,6 +283,12 @@ HIDDEN = {
     "api.ScoringJobRow",  # read by the client
     "scoring.PeerFigure",  # what signals compare with; shown by their sentences
     "scoring.ScorecardEditor",  # says who may not publish; shown by the refusal
+    # Read on the page of their application.
+    "customers.ApplicationDocument",
+    "customers.ApplicationDocumentPart",
+    "scoring.DecisionLetter",
+    "scoring.BookFigure",  # what a decision compares with; shown by its caps
+    "scoring.TermsPolicyGrade",
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.
     "customers.ImportUpload",
     "customers.ImportUploadPart",
@@ -301,6 +307,7 @@ HIDDEN = {
     "customers.DisputeItem",
     "customers.GroupMembership",
     "customers.LimitChangeComment",
+    "customers.LimitReminder",  # counted in the inbox and the trail
     "customers.PaymentTerms",
     "customers.PromiseItem",
     "customers.PromiseMove",
@@ -310,6 +317,8 @@ HIDDEN = {
     "dunning.ReminderItem",
     "kpis.Kpi",
     "scoring.DirtyAccount",
+    "scoring.LimitPolicyCause",
+    "scoring.LimitPolicyEditor",  # says who may not publish; shown by the refusal
     "scoring.LimitPolicyGrade",
     "scoring.ScorecardBin",
     "worklists.PendingAccount",

@@ -1,10 +1,11 @@
-# Every table of this app whole, in the state after 0015_limit_policy_guards: a new database makes each table once, then the
+# Every table of this app whole, in the state after 0017_limit_reviews: a new database makes each table once, then the
 # guards that stand by then. What the replaced migrations move from old rows has nothing to move here.
 
 from importlib import import_module
 
 import creditdesk.core.money
 import django.core.serializers.json
+import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
@@ -24,6 +25,8 @@ GUARDS = standing_guards(
         "0011_decision_guards",
         "0013_credit_check_guards",
         "0015_limit_policy_guards",
+        "0016_applications_and_letters",
+        "0017_limit_reviews",
     ),
 )
 ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
@@ -31,13 +34,13 @@ ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
 
 class Migration(migrations.Migration):
 
-    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards')]
+    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards'), ('scoring', '0016_applications_and_letters'), ('scoring', '0017_limit_reviews')]
 
     initial = True
 
     dependencies = [
         ('core', '0001_initial'),
-        ('customers', '0016_automatic_rise_guards'),
+        ('customers', '0019_approval_guards'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -261,6 +264,28 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'credit check policies',
                 'ordering': ['-valid_from', '-version'],
                 'constraints': [models.UniqueConstraint(fields=('segment', 'version'), name='check_policy_version'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('version',), name='default_check_policy_version'), models.CheckConstraint(condition=models.Q(('release_days__gt', 0), ('reservation_minutes__gt', 0), ('reservation_minutes__lte', 44640)), name='check_policy_in_bounds')],
+            },
+        ),
+        migrations.CreateModel(
+            name='LimitReview',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('limit', creditdesk.core.money.MoneyField(verbose_name='limit')),
+                ('reviewed_on', models.DateField(verbose_name='reviewed on')),
+                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='at')),
+                ('score', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='score')),
+                ('grade', models.CharField(blank=True, max_length=1, verbose_name='grade')),
+                ('note', models.TextField(validators=[django.core.validators.MinLengthValidator(1)], verbose_name='note')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='limit_reviews', to='customers.creditaccount', verbose_name='account')),
+                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reviewed by')),
+            ],
+            options={
+                'verbose_name': 'limit review',
+                'verbose_name_plural': 'limit reviews',
+                'ordering': ['-pk'],
+                'indexes': [models.Index(fields=['account', '-reviewed_on'], name='limit_review_of_account')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('note', ''), _negated=True), ('limit__gte', 0)), name='limit_review_reasoned')],
             },
         ),
         migrations.CreateModel(
@@ -818,6 +843,7 @@ class Migration(migrations.Migration):
                 ('kept', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorehistory', verbose_name='kept score')),
                 ('limit_policy', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.limitpolicy', verbose_name='limit policy')),
                 ('terms_policy', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.termspolicy', verbose_name='terms policy')),
+                ('application', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='customers.creditapplication', verbose_name='application')),
             ],
             options={
                 'verbose_name': 'decision',
@@ -826,6 +852,23 @@ class Migration(migrations.Migration):
                 'permissions': [('decide_credit', 'Can decide on credit that a person must decide')],
                 'indexes': [models.Index(fields=['account', '-id'], name='decision_of_account')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('by_kind', 'rules'), ('decided_by__isnull', True)), models.Q(('by_kind', 'person'), ('decided_by__isnull', False), models.Q(('note', ''), _negated=True), models.Q(('outcome', 'review'), _negated=True)), _connector='OR'), name='decision_person_named'), models.CheckConstraint(condition=models.Q(('is_natural_person', False), ('by_kind', 'person'), ('outcome', 'review'), models.Q(('outcome', 'approved'), models.Q(('requested__isnull', True), models.Q(('limit__gte', models.F('requested')), ('limit__isnull', False)), _connector='OR')), _connector='OR'), name='decision_adverse_by_a_person'), models.CheckConstraint(condition=models.Q(models.Q(('limit__isnull', True), ('outcome', 'review')), models.Q(('limit', 0), ('limit__isnull', False), ('outcome', 'declined')), models.Q(('outcome__in', ['approved', 'guarantees']), models.Q(('limit__isnull', True), ('limit__gt', 0), _connector='OR')), _connector='OR'), name='decision_limit_of_outcome')],
+            },
+        ),
+        migrations.CreateModel(
+            name='DecisionLetter',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('language', models.CharField(max_length=5, verbose_name='language')),
+                ('content', models.BinaryField(verbose_name='PDF')),
+                ('sha256', models.CharField(max_length=64, verbose_name='fingerprint')),
+                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='written at')),
+                ('decision', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='letters', to='scoring.decision', verbose_name='decision')),
+                ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='written by')),
+            ],
+            options={
+                'verbose_name': 'letter on a decision',
+                'verbose_name_plural': 'letters on decisions',
+                'constraints': [models.UniqueConstraint(fields=('decision', 'language'), name='one_letter_per_language')],
             },
         ),
         *ROOM,

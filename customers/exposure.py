@@ -68,13 +68,16 @@ class Exposure:
     standing: CoverStanding | None = None
 
     def __post_init__(self) -> None:
-        for name in (*PLUS, *MINUS, *BESIDE, "cover", "overdue"):
-            setattr(self, name, Money.zero(self.currency))
+        # One by one and from one zero: a whole book makes a hundred thousand of these.
+        zero = Money.zero(self.currency)
+        self.open_invoices = self.unbilled_deliveries = self.open_orders = self.instruments = zero
+        self.unapplied_cash = self.open_credits = self.far_orders = self.unsafe_cash = zero
+        self.cover = self.overdue = zero
 
     @property
     def total(self) -> Money:
-        plus = sum((getattr(self, name) for name in PLUS), Money.zero(self.currency))
-        return sum((-getattr(self, name) for name in MINUS), plus)
+        plus = sum(getattr(self, name).minor for name in PLUS)
+        return Money(plus - sum(getattr(self, name).minor for name in MINUS), self.currency)
 
     @property
     def at_risk(self) -> Money:

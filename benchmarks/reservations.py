@@ -62,6 +62,9 @@ def _give_limits() -> None:
             "INSERT INTO customers_creditlimit (account_id, kind, currency, amount, valid_from, change_id, recorded_at) "
             "SELECT account_id, kind, currency, new_amount, valid_from, id, now() FROM customers_limitchange"
         )
+        cursor.execute(
+            "SELECT setval(pg_get_serial_sequence('customers_customer', 'id'), (SELECT max(id) FROM customers_customer))"
+        )
         cursor.execute("ANALYZE")
 
 
@@ -72,12 +75,13 @@ def _checks(book: Book, count: int, say: Callable[[str], None]) -> None:
 
     chance = random.Random(11)
     ids = [chance.randint(1, book.accounts) for _n in range(count)]
-    times, queries, passed = [], Counter(), 0
+    times, queries, passed, spent = [], Counter(), 0, 0.0
     for pk in ids:
         account = CreditAccount.objects.get(pk=pk)
-        started = time.perf_counter()
+        started, before = time.perf_counter(), time.process_time()
         result = check_credit(account, Money(AMOUNT, "EUR"), as_of=book.as_of, at=timezone.now())
         times.append(time.perf_counter() - started)
+        spent += time.process_time() - before
         passed += result.passes
     for pk in ids[:20]:
         account = CreditAccount.objects.get(pk=pk)
@@ -87,7 +91,8 @@ def _checks(book: Book, count: int, say: Callable[[str], None]) -> None:
     times.sort()
     say(
         f"{count} checks: median {1000 * times[count // 2]:.1f} ms, p95 {1000 * times[count * 95 // 100]:.1f} ms, "
-        f"p99 {1000 * times[count * 99 // 100]:.1f} ms; queries {dict(queries)}; {passed} pass"
+        f"p99 {1000 * times[count * 99 // 100]:.1f} ms "
+        f"(of it {1000 * spent / count:.1f} ms processor time of Python); queries {dict(queries)}; {passed} pass"
     )
 
 

@@ -16,7 +16,15 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
 from customers.mandates import waiting_for_second
-from customers.models import Access, CreditApplication, CreditHold, ImportBatch, LimitChange, RefusedRow
+from customers.models import (
+    Access,
+    CreditApplication,
+    CreditHold,
+    ImportBatch,
+    LimitChange,
+    OrderHold,
+    RefusedRow,
+)
 from dunning import outbox
 from scoring.models import LimitPolicy, Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
@@ -46,6 +54,8 @@ def _count(user: User) -> dict[str, int]:
         found["proposals"] = waiting.count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("customers.view_orderhold"):
+        found["orders"] = OrderHold.objects.filter(scope, status=OrderHold.Status.WAITING).count()
     if user.has_perm("scoring.publish_limitpolicy"):
         policies = LimitPolicy.objects.filter(status=LimitPolicy.Status.PROPOSED)
         found["limit_policies"] = policies.exclude(proposed_by=user).count()
@@ -126,6 +136,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         item(_("Home"), "home", "desk:home"),
         item(_("Worklist"), "call", "worklists:today", "worklists.view_worklistrow", badge="worklist"),
         item(_("Limit changes"), "rule", "limits:inbox", "customers.view_limitchange", badge="proposals"),
+        item(
+            _("Orders on hold"),
+            "pause_circle",
+            "orders:queue",
+            "customers.view_orderhold",
+            badge="orders",
+            variant="warning",
+        ),
         item(
             _("Credit holds"),
             "front_hand",
@@ -225,12 +243,37 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:customers_importbatch_evidence",
             "customers.add_importbatch",
         ),
-        item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Cover to watch"),
+            "shield",
+            "desk:cover",
+            "customers.view_cover",
+            "customers.view_creditaccount",
+        ),
+        item(_("Cover"), "verified", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Credit checks"),
+            "checklist",
+            "admin:scoring_checkpolicy_changelist",
+            "scoring.view_checkpolicy",
+        ),
+        item(
+            _("Reservations"),
+            "bookmark",
+            "admin:customers_reservation_changelist",
+            "customers.view_reservation",
+        ),
         item(
             _("Open orders"),
             "shopping_cart",
             "admin:customers_openorder_changelist",
             "customers.view_openorder",
+        ),
+        item(
+            _("Deliveries"),
+            "local_shipping",
+            "admin:customers_delivery_changelist",
+            "customers.view_delivery",
         ),
     )
     menu.group(

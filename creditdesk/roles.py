@@ -29,6 +29,7 @@ CUSTOMER_FACTS = (
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
     *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
+    *("billedpart", "covernotice"),
 )
 
 
@@ -60,6 +61,8 @@ MASTER_DATA = (
     *_customers("add change", "customer", "customerkey", "contact", "creditaccount", "portfolio"),
     *_customers("add", "statuschange", "groupmembership", "paymentterms", "collectorassignment"),
     *_customers("add", "legalevent", "cover", "openorder", "delivery", "financialstatement"),
+    *_customers("add", "covernotice"),
+    "customers.change_cover",
     *_customers("add", "supplierpaymentdays"),
     *_customers("add change", "bankconsent"),
 )
@@ -157,6 +160,8 @@ ROLES = {
                 # Through the API only (its keys have scopes besides): the pages are for staff.
                 "customers.propose_limitchange",
                 "customers.add_reservation",
+                "customers.add_creditapplication",
+                "customers.view_creditapplication",
                 "scoring.add_decision",
                 "scoring.view_decision",
                 "api.add_scoringjob",

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from customers.models import Access, CreditAccount, Customer
+from customers.models import Access, Company, CreditAccount, Customer
 
 # Where a request keeps what was given to its user (creditdesk/rights.py fills it).
 ACCESS_CACHE = "_access_given"
@@ -34,6 +34,14 @@ def account_scope(user: Any, prefix: str = "") -> Q:
         else:
             scope |= Q(**{f"{prefix}portfolio_id": portfolio_id})
     return scope
+
+
+def sees_all(user: Any) -> bool:
+    """Every company there is was given to the user whole: no condition on accounts says the same, and is faster."""
+    if user.is_superuser:
+        return True
+    whole = [company_id for company_id, portfolio_id in given_to(user) if portfolio_id is None]
+    return bool(whole) and not Company.objects.exclude(pk__in=whole).exists()
 
 
 def visible_accounts(user: Any) -> QuerySet[CreditAccount]:

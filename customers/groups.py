@@ -20,6 +20,7 @@ from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
 from customers.exposure import Exposure, Rates, exposures
 from customers.models import Company, CreditAccount, Customer, GroupMembership
+from customers.open_items import Item
 
 DEEPEST = 50
 
@@ -209,11 +210,12 @@ def group_exposure(
     *,
     tree: Tree | None = None,
     accounts: Iterable[CreditAccount] | None = None,
+    rows_of: dict[int, list[Item]] | None = None,
 ) -> GroupExposure:
     """The exposure of `head` and everybody below it; a fixed number of queries. Raises MissingRate.
 
     accounts: only these of the group's (those a person may see, with customer and company loaded); default all.
-    tree: when it was read before.
+    tree: when it was read before. rows_of: as for `exposures`.
     """
     tree = tree or group_of(head.pk, as_of, view)
     places = dict(tree.walk(head.pk))
@@ -225,7 +227,7 @@ def group_exposure(
         if account.customer_id in places:
             own[account.customer_id].append(account)
     every = [account for some in own.values() for account in some]
-    owed = exposures(every, as_of, view=view)
+    owed = exposures(every, as_of, view=view, rows_of=rows_of)
     people = {customer.pk: customer for customer in Customer.objects.filter(pk__in=list(places))}
     rates = Rates(as_of, view)
     members, entities = [], {}

@@ -15,8 +15,8 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.money import Money
-from creditdesk.core.replay import asked
 from customers.exposure import Exposure
 from customers.models import CreditAccount, CreditLimit, LimitKind
 

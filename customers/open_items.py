@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
-from creditdesk.core.replay import asked
 from customers.instruments import SegmentTerms, not_safe
 from customers.models import Allocation, DocumentKind, Instalment, Payment
 from customers.stages import ORDER, Stage, stages_at

@@ -37,9 +37,9 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
-from creditdesk.core.replay import asked
 from customers.models import BilledPart, Delivery, Invoice, OpenOrder, OrderHold
 
 ORDER, DELIVERY = "order", "delivery"

@@ -292,4 +292,4 @@ class ScoreReviewAdmin(FactAdmin):
 
 
 # Its classes build on those above.
-from scoring import decision_admin  # noqa: E402, F401
+from scoring import check_admin, decision_admin  # noqa: E402, F401

@@ -50,6 +50,17 @@ TITLES: dict[str, Promise] = {
     "amount_not_positive": _("An amount of zero"),
     "joined": _("The customer was merged into another"),
     "unknown_account": _("No such credit account"),
+    "place_unknown": _("No such company, segment or portfolio"),
+    "not_base64": _("The content is not Base64"),
+    "application_known_customer": _("The prospect is a customer already"),
+    **{
+        f"application_{code}": _("The application cannot be taken in or moved on")
+        for code in ("running", "ended", "amount", "currency", "no_name", "portfolio", "state", "no_reason")
+    },
+    **{
+        f"document_{code}": _("The document is not taken")
+        for code in ("empty", "too_large", "too_many", "bad_type", "not_what_it_says", "known", "over")
+    },
     "reservation_conflict": _("The reference stands for another business"),
     "reservation_not_active": _("The reservation is not active"),
     "reservation_bad_amount": _("The reservation is not valid"),

@@ -36,6 +36,8 @@ SCOPES = {
             "customers.view_creditlimit",
         ),
         Scope("reservations:make", _("Reserve and release headroom"), "customers.add_reservation"),
+        Scope("applications:read", _("Read credit applications"), "customers.view_creditapplication"),
+        Scope("applications:write", _("Submit credit applications"), "customers.add_creditapplication"),
         Scope("scoring-jobs:run", _("Score accounts in bulk"), "api.add_scoringjob"),
     )
 }

@@ -2,6 +2,7 @@ from django.urls import path, re_path
 
 from creditdesk.api import pages
 from creditdesk.api.endpoints import (
+    applications,
     credit_checks,
     customers,
     decisions,
@@ -32,6 +33,23 @@ urlpatterns = [
         "reservations/<uuid:public_id>/release",
         credit_checks.ReservationRelease.as_view(),
         name="release_reservation",
+    ),
+    path("applications", applications.ApplicationList.as_view(), name="applications"),
+    path("applications/<uuid:public_id>", applications.ApplicationDetail.as_view(), name="application"),
+    path(
+        "applications/<uuid:public_id>/documents",
+        applications.ApplicationDocuments.as_view(),
+        name="application_documents",
+    ),
+    path(
+        "applications/<uuid:public_id>/assess",
+        applications.ApplicationAssessment.as_view(),
+        name="assess_application",
+    ),
+    path(
+        "applications/<uuid:public_id>/withdraw",
+        applications.ApplicationWithdrawal.as_view(),
+        name="withdraw_application",
     ),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),
     path("scoring-jobs/<uuid:public_id>", scoring_jobs.ScoringJobDetail.as_view(), name="scoring_job"),

@@ -29,6 +29,7 @@ ACTS: dict[str, Promise] = {
     "bank_consent.revoke": _("Consent to bank data revoked"),
     "bank_data.import": _("Bank data imported"),
     "bank_data.undo": _("Import of bank data undone"),
+    "check_policy.new": _("New version of the credit checks"),
     "contact.bounced": _("E-mail address bounced"),
     "cover.withdraw": _("Cover withdrawn for new shipments"),
     "credit_cause.record": _("Cause of a cut recorded"),

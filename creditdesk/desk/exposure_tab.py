@@ -22,7 +22,7 @@ from customers.groups import GroupExposure, group_exposure, group_of
 from customers.headroom import Headroom, headroom_of, held_at
 from customers.limits import limits_at
 from customers.models import CreditAccount
-from customers.open_items import Item, open_items
+from customers.open_items import Item
 from customers.rates import MissingRate
 
 LABELS = {
@@ -113,11 +113,18 @@ def _figures(
     if account.pk not in {one.pk for one in seen}:
         seen.append(account)
     hidden = CreditAccount.objects.filter(customer__in=of_group, joined_into__isnull=True).count()
+    rows_of: dict[int, list[Item]] = {account.pk: []}
     whole = group_exposure(
-        _customer(seen, head, account), on, account.currency, view, tree=tree, accounts=seen
+        _customer(seen, head, account),
+        on,
+        account.currency,
+        view,
+        tree=tree,
+        accounts=seen,
+        rows_of=rows_of,
     )
     mine = next(found for member in whole.members for one, found in member.accounts if one.pk == account.pk)
-    items = list(open_items([account.pk], on, view, numbers=True))
+    items = rows_of[account.pk]
     limits = limits_at([one.pk for one in seen], on)
     held = held_at({account.pk: mine}, [account], timezone.now(), view) if is_today else {}
     return {
@@ -203,7 +210,7 @@ def _branches(whole: GroupExposure, parents: Any, account: CreditAccount) -> lis
             shown.add(customer)
     return [
         Branch(
-            name=member.customer.name if member.subtree.accounts else _("(not among those you may see)"),
+            name=member.customer.name if member.own.accounts else _("(not among those you may see)"),
             pk=member.customer.pk if member.accounts else None,
             depth=member.depth,
             own=member.own.exposure,

@@ -7,7 +7,7 @@ those of the nearer point, given that the invoice is still unpaid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,11 @@ from scoring.fitting.calibration import Calibration
 from scoring.fitting.logistic import logit, sigmoid
 from scoring.fitting.measures import Floats
 from scoring.invoices.delays import Curves, chance_beyond, mean_late, quantile, still_open
+from scoring.invoices.drift import Drift, Forecasts, decided
 from scoring.invoices.features import CODES, RECORDED, Priors, features, record
-from scoring.invoices.history import History, Moment
+from scoring.invoices.history import History, Moment, moments_after_due, moments_at_issue
+from scoring.invoices.lately import Key, Lately, Levels
+from scoring.invoices.ledger import drawn
 
 THIN = 4
 """A payer with fewer decided invoices moves the chance at most to its own record, never past it."""
@@ -27,7 +30,7 @@ TARGETS = (0, 15, 30)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One additive score. log-odds = intercept + features @ coef, then calibrated.
+    """One additive score. log-odds = intercept + features @ coef, then calibrated, then moved with the book (drift).
 
     fitted: False where there were too few events (`why` says so): the chance is then that of the nearer target times
     the ratio observed (scaled_from, ratio), or the payer's own record blended with the portfolio's.
@@ -38,6 +41,7 @@ class Target:
     coef: tuple[float, ...] = ()
     priors: Priors | None = None
     calibration: Calibration = field(default_factory=Calibration)
+    drift: Drift = field(default_factory=Drift)
     scaled_from: int | None = None
     ratio: float = 1.0
     fitted: bool = True
@@ -57,9 +61,28 @@ class Target:
         held = np.clip(told, np.minimum(own, 0), np.maximum(own, 0)) - told
         return shares, np.where(count < THIN, held, 0.0)
 
-    def chance(self, history: History, seen: Moment) -> Floats:
+    def chance(self, history: History, seen: Moment, level: Floats | float = 0.0) -> Floats:
+        """level: what is to be added to the log-odds for how the book has moved since."""
         shares, held = self.parts(history, seen)
-        return self.calibration.apply(sigmoid(self.intercept + shares.sum(axis=1) + held))
+        chance = self.calibration.apply(sigmoid(self.intercept + shares.sum(axis=1) + held))
+        return moved(chance, level)
+
+    def lines(self, history: History, seen: Moment, level: Floats | float = 0.0) -> dict[str, Floats]:
+        """What makes up the log-odds of `chance`, line by line: they add up to it exactly.
+
+        base: the portfolio; a line per feature; thin_history: what holds a short record back; level_now: how
+        customers have paid lately against what the card had said of them.
+        """
+        shares, held = self.parts(history, seen)
+        # Calibrations of fitted cards have one slope; at the ends of 0..1 the chance is clipped and no sum is.
+        slope = self.calibration.a
+        base = np.full(seen.day.size, self.calibration.intercept + slope * self.intercept)
+        found = {"base": base}
+        found |= {code: slope * shares[:, n] for n, code in enumerate(CODES) if self.coef[n]}
+        return found | {
+            "thin_history": slope * held,
+            "level_now": np.broadcast_to(np.asarray(level, dtype=np.float64), base.shape),
+        }
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -68,6 +91,7 @@ class Target:
             "coef": dict(zip(CODES, self.coef, strict=False)),
             "priors": self.priors.as_dict() if self.priors else None,
             "calibration": self.calibration.as_dict(),
+            "drift": [list(setting) for setting in self.drift.settings],
             "scaled_from": self.scaled_from,
             "ratio": self.ratio,
             "fitted": self.fitted,
@@ -87,6 +111,7 @@ class Target:
                 "coef": coef,
                 "priors": Priors.from_dict(data["priors"]) if data["priors"] else None,
                 "calibration": Calibration.from_dict(data["calibration"]),
+                "drift": Drift(tuple((float(h), float(s), float(w)) for h, s, w in data.get("drift", ()))),
             }
         )
 
@@ -121,8 +146,12 @@ class InvoiceModel:
     issue_curves: Curves
     unpaid_curves: Curves
 
-    def estimate(self, history: History, seen: Moment) -> Estimates:
-        """For rows that were open on the day they are seen (or issued that day)."""
+    def estimate(self, history: History, seen: Moment, levels: Levels | None = None) -> Estimates:
+        """For rows that were open on the day they are seen (or issued that day).
+
+        levels: how the book has moved; without it, told from the history, which then must be the whole book's.
+        """
+        levels = levels or self.lately(history)
         age = seen.day - history.ledger.due[seen.place]
         at_issue = seen.day <= history.ledger.issued[seen.place]
         curve = np.empty((seen.day.size, len(self.issue_curves.bands[0])))
@@ -130,7 +159,7 @@ class InvoiceModel:
             which = (age >= 1) == overdue
             if which.any():
                 part = Moment(seen.account[which], seen.day[which], seen.place[which])
-                curve[which] = self._curve(history, part, overdue)
+                curve[which] = self._curve(history, part, overdue, levels)
         unpaid = np.where(at_issue, -(10**6), age)
         curve = still_open(curve, unpaid)
         return Estimates(
@@ -141,17 +170,43 @@ class InvoiceModel:
             p90=quantile(curve, 0.9),
         )
 
-    def _curve(self, history: History, seen: Moment, overdue: bool) -> Floats:
+    def _curve(self, history: History, seen: Moment, overdue: bool, levels: Levels) -> Floats:
         targets = self.unpaid if overdue else self.issue
+        now = [levels.at((overdue, target.days), seen.account, seen.day) for target in targets]
         if overdue:
             heights = [
                 np.ones(seen.day.size),
-                *overdue_chances(self.issue, targets, self.levels, history, seen),
+                *overdue_chances(self.issue, targets, self.levels, history, seen, now),
             ]
         else:
-            heights = chances(targets, history, seen)
+            heights = chances(targets, history, seen, now)
         curves = self.unpaid_curves if overdue else self.issue_curves
         return curves.through(heights[1] if overdue else heights[0], heights)
+
+    def lately(self, history: History) -> Lately:
+        """How the book moved against what this card says of it, at any day of a history of the whole book."""
+        kept = history.remembered.get(id(self))
+        if kept is None:
+            kept = history.remembered[id(self)] = (self, Lately(self._forecasts(history)))
+        return kept[1]
+
+    def _forecasts(self, history: History) -> dict[Key, tuple[Drift, Forecasts]]:
+        led = history.ledger
+        places = drawn(led, np.arange(len(led)))
+        found: dict[Key, tuple[Drift, Forecasts]] = {}
+        for target in self.issue:
+            if target.drift.settings:
+                said = logit(target.chance(history, moments_at_issue(led, places)))
+                found[False, target.days] = target.drift, decided(led, places, said, target.days)
+        if any(target.drift.settings for target in self.unpaid):
+            after = moments_after_due(led, places)
+            places = places[(led.paid_known[places] > after.day) & (led.closed_known[places] > after.day)]
+            after = moments_after_due(led, places)
+            heights = overdue_chances(self.issue, self.unpaid, self.levels, history, after)
+            for target, height in zip(self.unpaid, heights, strict=True):
+                if target.drift.settings:
+                    found[True, target.days] = target.drift, decided(led, places, logit(height), target.days)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -173,12 +228,19 @@ class InvoiceModel:
         )
 
 
-def chances(targets: tuple[Target, ...], history: History, seen: Moment) -> list[Floats]:
-    """The chance of each target, none above the one before it."""
+def moved(chance: Floats, level: Floats | float) -> Floats:
+    """A chance with its log-odds moved by `level`; untouched where that is 0."""
+    return np.where(np.asarray(level) == 0.0, chance, sigmoid(logit(chance) + level))
+
+
+def chances(
+    targets: tuple[Target, ...], history: History, seen: Moment, levels: Sequence[Floats] | None = None
+) -> list[Floats]:
+    """The chance of each target, none above the one before it. levels: per target, what the book calls for now."""
     found: dict[int, Floats] = {}
-    for target in targets:
+    for n, target in enumerate(targets):
         if target.scaled_from is None:
-            chance = target.chance(history, seen)
+            chance = target.chance(history, seen, levels[n] if levels else 0.0)
         else:
             chance = found[target.scaled_from] * target.ratio
         if found:
@@ -204,13 +266,15 @@ def overdue_chances(
     levels: tuple[Calibration, ...],
     history: History,
     seen: Moment,
+    now: Sequence[Floats] | None = None,
 ) -> list[Floats]:
-    """`chances` for invoices unpaid on the day after they were due or later."""
+    """`chances` for invoices unpaid on the day after they were due or later; now: what the book calls for."""
     found: list[Floats] = []
-    for target, level in zip(unpaid, levels, strict=True):
+    for n, (target, level) in enumerate(zip(unpaid, levels, strict=True)):
         if target.scaled_from is not None:
             chance = found[-1] * target.ratio
         else:
             chance = level.apply(sigmoid(both_views(issue, target, history, seen)))
+            chance = moved(chance, now[n] if now else 0.0)
         found.append(np.minimum(chance, found[-1]) if found else chance)
     return found

@@ -24,6 +24,7 @@ from scoring.invoices.ledger import Days
 
 HALF_LIVES: tuple[float | None, ...] = (None, 180.0, 45.0)
 BOOK_NOW, BOOK_LONG, BOOK_ROWS = 45.0, 180.0, 30.0
+BOOK_LIVES = (20.0, 45.0, 180.0)
 SIZE_ROWS = 2.0
 LEAST = 1e-4
 
@@ -58,8 +59,16 @@ FEATURES: tuple[Feature, ...] = (
     Feature("amount", _("amount of this invoice"), recorded=False, grows=False),
     Feature("amount_usual", _("amount against the payer's usual one"), recorded=False, grows=False),
     Feature("weekday", _("weekday of the due date"), recorded=False),
-    Feature("book", _("how punctual all customers are at present"), recorded=False, starts=1.0),
+    # Of cards fitted before the book was looked at over three spans; new ones give them nothing.
+    Feature("book", _("how punctual all customers are at present"), recorded=False),
     Feature("book_trend", _("change in how punctual all customers are"), recorded=False, grows=False),
+    # Other customers only. Free in direction: what the year brings next may be the opposite of what it just brought.
+    Feature("others_20", _("how punctual other customers are in these weeks"), recorded=False, grows=False),
+    Feature("others_45", _("how punctual other customers are in these months"), recorded=False, grows=False),
+    Feature("others_180", _("how punctual other customers are this year"), recorded=False, grows=False),
+    Feature("others_days_20", _("days late of other customers in these weeks"), recorded=False, grows=False),
+    Feature("others_days_45", _("days late of other customers in these months"), recorded=False, grows=False),
+    Feature("others_days_180", _("days late of other customers this year"), recorded=False, grows=False),
 )
 CODES = tuple(f.code for f in FEATURES)
 RECORDED = np.array([f.recorded for f in FEATURES])
@@ -147,6 +156,8 @@ class Priors:
     book: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     sizes: Mapping[str, float] = field(default_factory=dict)
     size: float = 0.0
+    spans: bool = True
+    """Whether the book is looked at over BOOK_LIVES; False in cards stored before it was."""
 
     @property
     def rate(self) -> float:
@@ -165,6 +176,7 @@ class Priors:
             "weekdays": list(self.weekdays),
             "sizes": dict(self.sizes),
             "size": self.size,
+            "spans": self.spans,
         }
 
     @classmethod
@@ -172,6 +184,7 @@ class Priors:
         means = {name: Mean(*data[name]) for name in ("delay", "days_late", "took")}
         return cls(
             **{
+                "spans": False,
                 **data,
                 **means,
                 "steps": tuple((d, a, Rate(*r)) for d, a, r in data["steps"]),
@@ -226,11 +239,24 @@ def features(priors: Priors, history: History, seen: Moment) -> Floats:
     columns["amount"] = size - usual_size
     columns["amount_usual"] = size - (sizes + SIZE_ROWS * usual_size) / (count + SIZE_ROWS)
     columns["weekday"] = np.array(priors.weekdays)[led.due[seen.place] % 7]
-    first = priors.steps[0][:2]
-    now, long = (history.book(*first, span, seen) for span in (BOOK_NOW, BOOK_LONG))
-    columns["book"] = logit(priors.book.blended(*now)) - logit(priors.book.rate)
-    columns["book_trend"] = logit(Rate(priors.book.rate, BOOK_ROWS).blended(*now)) - logit(
-        Rate(priors.book.rate, BOOK_ROWS).blended(*long)
-    )
+    columns |= _book(priors, history, seen)
     nothing = np.zeros(seen.day.size)
     return np.column_stack([columns.get(code, nothing) for code in CODES])
+
+
+def _book(priors: Priors, history: History, seen: Moment) -> dict[str, Floats]:
+    """How punctual everybody is lately, in the card's first step."""
+    first, rate = priors.steps[0][:2], Rate(priors.book.rate, BOOK_ROWS)
+    columns: dict[str, Floats] = {}
+    if not priors.spans:
+        now, long = (history.book(*first, span, seen) for span in (BOOK_NOW, BOOK_LONG))
+        columns["book"] = logit(priors.book.blended(*now)) - logit(rate.rate)
+        columns["book_trend"] = logit(rate.blended(*now)) - logit(rate.blended(*long))
+        return columns
+    days = Mean(priors.delay.mean, BOOK_ROWS)
+    for span in BOOK_LIVES:
+        columns[f"others_{span:.0f}"] = logit(rate.blended(*history.others(*first, span, seen))) - logit(
+            rate.rate
+        )
+        columns[f"others_days_{span:.0f}"] = days.blended(*history.others_delays(span, seen)) - days.mean
+    return columns

@@ -21,9 +21,17 @@ from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, log_l
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, InvoiceModel, Target, both_views, chances, overdue_chances
 from scoring.invoices.delays import Curves
+from scoring.invoices.drift import SETTINGS, USUAL, Drift, Forecasts, Others, Setting, shift, weigh
 from scoring.invoices.features import FEATURES, GROWS, LATE_SHARE, Mean, Priors, Rate, features
-from scoring.invoices.history import EARLIEST, LATEST, History, Moment
-from scoring.invoices.ledger import Days, Ledger, beyond
+from scoring.invoices.history import (
+    EARLIEST,
+    LATEST,
+    History,
+    Moment,
+    moments_after_due,
+    moments_at_issue,
+)
+from scoring.invoices.ledger import NEVER, Days, Ledger, beyond, drawn
 
 MIN_EVENTS = 30
 """Events, and non-events, below which a target is not fitted."""
@@ -34,8 +42,6 @@ RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 10000.0)
 FOLDS, FIRST_FOLD = 3, 0.4
 CHOICE_ROWS = 20_000
 CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
-MOST_ROWS = 100_000
-"""A larger training period is fitted on whole payers drawn from it (always the same ones)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +57,6 @@ class Outcomes:
         """(1 where more than `days` late, which rows to use): old enough to be decided whoever pays when."""
         happened = beyond(self.low, self.high, days)
         return happened, (ledger.due[self.seen.place] + days < self.judged) & ~np.isnan(happened)
-
-
-def moments_at_issue(ledger: Ledger, which: Days) -> Moment:
-    return Moment(ledger.account[which], np.maximum(ledger.issued, ledger.known)[which], which)
-
-
-def moments_after_due(ledger: Ledger, which: Days) -> Moment:
-    return Moment(ledger.account[which], np.maximum(ledger.due + 1, ledger.known)[which], which)
 
 
 def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
@@ -101,7 +99,7 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
     low, high = ledger.delay_at(until)
     # By its due date, not earlier because it was paid early: otherwise the prompt would be counted first.
     ripe = usable & (low > -(10**6)) & (ledger.due < until)
-    places = _drawn(ledger, np.flatnonzero(ripe))
+    places = drawn(ledger, np.flatnonzero(ripe))
     after = moments_after_due(ledger, places)
     late = places[
         (ledger.paid_known[places] > after.day)
@@ -112,14 +110,6 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
         Outcomes(moments_at_issue(ledger, places), low[places], high[places], until),
         Outcomes(moments_after_due(ledger, late), low[late], high[late], until),
     )
-
-
-def _drawn(ledger: Ledger, places: Days) -> Days:
-    """All of the rows, or those of whole payers drawn by their number where there are more than the fit needs."""
-    if places.size <= MOST_ROWS:
-        return places
-    drawn = (ledger.account[places] * 2654435761 % (1 << 32)) / (1 << 32)
-    return places[drawn < MOST_ROWS / places.size]
 
 
 def _targets(
@@ -151,7 +141,10 @@ def _target(
     X = features(priors, history, outcomes.seen)
     rows = np.flatnonzero(told)
     ripe_on = led.due[place] + days + 1
-    fit, ridge, forecast = _fit(X[rows], happened[rows], outcomes.seen.day[rows], ripe_on[rows])
+    account = outcomes.seen.account[rows]
+    fit, ridge, forecast, drift = _fit(
+        X[rows], happened[rows], outcomes.seen.day[rows], ripe_on[rows], account
+    )
     calibration = Calibration()
     if forecast is not None and forecast[0].size >= CALIBRATION_ROWS:
         slope = slope_by_part(*forecast, strength=CALIBRATION_STRENGTH)
@@ -161,6 +154,7 @@ def _target(
         coef=fit.coef,
         priors=priors,
         calibration=calibration,
+        drift=drift,
         ridge=ridge,
         **counts,
     )
@@ -276,9 +270,13 @@ def _book(outcomes: Outcomes, chain: tuple[int, ...], above: int | None) -> Rate
 
 
 def _fit(
-    X: Floats, happened: Floats, day: Days, ripe_on: Days
-) -> tuple[Coefficients, float, tuple[Floats, Floats, Floats] | None]:
-    """The card at the chosen ridge, that ridge, and (log-odds, outcomes, part) of the forecasts it was chosen by."""
+    X: Floats, happened: Floats, day: Days, ripe_on: Days, account: Days
+) -> tuple[Coefficients, float, tuple[Floats, Floats, Floats] | None, Drift]:
+    """The card, its mean ridge, (log-odds, outcomes, part) of the forecasts it was weighed by, and its drift.
+
+    The card is the mean of those fitted under each ridge, weighed by what they foretold of later parts of the
+    training period: still one coefficient per feature, and no single choice to be unlucky with.
+    """
     scale = X.std(axis=0)
     scale[scale < 1e-9] = 1.0
     scaled = X / scale
@@ -288,19 +286,62 @@ def _fit(
         return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=GROWS, toward=toward)
 
     folds = list(_folds(day, ripe_on, happened))
-    ridge, told = RIDGES[-1], None
+    weights, told, drift = np.eye(len(RIDGES))[-1], None, Drift()
     if folds:
         truth = np.concatenate([happened[test] for _known, test in folds])
-        odds = [
-            np.concatenate([fitted(known, r).log_odds(scaled[test]) for known, test in folds]) for r in RIDGES
-        ]
-        losses = [log_loss(truth, o) for o in odds]
-        chosen = int(np.argmin(losses))
         part = np.repeat(np.arange(len(folds)), [test.size for _known, test in folds]).astype(np.float64)
-        ridge, told = RIDGES[chosen], (odds[chosen], truth, part)
-    found = fitted(slice(None), ridge)
-    plain = tuple(float(c / s) for c, s in zip(found.coef, scale, strict=True))
-    return replace(found, coef=plain), ridge, told
+        cards = [[fitted(known, ridge) for known, _test in folds] for ridge in RIDGES]
+        said = [[card.log_odds(scaled) for card in row] for row in cards]
+        book = [_Fold(known, test, happened, day, ripe_on, account) for known, test in folds]
+        losses = [
+            log_loss(truth, np.concatenate([f.moved(o, USUAL) for f, o in zip(book, row, strict=True)]))
+            for row in said
+        ]
+        weights = weigh(losses, truth.size)
+        odds = [np.average([row[n] for row in said], axis=0, weights=weights) for n in range(len(folds))]
+        told = (np.concatenate([o[test] for o, (_k, test) in zip(odds, folds, strict=True)]), truth, part)
+        still = log_loss(truth, told[0])
+        moved = [
+            np.concatenate([f.moved(o, setting) for f, o in zip(book, odds, strict=True)])
+            for setting in SETTINGS
+        ]
+        drift = Drift.weighed(still, [log_loss(truth, o) for o in moved], truth.size)
+    return (*_mean_card(fitted, scale, weights), told, drift)
+
+
+def _mean_card(fitted: Any, scale: Floats, weights: Floats) -> tuple[Coefficients, float]:
+    """The weighed mean of the cards under each ridge, on the features as they are; and the mean ridge (of its log)."""
+    kept = [
+        (weight, ridge, fitted(slice(None), ridge))
+        for weight, ridge in zip(weights, RIDGES, strict=True)
+        if weight > 0.01
+    ]
+    share = np.array([weight for weight, _r, _c in kept])
+    share /= share.sum()
+    coef = np.average([card.coef for _w, _r, card in kept], axis=0, weights=share) / scale
+    intercept = float(np.average([card.intercept for _w, _r, card in kept], weights=share))
+    ridge = float(np.exp(np.average(np.log([ridge for _w, ridge, _c in kept]), weights=share)))
+    return replace(kept[int(share.argmax())][2], intercept=intercept, coef=tuple(map(float, coef))), ridge
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """A later part of the training period (test) forecast from what was known before it; places among the rows."""
+
+    known: Days
+    test: Days
+    happened: Floats
+    day: Days
+    ripe_on: Days
+    account: Days
+
+    def moved(self, odds: Floats, setting: Setting) -> Floats:
+        """Log-odds of the test rows with the level that earlier outcomes, within the test too, had called for."""
+        rows = np.r_[self.known, self.test]
+        never = np.full(rows.size, NEVER, dtype=np.int64)
+        forecasts = Forecasts(self.account[rows], self.ripe_on[rows], never, odds[rows], self.happened[rows])
+        sums = Others(forecasts, setting[0]).at(self.account[self.test], self.day[self.test])
+        return odds[self.test] + shift(sums, setting[1])
 
 
 def _folds(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days, Days]]:

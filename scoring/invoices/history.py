@@ -8,6 +8,7 @@ number of days. Cost per measure: a sort, a running sum, a binary search per que
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +29,14 @@ class Moment:
     account: Days
     day: Days
     place: Days
+
+
+def moments_at_issue(ledger: Ledger, which: Days) -> Moment:
+    return Moment(ledger.account[which], np.maximum(ledger.issued, ledger.known)[which], which)
+
+
+def moments_after_due(ledger: Ledger, which: Days) -> Moment:
+    return Moment(ledger.account[which], np.maximum(ledger.due + 1, ledger.known)[which], which)
 
 
 class Spans:
@@ -51,7 +60,8 @@ class Spans:
             values = values * self._faded(np.clip(begin - since, 0, SPAN))[:, None]
         self._parts.append((account, begin, end, values))
 
-    def close(self) -> None:
+    def close(self, *, alone: bool = True) -> None:
+        """alone: the observed row will be left out of what is asked (its place is its place in what was added)."""
         account, day, values = [], [], []
         for whose, begin, end, value in self._parts:
             there = (begin < end) & (begin < NEVER)
@@ -59,15 +69,30 @@ class Spans:
             account += [whose[there], whose[gone]]
             day += [begin[there], end[gone]]
             values += [value[there], -value[gone] * self._faded(end[gone] - begin[gone])[:, None]]
-        self._account, moments = np.concatenate(account), np.concatenate(day)
-        amounts = np.concatenate(values)
-        key = self._account * SPAN + moments
+        whose, moments = np.concatenate(account), np.concatenate(day)
+        key = whose * SPAN + moments
         order = np.argsort(key, kind="stable")
-        self._key = key[order]
-        # Ages are counted back from the last day, so that no weight grows beyond what a float holds.
-        self._last = int(moments.max()) if moments.size else 0
-        amounts = amounts[order] * self._faded(self._last - moments[order])[:, None]
-        self._sums = np.vstack([np.zeros(amounts.shape[1]), np.cumsum(amounts, axis=0)])
+        self._key, self._moment = key[order], moments[order]
+        self._sums = self._running(np.concatenate(values)[order], whose[order])
+        if not alone:
+            self._parts = []
+
+    def _running(self, values: Floats, whose: Days) -> Floats:
+        """Sum of an account's values up to each row, faded to the row's day.
+
+        Each row takes over twice as many rows before it with every step. (One long sum whose weights count back from
+        the last day loses what lies some forty half-lives before it.)
+        """
+        same = np.r_[False, whose[1:] == whose[:-1]][: whose.size]
+        ages = np.diff(self._moment, prepend=self._moment[:1])
+        weight = np.where(same, self._faded(np.where(same, ages, 0)), 0.0)
+        step = 1
+        while step < whose.size and weight[step:].any():
+            values[step:] += weight[step:, None] * values[:-step]
+            weight[step:] = weight[step:] * weight[:-step]
+            weight[:step] = 0.0
+            step *= 2
+        return values
 
     def _faded(self, age: Days) -> Floats:
         if self.half_life is None:
@@ -78,9 +103,12 @@ class Spans:
         """(observations, measures): what holds on the day, without the observed row itself."""
         end = np.searchsorted(self._key, seen.account * SPAN + seen.day, side="right")
         begin = np.searchsorted(self._key, seen.account * SPAN, side="left")
-        sums = self._sums[end] - self._sums[begin]
-        if self.half_life is not None:
-            sums = sums * np.exp2(np.clip((self._last - seen.day) / self.half_life, -900, 900))[:, None]
+        there = end > begin
+        if not self._key.size:
+            return np.zeros((seen.day.size, self._sums.shape[1]))
+        latest = np.maximum(end - 1, 0)
+        age = np.where(there, seen.day - self._moment[latest], 0)
+        sums = self._sums[latest] * (there * self._faded(age))[:, None]
         for _whose, first, last, value in self._parts:
             begin_own, end_own = first[seen.place], last[seen.place]
             own = (begin_own <= seen.day) & (seen.day < end_own)
@@ -112,6 +140,20 @@ class BookLevels:
             sums[number] = weight.sum(), weight[late].sum()
         return sums[of_day, 0], sums[of_day, 1]
 
+    def delays(self, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
+        """`History.delays` over the book at each observation's day."""
+        known, of_day = np.unique(seen.day, return_inverse=True)
+        sums = np.zeros((known.size, 2))
+        for number, day in enumerate(known):
+            is_paid = self.paid <= day
+            late = np.clip(np.where(is_paid, self.paid, day) - self.due, EARLIEST, LATEST)
+            since = np.where(is_paid, np.minimum(self.paid, self.due + 1), self.due + 1)
+            since = np.where(~is_paid & (late == LATEST), self.due + LATEST, since)
+            there = is_paid | (day > self.due)
+            weight = np.where(there, self.count * np.exp2(-np.maximum(day - since, 0) / half_life), 0.0)
+            sums[number] = weight.sum(), (weight * late).sum()
+        return sums[of_day, 0], sums[of_day, 1]
+
 
 class History:
     """The payment behaviour recorded in a ledger, to be asked for any account at any day."""
@@ -120,6 +162,8 @@ class History:
         self.ledger, self._levels = ledger, levels
         self._known: dict[tuple[object, ...], Spans] = {}
         self._book: History | None = None
+        self.remembered: dict[int, tuple[object, Any]] = {}
+        """What a card worked out from this history once, by the card's identity (and the card, so that it stays)."""
         led = ledger
         self._gone = np.minimum(led.until, np.minimum(led.paid_known, led.closed_known))
         self._paid_from = np.maximum(led.paid_known, led.known)
@@ -250,8 +294,34 @@ class History:
         """`beyond` over the whole book: how punctual everybody is lately."""
         if self._levels is not None:
             return self._levels.beyond(days, above, half_life, seen)
+        return self._whole().beyond(days, above, half_life, _anyone(seen))
+
+    def others(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
+        """`book` without the observed payer: its own record must not speak twice, nor against itself."""
+        count, happened = self.book(days, above, half_life, seen)
+        own, own_happened = self.beyond(days, above, half_life, seen)
+        count = np.maximum(count - own, 0)
+        return count, np.clip(happened - own_happened, 0, count)
+
+    def others_delays(self, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
+        """`delays` over the whole book without the observed payer."""
+        if self._levels is not None:
+            count, total = self._levels.delays(half_life, seen)
+        else:
+            count, total = self._whole().delays(half_life, _anyone(seen))
+        own, own_total = self.delays(half_life, seen)
+        count = count - own
+        # What is left of two sums that fade must not be divided where it is nothing but rounding.
+        there = count > 1e-6
+        total = np.where(there, total - own_total, 0.0)
+        count = np.where(there, count, 0.0)
+        return count, np.clip(total, EARLIEST * count, LATEST * count)
+
+    def _whole(self) -> History:
         if self._book is None:
             self._book = History(replace(self.ledger, account=np.zeros_like(self.ledger.account)))
-        return self._book.beyond(
-            days, above, half_life, Moment(np.zeros_like(seen.account), seen.day, seen.place)
-        )
+        return self._book
+
+
+def _anyone(seen: Moment) -> Moment:
+    return Moment(np.zeros_like(seen.account), seen.day, seen.place)

@@ -17,6 +17,8 @@ from scoring.fitting.measures import Floats
 Days = NDArray[np.int64]
 NEVER = 10**7
 """A day that does not come: not paid, not corrected, not disputed."""
+MOST_ROWS = 100_000
+"""A larger book is learned from through whole payers drawn from it (always the same ones)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +106,15 @@ class Ledger:
 def beyond(low: Days, high: Days, days: int) -> Floats:
     """1 where the delay is known to be more than `days`, 0 where it is known not to be, NaN where nobody knows."""
     return np.where(low > days, 1.0, np.where(high <= days, 0.0, np.nan))
+
+
+def drawn(ledger: Ledger, places: Days, most: int = MOST_ROWS) -> Days:
+    """All of the rows, or those of whole payers drawn by their number where there are more than `most`."""
+    if places.size <= most:
+        return places
+    return places[lot(ledger.account[places]) < most / places.size]
+
+
+def lot(account: Days) -> Floats:
+    """A number in 0..1 for each account, always the same one and without order."""
+    return (account * 2654435761 % (1 << 32)) / (1 << 32)

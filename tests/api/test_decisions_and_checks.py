@@ -42,7 +42,7 @@ def test_a_decision_is_answered_kept_and_found_again(world):
     stranger = Caller(key_for(world.cast.stranger)[1])
     problem(stranger.get(f"decisions/{said['id']}"), 404, "not_found")
     assert stranger.get("decisions").json()["results"] == []
-    problem(stranger.post("decisions", body), 403, "permission_missing")
+    problem(stranger.post("decisions", body), 422, "customer_unknown")
     dollars = {"customer": "C-1001", "amount": {"amount": "5", "currency": "USD"}}
     problem(world.caller.post("decisions", dollars), 422, "wrong_currency")
     problem(world.caller.post("decisions", body | {"amount": euro("0")}), 422, "amount_not_positive")

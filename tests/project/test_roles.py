@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from io import StringIO
 from typing import Any
 
@@ -25,6 +25,7 @@ from customers.access import visible_accounts
 from customers.approval import propose_limit_change
 from customers.holds import place_hold
 from customers.models import Access, CreditHold, LimitChange, Portfolio
+from customers.orders import record_order
 from tests.factories import ACTOR, invoice
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "root": ANYBODY,
     "profile": ANYBODY,
     "desk:home": STAFF,
+    "desk:cover": STAFF,
     "desk:customers": STAFF,
     "desk:customer": STAFF,
     "desk:would_lift": STAFF,
@@ -82,6 +84,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     **{f"applications:{page}": frozenset({roles.CONTROLLER}) for page in ("new", *WORKED_ON)},
     "applications:propose": PROPOSING,
     **{f"applications:{page}": PROPOSING for page in ("document", "letter")},
+    **{f"orders:{page}": STAFF for page in ("queue", "decide", "check")},
     "reviews:queue": PROPOSING,
     "reviews:review": PROPOSING,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
@@ -144,6 +147,15 @@ def world(cast, settings):
         as_of=DAY,
         reason_code="first_limit",
     )
+    cast.order_hold = record_order(
+        cast.account,
+        "SO-1",
+        Money.of(9_000, "EUR"),
+        expected_on=DAY,
+        actor=ACTOR,
+        on=DAY,
+        at=datetime(2026, 3, 2, tzinfo=UTC),
+    ).hold
     cast.hold = place_hold(cast.account, reason_code="person", actor=ACTOR, on=DAY)
     return cast
 
@@ -157,6 +169,8 @@ def arguments(name: str, cast: Any) -> list[int]:
         "limits:propose": [cast.account.pk],
         "limits:release": [cast.hold.pk],
         "limits:place_hold": [cast.account.pk],
+        "orders:decide": [cast.order_hold.pk],
+        "orders:check": [cast.account.pk],
     }.get(name, [])
 
 
@@ -217,7 +231,14 @@ def test_a_strangers_rows_do_not_exist_for_any_role(world, client):
         args = arguments(name, world)
         if args:
             assert opened(client, name, reverse(name, args=args)) == 404, name
-    for name in ("limits:inbox", "limits:holds", "desk:customers", "kpis:overview", "desk:home"):
+    for name in (
+        "limits:inbox",
+        "limits:holds",
+        "orders:queue",
+        "desk:customers",
+        "kpis:overview",
+        "desk:home",
+    ):
         assert world.account.customer.name not in client.get(reverse(name)).content.decode(), name
     for model in admin.site._registry:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

@@ -175,7 +175,7 @@ def test_a_rise_keeps_to_the_steps_of_the_policy(book):
 
 
 def test_a_statement_asked_again_for_another_row_says_what_the_queryset_says(book):
-    """PostgreSQL: one account's facts come from statements compiled once (creditdesk.core.replay)."""
+    """PostgreSQL: one account's facts come from statements compiled once (creditdesk.core.compiled)."""
     invoice(book.good, "700", TODAY - timedelta(days=50))
     receive(book.sole, "40", TODAY - timedelta(days=9))
     everybody = [book.good, book.sole, book.account]

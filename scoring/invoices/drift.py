@@ -1,0 +1,155 @@
+"""What customers have done lately against what the card had said of them: a level that moves with the book.
+
+Every forecast whose outcome is known by a day counts, weighed down with its age; the level is the shift in log-odds
+that makes forecasts and outcomes agree, pulled to 0 by a prior. How fast forecasts age and how far the level may move is
+weighed by how well each setting foretold later parts of the training period; "no level" is among them, so a book
+that stands still keeps (nearly) none. The observed payer's own invoices are left out: its record has points of its
+own, and being late must never lower its chance of being late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.fitting.logistic import sigmoid
+from scoring.fitting.measures import Floats
+from scoring.invoices.history import Moment, Spans
+from scoring.invoices.ledger import NEVER, Days, Ledger
+
+Setting = tuple[float, float]
+"""(half-life of a forecast in days, standard deviation of the level in log-odds)"""
+SETTINGS: tuple[Setting, ...] = (
+    (20.0, 0.3),
+    (20.0, 1.0),
+    (40.0, 0.15),
+    (40.0, 0.3),
+    (40.0, 1.0),
+    (80.0, 0.3),
+    (80.0, 1.0),
+)
+USUAL: Setting = (40.0, 0.3)
+"""The setting under which the ridges are weighed."""
+EDGES = np.linspace(-3.5, 3.5, 8)
+CELLS = EDGES.size + 1
+STEPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """What the card said of some rows on their day, and from when the outcome was known.
+
+    begin, end: days between which the outcome was believed to be `happened`. Rows may occur twice, where a payment
+    became known late.
+    """
+
+    account: Days
+    begin: Days
+    end: Days
+    odds: Floats
+    happened: Floats
+
+    def measures(self) -> Floats:
+        """(rows, 3 * CELLS): count, outcomes and log-odds, each in the cell of the log-odds."""
+        cell = np.searchsorted(EDGES, self.odds)
+        found = np.zeros((self.odds.size, 3 * CELLS))
+        rows = np.arange(self.odds.size)
+        for n, values in enumerate((np.ones(self.odds.size), self.happened, self.odds)):
+            found[rows, n * CELLS + cell] = values
+        return found
+
+
+def decided(ledger: Ledger, places: Days, odds: Floats, days: int) -> Forecasts:
+    """Forecasts of the rows at `places` with what became known of "more than `days` late".
+
+    An outcome counts from the day after the last day on which it could have been prevented, however early the row
+    was paid: otherwise the prompt would come in first.
+    """
+    account, until = ledger.account[places], ledger.until[places]
+    ripe = np.maximum(ledger.due[places] + days + 1, ledger.known[places])
+    paid, known = ledger.paid[places], ledger.paid_known[places]
+    punctual = paid - ledger.due[places] <= days
+    gone = ledger.closed_known[places] <= ripe
+    in_time, told_late = known <= ripe, punctual & (known > ripe) & (known < NEVER)
+    # Unpaid as far as was known, until the payment was heard of.
+    late_until = np.where(told_late, np.minimum(known, until), until)
+    late = ~gone & ~(in_time & punctual)
+    prompt = ~gone & punctual & (known < NEVER)
+    parts = [
+        (account[late], ripe[late], late_until[late], odds[late], np.ones(int(late.sum()))),
+        (
+            account[prompt],
+            np.maximum(ripe, known)[prompt],
+            until[prompt],
+            odds[prompt],
+            np.zeros(int(prompt.sum())),
+        ),
+    ]
+    return Forecasts(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+class Others:
+    """Faded sums of forecasts and outcomes of all payers but the observed one, at any day."""
+
+    def __init__(self, forecasts: Forecasts, half_life: float) -> None:
+        self._all, self._own = Spans(half_life), Spans(half_life)
+        values = forecasts.measures()
+        for spans, account in (
+            (self._all, np.zeros_like(forecasts.account)),
+            (self._own, forecasts.account),
+        ):
+            spans.add(account, forecasts.begin, forecasts.end, *values.T)
+            spans.close(alone=False)
+
+    def at(self, account: Days, day: Days) -> Floats:
+        """(observations, 3 * CELLS)"""
+        days, of_day = np.unique(day, return_inverse=True)
+        nothing = np.zeros_like(days)
+        everybody = self._all.at(Moment(nothing, days, nothing))[of_day]
+        return everybody - self._own.at(Moment(account, day, np.zeros_like(account)))
+
+
+def shift(sums: Floats, spread: float) -> Floats:
+    """The level per row of sums: most likely shift of the log-odds under a normal prior (Newton's method)."""
+    count, happened, odds = np.split(sums, 3, axis=1)
+    count = np.where(count > 1e-6, count, 0.0)
+    happened = np.clip(np.where(count > 0, happened, 0.0), 0.0, count)
+    middle = np.divide(odds, count, out=np.zeros_like(odds), where=count > 0)
+    level = np.zeros(sums.shape[0])
+    for _step in range(STEPS):
+        chance = sigmoid(middle + level[:, None])
+        slope = (happened - count * chance).sum(axis=1) - level / spread**2
+        bend = (count * chance * (1 - chance)).sum(axis=1) + 1 / spread**2
+        level = level + np.clip(slope / bend, -1.0, 1.0)
+    return level
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How the level follows the book: settings with their weights; what is missing to 1 is the weight of no level."""
+
+    settings: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def lives(self) -> tuple[float, ...]:
+        return tuple(sorted({life for life, _spread, _weight in self.settings}))
+
+    def level(self, sums: dict[float, Floats]) -> Floats:
+        """Per row, from the sums by half-life; 0 without settings."""
+        parts = [weight * shift(sums[life], spread) for life, spread, weight in self.settings]
+        return np.sum(parts, axis=0) if parts else np.zeros(0)
+
+    @classmethod
+    def weighed(cls, still: float, losses: Sequence[float], rows: int) -> Drift:
+        """still: mean log-loss of the forecasts without a level, losses: under each of SETTINGS."""
+        weights = weigh([still, *losses], rows)[1:]
+        return cls(tuple((*s, float(w)) for s, w in zip(SETTINGS, weights, strict=True) if w > 0.01))
+
+
+def weigh(losses: Sequence[float], rows: int) -> Floats:
+    """Weights of models by the likelihood of what they foretold (square root: rows of a payer are not independent)."""
+    gap = np.array(losses) - min(losses)
+    weight = np.exp(-gap * rows / 2)
+    return weight / weight.sum()

@@ -1,0 +1,79 @@
+"""The level of every target of a card at any day, from what became of its own forecasts in the book.
+
+Lately     from a whole ledger in memory, at any day (backtests, past views)
+Snapshot   the same at one day, small enough to be kept: what live estimates of a few accounts use
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from scoring.fitting.measures import Floats
+from scoring.invoices.drift import Drift, Forecasts, Others
+from scoring.invoices.ledger import Days
+
+Key = tuple[bool, int]
+"""(unpaid after the due date, days of the target)"""
+
+
+class Levels(Protocol):
+    def at(self, key: Key, account: Days, day: Days) -> Floats:
+        """Level in log-odds of each observation; 0 where the target has none."""
+
+
+class Lately:
+    def __init__(self, parts: Mapping[Key, tuple[Drift, Forecasts]]) -> None:
+        self._parts = {
+            key: (drift, forecasts, {life: Others(forecasts, life) for life in drift.lives})
+            for key, (drift, forecasts) in parts.items()
+            if drift.settings
+        }
+
+    def at(self, key: Key, account: Days, day: Days) -> Floats:
+        if key not in self._parts:
+            return np.zeros(day.size)
+        drift, _forecasts, others = self._parts[key]
+        return drift.level({life: sums.at(account, day) for life, sums in others.items()})
+
+    def snapshot(self, day: int) -> Snapshot:
+        """The levels of one day; size grows with the accounts whose invoices were forecast, not with invoices."""
+        found = {}
+        for key, (drift, forecasts, others) in self._parts.items():
+            accounts = np.unique(forecasts.account)
+            days = np.full(accounts.size, day, dtype=np.int64)
+            stranger = np.array([-1], dtype=np.int64)
+            found[key] = (
+                drift,
+                accounts,
+                {life: sums.at(accounts, days).astype(np.float32) for life, sums in others.items()},
+                {
+                    life: sums.at(stranger, days[:1] if days.size else np.array([day]))
+                    for life, sums in others.items()
+                },
+            )
+        return Snapshot(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """parts: per target the drift, the accounts that were forecast, what is left of the sums without each of them by
+    half-life, and the sums of all."""
+
+    parts: Mapping[Key, tuple[Drift, Days, dict[float, Floats], dict[float, Floats]]]
+
+    def at(self, key: Key, account: Days, day: Days) -> Floats:
+        if key not in self.parts:
+            return np.zeros(day.size)
+        drift, accounts, without, everybody = self.parts[key]
+        place = np.minimum(np.searchsorted(accounts, account), max(accounts.size - 1, 0))
+        known = accounts[place] == account if accounts.size else np.zeros(account.size, dtype=bool)
+        sums = {}
+        for life, whole in everybody.items():
+            found = np.repeat(whole, account.size, axis=0)
+            found[known] = without[life][place[known]]
+            sums[life] = found
+        return drift.level(sums)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.cache import cache
+from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,9 +16,19 @@ from django.utils.translation import gettext as _
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
-from customers.models import Access, CreditHold, ImportBatch, LimitChange, RefusedRow
+from customers.mandates import waiting_for_second
+from customers.models import (
+    Access,
+    CreditApplication,
+    CreditHold,
+    ImportBatch,
+    LimitChange,
+    LimitReminder,
+    OrderHold,
+    RefusedRow,
+)
 from dunning import outbox
-from scoring.models import Scorecard
+from scoring.models import LimitPolicy, Scorecard
 from scoring.reviews_of_scores import DECIDE, waiting_for
 from worklists.models import WorklistRow
 
@@ -40,16 +51,25 @@ def _count(user: User) -> dict[str, int]:
     if user.has_perm("customers.view_limitchange"):
         waiting = LimitChange.objects.filter(scope, status=LimitChange.Status.PROPOSED)
         if user.has_perm("customers.decide_limitchange"):
-            # Four eyes: one's own proposals wait for somebody else.
-            waiting = waiting.exclude(proposer=user)
-        found["proposals"] = waiting.count()
+            # Four eyes: one's own proposals, and those one approved as the first of two, wait for somebody else.
+            waiting = waiting.exclude(proposer=user).exclude(waiting_for_second(user))
+        overdue = Exists(LimitReminder.objects.filter(change=OuterRef("pk"), kind=LimitReminder.Kind.OVERDUE))
+        found |= waiting.aggregate(proposals=Count("pk"), proposals_overdue=Count("pk", filter=overdue))
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
+    if user.has_perm("customers.view_orderhold"):
+        found["orders"] = OrderHold.objects.filter(scope, status=OrderHold.Status.WAITING).count()
+    if user.has_perm("scoring.publish_limitpolicy"):
+        policies = LimitPolicy.objects.filter(status=LimitPolicy.Status.PROPOSED)
+        found["limit_policies"] = policies.exclude(proposed_by=user).count()
     if user.has_perm("scoring.publish_scorecard"):
         proposed = Scorecard.objects.filter(status=Scorecard.Status.PROPOSED)
         found["scorecards"] = proposed.exclude(proposed_by=user).count()
     if user.has_perm(DECIDE):
         found["reviews"] = waiting_for(user, business_date()).count()
+    if user.has_perm("customers.handle_application"):
+        running = CreditApplication.objects.filter(scope, status__in=("open", "granted"))
+        found["applications"] = running.count()
     if user.has_perm("worklists.work_worklist"):
         rows = WorklistRow.objects.filter(
             collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
@@ -102,7 +122,8 @@ class _Menu:
             return path == link
         if name == "admin:customers_importbatch_changelist" and path.endswith(("/add/", "/evidence/")):
             return False
-        if name == "limits:inbox" and path.startswith(reverse("limits:holds")):
+        beside = ("holds", "reviews", "causes", "delegations", "trail", "duties")
+        if name == "limits:inbox" and path.startswith(tuple(reverse(f"limits:{page}") for page in beside)):
             return False
         return path == link or path.startswith(link)
 
@@ -117,7 +138,22 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         "",
         item(_("Home"), "home", "desk:home"),
         item(_("Worklist"), "call", "worklists:today", "worklists.view_worklistrow", badge="worklist"),
-        item(_("Limit changes"), "rule", "limits:inbox", "customers.view_limitchange", badge="proposals"),
+        item(
+            _("Limit changes"),
+            "rule",
+            "limits:inbox",
+            "customers.view_limitchange",
+            badge="proposals",
+            variant="danger" if menu.badges.get("proposals_overdue") else "primary",
+        ),
+        item(
+            _("Orders on hold"),
+            "pause_circle",
+            "orders:queue",
+            "customers.view_orderhold",
+            badge="orders",
+            variant="warning",
+        ),
         item(
             _("Credit holds"),
             "front_hand",
@@ -126,6 +162,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             badge="holds",
             variant="warning",
         ),
+        item(_("Limit reviews"), "event_repeat", "limits:reviews", "customers.view_limitchange"),
         item(
             _("Scores to decide on"),
             "person_search",
@@ -133,6 +170,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "scoring.view_scorereview",
             DECIDE,
             badge="reviews",
+        ),
+        item(
+            _("Credit applications"),
+            "person_add",
+            "applications:list",
+            "customers.view_creditapplication",
+            badge="applications",
         ),
         item(_("KPIs"), "monitoring", "kpis:overview", "kpis.view_kpis"),
         item(
@@ -187,6 +231,11 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         item(_("Scores"), "speed", "admin:scoring_accountscore_changelist", "scoring.view_accountscore"),
         item(_("Scorecards"), "tune", "scorecards:list", "scoring.view_scorecard", badge="scorecards"),
         item(
+            _("Limit policies"), "policy", "policies:list", "scoring.view_limitpolicy", badge="limit_policies"
+        ),
+        item(_("Causes of cuts"), "content_cut", "limits:causes", "scoring.view_creditcause"),
+        item(_("Legal bases"), "gavel", "admin:customers_legalbasis_changelist", "customers.view_legalbasis"),
+        item(
             _("Annual accounts"),
             "account_balance",
             "admin:customers_financialstatement_changelist",
@@ -204,12 +253,37 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "admin:customers_importbatch_evidence",
             "customers.add_importbatch",
         ),
-        item(_("Cover"), "shield", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Cover to watch"),
+            "shield",
+            "desk:cover",
+            "customers.view_cover",
+            "customers.view_creditaccount",
+        ),
+        item(_("Cover"), "verified", "admin:customers_cover_changelist", "customers.view_cover"),
+        item(
+            _("Credit checks"),
+            "checklist",
+            "admin:scoring_checkpolicy_changelist",
+            "scoring.view_checkpolicy",
+        ),
+        item(
+            _("Reservations"),
+            "bookmark",
+            "admin:customers_reservation_changelist",
+            "customers.view_reservation",
+        ),
         item(
             _("Open orders"),
             "shopping_cart",
             "admin:customers_openorder_changelist",
             "customers.view_openorder",
+        ),
+        item(
+            _("Deliveries"),
+            "local_shipping",
+            "admin:customers_delivery_changelist",
+            "customers.view_delivery",
         ),
     )
     menu.group(
@@ -234,6 +308,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     menu.group(
         _("Oversight"),
         item(_("Audit trail"), "history", "admin:core_auditentry_changelist", "core.view_auditentry"),
+        item(_("Trail of approvals"), "receipt", "limits:trail", "core.view_auditentry"),
+        item(_("Segregation of duties"), "safety_divider", "limits:duties", "core.view_auditentry"),
+        item(
+            _("Approval authorities"),
+            "account_tree",
+            "admin:customers_approvalauthority_changelist",
+            "customers.view_approvalauthority",
+        ),
+        item(_("Deputies"), "supervisor_account", "limits:delegations", "customers.view_approvaldelegation"),
         item(
             _("Reads of bank data"),
             "visibility",

@@ -96,7 +96,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "creditdesk.urls"
 WSGI_APPLICATION = "creditdesk.wsgi.application"
 AUTH_USER_MODEL = "core.User"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "creditdesk.rights.RightsBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -248,6 +248,14 @@ SPECTACULAR_SETTINGS = {
         "CustomerStatus": "customers.models.Customer.Status",
         "LimitKind": "customers.models.LimitKind",
         "LimitChangeStatus": "customers.models.LimitChange.Status",
+        "Outcome": "scoring.models.Recommendation",
+        "DecidedBy": "scoring.models.Decision.By",
+        "CoverKind": "customers.models.Cover.Kind",
+        "CheckPoint": "customers.models.CheckPoint",
+        "ReservationStatus": "customers.models.Reservation.Status",
+        "ApplicationStatus": "customers.models.CreditApplication.Status",
+        "ApplicationChannel": "customers.models.CreditApplication.Channel",
+        "ApplicationDocumentKind": "customers.models.ApplicationDocument.Kind",
         "ProposerKind": "customers.models.LimitChange.ProposerKind",
         "ScoringJobRowStatus": "creditdesk.api.models.ScoringJobRow.Status",
     },

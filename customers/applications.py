@@ -158,9 +158,7 @@ def receive_application(
             )
     if wish.amount.minor <= 0:
         raise ApplicationError("amount", _("The amount asked for is more than zero."), "requested")
-    running = CreditApplication.objects.filter(account=locked, status__in=RUNNING).first()
-    if running is not None:
-        raise ApplicationError("running", _("An application of this account is running already."))
+    _check_alone(locked)
     application = CreditApplication.objects.create(
         account=locked,
         channel=channel,
@@ -186,6 +184,11 @@ def receive_application(
     return application
 
 
+def _check_alone(account: CreditAccount) -> None:
+    if CreditApplication.objects.filter(account=account, status__in=RUNNING).exists():
+        raise ApplicationError("running", _("An application of this account is running already."))
+
+
 def lock_application(application: CreditApplication | int) -> CreditApplication:
     """The application as it is now, locked; the account first, as everywhere."""
     pk = application if isinstance(application, int) else application.pk
@@ -207,7 +210,9 @@ def move_application(
     reason: str = "",
     change: LimitChange | None = None,
 ) -> CreditApplication:
-    """Give a locked application its next status, in the transaction of what moved it."""
+    """Give a locked application its next status, in the transaction of what moved it. Raises ApplicationError."""
+    if locked.status not in RUNNING and status in RUNNING:
+        _check_alone(locked.account)
     before = {"status": locked.status}
     locked.status = status
     locked.closed_on = None if status in RUNNING else on

@@ -22,4 +22,11 @@ class CustomersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from creditdesk.core import schedules
+        from customers.events import business_stopped
+        from customers.order_holds import on_business_stopped
+
+        business_stopped.connect(on_business_stopped, dispatch_uid="customers.orders_on_hold")
+        schedules.register("Lapsed reservations", "customers.order_tasks.sweep_reservations", "*/5 * * * *")
+        schedules.register("Orders on hold, again", "customers.order_tasks.check_holds_again", "*/15 * * * *")
         post_migrate.connect(_install_bases, sender=self, dispatch_uid="customers.legal_bases")

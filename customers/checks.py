@@ -24,8 +24,8 @@ class CheckRequest:
     """One question: may `amount` of business be taken on with the account that pays?
 
     account: the account that will owe. orderer: the customer who orders, where that is somebody else.
-    amount: the whole amount at stake. counted: how much of it is in the account's exposure already (the order that
-    is edited or delivered). expected_on: delivery day; beyond the horizon the amount takes no headroom yet.
+    amount: the whole amount at stake. counted: how much of it is in the account's exposure already (an order that is
+    changed); adds: what the business adds to exposure, where that is not just amount - counted. expected_on: delivery day; beyond the horizon the amount takes no headroom yet.
     exclude_reservation: the reservation this very business holds, which must not count against itself.
     """
 
@@ -38,6 +38,7 @@ class CheckRequest:
     counted: Money | None = None
     expected_on: date | None = None
     exclude_reservation: int | None = None
+    adds: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class CheckResult:
     headroom: limit plus tolerance, less exposure and reservations, before this business; None without a limit.
     new: what the business adds to exposure. missing: the largest amount missing at any level. fits: how much more
     passes the headroom rules of every level now. disputed: left out of the rules that leave disputes out.
-    horizon_days, beyond_horizon: orders delivered later take no headroom yet.
+    horizon_days, beyond_horizon: orders delivered later take no headroom yet. decide_within_days: in business days, how
+    soon an order on hold has to be decided; release_days: how long a release lasts at most.
     """
 
     account_id: int
@@ -91,6 +93,8 @@ class CheckResult:
     failures: tuple[Failure, ...]
     policy_id: int | None = None
     rules: tuple[str, ...] = ()
+    decide_within_days: int = 2
+    release_days: int = 30
 
     @property
     def passes(self) -> bool:
@@ -122,12 +126,12 @@ class CheckResult:
             "passes": self.passes,
             "amount": money_param(self.amount),
             "new": money_param(self.new),
-            "limit": self.limit and money_param(self.limit),
+            "limit": _param(self.limit),
             "tolerance": money_param(self.tolerance),
             "exposure": money_param(self.exposure),
             "reserved": money_param(self.reserved),
-            "headroom": self.headroom and money_param(self.headroom),
-            "fits": self.fits and money_param(self.fits),
+            "headroom": _param(self.headroom),
+            "fits": _param(self.fits),
             "disputed": money_param(self.disputed),
             "horizon_days": self.horizon_days,
             "beyond_horizon": self.beyond_horizon,
@@ -137,9 +141,13 @@ class CheckResult:
         }
 
 
+def _param(money: Money | None) -> dict[str, Any] | None:
+    return None if money is None else money_param(money)
+
+
 def failure_json(failure: Failure) -> dict[str, Any]:
     found = {name: getattr(failure, name) for name in Failure.__slots__}
-    found["missing"] = failure.missing and money_param(failure.missing)
+    found["missing"] = _param(failure.missing)
     return found
 
 
@@ -149,6 +157,27 @@ def failure_of(stored: Mapping[str, Any]) -> Failure:
     missing = values.get("missing")
     values["missing"] = missing and Money(int(missing["minor"]), missing["currency"])
     return Failure(**values)
+
+
+def result_of(stored: Mapping[str, Any], account_id: int) -> CheckResult:
+    """The CheckResult behind a stored one (`as_json`), for its sentences and figures."""
+
+    def money(name: str) -> Any:
+        found = stored[name]
+        return found and Money(int(found["minor"]), found["currency"])
+
+    amounts = ("amount", "new", "limit", "tolerance", "exposure", "reserved", "headroom", "fits", "disputed")
+    return CheckResult(
+        account_id=account_id,
+        point=stored["point"],
+        as_of=date.fromisoformat(stored["as_of"]),
+        **{name: money(name) for name in amounts},
+        horizon_days=stored["horizon_days"],
+        beyond_horizon=stored["beyond_horizon"],
+        failures=tuple(failure_of(failure) for failure in stored["failures"]),
+        policy_id=stored["policy"],
+        rules=tuple(stored["rules"]),
+    )
 
 
 class NobodyChecks(RuntimeError):
@@ -177,4 +206,5 @@ __all__ = [
     "ask_check",
     "failure_json",
     "failure_of",
+    "result_of",
 ]

@@ -112,10 +112,12 @@ def exposures(
     *,
     view: View = CURRENT,
     order_horizon_days: int | None = None,
+    rows_of: dict[int, list[Item]] | None = None,
 ) -> dict[int, Exposure]:
     """Exposure of each account at `as_of`, in a constant number of queries. Raises MissingRate.
 
-    order_horizon_days: for every segment; default each segment's own.
+    order_horizon_days: for every segment; default each segment's own. rows_of: lists, by account, that are filled
+    with the rows behind the figures.
     """
     found = {account.pk: account for account in accounts}
     result = {pk: Exposure(account.currency, as_of) for pk, account in found.items()}
@@ -125,7 +127,8 @@ def exposures(
     covers = covers_known(scope, as_of, view)
     covered: dict[int, list[Item]] = {pk: [] for pk in covers}
     parts: dict[tuple[int, str, str], int] = defaultdict(int)
-    for item in open_items(scope, as_of, view, order_horizon_days=order_horizon_days):
+    wanted = rows_of if rows_of is not None else {}
+    for item in open_items(scope, as_of, view, order_horizon_days=order_horizon_days, numbers=bool(wanted)):
         pk = item.account_id
         parts[pk, item.currency, item.part] += item.minor
         if item.part == "open_invoices" and item.due_on < as_of:  # type: ignore[operator]
@@ -134,6 +137,8 @@ def exposures(
             result[pk].oldest_due_on = item.due_on if oldest is None else min(oldest, item.due_on)  # type: ignore[type-var]
         if pk in covered:
             covered[pk].append(item)
+        if pk in wanted:
+            wanted[pk].append(item)
     for (pk, currency, name), minor in parts.items():
         exposure = result[pk]
         money = rates.convert(Money(minor, currency), exposure.currency)

@@ -20,6 +20,8 @@ from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
 from customers.exposure import Exposure, Rates, exposures
 from customers.models import Company, CreditAccount, Customer, GroupMembership
+from customers.open_items import Item
+from customers.view_sql import view_sql
 
 DEEPEST = 50
 
@@ -102,7 +104,7 @@ def tree_at(as_of: date, view: View = CURRENT) -> Tree:
 
 def group_of(customer_id: int, as_of: date, view: View = CURRENT) -> Tree:
     """The one group a customer belongs to on a day: one query whatever its depth, however many groups there are."""
-    condition, params = _view_sql(view)
+    condition, params = view_sql(view, "m")
     newest = f"""CASE WHEN EXISTS (SELECT 1 FROM customers_groupmembership e WHERE e.customer_id = c.id)
         THEN (SELECT m.parent_id FROM customers_groupmembership m WHERE m.customer_id = c.id
               AND m.effective_on <= %s AND {condition} ORDER BY m.effective_on DESC, m.id DESC LIMIT 1)
@@ -128,16 +130,6 @@ def group_of(customer_id: int, as_of: date, view: View = CURRENT) -> Tree:
     with connection.cursor() as cursor:
         cursor.execute(statement, [customer_id, *day, *day])
         return Tree.of(as_of, dict(cursor.fetchall()))
-
-
-def _view_sql(view: View) -> tuple[str, list[object]]:
-    if view.known_at is not None:
-        known = "m.known_on <= %s AND (m.known_until IS NULL OR m.known_until > %s)"
-        return known, [view.known_at, view.known_at]
-    if view.recorded_by is not None:
-        stored = "m.recorded_at <= %s AND (m.superseded_at IS NULL OR m.superseded_at > %s)"
-        return stored, [view.recorded_by, view.recorded_by]
-    return "m.superseded_at IS NULL", []
 
 
 @dataclass(slots=True)
@@ -209,11 +201,12 @@ def group_exposure(
     *,
     tree: Tree | None = None,
     accounts: Iterable[CreditAccount] | None = None,
+    rows_of: dict[int, list[Item]] | None = None,
 ) -> GroupExposure:
     """The exposure of `head` and everybody below it; a fixed number of queries. Raises MissingRate.
 
     accounts: only these of the group's (those a person may see, with customer and company loaded); default all.
-    tree: when it was read before.
+    tree: when it was read before. rows_of: as for `exposures`.
     """
     tree = tree or group_of(head.pk, as_of, view)
     places = dict(tree.walk(head.pk))
@@ -225,7 +218,7 @@ def group_exposure(
         if account.customer_id in places:
             own[account.customer_id].append(account)
     every = [account for some in own.values() for account in some]
-    owed = exposures(every, as_of, view=view)
+    owed = exposures(every, as_of, view=view, rows_of=rows_of)
     people = {customer.pk: customer for customer in Customer.objects.filter(pk__in=list(places))}
     rates = Rates(as_of, view)
     members, entities = [], {}

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 from django.db.models import QuerySet
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
-from customers.exposure import Exposure, exposures
+from customers.exposure import Exposure, Rates, exposures
 from customers.limits import Limit, limits_at
 from customers.models import CreditAccount
+from customers.reservations import reserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +60,28 @@ def headrooms(
     as_of: date,
     view: View = CURRENT,
     *,
-    reserved: Mapping[int, Money] | None = None,
+    at: datetime | None = None,
 ) -> dict[int, Headroom]:
     """Room of each account at `as_of`, in a constant number of queries. Raises MissingRate.
 
-    reserved: what is reserved per account, in its currency (customers.reservations).
+    at: the instant at which reservations count (they expire by the minute); None: none is counted.
     """
     chosen = accounts if isinstance(accounts, QuerySet) else list(accounts)
+    found = exposures(chosen, as_of, view=view)
     limits = limits_at(chosen, as_of)
-    held = reserved or {}
-    return {
-        pk: headroom_of(limits[pk], exposure, held.get(pk))
-        for pk, exposure in exposures(chosen, as_of, view=view).items()
-    }
+    held = held_at(found, chosen, at, view) if at is not None else {}
+    return {pk: headroom_of(limits[pk], exposure, held.get(pk)) for pk, exposure in found.items()}
+
+
+def held_at(
+    found: Mapping[int, Exposure], accounts: Any, at: datetime, view: View = CURRENT
+) -> dict[int, Money]:
+    """What is reserved at an instant, in each account's currency at the rates of its exposure's day."""
+    scope = accounts.order_by().values("pk") if isinstance(accounts, QuerySet) else list(found)
+    held: dict[int, Money] = {}
+    rates: Rates | None = None
+    for (pk, currency), minor in reserved(scope, at).items():
+        own = found[pk].currency
+        rates = rates or Rates(found[pk].as_of, view)
+        held[pk] = held.get(pk, Money.zero(own)) + rates.convert(Money(minor, currency), own)
+    return held

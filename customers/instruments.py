@@ -31,6 +31,11 @@ class SegmentTerms:
         rows = list(CreditSegment.objects.values_list("pk", "order_horizon_days", "return_days"))
         return cls({pk: days for pk, days, _back in rows}, {pk: back for pk, _days, back in rows})
 
+    @property
+    def key(self) -> tuple[tuple[int, int], ...]:
+        """What `not_safe` depends on, for queries that are kept compiled."""
+        return tuple(self.returns.items())
+
 
 def not_safe(as_of: date, terms: SegmentTerms, prefix: str = "") -> Q:
     """Condition on payments (or, with prefix "payment__", on rows that have one) that can still come back then."""

@@ -32,6 +32,7 @@ PERSON_REASONS = {
 MACHINE_REASONS = {
     "insolvency": _("Insolvency proceedings opened on %(on)s (%(source)s)"),
     "event_taken_back": _("The insolvency of %(on)s (%(source)s) was recorded wrongly and is taken back"),
+    "credit_application": _("Credit application of %(on)s, decided on by %(who)s"),
     "opening_limit": _("Limit taken over from %(source)s"),
     "first_limit": _("First limit. %(cap)s: %(target)s"),
     "policy_rise": _("Room to rise. %(cap)s: %(target)s; at most %(step)s at once"),

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.money import Money
 from customers.exposure import Exposure
 from customers.models import CreditAccount, CreditLimit, LimitKind
@@ -65,17 +66,20 @@ def limits_at(
     accounts: QuerySet[CreditAccount] | Iterable[CreditAccount | int], as_of: date
 ) -> dict[int, Limit]:
     """The limits of many accounts on a day, in one query. Accounts may be given as rows, ids or a queryset."""
-    if isinstance(accounts, QuerySet):
-        rows = CreditAccount.objects.filter(pk__in=accounts.order_by().values("pk"))
-    else:
-        rows = CreditAccount.objects.filter(pk__in=[getattr(account, "pk", account) for account in accounts])
-    values = with_limits(rows.order_by(), as_of).values_list(
-        "pk", "currency", "base_limit", "temporary_limit", "temporary_until"
+    scope: Any = (
+        accounts.order_by().values("pk")
+        if isinstance(accounts, QuerySet)
+        else [getattr(account, "pk", account) for account in accounts]
     )
     return {
         pk: Limit(pk, _money(base, currency), _money(temporary, currency), until)
-        for pk, currency, base, temporary, until in values.iterator(chunk_size=5000)
+        for pk, currency, base, temporary, until in asked("limits", _limits, scope, as_of)
     }
+
+
+def _limits(scope: Any, as_of: date) -> QuerySet:
+    rows = with_limits(CreditAccount.objects.filter(pk__in=scope).order_by(), as_of)
+    return rows.values_list("pk", "currency", "base_limit", "temporary_limit", "temporary_until")
 
 
 def limit_at(account: CreditAccount, as_of: date) -> Limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from customers.group_chain import Chain, chain_at
+from customers.groups import Tree, group_of
 from customers.models import CreditAccount
 
 TRIES = 5
@@ -14,8 +14,8 @@ class GroupKeepsMoving(RuntimeError):
     """The group changed each time its accounts were locked."""
 
 
-def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Chain]:
-    """Lock an account and the accounts of its group's heads; the account (customer, company, segment loaded), its chain.
+def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Tree]:
+    """Lock an account and those of its group's heads; the account (customer, company, segment loaded), its group.
 
     Two businesses of one group then come one after the other: each sees what the other took. One statement locks in
     order of id. Decisions on limits lock the account the same way (customers/approval.py); posting goes on meanwhile.
@@ -26,9 +26,9 @@ def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Chain]:
         .filter(joined_into__isnull=True)
         .get(pk=account_id)
     )
-    chain = chain_at(own.customer_id, as_of)
+    tree = group_of(own.customer_id, as_of)
     for _try in range(TRIES):
-        heads = [pk for pk in chain.heads if pk != own.customer_id]
+        heads = tree.above(own.customer_id)
         ids = {own.pk}
         if heads:
             ids |= set(
@@ -42,8 +42,8 @@ def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Chain]:
             .order_by("pk")
             .values_list("pk", flat=True)
         )
-        again = chain_at(own.customer_id, as_of)
-        if set(again.heads) <= set(chain.heads):
+        again = group_of(own.customer_id, as_of)
+        if set(again.above(own.customer_id)) <= set(heads):
             return own, again
-        chain = again
+        tree = again
     raise GroupKeepsMoving(f"the group of account {account_id} changes all the time")

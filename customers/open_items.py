@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
 from customers.instruments import SegmentTerms, not_safe
@@ -53,29 +54,56 @@ def open_items(
     order_horizon_days: for every segment; default each segment's own. numbers: read document numbers as well.
     """
     terms = SegmentTerms.load()
-    due = instalments_open_at(as_of, view=view, instalments=Instalment.objects.filter(account__in=scope))
-    label = "invoice__number" if numbers else "kind"
-    rows = due.order_by().values_list(
-        *("account_id", "currency", "kind", "effective_on", "due_on", "open_then", "pk", label)
+    current = view.is_current
+    rows = asked(
+        ("due", numbers) if current else None, lambda ids, on: _due(ids, on, view, numbers), scope, as_of
     )
-    for account, currency, kind, on, due_on, minor, pk, number in rows.iterator(chunk_size=5000):
+    for account, currency, kind, on, due_on, minor, pk, number in rows:
         if kind == DocumentKind.CREDIT_NOTE:
             yield Item(account, "open_credits", currency, minor, on, None, pk, number)
         else:
             yield Item(account, "open_invoices", currency, minor, on, due_on, pk, number, pk)
-    cash = payments_open_at(as_of, view=view, payments=Payment.objects.filter(account__in=scope))
-    unsafe = Case(
-        When(not_safe(as_of, terms), then=Value(True)), default=Value(False), output_field=BooleanField()
+    returns = tuple(sorted(terms.returns.items()))
+    paid = asked(
+        ("cash", returns) if current else None, lambda ids, on: _cash(ids, on, view, terms), scope, as_of
     )
-    paid = cash.annotate(unsafe=unsafe).order_by()
-    for account, currency, on, minor, pk, key, is_unsafe in paid.values_list(
-        *("account_id", "currency", "effective_on", "open_then", "pk", "key", "unsafe")
-    ).iterator(chunk_size=5000):
+    for account, currency, on, minor, pk, key, is_unsafe in paid:
         part = "unsafe_cash" if is_unsafe else "unapplied_cash"
         yield Item(account, part, currency, minor, on, None, pk, key)
     for stage in stages_at(scope, as_of, view):
         yield _staged(stage, as_of, terms, order_horizon_days)
-    tendered = (
+    tendered = asked(
+        ("tendered", returns) if current else None,
+        lambda ids, on: _tendered(ids, on, view, terms),
+        scope,
+        as_of,
+    )
+    for account, currency, minor, on, matures_on, pk, key, about in tendered:
+        yield Item(account, "instruments", currency, minor, on, matures_on, pk, key, about)
+
+
+def _due(scope: Any, as_of: date, view: View, numbers: bool) -> QuerySet:
+    due = instalments_open_at(as_of, view=view, instalments=Instalment.objects.filter(account__in=scope))
+    label = "invoice__number" if numbers else "kind"
+    return due.order_by().values_list(
+        *("account_id", "currency", "kind", "effective_on", "due_on", "open_then", "pk", label)
+    )
+
+
+def _cash(scope: Any, as_of: date, view: View, terms: SegmentTerms) -> QuerySet:
+    cash = payments_open_at(as_of, view=view, payments=Payment.objects.filter(account__in=scope))
+    unsafe = Case(
+        When(not_safe(as_of, terms), then=Value(True)), default=Value(False), output_field=BooleanField()
+    )
+    return (
+        cash.annotate(unsafe=unsafe)
+        .order_by()
+        .values_list("account_id", "currency", "effective_on", "open_then", "pk", "key", "unsafe")
+    )
+
+
+def _tendered(scope: Any, as_of: date, view: View, terms: SegmentTerms) -> QuerySet:
+    return (
         Allocation.objects.filter(
             not_safe(as_of, terms, "payment__"),
             view.q(),
@@ -89,8 +117,6 @@ def open_items(
             *("payment__key", "instalment_id"),
         )
     )
-    for account, currency, minor, on, matures_on, pk, key, about in tendered.iterator(chunk_size=5000):
-        yield Item(account, "instruments", currency, minor, on, matures_on, pk, key, about)
 
 
 def _staged(stage: Stage, as_of: date, terms: SegmentTerms, horizon: int | None) -> Item:

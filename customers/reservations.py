@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
@@ -52,10 +52,19 @@ def active(at: datetime) -> QuerySet[Reservation]:
 
 
 def reserved(
-    account_ids: Iterable[int] | QuerySet, at: datetime, *, without: int | None = None
+    account_ids: Iterable[int] | QuerySet,
+    at: datetime,
+    *,
+    without: int | None = None,
+    until: date | None = None,
 ) -> dict[tuple[int, str], int]:
-    """Minor units held at an instant per (account, currency), in one query. without: a reservation left out."""
+    """Minor units held at an instant per (account, currency), in one query.
+
+    without: a reservation left out. until: the last day of the order horizon; what is delivered later takes no room.
+    """
     rows = active(at).filter(account__in=account_ids)
+    if until is not None:
+        rows = rows.filter(Q(expected_on__isnull=True) | Q(expected_on__lte=until))
     if without is not None:
         rows = rows.exclude(pk=without)
     found: dict[tuple[int, str], int] = defaultdict(int)

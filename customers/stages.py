@@ -10,7 +10,7 @@ billed ahead of an order     billed on the order without a delivery that is ther
 open part of an order        ordered - delivered - billed ahead, never below zero; nothing from `closed_on` on
 
 A billed part with an invoice number counts from the day that invoice is in the ledger (customers/models/business.py).
-Two queries for any number of accounts.
+Two queries for any number of accounts, five where orders were listed by what is open of them.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
-from customers.models import BilledPart, Delivery, Invoice, OpenOrder
+from customers.models import BilledPart, Delivery, Invoice, OpenOrder, OrderHold
 
 ORDER, DELIVERY = "order", "delivery"
 # A document number may come again in another year: only an invoice about as old as it was said to be is meant.
@@ -69,13 +70,23 @@ class Stage:
     segment_id: int = 0
 
 
-def stages_at(scope: Any, as_of: date, view: View = CURRENT) -> list[Stage]:
+def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool = False) -> list[Stage]:
     """Deliveries and orders with something left to bill or to deliver at `as_of`, whatever the horizon.
 
-    scope: account ids, or a queryset of them.
+    scope: account ids, or a queryset of them. also_held: orders nobody has accepted yet, too.
     """
-    deliveries = list(_deliveries(scope, as_of, view))
-    orders = list(_orders(scope, as_of, view))
+    current = view.is_current
+    deliveries = list(
+        asked("deliveries" if current else None, lambda ids, on: _deliveries(ids, on, view), scope, as_of)
+    )
+    orders = list(
+        asked(
+            ("orders", also_held) if current else None,
+            lambda ids, on: _orders(ids, on, view, also_held),
+            scope,
+            as_of,
+        )
+    )
     ahead: dict[tuple[int, str, str], int] = {}
     unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
     found = []
@@ -91,20 +102,21 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT) -> list[Stage]:
     for row in orders:
         ahead[row[1], row[2], row[3]] = row[7]
     left = {key: _take_off(minor, unbilled.get(key, ())) for key, minor in ahead.items()}
-    for row in orders:
-        pk, account, number, currency, on, expected, amount, _ahead, delivered, since, base, segment = row
+    listed = any(row[9] is not None for row in orders)
+    before = _gone_before(scope, as_of, view) if listed else {}
+    for pk, account, number, currency, on, expected, amount, _ahead_of, delivered, open_on, segment in orders:
         billed = left[account, number, currency]
-        if since is not None:
-            # Only what came after the day of which the amount speaks; before it, what came until then is added back.
-            delivered, newly = delivered - base[0], _ahead - base[1]
-            billed = min(billed, newly)
-        open_part = max(amount - delivered - billed, 0)
+        # An amount that was open on a day: what had gone by then is out of it already.
+        gone = delivered + billed - (before[pk] if open_on else 0)
         found.append(
             Stage(
-                ORDER, pk, account, number, number, currency, on, amount, open_part,
-                billed, delivered, expected, segment,
+                *(ORDER, pk, account, number, number, currency, on, amount, max(amount - gone, 0)),
+                billed=billed,
+                delivered=delivered,
+                expected_on=expected,
+                segment_id=segment,
             )
-        )  # fmt: skip
+        )
     return [stage for stage in found if stage.counted]
 
 
@@ -122,7 +134,7 @@ def _known(model: Any, scope: Any, as_of: date, view: View) -> QuerySet:
     return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of).order_by()
 
 
-def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet:
     rows = _known(Delivery, scope, as_of, view).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))
     named = _billed(as_of, view, delivery_number=OuterRef("number"))
     return rows.annotate(
@@ -147,42 +159,109 @@ def _deliveries(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]
     )
 
 
-def _orders(scope: Any, as_of: date, view: View) -> Iterable[tuple[Any, ...]]:
+def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> QuerySet:
     rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
+    if not also_held:
+        rows = rows.exclude(not_accepted(as_of))
     delivered = Delivery.objects.filter(
-        view.q(), account=OuterRef("account"), order_number=OuterRef("number"), currency=OuterRef("currency")
+        view.q(),
+        account=OuterRef("account"),
+        order_number=OuterRef("number"),
+        currency=OuterRef("currency"),
+        effective_on__lte=as_of,
     ).exclude(order_number="")
-    billed = BilledPart.objects.filter(
-        view.q(), account=OuterRef("account"), order_number=OuterRef("number"), delivery_number=""
-    )
-    until = {"effective_on__lte": OuterRef("open_on")}
-    found = rows.annotate(
+    return rows.annotate(
         ahead=_sum(_ahead(as_of, view, OuterRef("number")), "order_number"),
-        delivered=_sum(delivered.filter(effective_on__lte=as_of), "order_number"),
-        delivered_before=_if_since(_sum(delivered.filter(**until), "order_number")),
-        billed_before=_if_since(_sum(billed.filter(**until), "order_number")),
+        delivered=_sum(delivered, "order_number"),
     ).values_list(
         *("pk", "account_id", "number", "currency", "effective_on", "expected_on", "amount", "ahead"),
-        *("delivered", "open_on", "delivered_before", "billed_before", "account__segment_id"),
+        *("delivered", "open_on", "account__segment_id"),
     )
-    for *head, before, billed_then, segment in found.iterator(chunk_size=5000):
-        yield (*head, (before, billed_then), segment)
 
 
-def _if_since(expression: Any) -> Case:
-    return Case(When(open_on__isnull=False, then=expression), default=Value(0), output_field=MoneyField())
+def _gone_before(scope: Any, as_of: date, view: View) -> dict[int, int]:
+    """What was delivered or billed ahead, by its `open_on`, of each order whose amount is what was open that day.
+
+    {order id: minor units}; three queries, and only for companies that take in lists of open orders.
+    """
+    live = _known(OpenOrder, scope, as_of, view).filter(
+        Q(closed_on__isnull=True) | Q(closed_on__gt=as_of), open_on__isnull=False
+    )
+    orders = list(live.values_list("pk", "account_id", "number", "currency", "open_on"))
+    of_order = Exists(
+        live.filter(
+            account=OuterRef("account"), number=OuterRef("order_number"), currency=OuterRef("currency")
+        )
+    )
+    deliveries: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
+    for account, order, currency, *rest in Delivery.objects.filter(of_order, view.q()).values_list(
+        *("account_id", "order_number", "currency", "number", "effective_on", "amount", "invoiced_on")
+    ):
+        deliveries[account, order, currency].append(tuple(rest))
+    by_delivery: dict[Any, list[tuple[date, int]]] = defaultdict(list)
+    on_order: dict[Any, list[tuple[date, int, str]]] = defaultdict(list)
+    known = Exists(
+        Delivery.objects.filter(
+            of_order, view.q(), account=OuterRef("account"), number=OuterRef("delivery_number")
+        )
+    )
+    parts = BilledPart.objects.filter(of_order | known, view.q()).annotate(
+        ledger_on=Subquery(
+            _invoices(view).order_by("effective_on").values("effective_on")[:1], output_field=DateField()
+        )
+    )
+    for account, order, currency, delivery, invoice, told_on, ledger_on, amount in parts.values_list(
+        *("account_id", "order_number", "currency", "delivery_number", "invoice_number", "effective_on"),
+        *("ledger_on", "amount"),
+    ):
+        on = ledger_on if invoice else told_on
+        if on is not None:
+            by_delivery[account, delivery, currency].append((on, amount))
+            on_order[account, order, currency].append((on, amount, delivery))
+    found = {}
+    for pk, account, number, currency, day in orders:
+        own = [row for row in deliveries[account, number, currency] if row[1] <= day]
+        unbilled = 0
+        for delivery, _on, amount, invoiced_on in own:
+            billed = sum(minor for on, minor in by_delivery[account, delivery, currency] if on <= day)
+            unbilled += 0 if invoiced_on and invoiced_on <= day else max(amount - billed, 0)
+        there = {row[0] for row in own}
+        ahead = sum(
+            minor
+            for on, minor, name in on_order[account, number, currency]
+            if on <= day and name not in there
+        )
+        found[pk] = sum(row[2] for row in own) + max(ahead - unbilled, 0)
+    return found
+
+
+def _invoices(view: View) -> QuerySet[Invoice]:
+    """The invoices that the outer billed part names."""
+    about = ExpressionWrapper(OuterRef("effective_on") - _SAME_INVOICE, output_field=DateField())
+    return Invoice.objects.filter(
+        view.q(),
+        number=OuterRef("invoice_number"),
+        account=OuterRef("account"),
+        effective_on__gte=about,
+    )
+
+
+def not_accepted(as_of: date) -> Exists:
+    """Orders that were held before they were accepted and wait for a person still: nobody has agreed to them."""
+    return Exists(
+        OrderHold.objects.filter(
+            Q(resolved_on__isnull=True) | Q(resolved_on__gt=as_of),
+            account=OuterRef("account"),
+            order_number=OuterRef("number"),
+            at_entry=True,
+            placed_on__lte=as_of,
+        )
+    )
 
 
 def _billed(as_of: date, view: View, **named: Any) -> QuerySet[BilledPart]:
     """Parts of the outer row's account and currency billed by `as_of`: dated until then, and in the ledger."""
-    about = ExpressionWrapper(OuterRef("effective_on") - _SAME_INVOICE, output_field=DateField())
-    invoices = Invoice.objects.filter(
-        view.q(),
-        number=OuterRef("invoice_number"),
-        account=OuterRef("account"),
-        effective_on__lte=as_of,
-        effective_on__gte=about,
-    )
+    invoices = _invoices(view).filter(effective_on__lte=as_of)
     return BilledPart.objects.filter(
         Q(invoice_number="", effective_on__lte=as_of) | (~Q(invoice_number="") & Exists(invoices)),
         view.q(),

@@ -22,14 +22,20 @@ from customers.admin.base import (
     ReadOnlyInline,
     account_search,
     customer_of,
+    money_html,
 )
+from customers.limit_reasons import render_reason
 from scoring.invoices.cards import USE, InvoiceCardError, take_into_use
 from scoring.models import (
     AccountScore,
     CardReport,
+    CreditCause,
     InvoiceCard,
     LimitPolicy,
+    LimitPolicyCause,
     LimitPolicyGrade,
+    LimitReview,
+    PolicyReport,
     PublishingGate,
     Scorecard,
     ScorecardBin,
@@ -137,20 +143,72 @@ class PolicyGradeInline(ReadOnlyInline):
     tab = False
 
 
+class PolicyCauseInline(ReadOnlyInline):
+    model = LimitPolicyCause
+    tab = False
+
+
 @admin.register(LimitPolicy)
 class LimitPolicyAdmin(VersionedAdmin):
+    """Read here; worked on, simulated and published on the limit policy pages."""
+
     list_display = [
         "segment",
         "version",
+        "status",
         "valid_from",
         "currency",
         "step",
         "max_rise_percent",
         "material_percent",
+        "page",
     ]
     list_select_related = ["segment"]
     ordering = ["-valid_from", "-pk"]
-    inlines = [PolicyGradeInline]
+    inlines = [PolicyGradeInline, PolicyCauseInline]
+
+    @admin.display(description=_("policy page"))
+    def page(self, row: LimitPolicy) -> SafeString:
+        return format_html('<a href="{}">{}</a>', reverse("policies:policy", args=[row.pk]), gettext("open"))
+
+
+@admin.register(PolicyReport)
+class PolicyReportAdmin(VersionedAdmin):
+    list_display = ["policy", "as_of", "made_by", "made_at"]
+    list_select_related = ["policy__segment"]
+    ordering = ["-pk"]
+
+
+@admin.register(CreditCause)
+class CreditCauseAdmin(FactAdmin):
+    account_path = "account"
+    list_display = ["as_of", customer_of, "kind", "sentence", "reaction", "provision"]
+    list_filter = [
+        ("kind", ChoicesDropdownFilter),
+        ("reaction", ChoicesDropdownFilter),
+        AccountPortfolioFilter,
+    ]
+    list_select_related = ["account__customer"]
+    search_fields = account_search()
+    ordering = ["-pk"]
+
+    @admin.display(description=_("evidence"))
+    def sentence(self, row: CreditCause) -> str:
+        return render_reason(row.kind, row.evidence)
+
+
+@admin.register(LimitReview)
+class LimitReviewAdmin(FactAdmin):
+    account_path = "account"
+    list_display = ["reviewed_on", customer_of, "limit_money", "grade", "by", "note"]
+    list_filter = [("reviewed_on", RangeDateFilter), AccountPortfolioFilter]
+    list_select_related = ["account__customer", "by"]
+    search_fields = account_search()
+    ordering = ["-pk"]
+
+    @admin.display(description=_("limit"), ordering="limit")
+    def limit_money(self, row: LimitReview) -> SafeString | str:
+        return money_html(row.limit)
 
 
 @admin.register(CardReport)
@@ -231,3 +289,7 @@ class ScoreReviewAdmin(FactAdmin):
     @admin.display(description=_("score"), ordering="score")
     def graded(self, row: ScoreReview) -> SafeString:
         return grade_badge(row.grade, row.score)
+
+
+# Its classes build on those above.
+from scoring import check_admin, decision_admin  # noqa: E402, F401

@@ -74,6 +74,7 @@ class ScoringConfig(AppConfig):
         from creditdesk.core import schedules
         from customers.events import credit_check_wanted, limit_applied, limit_evidence_wanted
         from scoring import listeners
+        from scoring.onboarding.converting import on_limit_applied
         from scoring.proposals import answer_evidence, keep_deciding_score
 
         listeners.connect()
@@ -89,10 +90,18 @@ class ScoringConfig(AppConfig):
         credit_check_wanted.connect(on_check_wanted, dispatch_uid="scoring.credit_check")
         limit_evidence_wanted.connect(answer_evidence, dispatch_uid="scoring.limit_evidence")
         limit_applied.connect(keep_deciding_score, dispatch_uid="scoring.deciding_score")
+        limit_applied.connect(on_limit_applied, dispatch_uid="scoring.first_limit")
         schedules.register(
             "Nightly limit proposals",
             "scoring.limit_tasks.plan_nightly",
             "30 4 * * *",
+            "bulk",
+            due_kwarg="due",
+        )
+        schedules.register(
+            "Reminders and expiry of limit changes",
+            "scoring.limit_tasks.plan_clock",
+            "30 5 * * *",
             "bulk",
             due_kwarg="due",
         )

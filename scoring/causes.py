@@ -154,8 +154,15 @@ def record_insolvency(event: LegalEvent) -> list[CreditCause]:
         )
     }
     params = {"on": event.effective_on.isoformat(), "source": event.source, "event": event.pk}
+    told = set(
+        CreditCause.objects.filter(account__in=accounts, kind=CauseKind.INSOLVENCY).values_list(
+            "account", flat=True
+        )
+    )
     made = []
     for account in accounts:
+        if account.pk in told and account.pk not in changes:
+            continue  # Another source tells of the same proceedings.
         reaction = Reaction(
             changes.get(account.pk), holds.get(account.pk), basis_of(account), stops_business=True
         )

@@ -20,12 +20,13 @@ from scoring.sentences import SENTENCES, sentence
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """code: stable, for programs. points: what a signal gives or takes, None for other reasons."""
+    """code: stable, for programs. points, signal, value: of a signal, None and "" for other reasons."""
 
     code: str
     text: str
     points: int | None = None
     signal: str = ""
+    value: Any = None
 
     @property
     def is_signal(self) -> bool:
@@ -37,9 +38,8 @@ def reasons_of(decision: Decision) -> list[Reason]:
     made = []
     for stored in decision.reasons:
         code, params = stored["code"], stored["params"]
-        made.append(
-            Reason(code, reason_text(decision, code, params), params.get("points"), params.get("signal", ""))
-        )
+        signal = (params["points"], params["signal"], params["value"]) if code == "signal" else ()
+        made.append(Reason(code, reason_text(decision, code, params), *signal))
     return made
 
 
@@ -79,6 +79,7 @@ def _kept(params: dict[str, Any]) -> str:
 
 
 _TEXTS = {
+    "told": lambda p: p["text"],
     "insolvent": lambda p: _("Insolvency proceedings are open."),
     "closed": lambda p: _("The customer is closed."),
     "no_score": lambda p: _("There is no score yet."),

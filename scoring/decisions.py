@@ -16,25 +16,26 @@ a company's receivables are the figures of the night (scoring/book_figures.py), 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_DOWN
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.facts import CURRENT
+from creditdesk.core.compiled import asked_for
 from creditdesk.core.money import Money, round_minor, to_minor
 from customers.limit_reasons import money_param
-from customers.models import Cover, CreditAccount, CreditHold, Customer
+from customers.models import Cover, CreditAccount, CreditApplication, CreditHold, Customer
 from customers.rates import MissingRate
-from scoring.book_figures import figures_for
 from scoring.card import Card
+from scoring.decision_book import Terms, shared_at
 from scoring.history import keep_for_decision
-from scoring.limit_inputs import SCORE_MAX_AGE, Book, recommendations
+from scoring.limit_inputs import SCORE_MAX_AGE, gather, inputs_of
 from scoring.limit_policy import LimitRecommendation, recommend_limit
 from scoring.models import (
     AccountScore,
@@ -42,10 +43,8 @@ from scoring.models import (
     Depth,
     Recommendation,
     ScoreOverride,
-    TermsPolicy,
-    TermsPolicyGrade,
 )
-from scoring.overrides import effective, is_insolvent, overrides_at
+from scoring.overrides import effective, is_insolvent
 from scoring.stored import card_of, points_of, values_of
 
 HURTING, HELPING = 4, 3
@@ -66,6 +65,7 @@ class Request:
 
     amount: Money | None = None
     terms_days: int | None = None
+    application: CreditApplication | None = None
 
 
 @dataclass(slots=True)
@@ -100,13 +100,18 @@ class Facts:
     card: Card | None
     override: ScoreOverride | None
     limit: LimitRecommendation | None
-    terms: tuple[TermsPolicy, Mapping[str, TermsPolicyGrade]] | None
-    cover: Money
+    terms: Terms | None
     trouble: tuple[tuple[str, dict[str, Any]], ...]
 
     @property
     def grade(self) -> str:
         return effective(self.score, self.override)[0]
+
+    @property
+    def cover(self) -> Money:
+        """Guarantees on file, after the share covered and the haircut."""
+        secured = self.limit.inputs.secured if self.limit else None
+        return secured or Money.zero(self.account.currency)
 
 
 def decide(
@@ -116,10 +121,12 @@ def decide(
     asked_by: Actor,
     requested: Money | None = None,
     terms_days: int | None = None,
+    application: CreditApplication | None = None,
 ) -> Decision:
     """Decide on one account and keep the decision. Raises DecisionError."""
     pk = account if isinstance(account, int) else account.pk
-    return decide_many([pk], as_of, asked_by=asked_by, requests={pk: Request(requested, terms_days)})[0]
+    request = Request(requested, terms_days, application)
+    return decide_many([pk], as_of, asked_by=asked_by, requests={pk: request})[0]
 
 
 @transaction.atomic
@@ -136,12 +143,12 @@ def decide_many(
     return Decision.objects.bulk_create([_made(known, _advise(known), asked_by) for known in facts])
 
 
-def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
+def _account_rows(ids: Any, as_of: date) -> QuerySet[CreditAccount, Any]:
     open_holds = CreditHold.objects.filter(
         Q(released_on__isnull=True) | Q(released_on__gt=as_of), account=OuterRef("pk"), placed_on__lte=as_of
     )
     same_score = Decision.objects.filter(account=OuterRef("pk"), score_pass=OuterRef("score_row__pass_id"))
-    rows = (
+    return (
         CreditAccount.objects.filter(pk__in=ids)
         .select_related("customer", "company", "score_row")
         .annotate(
@@ -149,7 +156,10 @@ def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
             kept_before=Subquery(same_score.order_by("-pk").values("kept")[:1]),
         )
     )
-    found = {row.pk: row for row in rows}
+
+
+def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
+    found = {row.pk: row for row in asked_for("decisions: accounts", _account_rows, list(ids), as_of)}
     for pk in ids:
         if pk not in found:
             raise DecisionError("unknown_account", _("There is no account %s.") % pk)
@@ -161,8 +171,8 @@ def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
 
 
 def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -> list[Facts]:
-    figures = figures_for({account.company_id for account in accounts}, as_of)
-    book = Book(as_of, figures.receivables)
+    shared = shared_at(as_of)
+    book = shared.book(as_of, {account.company_id for account in accounts})
     ids = [account.pk for account in accounts]
     scores: dict[int, AccountScore] = {}
     cards: dict[int, Card] = {}
@@ -177,10 +187,13 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             trouble[account.pk].append(("score_does_not_add_up", {}))
         else:
             scores[account.pk], cards[account.pk] = row, card
-    overrides = overrides_at(ids, as_of)
-    limits = recommendations(accounts, as_of, book, scores=scores)
-    terms = _terms({account.segment_id for account in accounts}, as_of)
-    cover = _cover(accounts, as_of, book)
+    gathered = gather(accounts, as_of, groups=book.asks_of_groups)
+    overrides, limits = gathered["overrides"], {}
+    for account in accounts:
+        policy = book.policy(account.segment_id)
+        with suppress(MissingRate):
+            inputs = inputs_of(account, as_of, book, policy, scores.get(account.pk), gathered)
+            limits[account.pk] = recommend_limit(inputs, policy)
     return [
         Facts(
             account=account,
@@ -190,8 +203,7 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             card=cards.get(account.pk),
             override=overrides.get(account.pk),
             limit=limits.get(account.pk),
-            terms=terms.get(account.segment_id) or terms.get(None),
-            cover=cover.get(account.pk, Money.zero(account.currency)),
+            terms=shared.terms.get(account.segment_id) or shared.terms.get(None),
             trouble=tuple(trouble[account.pk]),
         )
         for account in accounts
@@ -206,46 +218,6 @@ def _checked(account: CreditAccount, request: Request) -> Request:
     if request.amount is not None and request.amount.minor <= 0:
         raise DecisionError("amount", _("The amount asked for is more than zero."))
     return request
-
-
-def _terms(
-    segment_ids: Collection[int], as_of: date
-) -> dict[int | None, tuple[TermsPolicy, dict[str, TermsPolicyGrade]]]:
-    """The terms in force per segment; under None those of every other segment. One query."""
-    rows = (
-        TermsPolicyGrade.objects.filter(
-            Q(policy__segment__in=segment_ids) | Q(policy__segment__isnull=True),
-            policy__valid_from__lte=as_of,
-        )
-        .select_related("policy")
-        .order_by("policy__valid_from", "policy__version")
-    )
-    found: dict[int | None, tuple[TermsPolicy, dict[str, TermsPolicyGrade]]] = {}
-    for row in rows:
-        known = found.get(row.policy.segment_id)
-        if known is None or known[0].pk != row.policy_id:
-            known = found[row.policy.segment_id] = (row.policy, {})
-        known[1][row.grade] = row
-    return found
-
-
-def _cover(accounts: Sequence[CreditAccount], as_of: date, book: Book) -> dict[int, Money]:
-    """Guarantees on file per account, after the share covered and the haircut; without a rate they do not count."""
-    currencies = {account.pk: account.currency for account in accounts}
-    rows = Cover.objects.filter(
-        Q(expires_on__isnull=True) | Q(expires_on__gte=as_of),
-        CURRENT.q(),
-        account__in=list(currencies),
-        effective_on__lte=as_of,
-    ).annotate(worth=F("amount") * F("percent") * (100 - F("haircut_percent")) / 10_000)
-    found: dict[int, Money] = {}
-    for pk, currency, worth in rows.values_list("account", "currency", "worth"):
-        try:
-            money = book.convert(Money(int(worth), currency), currencies[pk])
-        except MissingRate:
-            continue
-        found[pk] = found.get(pk, Money.zero(money.currency)) + money
-    return found
 
 
 def _advise(facts: Facts) -> Advice:
@@ -392,7 +364,9 @@ def _name_signals(facts: Facts, advice: Advice) -> None:
     points, values = points_of(facts.score, facts.card), values_of(facts.score)
     ranked = sorted(points.items(), key=lambda item: (-abs(item[1]), item[0]))
     for sign, most in ((-1, HURTING), (1, HELPING)):
-        for name, worth in [item for item in ranked if item[1] * sign > 0][:most]:
+        # What nobody knows may count against an account, but is no reason for it.
+        known = [item for item in ranked if sign < 0 or values.get(item[0]) is not None]
+        for name, worth in [item for item in known if item[1] * sign > 0][:most]:
             advice.because("signal", signal=name, value=values.get(name), points=worth)
 
 
@@ -421,6 +395,7 @@ def _made(facts: Facts, advice: Advice, asked_by: Actor) -> Decision:
         kept = keep_for_decision(score).pk
     return Decision(
         account=account,
+        application=facts.request.application,
         as_of=facts.as_of,
         outcome=outcome,
         advised=advice.outcome,

@@ -9,12 +9,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.money import format_money
+from creditdesk.core.money import Money, format_money
 from creditdesk.core.wording import percent
 from customers.limit_evidence import money_of
+from customers.limit_moves import Move, moves
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer
-from scoring.limit_inbox import json_signals
+from scoring.limit_gates import gate_sentence
 from scoring.limit_policy import cap_formula
 from scoring.models import Recommendation
 from scoring.sentences import figure
@@ -50,6 +51,54 @@ class CapLine:
     binds: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MoveLine:
+    """A fact that moved while a change waited, in words. tells: worse, better or neutral for granting credit."""
+
+    label: str
+    then: str
+    now: str
+    tells: str
+    is_material: bool
+
+    @property
+    def tone(self) -> str:
+        return {"worse": "bad" if self.is_material else "warn", "better": "good"}.get(self.tells, "info")
+
+    @property
+    def word(self) -> str:
+        words = {"worse": _("worse"), "better": _("better")}
+        return words.get(self.tells, _("moved"))
+
+
+def moved(then: Evidence, now: Evidence, proposed: Money | None = None) -> list[MoveLine]:
+    """What moved between two pieces of evidence, as a person reads it; the worst first."""
+    return [move_line(move) for move in moves(then, now, proposed)]
+
+
+def move_line(move: Move) -> MoveLine:
+    labels = {
+        "grade": _("grade"),
+        "score": _("score"),
+        "exposure": _("exposure"),
+        "exposure_above_limit": _("exposure is above the limit proposed"),
+        "overdue": _("overdue"),
+        "oldest_days_past_due": _("oldest item, days past due"),
+        "limit": _("limit in force"),
+        "customer_status": _("customer status"),
+        "open_disputes": _("open disputes"),
+        "broken_promises": _("broken promises"),
+        "cover": _("cover"),
+    }
+
+    def text(value: Any) -> str:
+        if isinstance(value, Money):
+            return format_money(value)
+        return _label(Customer.Status, value) if move.code == "customer_status" else _plain(value)
+
+    return MoveLine(labels[move.code], text(move.then), text(move.now), move.tells, move.is_material)
+
+
 def facts(then: Evidence, now: Evidence) -> list[Line]:
     """Score, exposure and history lines. Figures missing on both sides are left out."""
     read: list[tuple[str, Callable[[Evidence], str]]] = [
@@ -83,9 +132,24 @@ def facts(then: Evidence, now: Evidence) -> list[Line]:
     ]
 
 
+def key_facts(then: Evidence, now: Evidence) -> list[Line]:
+    """The few facts a row of the inbox has room for, then and now."""
+    read: list[tuple[str, Callable[[Evidence], str]]] = [
+        (_("score"), _score),
+        (_("exposure"), lambda e: _money(_exposure(e).get("total"))),
+        (_("overdue"), lambda e: _money(e.get("overdue"))),
+        (_("oldest item, days past due"), lambda e: _plain(e.get("oldest_days_past_due"))),
+        (_("limit in force"), lambda e: _money((e.get("limit") or {}).get("in_force"))),
+        (_("open disputes"), lambda e: _plain(_history(e).get("open_disputes", 0)) if e else NOTHING),
+        (_("broken promises"), lambda e: _plain(_history(e).get("broken_promises", 0)) if e else NOTHING),
+        (_("customer status"), lambda e: _label(Customer.Status, e.get("customer_status"))),
+    ]
+    return [Line(label, text(then), text(now)) for label, text in read]
+
+
 def signals(then: Evidence, now: Evidence) -> list[Line]:
     """Every signal with its value and points then and now, the largest loss of points first."""
-    before, after = json_signals(then), json_signals(now)
+    before, after = _json_signals(then), _json_signals(now)
     lines = []
     for signal in SIGNALS:
         was, is_now = before.get(signal.name), after.get(signal.name)
@@ -109,6 +173,11 @@ def signals(then: Evidence, now: Evidence) -> list[Line]:
     )
 
 
+def _json_signals(evidence: Evidence) -> dict[str, dict[str, Any]]:
+    """{signal name: {"value", "points"}} of stored evidence."""
+    return {item["name"]: item for item in evidence.get("signals", [])}
+
+
 def caps(evidence: Evidence) -> list[CapLine]:
     """The caps of the recommendation in the evidence; empty when nothing was recommended."""
     recommended = evidence.get("recommended") or {}
@@ -120,6 +189,23 @@ def caps(evidence: Evidence) -> list[CapLine]:
             recommended.get("bound_by") == cap["code"],
         )
         for cap in recommended.get("caps", [])
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class GateLine:
+    """A gate of a rise as stored in the evidence: what is asked and what was found."""
+
+    sentence: str
+    passed: bool
+
+
+def gates(evidence: Evidence) -> list[GateLine]:
+    """The gates of the recommended rise in the evidence; empty for anything but a rise."""
+    recommended = evidence.get("recommended") or {}
+    return [
+        GateLine(gate_sentence(gate["code"], gate["params"]), gate["passed"])
+        for gate in recommended.get("gates", [])
     ]
 
 

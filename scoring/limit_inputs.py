@@ -15,7 +15,7 @@ from customers.limits import Limit, limits_at
 from customers.models import CreditAccount, Customer, DocumentKind
 from customers.rates import MissingRate, RateTable
 from scoring import limit_facts
-from scoring.limit_groups import Groups
+from scoring.limit_groups import limits_of_others
 from scoring.limit_policy import LimitInputs, LimitRecommendation, PolicyTerms, recommend_limit
 from scoring.models import AccountScore
 from scoring.overrides import effective, overrides_at
@@ -29,10 +29,11 @@ SCORE_MAX_AGE = timedelta(days=31)
 
 
 class Book:
-    """What is the same for every account at a date: policies, rates, receivables per company, groups.
+    """What is the same for every account at a date: policies, rates, receivables per company.
 
     receivables: as `receivables_at` gives them, where they are known already; else they are added up.
     instead: the policies of some segments (None: of all without one of their own) in place of those in force.
+    rates, in_force: where they are known already.
     """
 
     def __init__(
@@ -41,15 +42,21 @@ class Book:
         receivables: Receivables | None = None,
         *,
         instead: Mapping[int | None, PolicyTerms] | None = None,
+        rates: RateTable | None = None,
+        in_force: Mapping[int | None, PolicyTerms] | None = None,
     ) -> None:
         self.as_of = as_of
-        self.rates = RateTable.at(as_of)
-        self._policies = {**policies_at(as_of), **(instead or {})}
+        self.rates = rates or RateTable.at(as_of)
+        self._policies = {**(in_force or policies_at(as_of, causes=False)), **(instead or {})}
         self._receivables = receivables_at(as_of) if receivables is None else receivables
-        self.groups = Groups(as_of)
 
     def policy(self, segment_id: int) -> PolicyTerms:
         return self._policies.get(segment_id) or self._policies[None]
+
+    @property
+    def asks_of_groups(self) -> bool:
+        """Some policy caps groups: only then their members' limits are read."""
+        return any(policy.group_ceiling is not None for policy in self._policies.values())
 
     def receivables(self, company_id: int, currency: str) -> tuple[Money, int]:
         """Open invoices of a company in a currency, and how many accounts owe them."""
@@ -75,9 +82,9 @@ def recommendations(
     """
     book = book or Book(as_of)
     ids = [account.pk for account in accounts]
-    scores = _stored_scores(ids, as_of) if scores is None else scores
+    scores = stored_scores(ids, as_of) if scores is None else scores
     found = {}
-    facts = gather(accounts, as_of)
+    facts = gather(accounts, as_of, groups=book.asks_of_groups)
     for account in accounts:
         policy = book.policy(account.segment_id)
         try:
@@ -88,8 +95,11 @@ def recommendations(
     return found
 
 
-def gather(accounts: Sequence[CreditAccount], as_of: date) -> dict[str, Any]:
-    """The facts of some accounts by name, each {account id: ...} (equity and events by customer)."""
+def gather(accounts: Sequence[CreditAccount], as_of: date, *, groups: bool) -> dict[str, Any]:
+    """The facts of some accounts by name, each {account id: ...} (equity by customer).
+
+    groups: also the limits of the other members of their groups.
+    """
     ids = [account.pk for account in accounts]
     customers = sorted({account.customer_id for account in accounts})
     return {
@@ -98,11 +108,8 @@ def gather(accounts: Sequence[CreditAccount], as_of: date) -> dict[str, Any]:
         "purchases": limit_facts.purchases(ids, as_of),
         "moves": limit_facts.moves_of_a_year(ids, as_of),
         "equity": limit_facts.equity(customers, as_of),
-        "events": limit_facts.last_adverse_events(customers, as_of),
-        "promises": limit_facts.last_broken_promises(ids, as_of),
-        "holds": limit_facts.held(ids, as_of),
-        "secured": limit_facts.secured(accounts, as_of),
-        "scores_before": limit_facts.scores_before(ids, as_of),
+        "gates": limit_facts.gate_facts(ids, as_of),
+        "others": limits_of_others(accounts, as_of) if groups else {},
         "overrides": overrides_at(ids, as_of),
     }
 
@@ -121,7 +128,8 @@ def recommendations_of_book(
         yield recommendations(list(chunk), as_of, book)
 
 
-def _stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
+def stored_scores(ids: Sequence[int], as_of: date) -> dict[int, AccountScore]:
+    """The current score of each account, where it speaks of about that day."""
     rows = AccountScore.objects.filter(account__in=ids, as_of__lte=as_of, as_of__gte=as_of - SCORE_MAX_AGE)
     return {row.account_id: row for row in rows}
 
@@ -142,7 +150,8 @@ def inputs_of(
     equity: Money | None = facts["equity"].get(account.customer_id)
     receivables, owing = book.receivables(account.company_id, account.currency)
     moves = facts["moves"].get(account.pk, limit_facts.NO_MOVES)
-    others = book.groups.others(account)
+    asked: limit_facts.GateFacts = facts["gates"].get(account.pk, limit_facts.NO_GATE_FACTS)
+    others: list[Money] | None = facts["others"].get(account.pk)
     return LimitInputs(
         account_id=account.pk,
         currency=account.currency,
@@ -163,18 +172,16 @@ def inputs_of(
         if policy.currency != account.currency
         else Decimal(1),
         bank_inflow=_bank_inflow(account, score),
-        secured=_total(facts["secured"].get(account.pk, ()), account.currency, book),
-        group_others=None
-        if others is None
-        else _total((money for _pk, money in others), account.currency, book),
+        secured=limit_facts.most_secured(exposure),
+        group_others=None if others is None else _total(others, account.currency, book),
         group_size=len(others or ()),
         limit_year_ago=None if moves.limit_then is None else Money(moves.limit_then, account.currency),
         rises_in_year=moves.rises,
-        promise_broken_on=facts["promises"].get(account.pk),
-        event_on=facts["events"].get(account.customer_id),
-        score_before=facts["scores_before"].get(account.pk),
+        promise_broken_on=asked.promise_broken_on,
+        event_on=asked.event_on,
+        score_before=asked.best_score,
         exposure=exposure.total,
-        on_hold=account.pk in facts["holds"] or account.customer.status == Customer.Status.ON_HOLD,
+        on_hold=asked.on_hold or account.customer.status == Customer.Status.ON_HOLD,
         pd=score.pd if score else None,
         at_risk=exposure.at_risk,
     )

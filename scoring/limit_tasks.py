@@ -1,4 +1,4 @@
-"""What django-q runs: limit proposals for the whole book every night, after the scores."""
+"""What django-q runs: limit proposals for the whole book every night, after the scores; the clock of what waits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 from creditdesk.core.clock import business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
-from customers.models import CreditAccount
+from customers.approval_clock import run_clock
+from customers.models import Company, CreditAccount
 from scoring.book_figures import store_book_figures
 from scoring.causes import react_to_causes
 from scoring.proposals import propose_limits
 
 NIGHTLY = "limits"
+CLOCK = "approval clock"
 RANGE = 1000
 
 
@@ -35,3 +37,16 @@ def propose_range(job: Job) -> dict[str, Any]:
     ids = list(CreditAccount.objects.filter(pk__range=(low, high)).values_list("pk", flat=True))
     causes = react_to_causes(job.business_date, ids)
     return asdict(propose_limits(job.business_date, ids)) | {"causes": len(causes)}
+
+
+def plan_clock(due: str | None = None) -> int:
+    """Queue one job per company: remind of limit changes that wait, and close what nobody decided in time."""
+    keys = [str(pk) for pk in Company.objects.order_by("pk").values_list("pk", flat=True)]
+    return plan_jobs(
+        CLOCK, keys, business_date_due(due), "scoring.limit_tasks.clock_of_company", cluster="bulk"
+    )
+
+
+def clock_of_company(job: Job) -> dict[str, Any]:
+    """The effect of one such job. It may run again, or twice at once: each step exists once."""
+    return asdict(run_clock(Company.objects.get(pk=int(job.key)), job.business_date))

@@ -28,16 +28,17 @@ from customers.approval import (
     waiting_change,
     withdraw_limit_change,
 )
+from customers.approval_clock import clock_of, terms_of
 from customers.approval_rules import DECIDE, PROPOSE, authorities
 from customers.limit_comments import comment_on, may_comment
 from customers.limit_evidence import money_of
+from customers.limit_moves import fingerprint
 from customers.limit_reasons import render_reason
-from customers.mandates import check_may_decide
-from customers.models import CreditAccount, LimitChange, LimitKind
+from customers.mandates import check_may_decide, decisions_shown, mandates, standing_approvals
+from customers.models import CreditAccount, LimitChange, LimitDecision, LimitKind
 from scoring import limit_comparison, limit_inbox
-from scoring.limit_forms import CommentForm, DecisionForm, LimitForm
+from scoring.limit_forms import BulkForm, CommentForm, DecisionForm, LimitForm
 from scoring.limit_policy import keep_sentence
-from scoring.models import AccountScore
 from scoring.proposals import evidence_of
 
 PAGE = 50
@@ -71,18 +72,38 @@ def page(
 @staff_page(VIEW)
 @require_http_methods(["GET"])
 def inbox(request: HttpRequest) -> HttpResponse:
+    return show_inbox(request, BulkForm())
+
+
+def show_inbox(request: HttpRequest, bulk: BulkForm, status: int = 200) -> HttpResponse:
     as_of = business_date()
-    paginator = Paginator(limit_inbox.ranked_ids(request.user, as_of), PAGE)
+    waiting = limit_inbox.waiting(request.user, as_of)
+    show = request.GET.get("show", "all")
+    paginator = Paginator([one for one in waiting if one.shown_in(show)], PAGE)
     current = paginator.get_page(request.GET.get("page"))
     found = limit_inbox.rows(request.user, list(current.object_list), as_of)
+    labels = {
+        "all": _("All"),
+        "mine": _("Yours to decide"),
+        "small": _("Small rises"),
+        "second": _("One approval given"),
+        "overdue": _("Overdue"),
+    }
     context = {
         "page": current,
         "page_obj": current,
         "rows": found,
         "as_of": as_of,
         "waiting": paginator.count,
+        "show": show if show in labels else "all",
+        "shows": [
+            (name, label, sum(one.shown_in(name) for one in waiting)) for name, label in labels.items()
+        ],
+        "bulk": bulk,
+        "ticked": set(bulk.data.getlist("changes")) if bulk.is_bound else set(),
+        "small": [row for row in found if row.is_small],
     }
-    return page(request, "limits/inbox.html", _("Limit changes waiting"), context)
+    return page(request, "limits/inbox.html", _("Limit changes waiting"), context, status)
 
 
 def _change(request: HttpRequest, pk: int) -> LimitChange:
@@ -96,46 +117,69 @@ def today_of(account: CreditAccount) -> date:
     return business_date(account.company.time_zone)
 
 
-def _grade(account: CreditAccount) -> str:
-    return AccountScore.objects.filter(account=account).values_list("grade", flat=True).first() or ""
-
-
 @staff_page(VIEW)
 @require_http_methods(["GET", "POST"])
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     change = _change(request, pk)
     today = today_of(change.account)
-    form = DecisionForm(request.POST or None)
+    now = evidence_of(change.account, today)
     status = 200
+    form = _decision_form(request, change, now, today, request.POST or None)
     if request.method == "POST":
+        status = 400
         if form.is_valid():
             try:
-                _decide(request, change, form.cleaned_data["action"], form.cleaned_data["reason"], today)
+                _decide(request, change, form, now, today)
             except ApprovalError as error:
                 messages.error(request, str(error))
                 status = 409
                 change = _change(request, pk)
             else:
                 return _on_to_the_next(request, today)
-        else:
-            status = 400
-    context = _decision_context(request, change, today) | {"form": form}
+    context = _decision_context(request, change, today, now, form)
     return page(request, "limits/decide.html", change.account.customer.name, context, status)
 
 
-def _decide(request: HttpRequest, change: LimitChange, action: str, reason: str, today: date) -> None:
-    customer = change.account.customer.name
+def _decision_form(
+    request: HttpRequest, change: LimitChange, now: dict[str, Any], today: date, data: Any = None
+) -> DecisionForm:
+    grades = {change.account_id: now.get("grade", "")}
+    ways = mandates([change], request.user, grades, on=today)[change.pk] if change.is_waiting else []
+    return DecisionForm(data, ways=ways, initial={"seen": fingerprint(now)})
+
+
+def _decide(
+    request: HttpRequest, change: LimitChange, form: DecisionForm, now: dict[str, Any], today: date
+) -> None:
+    customer, reason = change.account.customer.name, form.cleaned_data["reason"]
+    action = form.cleaned_data["action"]
     if action == "withdraw":
         withdraw_limit_change(change, actor=Actor.person(request.user), reason=reason, on=today)
         messages.success(request, _("Withdrawn: the change for %(customer)s.") % {"customer": customer})
         return
+    seen = form.cleaned_data["seen"]
+    if seen and seen != fingerprint(now):
+        # The new hash goes out with the page, so that the next press is on the facts it shows.
+        form.data = form.data.copy()
+        form.data["seen"] = fingerprint(now)
+        text = _("Facts moved while you were reading: look at what is marked, then decide again.")
+        raise ApprovalError("facts_moved", text, change)
     verb = approve_limit_change if action == "approve" else reject_limit_change
-    done = verb(change, approver=request.user, reason=reason, on=today, grade_now=_grade(change.account))
-    text = (
-        _("Approved: %(customer)s, limit %(amount)s.")
-        if action == "approve"
-        else _("Rejected: %(customer)s.")
+    done = verb(
+        change,
+        approver=request.user,
+        reason=reason,
+        on=today,
+        grade_now=now.get("grade", ""),
+        on_behalf_of=form.on_behalf_of,
+        evidence=now,
     )
+    if action == "reject":
+        text = _("Rejected: %(customer)s.")
+    elif done.is_waiting:
+        text = _("Your approval is recorded: %(customer)s, limit %(amount)s. It takes a second person.")
+    else:
+        text = _("Approved: %(customer)s, limit %(amount)s.")
     messages.success(request, text % {"customer": customer, "amount": done.new_amount})
 
 
@@ -144,39 +188,57 @@ def _on_to_the_next(request: HttpRequest, today: date) -> HttpResponse:
     return redirect("limits:inbox") if following is None else redirect("limits:decide", following)
 
 
-def _decision_context(request: HttpRequest, change: LimitChange, today: date) -> dict[str, Any]:
-    then, now = change.evidence or {}, evidence_of(change.account, today)
-    recommended = now.get("recommended") or {}
-    refusal = ""
-    if change.is_waiting:
+def _decision_context(
+    request: HttpRequest, change: LimitChange, today: date, now: dict[str, Any], form: DecisionForm
+) -> dict[str, Any]:
+    then = change.evidence or {}
+    recommended, grade = now.get("recommended") or {}, now.get("grade", "")
+    refusal, mandate = "", next(iter(form.ways), None) if change.is_waiting else None
+    if change.is_waiting and mandate is None:
         try:
-            check_may_decide(request.user, change, grade_now=now.get("grade", ""), on=today)
+            check_may_decide(request.user, change, grade_now=grade, on=today)
         except ApprovalError as error:
             refusal = str(error)
     may_amend = change.is_waiting and (request.user.has_perm(PROPOSE) or request.user.has_perm(DECIDE))
-    covering = authorities([change], grades_now={change.account_id: now.get("grade", "")}, on=today)
+    covering = authorities([change], grades_now={change.account_id: grade}, on=today)
+    decisions = list(change.decisions.select_related("decided_by", "on_behalf_of").order_by("pk"))
+    standing = standing_approvals(change, grade_now=grade, on=today) if change.is_waiting else []
     return {
         "change": change,
+        "form": form,
         "account": change.account,
         "customer": change.account.customer,
         "why": render_reason(change.reason_code, change.reason_params),
         "today": today,
         "facts": limit_comparison.facts(then, now),
+        "moved": limit_comparison.moved(then, now, change.new_amount) if then and change.is_waiting else [],
+        "moved_since": _moved_since(change, decisions, now),
         "signals": limit_comparison.signals(then, now),
         "caps_then": limit_comparison.caps(then),
+        "gates_then": limit_comparison.gates(then),
         "caps_now": limit_comparison.caps(now),
         "recommended_now": _recommended_text(recommended),
         "then": then,
         "now": now,
         "history": _history(change.account),
         "refusal": refusal,
+        "mandate": mandate,
+        "decisions": decisions,
+        # Whoever approves now: is that enough?
+        "completes": mandate is not None and (mandate.decides_alone or bool(standing)),
+        "lapsed": [row for row in decisions if row.verdict == "approve" and row not in standing]
+        if change.is_waiting
+        else [],
+        "clock": clock_of(change, terms_of([change.account.company])[change.account.company_id], today)
+        if change.is_waiting
+        else None,
         "may_decide": change.is_waiting and not refusal,
         "may_withdraw": change.is_waiting and change.proposer_id == request.user.pk,
         "may_amend": may_amend,
         "amend_form": _amend_form(change) if may_amend else None,
         "comments": change.comments.select_related("author").order_by("at", "pk"),
         "comment_form": CommentForm() if change.is_waiting and may_comment(request.user) else None,
-        "who_may": sorted({row.group.name for row in covering[change.pk]}),
+        "who_may": limit_inbox.who_may(covering[change.pk]),
         "following": _neighbour(request, change, today),
         # Plain digits for a query string: a template would print them in the reader's language.
         "undo_amount": "" if change.old_amount is None else f"{change.old_amount.amount:f}",
@@ -184,6 +246,16 @@ def _decision_context(request: HttpRequest, change: LimitChange, today: date) ->
         if change.old_amount is None
         else change.new_amount - change.old_amount,
     }
+
+
+def _moved_since(
+    change: LimitChange, decisions: list[LimitDecision], now: dict[str, Any]
+) -> list[limit_comparison.MoveLine]:
+    """What moved since the first of two people approved: the second one sees what the first did not."""
+    first = next((row for row in decisions if row.evidence), None)
+    if first is None or not change.is_waiting:
+        return []
+    return limit_comparison.moved(first.evidence, now, change.new_amount)
 
 
 def _recommended_text(recommended: dict[str, Any]) -> str:
@@ -207,6 +279,7 @@ def _history(account: CreditAccount) -> list[tuple[LimitChange, str]]:
     rows = (
         LimitChange.objects.filter(account=account)
         .select_related("decided_by")
+        .prefetch_related(decisions_shown())
         .order_by("-proposed_at", "-pk")
     )
     return [(row, render_reason(row.reason_code, row.reason_params)) for row in rows[:12]]
@@ -256,7 +329,9 @@ def amend(request: HttpRequest, pk: int) -> HttpResponse:
             % {"amount": amended.new_amount},
         )
         return redirect("limits:decide", amended.pk)
-    context = _decision_context(request, change, today) | {"form": DecisionForm(), "amend_form": form}
+    now = evidence_of(change.account, today)
+    decision_form = _decision_form(request, change, now, today)
+    context = _decision_context(request, change, today, now, decision_form) | {"amend_form": form}
     return page(request, "limits/decide.html", change.account.customer.name, context, 400)
 
 
@@ -293,6 +368,7 @@ def propose(request: HttpRequest, account_id: int) -> HttpResponse:
         "today": today,
         "facts": limit_comparison.facts(evidence, evidence),
         "caps": limit_comparison.caps(evidence),
+        "gates": limit_comparison.gates(evidence),
         "recommended": recommended,
         "recommended_text": _recommended_text(recommended),
         "history": _history(account),

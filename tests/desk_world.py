@@ -76,5 +76,5 @@ def fill(account: CreditAccount, user: User | None = None, *, decisions: bool = 
 
 def client_of(user: User) -> Client:
     client = Client()
-    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(user, backend="creditdesk.rights.RightsBackend")
     return client

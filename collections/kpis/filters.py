@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.clock import business_date
 from creditdesk.core.facts import View
 from creditdesk.core.models import User
-from customers.access import visible_accounts
+from customers.access import sees_all, visible_accounts
 from customers.models import CollectorAssignment, Company, Customer, Portfolio
 from kpis.scope import Scope
 
@@ -128,7 +128,7 @@ class Filters:
         both = got.get("known_at") and got.get("recorded_by")
         view = View() if both else View(known_at=got.get("known_at"), recorded_by=got.get("recorded_by"))
         scope = Scope(
-            accounts=None if user.is_superuser else visible_accounts(user),
+            accounts=None if sees_all(user) else visible_accounts(user),
             **{f"{name}_id": row.pk if row else None for name, row in chosen.items()},
         )
         labels = [(str(form.fields[name].label), str(row)) for name, row in chosen.items() if row]

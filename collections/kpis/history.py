@@ -41,7 +41,7 @@ parts AS (
   FROM scoped i JOIN ({used}) a ON a.y_instalment = i.x_id WHERE i.x_kind = 'credit_note'
 )
 SELECT x_kind, x_currency, x_due, x_first, x_last, SUM(x_amount) FROM parts
-WHERE x_first < x_last AND x_amount <> 0 GROUP BY x_kind, x_currency, x_due, x_first, x_last
+WHERE x_first < x_last AND x_amount <> 0 GROUP BY x_due, x_first, x_last, x_kind, x_currency
 """
 
 
@@ -56,16 +56,17 @@ def amounts_over_time(days: Sequence[date], scope: Scope, view: View) -> Sums:
         return [{} for _ in days]
     steps: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0] * (len(ordered) + 1))
     edges: dict[Any, list[int]] = {}
-    for kind, currency, due, first, last, minor in rows:
-        start, amount = first, int(minor)
-        for bucket, edge in zip(
-            _BUCKETS, edges.get(due) or edges.setdefault(due, _edges(ordered, due)), strict=True
-        ):
-            end = min(edge, last)
-            if start < end:
+    for kind, currency, due, start, last, minor in rows:
+        amount = int(minor)
+        found = edges.get(due) or edges.setdefault(due, _edges(ordered, due))
+        for bucket, edge in zip(_BUCKETS, found, strict=True):
+            if start < edge:
+                end = edge if edge < last else last
                 row = steps[kind, currency, bucket]
                 row[start] += amount
                 row[end] -= amount
+                if end == last:
+                    break
                 start = end
     sums: list[dict[tuple[str, str, str], int]] = [{} for _ in ordered]
     for key, row in steps.items():

@@ -14,7 +14,6 @@ from typing import Any
 from django.db.models import Avg as Average
 from django.db.models import BigIntegerField, Count, Exists, ExpressionWrapper, F, Max, OuterRef, Q, Sum
 
-from creditdesk.core.money import Money
 from customers.disputes import open_at
 from customers.exposure import exposures, instalments_open_at, payments_open_at
 from customers.models import (
@@ -47,7 +46,8 @@ HANDED_OVER = "handed_over"
 REMINDERS_COUNT_FOR_DAYS = 60
 CONTACTS_LOOKED_AT_DAYS = 14
 
-Convert = Callable[[Money, str], int]
+# Minor units, their currency, the wanted one: minor units of that.
+Convert = Callable[[int, str, str], int]
 
 
 def collect(found: dict[int, Situation], scope: Any, as_of: date, judged_on: date, convert: Convert) -> None:
@@ -189,7 +189,7 @@ def _overdue_before(found: dict[int, Situation], scope: Any, then: date, convert
     for (account_id, currency), minor in totals.items():
         situation = found.get(account_id)
         if situation is not None:
-            situation.overdue_before += convert(Money(minor, currency), situation.currency)
+            situation.overdue_before += convert(minor, currency, situation.currency)
 
 
 def _promises(found: dict[int, Situation], scope: Any, as_of: date, judged_on: date) -> None:
@@ -258,7 +258,12 @@ def _returned(found: dict[int, Situation], scope: Any, judged_on: date) -> None:
 
 
 def _unapplied(found: dict[int, Situation], scope: Any, judged_on: date) -> None:
-    rows = payments_open_at(judged_on, payments=Payment.objects.filter(account__in=scope))
+    # Nothing of the others can have been open then; without saying so each payment's allocations are summed up.
+    used_later = Allocation.objects.filter(
+        payment__isnull=False, superseded_at__isnull=True, effective_on__gt=judged_on
+    ).values("payment_id")
+    payments = Payment.objects.filter(Q(open_amount__gt=0) | Q(pk__in=used_later), account__in=scope)
+    rows = payments_open_at(judged_on, payments=payments)
     for pk, currency, minor, on in rows.order_by("effective_on", "pk").values_list(
         "account_id", "currency", "open_then", "effective_on"
     ):

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db.models import Q
 
-from creditdesk.core.money import Money
 from customers.exposure import instalments_open_at
 from customers.models import Company, CreditAccount, Customer, DocumentKind, Instalment
 from worklists.evidence import Convert
@@ -89,5 +88,5 @@ def _lateness_of_groups(people, accounts, company, customers, judged_on, convert
         if due_on < judged_on - timedelta(days=30):
             late[head].add(accounts[account_id])
     for (head, currency), minor in totals.items():
-        amounts[head] += convert(Money(minor, currency), company.currency)
+        amounts[head] += convert(minor, currency, company.currency)
     return late, amounts, insolvent

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.money import Money
-from worklists.ranking import SMALL_AMOUNT
+from worklists.ranking import SMALL_AMOUNT, minor_units
 from worklists.situations import Situation
 from worklists.wording import amount, day, said
 
@@ -26,7 +25,7 @@ def hold_of(situation: Situation) -> Hold | None:
         return None
     if s.collectable_minor == 0:
         return _all_held(s)
-    if s.collectable_minor < Money.of(SMALL_AMOUNT, s.company_currency).minor:
+    if s.collectable_minor < minor_units(SMALL_AMOUNT, s.company_currency):
         return "small_amount", {"minor": s.collectable_minor, "currency": s.company_currency}
     if s.next_contact_on is not None and not s.something_new:
         return "recent_contact", {"on": s.last_contact_on, "again_on": s.next_contact_on}

@@ -9,8 +9,12 @@ The chances are an expert table, not fitted to outcomes: versioned data, printed
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+
+from creditdesk.core.money import Money
 
 POLICY_VERSION = "expert-2026-1 (uncalibrated)"
 
@@ -24,6 +28,8 @@ BY_DAYS_PAST_DUE: tuple[tuple[int, int], ...] = (
     (180, 820),
 )
 BEYOND_THE_LAST_BAND = 880
+_UP_TO = [upto for upto, _chance in BY_DAYS_PAST_DUE]
+_BASE = [*(chance for _upto, chance in BY_DAYS_PAST_DUE), BEYOND_THE_LAST_BAND]
 # Percent of the above by grade: who is sound pays late, but pays.
 BY_GRADE = {"A": 45, "B": 65, "C": 85, "D": 105, "E": 120, "": 90}
 # Percent of the above by cause: what this customer's story says beyond days and grade.
@@ -42,6 +48,12 @@ LOWEST, HIGHEST = 30, 970
 
 # Below this many major units of the company's currency nobody's minutes are spent (see also unfold admin).
 SMALL_AMOUNT = 25
+
+
+@cache
+def minor_units(major: int, currency: str) -> int:
+    """A threshold in major units as minor units of a currency."""
+    return Money.of(major, currency).minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ def collectable(open_minor: int, *, disputed: int = 0, promised: int = 0, blocke
 
 def stays_unpaid(days_past_due: int, grade: str, cause: str) -> int:
     """Chance per mille that an item stays unpaid without contact, from the expert table."""
-    base = next((chance for upto, chance in BY_DAYS_PAST_DUE if days_past_due <= upto), BEYOND_THE_LAST_BAND)
+    base = _BASE[bisect_left(_UP_TO, days_past_due)]
     chance = base * BY_GRADE.get(grade, BY_GRADE[""]) * BY_CAUSE.get(cause, 100) // 10_000
     return min(max(chance, LOWEST), HIGHEST)
 

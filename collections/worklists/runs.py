@@ -24,16 +24,13 @@ from worklists.holds import Hold, hold_of
 from worklists.models import WorklistRow, WorklistRun
 from worklists.situations import Situation
 from worklists.steps import MINUTES, next_step
+from worklists.storing import Row, upsert
 
 State = WorklistRow.State
+# Looking a choice up by name costs as much as pricing an item.
+OPEN, SNOOZED = State.OPEN.value, State.SNOOZED.value
+NORMAL, LEGAL = WorklistRow.Lane.NORMAL.value, WorklistRow.Lane.LEGAL.value
 BATCH = 500
-COMPUTED = (
-    *("collector_id", "lane", "rank", "currency", "at_risk", "collectable", "probability", "minutes"),
-    *("account_currency", "overdue", "oldest_due_on", "items", "cause_code", "cause_params", "also"),
-    *("step_code", "step_params", "held_until"),
-)
-# bulk_create names fields, not columns.
-_COMPUTED_FIELDS = ["collector" if name == "collector_id" else name for name in COMPUTED]
 # Rows in these states were decided by a person today: building again leaves them alone.
 DECIDED = (State.DONE, State.SKIPPED)
 
@@ -62,7 +59,7 @@ def _build(company: Company, as_of: date, complete: date | None) -> Built:
     run = _locked_run(company, as_of)
     judged_on = None if complete is None else min(as_of, complete)
     found = Gathered({}) if judged_on is None else gather(company, as_of, judged_on)
-    rows, holds = price(found, run)
+    rows, holds = price(found)
     kept = dict(WorklistRow.objects.filter(run=run).values_list("account_id", "state"))
     _number(row for row in rows if kept.get(row.account_id) not in DECIDED)
     left = _store(run, rows, kept)
@@ -96,7 +93,7 @@ def _refresh(company: Company, account_ids: list[int], as_of: date) -> int:
     if complete is None:
         return 0
     found = gather(company, as_of, min(as_of, complete), account_ids=account_ids)
-    rows, _holds = price(found, run)
+    rows, _holds = price(found)
     before = WorklistRow.objects.filter(run=run, account__in=account_ids)
     kept = dict(before.values_list("account_id", "state"))
     collectors = set(before.values_list("collector_id", flat=True)) | {row.collector_id for row in rows}
@@ -116,8 +113,8 @@ def _locked_run(company: Company, as_of: date) -> WorklistRun:
     return WorklistRun.objects.select_for_update().get(company=company, as_of=as_of)
 
 
-def price(found: Gathered, run: WorklistRun) -> tuple[list[WorklistRow], dict[int, Hold]]:
-    """Rows dearest first, unsaved and not yet numbered, and why the other accounts are left alone."""
+def price(found: Gathered) -> tuple[list[Row], dict[int, Hold]]:
+    """Rows dearest first, not yet numbered, and why the other accounts are left alone."""
     holds: dict[int, Hold] = {}
     valued: list[ranking.Valued] = []
     stories: dict[int, tuple[Situation, list, tuple]] = {}
@@ -141,18 +138,15 @@ def price(found: Gathered, run: WorklistRun) -> tuple[list[WorklistRow], dict[in
                 )
             )
         )
-    return [_row(run, priced, *stories[priced.candidate.key]) for priced in ranking.rank(valued)], holds
+    return [_row(priced, *stories[priced.candidate.key]) for priced in ranking.rank(valued)], holds
 
 
-def _row(
-    run: WorklistRun, priced: ranking.Valued, situation: Situation, causes: list, step: tuple[str, Any]
-) -> WorklistRow:
+def _row(priced: ranking.Valued, situation: Situation, causes: list, step: tuple[str, Any]) -> Row:
     (code, params), *further = causes
-    return WorklistRow(
-        run=run,
+    return Row(
         account_id=situation.account_id,
         collector_id=situation.collector_id,
-        lane=WorklistRow.Lane.LEGAL if situation.is_legal else WorklistRow.Lane.NORMAL,
+        lane=LEGAL if situation.is_legal else NORMAL,
         rank=0,
         currency=situation.company_currency,
         at_risk=priced.at_risk,
@@ -168,36 +162,30 @@ def _row(
         also=further,
         step_code=step[0],
         step_params=step[1],
-        state=State.SNOOZED if situation.snoozed_until else State.OPEN,
+        state=SNOOZED if situation.snoozed_until else OPEN,
         held_until=situation.snoozed_until,
     )
 
 
-def _number(rows: Iterable[WorklistRow]) -> None:
+def _number(rows: Iterable[Row] | Iterable[WorklistRow]) -> None:
     """Ranks 1, 2, 3 per collector and lane, in the order given; what is held until a day takes no place."""
     next_rank: dict[tuple[int | None, str], int] = defaultdict(int)
     for row in rows:
-        if row.state == State.OPEN:
+        if row.state == OPEN:
             next_rank[row.collector_id, row.lane] += 1
             row.rank = next_rank[row.collector_id, row.lane]
 
 
 def _store(
     run: WorklistRun,
-    rows: list[WorklistRow],
+    rows: list[Row],
     kept: dict[int, str],
     *,
     scope: Collection[int] | None = None,
 ) -> int:
     """Write the rows; returns how many left. States decided by a person stay as they are."""
     wanted = [row for row in rows if kept.get(row.account_id) not in DECIDED]
-    WorklistRow.objects.bulk_create(
-        wanted,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["run", "account"],
-        update_fields=_COMPUTED_FIELDS,
-    )
+    upsert(run.pk, wanted)
     here = WorklistRow.objects.filter(run=run)
     if scope is not None:
         here = here.filter(account__in=scope)

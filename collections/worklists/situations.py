@@ -102,6 +102,9 @@ class Situation:
     blocked_until: date | None = None
     snoozed_until: date | None = None
     parts: list[tuple[int, int]] = field(default_factory=list)
+    # Every rule asks for these; kept from the first question on, when items and holds stand.
+    _chased: list[Item] | None = field(default=None, init=False, repr=False, compare=False)
+    _oldest: Item | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def is_legal(self) -> bool:
@@ -110,11 +113,15 @@ class Situation:
     @property
     def chased(self) -> list[Item]:
         """Items of which something may be asked for now."""
-        return [item for item in self.items if item.collectable > 0]
+        if self._chased is None:
+            self._chased = [item for item in self.items if item.collectable > 0]
+        return self._chased
 
     @property
     def oldest(self) -> Item:
-        return min(self.chased or self.items, key=lambda item: (item.due_on, item.pk))
+        if self._oldest is None:
+            self._oldest = min(self.chased or self.items, key=lambda item: (item.due_on, item.pk))
+        return self._oldest
 
     @property
     def days(self) -> int:

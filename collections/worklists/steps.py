@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.money import Money
+from worklists.ranking import minor_units
 from worklists.situations import Situation
 from worklists.wording import amount, day
 
@@ -95,7 +95,7 @@ def _gentle(s: Situation) -> Step:
 
 
 def _large(s: Situation) -> bool:
-    return s.collectable_minor >= Money.of(CALL_FROM, s.company_currency).minor
+    return s.collectable_minor >= minor_units(CALL_FROM, s.company_currency)
 
 
 def _ladder(s: Situation, ask: Params, by: date) -> Step:

@@ -53,16 +53,21 @@ class HasScope(BasePermission):
         scope = view.scopes.get("GET" if request.method in ("HEAD", "OPTIONS") else request.method)
         if scope is None:
             return True  # no such method: answered 405
-        if scope not in request.auth.scopes:
-            raise Problem(403, "scope_missing", _("This key lacks the scope %(scope)s.") % {"scope": scope})
-        if not _has(request.user, SCOPES[scope].permission):
-            raise Problem(
-                403,
-                "permission_missing",
-                _("The user this key acts for lacks the permission %(name)s.")
-                % {"name": SCOPES[scope].permission},
-            )
+        check_scope(request, scope)
         return True
+
+
+def check_scope(request: Request, scope: str) -> None:
+    """Raises Problem scope_missing or permission_missing."""
+    if scope not in request.auth.scopes:  # type: ignore[union-attr]
+        raise Problem(403, "scope_missing", _("This key lacks the scope %(scope)s.") % {"scope": scope})
+    if not _has(request.user, SCOPES[scope].permission):  # type: ignore[arg-type]
+        raise Problem(
+            403,
+            "permission_missing",
+            _("The user this key acts for lacks the permission %(name)s.")
+            % {"name": SCOPES[scope].permission},
+        )
 
 
 def _has(user: User, permission: str) -> bool:

@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
-from creditdesk.api.problems import QueryError
+from creditdesk.api.problems import Problem
 
 
 class CursorPages(CursorPagination):
@@ -23,7 +23,9 @@ class CursorPages(CursorPagination):
         return (view.ordering,)
 
     def decode_cursor(self, request: Request) -> Any:
-        wrong = QueryError({"cursor": _("This cursor was not made here: take it from `next` or `previous`.")})
+        wrong = Problem(
+            404, "cursor_unknown", _("This cursor was not made here: take it from `next` or `previous`.")
+        )
         try:
             cursor = super().decode_cursor(request)
         except NotFound as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig
 from django.db import DatabaseError
@@ -25,6 +26,8 @@ CATALOGUE = "/api/v1/problems"
 # code -> title. The title of a kind of problem never changes from one occurrence to the next.
 TITLES: dict[str, Promise] = {
     "invalid": _("What was sent is not valid"),
+    "contradiction": _("What was sent contradicts itself"),
+    "cursor_unknown": _("There is no such page"),
     "parse_error": _("What was sent is not JSON"),
     "not_authenticated": _("No key was sent"),
     "authentication_failed": _("The key does not work"),
@@ -40,9 +43,29 @@ TITLES: dict[str, Promise] = {
     "idempotency_key_missing": _("A POST needs an Idempotency-Key"),
     "idempotency_key_reused": _("The Idempotency-Key belongs to another request"),
     "refused": _("The rules of the book refuse this"),
+    "future": _("A day that has not come"),
     "rate_missing": _("There is no exchange rate"),
     "customer_unknown": _("No such customer"),
     "account_ambiguous": _("The customer has several credit accounts"),
+    "amount_not_positive": _("An amount of zero"),
+    "joined": _("The customer was merged into another"),
+    "unknown_account": _("No such credit account"),
+    "place_unknown": _("No such company, segment or portfolio"),
+    "not_base64": _("The content is not Base64"),
+    "application_known_customer": _("The prospect is a customer already"),
+    **{
+        f"application_{code}": _("The application cannot be taken in or moved on")
+        for code in ("running", "ended", "amount", "currency", "no_name", "portfolio", "state", "no_reason")
+    },
+    **{
+        f"document_{code}": _("The document is not taken")
+        for code in ("empty", "too_large", "too_many", "bad_type", "not_what_it_says", "known", "over")
+    },
+    "reservation_conflict": _("The reference stands for another business"),
+    "reservation_not_active": _("The reservation is not active"),
+    "reservation_bad_amount": _("The reservation is not valid"),
+    "reservation_bad_expiry": _("The reservation is not valid"),
+    "reservation_bad_reference": _("The reservation is not valid"),
     # Refusals of limit changes (customers/approval_rules.py).
     "not_allowed": _("The user of the key may not do this"),
     "out_of_scope": _("The account is outside what the key may see"),
@@ -68,12 +91,20 @@ class QueryError(ValidationError):
     """A parameter of the address that is not valid."""
 
 
+class Unprocessable(ValidationError):
+    """A body that fits the schema, and contradicts itself."""
+
+    status_code = 422
+
+
 class ProblemFormatter(ExceptionFormatter):
     def format_error_response(self, error_response: ErrorResponse) -> dict[str, Any]:
         errors = error_response.errors
         status = self.exc.status_code
         is_invalid = isinstance(self.exc, ValidationError)
-        code = "invalid" if is_invalid else errors[0].code
+        code = errors[0].code
+        if is_invalid:
+            code = "contradiction" if isinstance(self.exc, Unprocessable) else "invalid"
         title = TITLES.get(code)
         problem: dict[str, Any] = {
             "type": f"{CATALOGUE}#{code}" if title else "about:blank",
@@ -84,7 +115,7 @@ class ProblemFormatter(ExceptionFormatter):
         }
         request = self.context.get("request")
         if request is not None:
-            problem["instance"] = request.path
+            problem["instance"] = quote(request.path)
         if is_invalid:
             where = "parameter" if isinstance(self.exc, QueryError) else "pointer"
             problem["errors"] = [

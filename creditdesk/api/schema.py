@@ -59,7 +59,7 @@ _POST = {
     "409": "The state of the book refuses this; the answer is kept for the Idempotency-Key",
     "413": "The body is too large",
     "415": "The body is not JSON",
-    "422": "The request names what is not there, or its Idempotency-Key belongs to another request",
+    "422": "The request contradicts itself or names what is not there, or its Idempotency-Key was used for another; kept",
 }
 
 
@@ -115,8 +115,9 @@ def add_problems(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
                 codes["400"] = "A parameter is not valid"
                 if path.startswith("/api/v1/exposures"):
                     codes["409"] = "An exchange rate is missing: no total can be given"
-            if "{" in path:
-                codes["404"] = "There is no such thing among what the key may see"
+                    codes["422"] = "The day has not come"
+            if "{" in path or any(p.get("name") == "cursor" for p in operation.get("parameters", ())):
+                codes["404"] = "There is no such thing, or no such page, among what the key may see"
             for code, description in codes.items():
                 operation["responses"].setdefault(code, _problem(description))
     for name in _closed(result):

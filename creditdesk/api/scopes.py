@@ -28,6 +28,16 @@ SCOPES = {
         Scope("exposures:read", _("Read exposure, limits and headroom"), "customers.view_instalment"),
         Scope("limit-changes:read", _("Read limit changes"), "customers.view_limitchange"),
         Scope("limit-changes:propose", _("Propose limit changes"), "customers.propose_limitchange"),
+        Scope("decisions:read", _("Read decisions on credit"), "scoring.view_decision"),
+        Scope("decisions:make", _("Ask for decisions on credit"), "scoring.add_decision"),
+        Scope(
+            "credit-checks:run",
+            _("Check credit for orders, deliveries and invoices"),
+            "customers.view_creditlimit",
+        ),
+        Scope("reservations:make", _("Reserve and release headroom"), "customers.add_reservation"),
+        Scope("applications:read", _("Read credit applications"), "customers.view_creditapplication"),
+        Scope("applications:write", _("Submit credit applications"), "customers.add_creditapplication"),
         Scope("scoring-jobs:run", _("Score accounts in bulk"), "api.add_scoringjob"),
     )
 }

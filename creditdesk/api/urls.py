@@ -1,7 +1,15 @@
 from django.urls import path, re_path
 
 from creditdesk.api import pages
-from creditdesk.api.endpoints import customers, exposures, limit_changes, scoring_jobs
+from creditdesk.api.endpoints import (
+    applications,
+    credit_checks,
+    customers,
+    decisions,
+    exposures,
+    limit_changes,
+    scoring_jobs,
+)
 
 app_name = "api"
 urlpatterns = [
@@ -15,6 +23,33 @@ urlpatterns = [
         "limit-changes/<int:pk>/withdraw",
         limit_changes.LimitChangeWithdrawal.as_view(),
         name="withdraw_limit_change",
+    ),
+    path("decisions", decisions.DecisionList.as_view(), name="decisions"),
+    path("decisions/<uuid:public_id>", decisions.DecisionDetail.as_view(), name="decision"),
+    path("credit-checks", credit_checks.CreditCheck.as_view(), name="credit_checks"),
+    path("reservations", credit_checks.ReservationList.as_view(), name="reservations"),
+    path("reservations/<uuid:public_id>", credit_checks.ReservationDetail.as_view(), name="reservation"),
+    path(
+        "reservations/<uuid:public_id>/release",
+        credit_checks.ReservationRelease.as_view(),
+        name="release_reservation",
+    ),
+    path("applications", applications.ApplicationList.as_view(), name="applications"),
+    path("applications/<uuid:public_id>", applications.ApplicationDetail.as_view(), name="application"),
+    path(
+        "applications/<uuid:public_id>/documents",
+        applications.ApplicationDocuments.as_view(),
+        name="application_documents",
+    ),
+    path(
+        "applications/<uuid:public_id>/assess",
+        applications.ApplicationAssessment.as_view(),
+        name="assess_application",
+    ),
+    path(
+        "applications/<uuid:public_id>/withdraw",
+        applications.ApplicationWithdrawal.as_view(),
+        name="withdraw_application",
     ),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),
     path("scoring-jobs/<uuid:public_id>", scoring_jobs.ScoringJobDetail.as_view(), name="scoring_job"),

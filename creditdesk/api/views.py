@@ -13,6 +13,7 @@ from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from drf_standardized_errors.formatter import flatten_errors
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -20,10 +21,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from creditdesk.api.authentication import HasScope, KeyAuthentication
+from creditdesk.api.fields import CONTRADICTION
 from creditdesk.api.idempotency import REPLAYED, answer_once
 from creditdesk.api.models import ApiKey, ApiRequest
 from creditdesk.api.paging import CursorPages
-from creditdesk.api.problems import Problem, ProblemHandler, QueryError
+from creditdesk.api.problems import Problem, ProblemHandler, QueryError, Unprocessable
 from creditdesk.api.throttling import KeyThrottle
 from creditdesk.core.audit import Actor
 from creditdesk.core.client_ip import client_ip
@@ -153,9 +155,11 @@ class Endpoint(APIView):
         return serializer.validated_data
 
     def body(self, serializer_class: type[serializers.Serializer]) -> dict[str, Any]:
-        """The body, validated. Raises ValidationError naming each field that is wrong."""
+        """The body, validated. Raises ValidationError naming each field that is wrong, or Unprocessable."""
         serializer = serializer_class(data=self.request.data, context={"view": self})
-        serializer.is_valid(raise_exception=True)
+        if not serializer.is_valid():
+            kinds = {error.code for error in flatten_errors(serializer.errors)}
+            raise (Unprocessable if kinds == {CONTRADICTION} else ValidationError)(serializer.errors)
         return serializer.validated_data
 
     def page(self, rows: QuerySet, represent: Callable[[list[Any]], list[Any]]) -> Response:

@@ -7,6 +7,7 @@ because it is what an operator sees when somebody edits behind the application's
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 
 from django.db.migrations.operations.base import Operation
 
@@ -136,3 +137,37 @@ class _Undone(Operation):
 def undone(guard: Guard) -> Operation:
     """The operation that takes a guard of an earlier migration away, and puts it back when reversed."""
     return _Undone(guard)
+
+
+def standing_guards(package: str, names: Sequence[str]) -> list[Guard]:
+    """The guards that stand after the named migrations of a package, in order, without those taken away meanwhile.
+
+    For a squashed migration, so that each guard is written once.
+    """
+    standing: list[Guard] = []
+    for name in names:
+        for operation in import_module(f"{package}.{name}").Migration.operations:
+            if isinstance(operation, Guard):
+                standing.append(operation)
+            elif isinstance(operation, _Undone):
+                standing = [guard for guard in standing if guard.forwards != operation.guard.forwards]
+    return standing
+
+
+class TablesComplete(Operation):
+    """Whatever Django keeps for the end of a migration (foreign keys, indexes) is done now: guards may build on it."""
+
+    reversible = True
+
+    def state_forwards(self, app_label, state):
+        pass
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        while schema_editor.deferred_sql:
+            schema_editor.execute(schema_editor.deferred_sql.pop(0), None)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        pass
+
+    def describe(self):
+        return "Foreign keys and indexes"

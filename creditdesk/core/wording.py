@@ -11,7 +11,6 @@ from babel.dates import format_date
 from babel.numbers import (
     NumberPattern,
     format_compact_decimal,
-    format_decimal,
     format_percent,
     get_decimal_symbol,
     get_group_symbol,
@@ -60,7 +59,10 @@ def fixed(value: Value, places: int = 0, language: str | None = None) -> str:
 
 
 def number(value: Value) -> str:
-    return format_decimal(value, format=decimals(2, fixed=False), locale=locale())
+    """With at most two decimals, and none that say nothing (the same text as Babel's, like `fixed`)."""
+    exact = value if isinstance(value, Decimal | int) else Decimal(str(value))
+    plain = f"{exact:,.2f}"
+    return plain.rstrip("0").removesuffix(".").translate(_separators(locale()))
 
 
 def compact(value: Value) -> str:

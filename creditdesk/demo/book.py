@@ -134,11 +134,22 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         *("id", *_FACT, "account_id", "number", "expected_on", "currency", "amount", "closed_on", "batch_id"),
     ),
     "customers.Delivery": (
-        *("id", *_FACT, "account_id", "number", "currency", "amount", "invoiced_on", "batch_id"),
+        *(
+            "id",
+            *_FACT,
+            "account_id",
+            "number",
+            "order_number",
+            "currency",
+            "amount",
+            "invoiced_on",
+            "batch_id",
+        ),
     ),
     "customers.Cover": (
         *("id", *_FACT, "account_id", "kind", "provider", "currency", "amount", "percent"),
-        *("haircut_percent", "expires_on", "terms"),
+        *("haircut_percent", "expires_on", "terms", "policy", "guarantor_id", "withdrawn_on"),
+        *("max_extension_days", "notify_days"),
     ),
     "customers.LimitChange": (
         *("id", "account_id", "kind", "currency", "old_amount", "new_amount", "valid_from", "valid_until"),

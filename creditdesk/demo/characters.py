@@ -116,14 +116,17 @@ def slow_giant(stage: Stage) -> None:
     plan = Plan(11, 3_200_000, slow(25, 1.5), terms=60, end_of_month=True, dirt=CLEAN, spread=0.3)
     story = stage.teller.account(client, plan)
     story.tell()
-    stage.teller.order(story, 9_000_000, stage.day(6), stage.today + 30)
+    order = stage.teller.order(story, 9_000_000, stage.day(6), stage.today + 30)
+    stage.teller.delivery(story, 3_500_000, stage.day(2), order=order)
     stage.teller.cover(
         story,
         60_000_000,
         stage.teller.world.start,
         provider="Concordia Credit Insurance",
         expires=stage.today + 200,
-        terms={"notify_after_days": 60, "maximum_extension_days": 90},
+        policy="CC-4471",
+        extension=90,
+        notify=60,
     )
     stage.statements(client, 9_000_000_000, 0.75, 0.7)
     _finish(stage, story, (720, 120_000_000), (350, 160_000_000))
@@ -232,7 +235,13 @@ def _subsidiary(worst: int, amount: int, limit: int, *, guaranteed: bool = False
         story.promises()
         if guaranteed:
             stage.teller.cover(
-                story, 6_000_000, stage.day(400), kind="parent", provider="Nordwerk Holding GmbH", percent=100
+                story,
+                6_000_000,
+                stage.day(400),
+                kind="parent",
+                provider="Nordwerk Holding GmbH",
+                percent=100,
+                guarantor=stage.ids["group"],
             )
         _finish(stage, story, (700, limit))
 

@@ -265,7 +265,9 @@ def _evidence(teller: Teller, client: Client, story: Story, kind: str, failed: i
             max(world.start, client.since),
             provider="Concordia Credit Insurance",
             expires=world.as_of + rng.randint(30, 300),
-            terms={"notify_after_days": 60, "maximum_extension_days": 60},
+            policy="CC-4471",
+            extension=60,
+            notify=60,
         )
     # Enough for every page to be full, whatever the size of the book.
     if teller.feeds < MOST_FEEDS and rng.random() < 0.07:

@@ -10,12 +10,22 @@ from datetime import date, timedelta
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
+from customers.applications import Prospect, Wish, receive_from_prospect
 from customers.approval import propose_limit_change
 from customers.legal import record_legal_event
 from customers.limits import limit_at
-from customers.models import CreditAccount, Customer, LegalEvent, LimitChange
+from customers.models import (
+    CreditAccount,
+    CreditApplication,
+    CreditSegment,
+    Customer,
+    FinancialStatement,
+    LegalEvent,
+    LimitChange,
+)
 from scoring.engine import rescore
 from scoring.models import ScoreHistory
+from scoring.onboarding.assessing import assess
 from scoring.peers import store_peer_figures
 from scoring.proposals import evidence_of, propose_limits
 from scoring.statement import Scope
@@ -23,6 +33,7 @@ from worklists.runs import build_worklists
 
 from .characters import character_code
 from .days import business_days_after, previous_business_day
+from .orders import take_in_orders
 from .progress import Console
 
 HISTORY_MONTHS = 23
@@ -37,6 +48,10 @@ def prepare(as_of: date, console: Console) -> None:
     propose_for_the_grower(as_of)
     console.step("proposing limit changes")
     propose_limits(as_of)
+    console.step("taking in credit applications")
+    take_in_applications(as_of)
+    console.step("taking in orders")
+    take_in_orders(as_of)
     console.step("building today's worklists")
     build_worklists(as_of)
 
@@ -106,3 +121,68 @@ def month_ends(as_of: date, months: int) -> list[date]:
         days.append(day)
         day = day.replace(day=1) - timedelta(days=1)
     return days[::-1]
+
+
+def take_in_applications(as_of: date) -> None:
+    """Two prospects ask for credit, once: a company with its accounts on file, and a sole trader just arrived."""
+    if CreditApplication.objects.exists():
+        return
+    carla = Actor.person(User.objects.get(username="carla"))
+    segment = CreditSegment.objects.filter(company__country="IT").order_by("pk").first()
+    if segment is None:
+        return
+    currency = segment.company.currency
+    company = receive_from_prospect(
+        Prospect(
+            name="Officine Valtrompia Srl",
+            country="IT",
+            city="Brescia",
+            registration_number="BS-512340",
+            sector="25.62",
+            language="it",
+            founded_on=date(as_of.year - 11, 3, 2),
+            stands_alone=True,
+        ),
+        segment,
+        Wish(
+            Money.of(40_000, currency),
+            60,
+            Money.of(240_000, currency),
+            "Elena Gatti",
+            note="Met at the fair.",
+        ),
+        actor=carla,
+        on=as_of,
+    )
+    FinancialStatement.objects.create(
+        customer=company.account.customer,
+        currency=currency,
+        effective_on=date(as_of.year - 1, 12, 31),
+        known_on=as_of,
+        source="Bilancio",
+        **ACCOUNTS,
+    )
+    assess(company, as_of=as_of, actor=carla)
+    receive_from_prospect(
+        Prospect(
+            name="Piazza Legnami di M. Piazza", kind="sole_trader", country="IT", city="Lecco", language="it"
+        ),
+        segment,
+        Wish(Money.of(6_000, currency), 30, note="By telephone; documents follow."),
+        actor=carla,
+        on=as_of,
+    )
+
+
+# In cents, like every amount of the ledger.
+ACCOUNTS = {
+    "total_assets": 184_000_000,
+    "current_assets": 96_000_000,
+    "current_liabilities": 61_000_000,
+    "total_liabilities": 118_000_000,
+    "equity": 66_000_000,
+    "retained_earnings": 31_000_000,
+    "revenue": 242_000_000,
+    "ebit": 17_500_000,
+    "net_income": 10_400_000,
+}

@@ -213,7 +213,7 @@ class Teller:
             known = min(end + 25, self.world.as_of)
             self.book["SupplierPaymentDays"].add(iso(end), iso(known), client.id, count, source, None)
 
-    def order(self, story: Story, amount: int, on: int, expected: int, *, closed: int | None = None) -> None:
+    def order(self, story: Story, amount: int, on: int, expected: int, *, closed: int | None = None) -> str:
         number = self.world.number("O", story.ledger.company, on)
         self.book["OpenOrder"].add(
             iso(on),
@@ -226,11 +226,12 @@ class Teller:
             iso(closed) if closed else None,
             None,
         )
+        return number
 
-    def delivery(self, story: Story, amount: int, on: int) -> None:
+    def delivery(self, story: Story, amount: int, on: int, *, order: str = "") -> None:
         number = self.world.number("D", story.ledger.company, on)
         self.book["Delivery"].add(
-            iso(on), iso(on), story.ledger.account, number, story.ledger.currency, amount, None, None
+            iso(on), iso(on), story.ledger.account, number, order, story.ledger.currency, amount, None, None
         )
 
     def cover(
@@ -243,7 +244,11 @@ class Teller:
         provider: str = "",
         percent: int = 90,
         expires: int | None = None,
-        terms: dict[str, Any] | None = None,
+        policy: str = "",
+        extension: int | None = None,
+        notify: int | None = None,
+        withdrawn: int | None = None,
+        guarantor: int | None = None,
     ) -> None:
         self.book["Cover"].add(
             iso(on),
@@ -256,7 +261,12 @@ class Teller:
             percent,
             0,
             iso(expires) if expires else None,
-            json.dumps(terms or {}),
+            json.dumps({}),
+            policy,
+            guarantor,
+            iso(withdrawn) if withdrawn else None,
+            extension,
+            notify,
         )
 
     def block(self, story: Story, on: int, until: int, reason: str) -> None:

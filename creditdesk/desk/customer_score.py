@@ -3,13 +3,11 @@ how two of its days compare."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -20,8 +18,9 @@ from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from scoring.changes import Changes, changes_between
-from scoring.completeness import Answer, Completeness, completeness
+from scoring.completeness import completeness
 from scoring.counterfactual import would_lift as computed_lift
+from scoring.cures import cured
 from scoring.explain import explain
 from scoring.history_forms import TwoDatesForm
 from scoring.lifting import bin_sentences, sentences
@@ -30,15 +29,6 @@ from scoring.overrides import overrides_at
 from scoring.replay import Difference, replay
 from scoring.reviews_of_scores import contest_of, reviews_of
 from scoring.signals import BY_NAME
-
-
-@dataclass(frozen=True, slots=True)
-class Cured:
-    """One question of the grid with the page that cures a missing or stale input ("" where none does)."""
-
-    answer: Answer
-    cure: str
-    url: str
 
 
 def standing_on(
@@ -53,45 +43,10 @@ def standing_on(
     override: ScoreOverride | None = overrides_at([account.pk], as_of).get(account.pk)
     return {
         "grid": grid,
-        "grid_rows": _cured(grid, account, user),
+        "grid_rows": cured(grid, account, user),
         "override": override,
         "contest": contest_of(account) if account.customer.is_natural_person else None,
     }
-
-
-def _cured(grid: Completeness, account: CreditAccount, user: User) -> list[Cured]:
-    about = f"?customer={account.customer_id}"
-    customer = reverse("admin:customers_customer_change", args=[account.customer_id])
-    pages = {
-        "customer": (customer, "customers.change_customer"),
-        "evidence": (reverse("admin:customers_importbatch_evidence"), "customers.add_importbatch"),
-        "ledger": (reverse("admin:customers_importbatch_add"), "customers.add_importbatch"),
-        "consent": (reverse("admin:customers_bankconsent_add") + about, "customers.add_bankconsent"),
-        "accounts": (
-            reverse("admin:customers_financialstatement_add") + about,
-            "customers.add_financialstatement",
-        ),
-    }
-    stale = {
-        "payments": (_("Import the ledger"), "ledger"),
-        "bank": (_("Import its bank lines"), "evidence"),
-        "accounts": (_("Record newer annual accounts"), "accounts"),
-    }
-    missing = {
-        "payments": (_("Comes with the ledger: import older invoices, or let time pass"), "ledger"),
-        "bank": (_("Record its consent, then import its bank lines"), "consent"),
-        "accounts": (_("Record or import its annual accounts"), "accounts"),
-        "registers": (_("Enter its VAT, registration or LEI number"), "customer"),
-        "group": (_("Record its group, or that it stands alone"), "customer"),
-        "sector": (_("Enter its NACE sector"), "customer"),
-    }
-    rows = []
-    for answer in grid.answers:
-        known = stale if answer.fresh is False else {} if answer.is_known else missing
-        cure, page = known.get(answer.code, ("", ""))
-        url, permission = pages[page] if page else ("", "")
-        rows.append(Cured(answer, cure, url if user.has_perm(permission) else ""))
-    return rows
 
 
 def _account(request: HttpRequest, pk: int) -> CreditAccount:

@@ -15,9 +15,11 @@ from creditdesk.core.pages import paged
 from creditdesk.core.wording import day, number, percent
 from creditdesk.desk.bank_tab import bank
 from creditdesk.desk.customer_score import history
+from creditdesk.desk.exposure_tab import exposure
 from customers.admin.audit import visible_entries
 from customers.evidence.ratios import ratios_of
 from customers.limit_reasons import render_reason
+from customers.mandates import decisions_shown
 from customers.models import (
     Allocation,
     Contact,
@@ -36,6 +38,7 @@ from customers.models import (
     SupplierPaymentDays,
 )
 from scoring.invoices.estimates import estimate
+from scoring.limit_shown import causes_of, policy_view
 from worklists.story import Happening, story_of
 
 TIMELINE_LENGTH = 60
@@ -88,12 +91,16 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
     changes = (
         LimitChange.objects.filter(account=account)
         .select_related("decided_by", "proposer")
+        .prefetch_related(decisions_shown())
         .order_by("-proposed_at")
     )
     page = paged(request, changes)
     for change in page:
         change.why = render_reason(change.reason_code, change.reason_params)
+    allowed = policy_view(account, as_of)
     return {
+        "allowed": allowed,
+        "causes": causes_of(account),
         "page": page,
         "limits": CreditLimit.objects.filter(account=account).order_by("-valid_from", "-pk")[:12],
         "holds": CreditHold.objects.filter(account=account)
@@ -225,6 +232,7 @@ class Tab:
 TABS = (
     Tab("invoices", gettext_lazy("Invoices"), invoices, "customers.view_instalment"),
     Tab("payments", gettext_lazy("Payments"), payments, "customers.view_payment"),
+    Tab("exposure", gettext_lazy("Exposure"), exposure, "customers.view_instalment"),
     Tab("limits", gettext_lazy("Limits & decisions"), limits, "customers.view_limitchange"),
     Tab("timeline", gettext_lazy("Contacts & timeline"), timeline, "customers.view_contact"),
     Tab("bank", gettext_lazy("Bank flows"), bank, "customers.view_banktransaction"),

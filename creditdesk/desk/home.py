@@ -27,6 +27,7 @@ from creditdesk.navigation import counts
 from customers.access import account_scope, visible_accounts
 from customers.admin.audit import visible_entries
 from customers.models import Access, CreditHold, Customer, ImportBatch, LimitChange
+from scoring.limit_warnings import ending_limits
 from scoring.models import ScoreHistory
 from scoring.reviews import overdue_reviews
 
@@ -74,6 +75,7 @@ def home(request: HttpRequest) -> HttpResponse:
         overdue = overdue_reviews(seen, today)
         context["reviews"] = overdue.select_related("customer", "score_row")[:8]
         context["review_count"] = overdue.count()
+        context["ending"] = ending_limits(seen, today)[:8]
     if user.has_perm("scoring.view_scorehistory"):
         context["movers"] = movers(user, today)
     if user.has_perm("customers.view_importbatch"):

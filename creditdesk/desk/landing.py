@@ -6,13 +6,14 @@ from django.urls import reverse
 
 from creditdesk.core import roles
 from creditdesk.core.models import User
+from creditdesk.rights import held_groups
 
 BANNER_COOKIE = "first_steps_done"
 
 
 def role_of(user: User) -> str:
     """The role whose home opens: the first the user holds, in the order of how much it decides."""
-    held = set(user.groups.values_list("name", flat=True))
+    held = held_groups(user)
     order = (roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR, roles.MANAGER, roles.AUDITOR)
     return next((name for name in order if name in held), roles.CONTROLLER if user.is_superuser else "")
 

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from .cover import cover_page
 from .customer import customer_page
 from .customer_list import customer_list
 from .customer_score import replayed, would_lift
@@ -8,6 +9,7 @@ from .home import changes, changes_seen, dismiss_first_steps, home
 app_name = "desk"
 urlpatterns = [
     path("", home, name="home"),
+    path("cover/", cover_page, name="cover"),
     path("customers/", customer_list, name="customers"),
     path("customers/<int:pk>/", customer_page, name="customer"),
     path("accounts/<int:account_id>/would-lift/", would_lift, name="would_lift"),

@@ -26,24 +26,17 @@ from customers.events import ledger_changed
 from customers.legal import record_legal_event
 from customers.legal_corrections import RECORD, TakeBackRefused, plan_take_back, take_back_legal_event
 from customers.models import (
-    Cover,
     CreditAccount,
     Customer,
-    Delivery,
     FinancialStatement,
     LegalEvent,
-    OpenOrder,
     SupplierPaymentDays,
 )
 
 from .base import (
     CUSTOMER_SEARCH,
-    AccountPortfolioFilter,
     AddOnlyFactAdmin,
-    FactAdmin,
     VersionFilter,
-    account_search,
-    customer_of,
     money_html,
 )
 
@@ -199,53 +192,6 @@ class FinancialStatementAdmin(AddOnlyFactAdmin):
         with transaction.atomic():
             super().save_model(request, obj, form, change)
             _announce(FinancialStatement, obj.customer_id)
-
-
-class AmountAdmin:
-    @admin.display(description=_("amount"), ordering="amount")
-    def amount_money(self, row: Any) -> SafeString | str:
-        return money_html(row.amount)
-
-
-@admin.register(Cover)
-class CoverAdmin(AmountAdmin, AddOnlyFactAdmin):
-    account_path = "account"
-    list_display = [customer_of, "kind", "provider", "amount_money", "percent", "effective_on", "expires_on"]
-    list_filter = [
-        ("kind", ChoicesDropdownFilter),
-        AccountPortfolioFilter,
-        ("expires_on", RangeDateFilter),
-        VersionFilter,
-    ]
-    list_select_related = ["account__customer"]
-    search_fields = ["provider", *account_search()]
-    autocomplete_fields = ["account"]
-    ordering = ["-effective_on", "-pk"]
-
-    def save_model(self, request: HttpRequest, obj: Cover, form: Any, change: bool) -> None:
-        with transaction.atomic():
-            super().save_model(request, obj, form, change)
-            ledger_changed.send(sender=Cover, account_ids={obj.account_id})
-
-
-@admin.register(OpenOrder)
-class OpenOrderAdmin(AmountAdmin, FactAdmin):
-    account_path = "account"
-    list_display = ["number", customer_of, "effective_on", "expected_on", "amount_money", "closed_on"]
-    list_filter = [AccountPortfolioFilter, ("expected_on", RangeDateFilter), VersionFilter]
-    list_select_related = ["account__customer"]
-    search_fields = ["number", *account_search()]
-    ordering = ["-effective_on", "-pk"]
-
-
-@admin.register(Delivery)
-class DeliveryAdmin(AmountAdmin, FactAdmin):
-    account_path = "account"
-    list_display = ["number", customer_of, "effective_on", "amount_money", "invoiced_on"]
-    list_filter = [AccountPortfolioFilter, ("effective_on", RangeDateFilter), VersionFilter]
-    list_select_related = ["account__customer"]
-    search_fields = ["number", *account_search()]
-    ordering = ["-effective_on", "-pk"]
 
 
 @admin.register(SupplierPaymentDays)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import Case, F, IntegerField, QuerySet, Value, When
 from django.db.models.functions import Abs, Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -18,10 +20,21 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateFilter
 
+from creditdesk.core.clock import business_date
+from creditdesk.core.models import User
 from creditdesk.core.templatetags.desk import badge, grade_badge
+from customers.delegations import DelegationError, check_delegation, delegate_approval
 from customers.limit_evidence import money_of
 from customers.limit_reasons import render_reason
-from customers.models import ApprovalAuthority, CreditHold, CreditLimit, LimitChange
+from customers.models import (
+    ApprovalAuthority,
+    ApprovalDelegation,
+    ApprovalTerms,
+    CreditHold,
+    CreditLimit,
+    LimitChange,
+    LimitDecision,
+)
 
 from .base import (
     AccountPortfolioFilter,
@@ -32,7 +45,27 @@ from .base import (
     money_html,
 )
 
-TONES = {"applied": "good", "proposed": "info", "rejected": "bad"}
+
+class DelegationAdminForm(forms.ModelForm):
+    """A delegation an administrator records; refused with the field to change."""
+
+    by: User
+
+    def delegation(self) -> dict[str, Any]:
+        names = ("delegator", "delegate", "company", "starts_on", "ends_on", "reason")
+        return {name: self.cleaned_data.get(name) for name in names}
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            try:
+                check_delegation(**self.delegation(), by=self.by, today=business_date())
+            except DelegationError as error:
+                self.add_error(error.field if error.field in self.fields else None, str(error))
+        return data
+
+
+TONES = {"applied": "good", "proposed": "info", "rejected": "bad", "expired": "warn"}
 
 
 class StateFilter(DropdownFilter):
@@ -149,19 +182,10 @@ class CreditHoldAdmin(FactAdmin):
         return row.reason_text
 
 
-@admin.register(ApprovalAuthority)
-class ApprovalAuthorityAdmin(ScopedAdmin):
-    """Who may decide how much. Only a superuser edits: nobody widens their own authority."""
+class OversightAdmin(ScopedAdmin):
+    """Who may decide, and by when. Only a superuser edits: nobody widens their own authority."""
 
     company_path = "company"
-    list_display = ["group", "company", "direction", "up_to", "worst_grade"]
-    list_filter = [("direction", ChoicesDropdownFilter)]
-    list_select_related = ["group", "company"]
-    ordering = ["company", "group", "direction"]
-
-    @admin.display(description=_("up to a limit of"), ordering="max_amount")
-    def up_to(self, row: ApprovalAuthority) -> SafeString | str:
-        return str(_("any amount")) if row.max_amount is None else money_html(row.max_amount)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.is_superuser
@@ -171,3 +195,91 @@ class ApprovalAuthorityAdmin(ScopedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
+
+
+@admin.register(ApprovalAuthority)
+class ApprovalAuthorityAdmin(OversightAdmin):
+    """The matrix: group, company, direction, amount, worst grade, alone or by two."""
+
+    list_display = ["group", "company", "direction", "up_to", "worst_grade", "approvers_needed"]
+    list_filter = [
+        ("direction", ChoicesDropdownFilter),
+        ("approvers_needed", ChoicesDropdownFilter),
+    ]
+    list_select_related = ["group", "company"]
+    ordering = ["company", "direction", "approvers_needed", "group"]
+
+    @admin.display(description=_("up to a limit of"), ordering="max_amount")
+    def up_to(self, row: ApprovalAuthority) -> SafeString | str:
+        return str(_("any amount")) if row.max_amount is None else money_html(row.max_amount)
+
+
+@admin.register(ApprovalTerms)
+class ApprovalTermsAdmin(OversightAdmin):
+    """How long a change may wait, and which rises are small."""
+
+    list_display = [
+        *("company", "remind_after_days", "escalate_after_days", "expire_rise_after_days"),
+        *("expire_cut_after_days", "small_rise", "small_rise_percent", "small_rise_worst_grade"),
+    ]
+    list_select_related = ["company"]
+    ordering = ["company"]
+
+    @admin.display(description=_("small rise: at most"), ordering="small_rise_amount")
+    def small_rise(self, row: ApprovalTerms) -> SafeString | str:
+        return money_html(row.small_rise_amount)
+
+
+@admin.register(ApprovalDelegation)
+class ApprovalDelegationAdmin(OversightAdmin):
+    """Deputies. Approvers record their own on the desk; an administrator does it here for who is away."""
+
+    list_display = ["delegator", "delegate", "company", "starts_on", "ends_on", "created_by", "revoked_at"]
+    list_filter = [("starts_on", RangeDateFilter), ("ends_on", RangeDateFilter)]
+    list_select_related = ["delegator", "delegate", "company", "created_by"]
+    search_fields = ["delegator__username", "delegate__username", "reason"]
+    fields = ["delegator", "delegate", "company", "starts_on", "ends_on", "reason"]
+    ordering = ["-ends_on", "-pk"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        kwargs.setdefault("form", DelegationAdminForm)
+        form = super().get_form(request, obj, **kwargs)
+        form.by = request.user
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """The verb checks the people and leaves the act in the trail."""
+        made = delegate_approval(**form.delegation(), by=request.user, today=business_date())
+        obj.pk = made.pk
+
+
+@admin.register(LimitDecision)
+class LimitDecisionAdmin(FactAdmin):
+    account_path = "change__account"
+    list_display = [
+        *("customer", "new_limit", "verdict", "decided_by", "on_behalf_of", "decided_on"),
+        *("authority_group", "approvers_needed", "grade"),
+    ]
+    list_filter = [
+        ("verdict", ChoicesDropdownFilter),
+        ("decided_on", RangeDateFilter),
+        ("on_behalf_of", EmptyFieldListFilter),
+    ]
+    list_select_related = ["change__account__customer", "decided_by", "on_behalf_of"]
+    search_fields = ["decided_by__username", "reason", *account_search("change__account__customer__")]
+    ordering = ["-decided_at", "-pk"]
+
+    @admin.display(description=_("customer"), ordering="change__account__customer__name")
+    def customer(self, row: LimitDecision) -> SafeString:
+        link = reverse("limits:decide", args=[row.change_id])
+        return format_html('<a class="d-link" href="{}">{}</a>', link, row.change.account.customer.name)
+
+    @admin.display(description=_("to"), ordering="change__new_amount")
+    def new_limit(self, row: LimitDecision) -> SafeString | str:
+        return money_html(row.change.new_amount)

@@ -1,4 +1,4 @@
-"""Evidence in: annual accounts, legal events, supplier payment days. Preview first; the same file twice is nothing.
+"""Evidence in: accounts, legal events, supplier days, orders, deliveries, cover. Preview first; a file twice is nothing.
 
 A changed row corrects the earlier one: the new version is known from the day of the import, the old one stays as what
 was known before. A legal event goes through its service, so that an insolvency stops new business at once.
@@ -6,35 +6,61 @@ was known before. A legal event goes through its service, so that an insolvency 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
 from customers.bank.feeds import BankReport, Options, announce, choose_company, ensure_source, fingerprint_of
 from customers.bank.feeds import check_access as check_company_access
-from customers.bank.matching import customers_named
-from customers.evidence.mapping import AMOUNTS, EvidenceSpec, Layout, evidence_spec_of
-from customers.imports.columns import Amounts, Bad, Code, Day, Known, Text, Whole, storable
+from customers.bank.matching import CHUNK, customers_named
+from customers.evidence.business import plan_business
+from customers.evidence.mapping import (
+    AMOUNTS,
+    BUSINESS,
+    KINDS,
+    REQUIRED,
+    EvidenceSpec,
+    Layout,
+    evidence_spec_of,
+)
+from customers.evidence.plans import Plan, Row
+from customers.imports.columns import YES_NO, Amounts, Bad, Code, Day, Known, Text, Whole, storable
 from customers.imports.problems import REFUSED, WARNING, Problem
 from customers.imports.reading import open_rows
 from customers.legal import record_legal_event
 from customers.models import (
+    Cover,
     Customer,
     FinancialStatement,
     ImportBatch,
     ImportMapping,
     LegalEvent,
+    OpenOrder,
     RefusedRow,
     Source,
     SupplierPaymentDays,
 )
 
 SHOWN = 200
+DAYS = (
+    *(
+        "effective_on",
+        "known_on",
+        "ended_on",
+        "expected_on",
+        "open_on",
+        "closed_on",
+        "invoiced_on",
+        "billed_on",
+    ),
+    *("expires_on", "withdrawn_on"),
+)
 
 
 class EvidenceReport(BankReport):
@@ -45,15 +71,6 @@ class EvidenceReport(BankReport):
         return not (self.counts.get("new") or self.counts.get("corrected"))
 
 
-@dataclass(slots=True)
-class Row:
-    """A good row: its customer's name in the file, and the values of the model's columns."""
-
-    number: int
-    customer: str
-    values: dict[str, Any]
-
-
 class _Reader:
     def __init__(self, spec: EvidenceSpec, header: list[str]) -> None:
         self.spec, self.width = spec, len(header)
@@ -62,14 +79,24 @@ class _Reader:
         encoding = spec.reading.encoding
         day = Day(spec.reading.dates)
         self.converters: dict[str, Any] = {
-            **dict.fromkeys(("effective_on", "known_on", "ended_on"), day),
+            **dict.fromkeys(DAYS, day),
             "customer": Text(60, encoding),
             "source": Text(120, encoding),
             "link": Text(200, encoding),
             "currency": Code(3, "bad_currency"),
             "months": Whole(1, 24),
             "days": Whole(0, 999),
-            "kind": Known(spec.values.get("kind") or {kind: kind for kind in LegalEvent.Kind.values}),
+            "kind": Known(spec.values.get("kind") or {kind: kind for kind in KINDS.get(spec.layout, ())}),
+            **dict.fromkeys(
+                ("number", "order_number", "delivery_number", "invoice_number"), Text(60, encoding)
+            ),
+            **dict.fromkeys(("orderer", "guarantor", "policy"), Text(60, encoding)),
+            "segment": Text(20, encoding),
+            "provider": Text(120, encoding),
+            "basis": Known(spec.values.get("basis") or {basis: basis for basis in Cover.Basis.values}),
+            **dict.fromkeys(("percent", "haircut_percent"), Whole(0, 100)),
+            **dict.fromkeys(("max_terms_days", "max_extension_days", "notify_days"), Whole(0, 999)),
+            "excludes_disputed": Known(spec.values.get("excludes_disputed") or YES_NO),
         }
         self.problems: list[Problem] = []
 
@@ -94,22 +121,40 @@ class _Reader:
                 self._bad(number, name, text, found.code, **found.params)
                 continue
             values[name] = date.fromisoformat(found) if found and name.endswith("_on") else found
-        for name in ("customer", "effective_on", "currency", "kind", "days", "source"):
-            if (
-                name in values
-                and values[name] is None
-                and not (name == "source" and self.spec.layout == Layout.ACCOUNTS)
-            ):
+        for name in REQUIRED[self.spec.layout]:
+            if name in values and values[name] is None:
                 self._bad(number, name, "", "missing_value")
+        if self.spec.layout in BUSINESS:
+            self._check_amounts(number, values)
         if len(self.problems) > before:
             return None
-        values["known_on"] = values.get("known_on") or max(today, values["effective_on"])
-        if values["known_on"] < values["effective_on"]:
-            day = values["effective_on"].isoformat()
-            self._bad(number, "known_on", values["known_on"].isoformat(), "known_before", day=day)
+        return self._dated(number, values, today)
+
+    def _check_amounts(self, number: int, values: dict[str, Any]) -> None:
+        """Amounts of business are positive; what is open of an order may be nothing."""
+        for name in ("amount", "open_amount", "billed_amount", "policy_limit"):
+            minor = values.get(name)
+            if minor is not None and (minor < 0 or (minor == 0 and name != "open_amount")):
+                self._bad(number, name, str(minor), "amount_not_positive")
+        if self.spec.layout == Layout.ORDERS and "open_amount" not in values and values.get("amount") is None:
+            self._bad(number, "amount", "", "missing_value")
+
+    def _dated(self, number: int, values: dict[str, Any], today: date) -> Row | None:
+        """When it was known: as the row says, else when it happened or today. A cover may begin later on."""
+        began = values["effective_on"]
+        if self.spec.layout == Layout.COVER:
+            values["known_on"] = values.get("known_on") or today
+            if values["known_on"] > today:
+                self._bad(number, "known_on", values["known_on"].isoformat(), "fact_in_future")
+                return None
+            return Row(number, values.pop("customer"), values)
+        values["known_on"] = values.get("known_on") or max(today, began)
+        if values["known_on"] < began:
+            params = {"day": began.isoformat()}
+            self._bad(number, "known_on", values["known_on"].isoformat(), "known_before", **params)
             return None
-        if values["effective_on"] > today or values["known_on"] > today:
-            self._bad(number, "effective_on", values["effective_on"].isoformat(), "fact_in_future")
+        if began > today or values["known_on"] > today:
+            self._bad(number, "effective_on", began.isoformat(), "fact_in_future")
             return None
         return Row(number, values.pop("customer"), values)
 
@@ -140,19 +185,22 @@ def run_evidence_import(path: Path, mapping: ImportMapping, options: Options) ->
         if options.commit:
             source = ensure_source(source, company, spec.source, "evidence", "Evidence about customers")
         people = customers_named({row.customer for row in rows}, source.pk if source else 0)
-        plan = _plan(spec.layout, rows, people, problems)
+        if spec.layout in BUSINESS:
+            plans = plan_business(spec, rows, people, company, problems, options.today)
+        else:
+            plans = [_plan(spec.layout, rows, people, problems)]
         report.counts = {
             "rows": total,
-            "customers": len({c.pk for c, _row, _old in plan.new + plan.corrected}),
-            "new": len(plan.new),
-            "corrected": len(plan.corrected),
-            "unchanged": plan.unchanged,
+            "customers": len(set().union(*(plan.customers for plan in plans))),
+            "new": sum(len(plan.new) for plan in plans),
+            "corrected": sum(len(plan.corrected) for plan in plans),
+            "unchanged": sum(plan.unchanged for plan in plans),
             "refused": sum(p.severity == REFUSED for p in problems),
             "warnings": sum(p.severity == WARNING for p in problems),
         }
         problems.sort(key=lambda p: p.row)
         if options.commit and source is not None:
-            _store(report, plan, mapping, source, spec, path, problems, options)
+            _store(report, plans, mapping, source, spec, path, problems, options)
     report.problems = problems[:SHOWN]
     return report
 
@@ -169,22 +217,13 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(slots=True)
-class _Plan:
-    """(customer, row, the stored version it corrects or None)."""
-
-    new: list[tuple[Customer, Row, Any]]
-    corrected: list[tuple[Customer, Row, Any]]
-    unchanged: int = 0
-
-
-def _plan(layout: str, rows: list[Row], people: dict[str, Customer], problems: list[Problem]) -> _Plan:
+def _plan(layout: str, rows: list[Row], people: dict[str, Customer], problems: list[Problem]) -> Plan:
     model, key = MODELS[layout], KEYS[layout]
     ids = {customer.pk for customer in people.values()}
     stored: dict[tuple[Any, ...], Any] = {}
     for fact in model.objects.filter(customer__in=ids, superseded_at__isnull=True):
         stored[fact.customer_id, *(getattr(fact, name) for name in key)] = fact
-    plan = _Plan([], [])
+    plan = Plan(model)
     seen: dict[Any, Any] = {}
     for row in rows:
         customer = people.get(row.customer)
@@ -220,7 +259,7 @@ def _same(old: Any, values: dict[str, Any]) -> bool:
 
 def _store(
     report: EvidenceReport,
-    plan: _Plan,
+    plans: list[Plan],
     mapping: ImportMapping,
     source: Source,
     spec: EvidenceSpec,
@@ -248,8 +287,12 @@ def _store(
         counts=report.counts,
     )
     actor = Actor.importer(mapping.slug, options.user)
-    _close([old for _c, _r, old in plan.corrected], now, options.today)
-    _create(spec.layout, plan, batch, now, actor, options.today)
+    for plan in plans:
+        _close([old for _owner, _row, old in plan.corrected], now, options.today)
+        if spec.layout in BUSINESS:
+            _create_business(plan, batch, now, options.today)
+        else:
+            _create(spec.layout, plan, batch, now, actor, options.today)
     RefusedRow.objects.bulk_create(
         (
             RefusedRow(
@@ -265,7 +308,7 @@ def _store(
         ),
         batch_size=1000,
     )
-    touched = {customer.pk for customer, _row, _old in plan.new + plan.corrected}
+    touched = set().union(*(plan.customers for plan in plans))
     record_act(
         "evidence.import",
         actor=actor,
@@ -278,11 +321,31 @@ def _store(
 
 
 def _close(rows: list[Any], now: datetime, today: date) -> None:
-    for old in rows:
-        type(old).objects.filter(pk=old.pk).update(superseded_at=now, known_until=max(today, old.known_on))
+    """Each superseded from `now` and known until today (never before it was known); one statement per CHUNK."""
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        type(part[0]).objects.filter(pk__in=[old.pk for old in part]).update(
+            superseded_at=now, known_until=Greatest(F("known_on"), today)
+        )
 
 
-def _create(layout: str, plan: _Plan, batch: ImportBatch, now: datetime, actor: Actor, today: date) -> None:
+def _create_business(plan: Plan, batch: ImportBatch, now: datetime, today: date) -> None:
+    """New facts of credit accounts, and corrections: the stored version with what the row says otherwise."""
+    made = []
+    for account, row, old in [*plan.new, *plan.corrected]:
+        given = {name: value for name, value in row.values.items() if value is not None}
+        if old is not None:
+            kept = {f.attname: old.__dict__[f.attname] for f in plan.model._meta.concrete_fields}
+            del kept["id"]
+            if "amount" in given and plan.model is OpenOrder:
+                kept["open_on"] = None
+            given = {**kept, **given, "known_on": max(today, old.known_on)}
+        given |= {"known_until": None, "superseded_at": None, "recorded_at": now}
+        made.append(plan.model(**(given | {"account_id": account.pk, "batch_id": batch.pk})))
+    plan.model.objects.bulk_create(made, batch_size=500)
+
+
+def _create(layout: str, plan: Plan, batch: ImportBatch, now: datetime, actor: Actor, today: date) -> None:
     model = MODELS[layout]
     fresh = plan.new
     if layout == Layout.LEGAL:

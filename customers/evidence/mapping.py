@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from customers.imports.problems import ImportRefused
 from customers.imports.spec import Spec, SpecError, check_formats
-from customers.models import ImportMapping, LegalEvent
+from customers.models import Cover, ImportMapping, LegalEvent
 
 SHIPPED = Path(__file__).resolve().parent / "mappings"
 Layout = ImportMapping.Layout
@@ -19,21 +19,55 @@ AMOUNTS = (
     *("revenue", "cost_of_sales", "depreciation", "ebit", "interest_expense", "net_income", "total_assets"),
     *("current_assets", "cash", "inventories", "trade_receivables", "trade_payables", "financial_debt"),
     *("current_liabilities", "total_liabilities", "equity", "retained_earnings"),
+    *("amount", "open_amount", "billed_amount", "policy_limit"),
 )
 FIELDS: dict[str, tuple[str, ...]] = {
-    Layout.ACCOUNTS: ("customer", "effective_on", "known_on", "currency", "months", "source", *AMOUNTS),
+    Layout.ACCOUNTS: ("customer", "effective_on", "known_on", "currency", "months", "source", *AMOUNTS[:-4]),
     Layout.LEGAL: ("customer", "kind", "effective_on", "known_on", "ended_on", "source", "link"),
     Layout.SUPPLIER: ("customer", "effective_on", "known_on", "days", "source"),
+    Layout.ORDERS: (
+        *("customer", "segment", "orderer", "number", "effective_on", "expected_on", "currency", "amount"),
+        *("open_amount", "open_on", "closed_on", "known_on"),
+    ),
+    Layout.DELIVERIES: (
+        *("customer", "segment", "number", "order_number", "effective_on", "currency", "amount"),
+        *("invoiced_on", "invoice_number", "billed_amount", "billed_on", "known_on"),
+    ),
+    Layout.BILLED: (
+        *("customer", "segment", "order_number", "delivery_number", "invoice_number", "effective_on"),
+        *("currency", "amount", "known_on"),
+    ),
+    Layout.COVER: (
+        *("customer", "segment", "kind", "provider", "policy", "basis", "guarantor", "currency", "amount"),
+        *("policy_limit", "percent", "haircut_percent", "effective_on", "expires_on", "withdrawn_on"),
+        *("max_terms_days", "max_extension_days", "notify_days", "excludes_disputed", "known_on"),
+    ),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
     Layout.ACCOUNTS: ("customer", "effective_on", "currency"),
     Layout.LEGAL: ("customer", "kind", "effective_on", "source"),
     Layout.SUPPLIER: ("customer", "effective_on", "days", "source"),
+    Layout.ORDERS: ("customer", "number", "effective_on", "expected_on", "currency"),
+    Layout.DELIVERIES: ("customer", "number", "effective_on", "currency", "amount"),
+    Layout.BILLED: ("customer", "effective_on", "currency", "amount"),
+    Layout.COVER: ("customer", "kind", "effective_on", "currency", "amount"),
 }
+BUSINESS = {Layout.ORDERS, Layout.DELIVERIES, Layout.BILLED, Layout.COVER}
+KINDS = {Layout.LEGAL: LegalEvent.Kind.values, Layout.COVER: Cover.Kind.values}
 _KEYS = {
     *("title", "company", "source", "file", "dates", "numbers", "columns", "constants", "values", "optional"),
+    "complete",
 }
-_LAYOUTS = {"accounts": Layout.ACCOUNTS, "legal-events": Layout.LEGAL, "supplier-days": Layout.SUPPLIER}
+_LAYOUTS = {
+    "accounts": Layout.ACCOUNTS,
+    "legal-events": Layout.LEGAL,
+    "supplier-days": Layout.SUPPLIER,
+    "orders": Layout.ORDERS,
+    "open-orders": Layout.ORDERS,
+    "deliveries": Layout.DELIVERIES,
+    "billed-parts": Layout.BILLED,
+    "cover": Layout.COVER,
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +80,8 @@ class EvidenceSpec:
     values: dict[str, dict[str, str]] = field(default_factory=dict)
     company: str = ""
     source: dict[str, str] = field(default_factory=dict)
+    # The file lists every open order: those missing from it are closed.
+    complete: bool = False
 
 
 def _check(condition: Any, text: str) -> None:
@@ -76,11 +112,22 @@ def parse_evidence_spec(slug: str, layout: str, raw: Any) -> EvidenceSpec:
         % {"layout": layout, "missing": ", ".join(missing)},
     )
     values = {name: dict(words) for name, words in raw.get("values", {}).items()}
-    wrong = sorted(set(values.get("kind", {}).values()) - set(LegalEvent.Kind.values))
+    kinds = KINDS.get(layout, ())
+    wrong = sorted(set(values.get("kind", {}).values()) - set(kinds))
     _check(
         not wrong,
         _("values.kind: unknown kind %(unknown)s; known are %(known)s")
-        % {"unknown": ", ".join(wrong), "known": ", ".join(LegalEvent.Kind.values)},
+        % {"unknown": ", ".join(wrong), "known": ", ".join(kinds)},
+    )
+    if layout == Layout.ORDERS:
+        _check(
+            {"amount", "open_amount"} & {*columns, *constants},
+            _("columns: orders need amount (what was ordered) or open_amount (what is still open)"),
+        )
+    complete = raw.get("complete", False)
+    _check(
+        complete is False or (complete is True and layout == Layout.ORDERS),
+        _("complete: true or false, and only for orders"),
     )
     check_formats(raw)
     file, numbers = raw.get("file", {}), raw.get("numbers", {})
@@ -109,6 +156,7 @@ def parse_evidence_spec(slug: str, layout: str, raw: Any) -> EvidenceSpec:
         values=values,
         company=raw.get("company", {}).get("code", ""),
         source=dict(raw.get("source", {})),
+        complete=complete,
     )
 
 

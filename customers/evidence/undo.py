@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
 from customers.bank.feeds import announce, undo_bank_batch
 from customers.imports.problems import ImportRefused
 from customers.models import (
+    BilledPart,
+    Cover,
+    Delivery,
     FinancialStatement,
     ImportBatch,
     ImportMapping,
     LegalEvent,
+    OpenOrder,
     SupplierPaymentDays,
 )
 
-MODELS: dict[str, Any] = {
-    ImportMapping.Layout.ACCOUNTS: FinancialStatement,
-    ImportMapping.Layout.LEGAL: LegalEvent,
-    ImportMapping.Layout.SUPPLIER: SupplierPaymentDays,
+Layout = ImportMapping.Layout
+MODELS: dict[str, tuple[Any, ...]] = {
+    Layout.ACCOUNTS: (FinancialStatement,),
+    Layout.LEGAL: (LegalEvent,),
+    Layout.SUPPLIER: (SupplierPaymentDays,),
+    Layout.ORDERS: (OpenOrder,),
+    Layout.DELIVERIES: (Delivery, BilledPart),
+    Layout.BILLED: (BilledPart,),
+    Layout.COVER: (Cover,),
 }
 
 
@@ -39,24 +50,14 @@ def undo_evidence(batch: ImportBatch, *, actor: Actor, reason: str, on: date) ->
     layout = batch.mapping.layout if batch.mapping else ""
     if layout == ImportMapping.Layout.BANK:
         return undo_bank_batch(batch, actor=actor, reason=reason, on=on)
-    model = MODELS[layout]
     batch = ImportBatch.objects.select_for_update().get(pk=batch.pk)
     if batch.status == ImportBatch.Status.UNDONE:
         raise ImportRefused("batch_undone")
     now = timezone.now()
-    rows = model.objects.filter(batch=batch, superseded_at__isnull=True)
-    customers = set(rows.order_by().values_list("customer", flat=True))
-    closed = rows.update(superseded_at=now, known_until=on)
-    # Everything an import closes carries the import's own time stamp.
-    earlier = list(model.objects.filter(superseded_at=batch.recorded_at, customer__in=customers))
-    again = []
-    for old in earlier:
-        values = {
-            f.attname: old.__dict__[f.attname] for f in model._meta.concrete_fields if not f.primary_key
-        }
-        values |= {"known_on": max(old.known_on, old.known_until or old.known_on), "known_until": None}
-        again.append(model(**(values | {"superseded_at": None, "recorded_at": now})))
-    model.objects.bulk_create(again, batch_size=1000)
+    closed, restored, customers = 0, 0, set()
+    for model in MODELS[layout]:
+        gone, again, whose = _undo(model, batch, now, on)
+        closed, restored, customers = closed + gone, restored + again, customers | whose
     batch.status, batch.undone_at = ImportBatch.Status.UNDONE, now
     batch.save(update_fields=["status", "undone_at"])
     record_act(
@@ -65,7 +66,34 @@ def undo_evidence(batch: ImportBatch, *, actor: Actor, reason: str, on: date) ->
         subject=batch,
         note=reason,
         business_date=on,
-        data={"kind": layout, "closed": closed, "restored": len(again), "customers": sorted(customers)},
+        data={"kind": layout, "closed": closed, "restored": restored, "customers": sorted(customers)},
     )
     announce(customers)
     return batch
+
+
+def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int, int, set[int]]:
+    """Rows closed, rows standing again, customers touched; for one model of the import."""
+    of_account = any(f.name == "account" for f in model._meta.concrete_fields)
+    customer, owner = ("account__customer", "account") if of_account else ("customer", "customer")
+    rows = model.objects.filter(batch=batch, superseded_at__isnull=True)
+    customers = set(rows.order_by().values_list(customer, flat=True))
+    owners = set(rows.order_by().values_list(owner, flat=True))
+    closed = rows.update(superseded_at=now, known_until=Greatest(F("known_on"), on))
+    # Everything an import closes carries the import's own time stamp.
+    earlier = [
+        old for old in model.objects.filter(superseded_at=batch.recorded_at) if _owner(old, owner) in owners
+    ]
+    again = []
+    for old in earlier:
+        values = {
+            f.attname: old.__dict__[f.attname] for f in model._meta.concrete_fields if not f.primary_key
+        }
+        values |= {"known_on": max(old.known_on, old.known_until or old.known_on), "known_until": None}
+        again.append(model(**(values | {"superseded_at": None, "recorded_at": now})))
+    model.objects.bulk_create(again, batch_size=1000)
+    return closed, len(again), customers
+
+
+def _owner(row: Any, name: str) -> int:
+    return getattr(row, f"{name}_id")

@@ -193,7 +193,20 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("The fact cannot be known before %(day)s, when it happened."),
         _("Correct one of the two dates."),
     ),
+    "no_credit_account": (
+        _("The customer has no credit account in this company (or in the segment named)."),
+        _("Open the account, or correct the customer or the segment."),
+    ),
+    "which_account": (
+        _("The customer has several credit accounts in this company."),
+        _("Name the segment in a column, or as a constant in the mapping."),
+    ),
+    "cover_terms": ("%(reason)s", _("Correct the terms of the cover.")),
     # Warnings: the row is taken.
+    "other_currency": (
+        _("Order %(order)s is in %(currency)s: this row is not taken off it."),
+        _("Correct the currency, or the number of the order."),
+    ),
     "not_booked": (
         _("The entry is not booked yet."),
         _("Nothing to do: it comes again when it is booked."),

@@ -367,7 +367,7 @@ class Migration(migrations.Migration):
                 (
                     "small_rise_percent",
                     models.PositiveSmallIntegerField(
-                        default=10, verbose_name="small rise: at most per cent of the limit"
+                        default=25, verbose_name="small rise: at most per cent of the limit"
                     ),
                 ),
                 (

@@ -182,7 +182,7 @@ class ApprovalTerms(models.Model):
         _("small rise: at most"), default=500_000, help_text=_("0: no rise is small.")
     )
     small_rise_percent = models.PositiveSmallIntegerField(
-        _("small rise: at most per cent of the limit"), default=10
+        _("small rise: at most per cent of the limit"), default=25
     )
     small_rise_worst_grade = models.CharField(_("small rise: worst grade"), max_length=1, default="B")
 

@@ -95,7 +95,7 @@ class Reservation(models.Model):
 class OrderHold(models.Model):
     """An order that waits for a person: a check failed at `point`, or business with the account was stopped.
 
-    at_entry: the order was held before it was ever accepted; it takes no headroom until it is released.
+    at_entry: the order as it stands was never accepted; it takes no headroom until it is released.
     The order is named by its account and number: a corrected order is a new row (customers/models/evidence.py).
     An order has at most one waiting hold. A release may be limited in time and amount: within both, the order
     passes later checks; beyond either it is held again.

@@ -12,14 +12,12 @@ from typing import Any
 
 from creditdesk.core.money import Money
 from customers.checks import GROUP, ORDERER, PAYER, CheckRequest, CheckResult, Failure
-from customers.group_chain import Chain, accounts_of_chain, chain_at
+from customers.groups import Tree, group_of
 from customers.models import CheckPoint, CreditAccount, Customer
 from scoring.checks.facts import AccountFacts, Late, Rates, gather
 from scoring.checks.rules import LEAVING, Case, failures_of, room, tolerance
 from scoring.checks.terms import EVERY, MARKED, NONE, CheckTerms, RuleTerms, terms_of
 from scoring.models import CheckRuleCode
-
-HORIZON_DAYS = 90
 
 
 def check_credit(
@@ -49,19 +47,15 @@ def answer(request: CheckRequest) -> CheckResult:
     terms = terms_of(account, request.as_of)
     rules = terms.at(request.point)
     rates = Rates(request.as_of)
-    horizon = getattr(account.segment, "order_horizon_days", HORIZON_DAYS)
-    chain = (
-        chain_at(account.customer_id, request.as_of)
-        if terms.group_binds != NONE
-        else Chain(account.customer_id)
-    )
-    members = accounts_of_chain(account, chain)
-    members[account.customer_id] = account
-    binding = _binding(chain, members, terms)
+    horizon = account.segment.order_horizon_days
+    alone = Tree(request.as_of, {})
+    tree = alone if terms.group_binds == NONE else group_of(account.customer_id, request.as_of)
+    members = _members(account, tree)
+    binding = _binding(account, tree, members, terms)
     orderer = _orderer(request, account, terms)
     wanted: dict[int, CreditAccount] = {account.pk: account}
     for head in binding:
-        wanted |= {members[pk].pk: members[pk] for pk in chain.below[head] if pk in members}
+        wanted |= {members[pk].pk: members[pk] for pk in tree.below(head) if pk in members}
     if isinstance(orderer, CreditAccount):
         wanted[orderer.pk] = orderer
     facts = gather(
@@ -85,13 +79,13 @@ def answer(request: CheckRequest) -> CheckResult:
     rooms = [_room(own, rules, terms, rates)]
     for head in binding:
         top = members[head]
-        below = [facts[members[pk].pk] for pk in sorted(chain.below[head]) if pk in members]
+        below = [facts[members[pk].pk] for pk in sorted(tree.below(head)) if pk in members]
         case = _case(GROUP, top, below, request, new, top.currency, rates)
         on_group = tuple(rule for rule in rules if rule.on_group)
         failures += failures_of(case, _with_amounts(on_group, terms, top.currency, rates))
         if any(rule.code == CheckRuleCode.HEADROOM for rule in on_group) and case.limit is not None:
             free = _room(case, on_group, terms, rates)
-            rooms.append(free and rates.convert(free, account.currency))
+            rooms.append(None if free is None else rates.convert(free, account.currency))
     return _result(request, account, own, new, rules, terms, failures, rooms, horizon, beyond, rates)
 
 
@@ -103,13 +97,27 @@ def _loaded(account: CreditAccount) -> CreditAccount:
     return CreditAccount.objects.select_related("customer", "segment", "collector").get(pk=account.pk)
 
 
-def _binding(chain: Chain, members: dict[int, CreditAccount], terms: CheckTerms) -> list[int]:
+def _members(account: CreditAccount, tree: Tree) -> dict[int, CreditAccount]:
+    """{customer id: account} of the whole group in the account's own segment; one query where there is a group."""
+    people = set(tree.parents) | set(tree.members)
+    if not people:
+        return {account.customer_id: account}
+    rows = CreditAccount.objects.filter(
+        customer__in=people, segment=account.segment_id, joined_into__isnull=True
+    ).select_related("customer", "collector")
+    return {row.customer_id: row for row in rows} | {account.customer_id: account}
+
+
+def _binding(
+    account: CreditAccount, tree: Tree, members: dict[int, CreditAccount], terms: CheckTerms
+) -> list[int]:
     """The heads whose limit binds the tree below them, nearest first; the payer itself may be one."""
-    heads = [pk for pk in (chain.customer_id, *chain.heads) if len(chain.below.get(pk, ())) > 1]
+    line = [account.customer_id, *tree.above(account.customer_id)]
+    heads = [pk for pk in line if pk in members and tree.members.get(pk)]
     if terms.group_binds == EVERY:
-        return [pk for pk in heads if pk in members]
+        return heads
     if terms.group_binds == MARKED:
-        return [pk for pk in heads if pk in members and members[pk].limit_is_for_group]
+        return [pk for pk in heads if members[pk].limit_is_for_group]
     return []
 
 
@@ -129,6 +137,8 @@ def _orderer(
 
 def _new(request: CheckRequest, beyond: bool) -> Money:
     """What the business adds to what is counted at its point."""
+    if request.adds is not None:
+        return request.adds
     if request.point in (CheckPoint.PICK, CheckPoint.DELIVERY):
         return request.amount
     counted = request.counted or Money.zero(request.amount.currency)
@@ -316,6 +326,8 @@ def _result(
         failures=tuple(failures),
         policy_id=terms.policy_id,
         rules=tuple(rule.code for rule in rules),
+        decide_within_days=terms.decide_within_days,
+        release_days=terms.release_days,
     )
 
 

@@ -109,7 +109,7 @@ def gather(
     judged = {pk: _judged(as_of, through.get(account.company_id)) for pk, account in accounts.items()}
     exposure = exposures(list(accounts.values()), as_of, order_horizon_days=horizon_days)
     limits = limits_at(ids, as_of)
-    held = reserved(ids, at, without=without_reservation)
+    held = reserved(ids, at, without=without_reservation, until=as_of + timedelta(days=horizon_days))
     late = _late(accounts, as_of, judged, tuple(older_days), rates)
     statuses = status_at(Customer.objects.filter(pk__in={a.customer_id for a in accounts.values()}), as_of)
     broken = _broken(accounts, as_of, promise_days, rates) if promise_days is not None else {}

@@ -1,8 +1,9 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .cause import CreditCause
 from .checks import CheckPolicy, CheckRule, CheckRuleCode
-from .decision import BookFigure, Decision, TermsPolicy, TermsPolicyGrade
+from .decision import BookFigure, Decision, DecisionLetter, TermsPolicy, TermsPolicyGrade
 from .invoice import InvoiceCard
+from .limit_review import LimitReview
 from .peers import PeerFigure
 from .policy import (
     CauseKind,
@@ -26,6 +27,7 @@ __all__ = [
     "CheckRuleCode",
     "CreditCause",
     "Decision",
+    "DecisionLetter",
     "Depth",
     "DirtyAccount",
     "Grade",
@@ -34,6 +36,7 @@ __all__ = [
     "LimitPolicyCause",
     "LimitPolicyEditor",
     "LimitPolicyGrade",
+    "LimitReview",
     "PeerFigure",
     "PolicyReport",
     "PublishingGate",

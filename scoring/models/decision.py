@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import MoneyField
-from customers.models import Company, CreditAccount, CreditSegment
+from customers.models import Company, CreditAccount, CreditApplication, CreditSegment
 
 from .card import Scorecard
 from .policy import LimitPolicy
@@ -135,6 +135,13 @@ class Decision(models.Model):
         db_index=False,
         verbose_name=_("account"),
     )
+    application = models.ForeignKey(
+        CreditApplication,
+        models.PROTECT,
+        null=True,
+        related_name="decisions",
+        verbose_name=_("application"),
+    )
     as_of = models.DateField(_("as of"))
     decided_at = models.DateTimeField(_("decided at"), default=timezone.now)
     outcome = models.CharField(_("decision"), max_length=10, choices=Recommendation)
@@ -236,3 +243,28 @@ class Decision(models.Model):
     def is_open(self) -> bool:
         """A person has yet to decide."""
         return self.outcome == Recommendation.REVIEW and not hasattr(self, "answer")
+
+
+class DecisionLetter(models.Model):
+    """The letter that tells the customer a decision, as it was printed. One per decision and language, kept as it is."""
+
+    decision = models.ForeignKey(
+        Decision, models.PROTECT, related_name="letters", db_index=False, verbose_name=_("decision")
+    )
+    language = models.CharField(_("language"), max_length=5)
+    content = models.BinaryField(_("PDF"))
+    sha256 = models.CharField(_("fingerprint"), max_length=64)
+    made_at = models.DateTimeField(_("written at"), default=timezone.now)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("written by")
+    )
+
+    class Meta:
+        verbose_name = _("letter on a decision")
+        verbose_name_plural = _("letters on decisions")
+        constraints = [
+            models.UniqueConstraint(fields=["decision", "language"], name="one_letter_per_language")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.decision_id} {self.language}"

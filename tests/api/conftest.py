@@ -20,6 +20,7 @@ from creditdesk.core.models import User
 from customers.models import Company, Portfolio
 from tests.factories import ACTOR, invoice, make_account, receive
 from tests.people import Cast, make_cast
+from tests.scoring.checks.worlds import give_limit
 
 TODAY = date(2026, 11, 20)
 
@@ -68,6 +69,7 @@ def make_world() -> World:
     invoice(first, "700.00", TODAY - timedelta(days=60))
     receive(first, "50.00", TODAY - timedelta(days=3))
     invoice(cast.elsewhere, "10.00", TODAY - timedelta(days=60))
+    give_limit(cast.company.accounts.get(customer__code="C-1002"), 10_000)
     key, token = key_for(cast.integration)
     return World(cast, key, Caller(token))
 

@@ -15,13 +15,18 @@ from customers.models import LimitChange
 from tests.api.conftest import Caller, euro, key_for, make_world
 from tests.api.test_endpoints import problem
 
+
+def proposed():
+    return LimitChange.objects.filter(proposer_name="API: till")
+
+
 BODY = {"customer": "C-1001", "amount": euro("25000"), "reason": "growing_business"}
 
 
 @pytest.mark.django_db
 def test_the_same_key_gives_the_same_bytes_and_no_second_effect(world):
     first = world.caller.post("limit-changes", BODY, "k-1")
-    LimitChange.objects.update(status="withdrawn", decided_at="2026-11-20T10:00Z")
+    LimitChange.objects.filter(status="proposed").update(status="withdrawn", decided_at="2026-11-20T10:00Z")
     again = world.caller.post("limit-changes", BODY, "k-1")
     assert (again.status_code, again.content) == (
         first.status_code,
@@ -29,7 +34,7 @@ def test_the_same_key_gives_the_same_bytes_and_no_second_effect(world):
     ) and first.status_code == 201
     assert (again["Location"], again["Content-Type"]) == (first["Location"], first["Content-Type"])
     assert "Idempotency-Replayed" not in first and again["Idempotency-Replayed"] == "true"
-    assert LimitChange.objects.count() == AuditEntry.objects.filter(act="limit.propose").count() == 1
+    assert proposed().count() == AuditEntry.objects.filter(act="limit.propose").count() == 1
     assert list(ApiRequest.objects.order_by("pk").values_list("is_replay", flat=True)) == [False, True]
 
     problem(
@@ -59,7 +64,7 @@ def test_a_refusal_by_the_rules_is_an_answer_and_a_request_not_understood_is_non
     world.caller.post("limit-changes", BODY)
     refused = world.caller.post("limit-changes", BODY, "k-2")
     problem(refused, 409, "already_waiting")
-    LimitChange.objects.update(status="withdrawn", decided_at="2026-11-20T10:00Z")
+    LimitChange.objects.filter(status="proposed").update(status="withdrawn", decided_at="2026-11-20T10:00Z")
     assert world.caller.post("limit-changes", BODY, "k-2").content == refused.content
     problem(world.caller.post("limit-changes", {}, "k-3"), 400, "invalid")
     assert world.caller.post("limit-changes", BODY, "k-3").status_code == 201
@@ -71,10 +76,10 @@ def test_what_fails_in_between_leaves_nothing_and_may_be_sent_again(world):
         # The effect is written, its answer is not: what a killed process leaves, the database takes back.
         failed = world.caller.post("limit-changes", BODY, "k-4")
     assert failed.status_code == 500 and b"killed" not in failed.content
-    assert not LimitChange.objects.exists() and not IdempotentAnswer.objects.exists()
+    assert not proposed().exists() and not IdempotentAnswer.objects.exists()
     assert not AuditEntry.objects.filter(act="limit.propose").exists()
     assert world.caller.post("limit-changes", BODY, "k-4").status_code == 201
-    assert LimitChange.objects.count() == 1
+    assert proposed().count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

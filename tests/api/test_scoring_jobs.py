@@ -45,8 +45,10 @@ def test_a_job_scores_what_is_named_and_says_how_each_row_went(world, run_queued
     for address in (path, f"{path}/rows"):
         problem(other.get(address), 404, "not_found")
     problem(other.post(f"{path}/resume", {}), 404, "not_found")
-    for wrong in ({}, {"all": True, "customers": ["C-1001"]}, {"customers": []}, {"all": "maybe"}):
+    for wrong in ({"customers": [1]}, {"customers": []}, {"all": 1}):
         problem(world.caller.post("scoring-jobs", wrong), 400, "invalid")
+    for wrong in ({}, {"all": True, "customers": ["C-1001"]}):
+        problem(world.caller.post("scoring-jobs", wrong), 422, "contradiction")
 
 
 def test_the_whole_book_in_chunks_some_of_which_fail_and_are_taken_up_again(world, run_queued, monkeypatch):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from creditdesk.core.acts import ACTS, act_label, acts_like
-from customers.approval import _VERBS
+from customers.approval_steps import VERBS
 from tests.desk_world import TODAY, client_of, fill
 from worklists.models import FollowUp
 
@@ -34,21 +34,36 @@ def strings(node):
         yield from strings(node.orelse)
 
 
+def values_of(tree, name):
+    """Literal values of the module's dictionary of that name."""
+    for node in tree.body:
+        target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
+        if getattr(target, "id", "") == name and isinstance(node.value, ast.Dict):
+            for value in node.value.values:
+                yield from strings(value)
+
+
 def recorded(tree):
     """(codes, prefixes of computed codes) that a module records, through its own helpers too."""
     codes, prefixes = set(), set()
     passed_on = {}
     for function in (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)):
         params = [a.arg for a in function.args.args]
+        named = dict(zip((a.arg for a in function.args.kwonlyargs), function.args.kw_defaults, strict=True))
         for call in (n for n in ast.walk(function) if isinstance(n, ast.Call) and n.args):
             if name_of(call) == "record_act" and isinstance(call.args[0], ast.Name):
-                passed_on[function.name] = params.index(call.args[0].id)
+                act = call.args[0].id
+                passed_on[function.name] = params.index(act) if act in params else act
+                codes.update(strings(named.get(act)))
     for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call)):
         place = 0 if name_of(call) == "record_act" else passed_on.get(name_of(call))
-        if place is None or len(call.args) <= place:
+        given = {keyword.arg: keyword.value for keyword in call.keywords} | dict(enumerate(call.args))
+        if place not in given:
             continue
-        first = call.args[place]
+        first = given[place]
         codes.update(strings(first))
+        if isinstance(first, ast.Subscript) and isinstance(first.value, ast.Name):
+            codes.update(values_of(tree, first.value.id))
         if isinstance(first, ast.JoinedStr):
             head = first.values[0]
             prefixes.add(head.value if isinstance(head, ast.Constant) else "")
@@ -64,7 +79,7 @@ def test_every_recorded_act_has_a_label():
     assert len(codes) > 30
     # Computed codes: the admin's "<model>.<verb>", decisions on a limit, acts of the worklist.
     assert prefixes == {"", "limit.", "followup."}
-    codes |= {f"limit.{verb}" for verb in _VERBS.values()}
+    codes |= {f"limit.{verb}" for verb in VERBS.values()}
     codes |= {f"followup.{kind}" for kind in FollowUp.Kind.values}
     assert sorted(code for code in codes if act_label(code) == code) == []
     assert sorted(set(ACTS) - codes) == [], "labels of acts that nobody records"

@@ -3,11 +3,12 @@
 import re
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.loader import MigrationLoader
 
-from creditdesk.core.guards import Guard
+from creditdesk.core.guards import Guard, standing_guards
 
 # Apps whose first migrations are squashed.
 OWN = {"core", "customers", "scoring", "worklists", "dunning"}
@@ -22,10 +23,10 @@ def test_squashed_migrations_end_where_the_replaced_ones_do():
     after = new.project_state(list(squashed))
     assert before.models.keys() == after.models.keys()
     assert MigrationAutodetector(before, after)._detect_changes() == {}
-    for key, migration in squashed.items():
-        replaced = [old.disk_migrations[name] for name in migration.replaces]
-        guards = [op for part in replaced for op in part.operations if isinstance(op, Guard)]
-        assert [op for op in migration.operations if isinstance(op, Guard)] == guards, key
+    for (app, name), migration in squashed.items():
+        names = [replaced for _app, replaced in migration.replaces]
+        guards = standing_guards(f"{apps.get_app_config(app).name}.migrations", names)
+        assert [op for op in migration.operations if isinstance(op, Guard)] == guards, (app, name)
 
 
 @pytest.mark.django_db

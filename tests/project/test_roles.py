@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from io import StringIO
 from typing import Any
 
@@ -25,6 +25,7 @@ from customers.access import visible_accounts
 from customers.approval import propose_limit_change
 from customers.holds import place_hold
 from customers.models import Access, CreditHold, LimitChange, Portfolio
+from customers.orders import record_order
 from tests.factories import ACTOR, invoice
 
 pytestmark = pytest.mark.django_db
@@ -40,11 +41,15 @@ REMINDING = frozenset({roles.CONTROLLER, roles.COLLECTOR})
 # Addresses anybody may ask, logged in or not: probes, the login itself, the language switch.
 PUBLIC = {"healthz", "readyz", "set_language", "?favicon.ico"}
 
+# What the people who handle a credit application post.
+WORKED_ON = ("assess", "withdraw", "add_document", "drop_document", "bank_lines")
+
 # Every address outside the admin: who may open it (POST-only addresses: who may post there).
 AUDIENCE: dict[str, frozenset[str]] = {
     "root": ANYBODY,
     "profile": ANYBODY,
     "desk:home": STAFF,
+    "desk:cover": STAFF,
     "desk:customers": STAFF,
     "desk:customer": STAFF,
     "desk:would_lift": STAFF,
@@ -61,9 +66,25 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:amend": PROPOSING,
     "limits:comment": PROPOSING,
     "limits:propose": PROPOSING,
+    "limits:bulk": frozenset({roles.APPROVER}),
+    "limits:delegations": MEASURING,
+    "limits:end_delegation": frozenset({roles.APPROVER}),
+    "limits:trail": frozenset({roles.AUDITOR}),
+    "limits:duties": frozenset({roles.AUDITOR}),
     "limits:holds": STAFF,
+    **{f"limits:{page}": STAFF for page in ("reviews", "ending", "causes")},
+    "limits:confirm": PROPOSING,
+    **{f"policies:{page}": STAFF for page in ("list", "policy")},
+    **{f"policies:{page}": CARDS for page in ("edit", "copy", "delete", "propose")},
+    **{f"policies:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
+    "policies:simulate": CARDS | DECIDING_CARDS,
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
+    **{f"applications:{page}": MEASURING for page in ("list", "page")},
+    **{f"applications:{page}": frozenset({roles.CONTROLLER}) for page in ("new", *WORKED_ON)},
+    "applications:propose": PROPOSING,
+    **{f"applications:{page}": PROPOSING for page in ("document", "letter")},
+    **{f"orders:{page}": STAFF for page in ("queue", "decide", "check")},
     "reviews:queue": PROPOSING,
     "reviews:review": PROPOSING,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
@@ -82,7 +103,13 @@ AUDIENCE: dict[str, frozenset[str]] = {
 TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
+    "limits:end_delegation",
     *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
+    *("applications:page", "applications:propose", "applications:document", "applications:letter"),
+    *(f"applications:{page}" for page in WORKED_ON),
+    "limits:confirm",
+    *(f"policies:{page}" for page in ("policy", "edit", "copy", "delete", "propose", "publish", "send_back")),
+    "policies:simulate",
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
     *(
         f"scorecards:{page}"
@@ -120,6 +147,15 @@ def world(cast, settings):
         as_of=DAY,
         reason_code="first_limit",
     )
+    cast.order_hold = record_order(
+        cast.account,
+        "SO-1",
+        Money.of(9_000, "EUR"),
+        expected_on=DAY,
+        actor=ACTOR,
+        on=DAY,
+        at=datetime(2026, 3, 2, tzinfo=UTC),
+    ).hold
     cast.hold = place_hold(cast.account, reason_code="person", actor=ACTOR, on=DAY)
     return cast
 
@@ -133,6 +169,8 @@ def arguments(name: str, cast: Any) -> list[int]:
         "limits:propose": [cast.account.pk],
         "limits:release": [cast.hold.pk],
         "limits:place_hold": [cast.account.pk],
+        "orders:decide": [cast.order_hold.pk],
+        "orders:check": [cast.account.pk],
     }.get(name, [])
 
 
@@ -193,7 +231,14 @@ def test_a_strangers_rows_do_not_exist_for_any_role(world, client):
         args = arguments(name, world)
         if args:
             assert opened(client, name, reverse(name, args=args)) == 404, name
-    for name in ("limits:inbox", "limits:holds", "desk:customers", "kpis:overview", "desk:home"):
+    for name in (
+        "limits:inbox",
+        "limits:holds",
+        "orders:queue",
+        "desk:customers",
+        "kpis:overview",
+        "desk:home",
+    ):
         assert world.account.customer.name not in client.get(reverse(name)).content.decode(), name
     for model in admin.site._registry:
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
@@ -279,3 +324,25 @@ def test_add_user_gives_role_and_scope_and_says_what_is_missing(cast):
 def _robot(add):
     add("feeder", "--role", "integration", "--company", "acme", "--no-password")
     return "feeder"
+
+
+def test_a_request_reads_all_rights_at_once_and_keeps_none_of_them(world, django_assert_num_queries):
+    from django.contrib.auth.backends import ModelBackend
+
+    from creditdesk.rights import RightsBackend, held_groups
+    from customers.access import given_to
+    from customers.models import Access
+
+    backend, pk = RightsBackend(), world.collector.pk
+    user = backend.get_user(pk)
+    with django_assert_num_queries(1):
+        permitted, groups, given = backend.get_all_permissions(user), held_groups(user), given_to(user)
+        assert user.has_perm("worklists.work_worklist")
+    plain = User.objects.get(pk=pk)
+    assert permitted == ModelBackend().get_all_permissions(plain)
+    assert groups == held_groups(plain) == {roles.COLLECTOR}
+    assert given and given == given_to(plain)
+    Access.objects.filter(user=pk).delete()
+    plain.groups.clear()
+    again = backend.get_user(pk)
+    assert (backend.get_all_permissions(again), held_groups(again), given_to(again)) == (set(), set(), [])

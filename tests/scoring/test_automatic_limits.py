@@ -154,7 +154,7 @@ def test_a_natural_person_is_held_until_a_named_person_decides(book, stops):
 
 def test_a_cash_shock_cuts_part_and_a_score_drop_proposes(book, stops):
     shocked, fallen = book.account, make_account(book.company, portfolio=book.portfolio)
-    trade(fallen)
+    trade(fallen, late=40)
     for account in (shocked, fallen):
         give_limit(account, 50_000)
     own_policy(

@@ -11,7 +11,7 @@ from customers.models import Customer, DunningBlock, ExchangeRate
 from customers.promises import take_promise
 from tests.factories import ACTOR, make_company, pay
 from tests.worklists.conftest import AS_OF, account_of, ago, make_collector, overdue
-from worklists import actions, runs
+from worklists import actions, runs, storing
 from worklists.models import FollowUp, WorklistRow, WorklistRun
 from worklists.runs import build_worklists, refresh_accounts
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 def facts(row):
     return {
         name: getattr(row, name)
-        for name in (*runs.COMPUTED, "state", "account_id")
+        for name in (*storing.COMPUTED, "state", "account_id")
         if name not in {"at_risk", "collectable", "overdue"}
     } | {"money": (row.at_risk.minor, row.collectable.minor, row.overdue.minor)}
 

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from creditdesk.api.fields import PageQuery
+from creditdesk.api.fields import Code, PageQuery, Text
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import Endpoint
 from customers.models import CreditAccount, Customer
@@ -47,13 +47,11 @@ class CustomerOut(serializers.ModelSerializer):
 
 
 class CustomerQuery(PageQuery):
-    number = serializers.CharField(required=False, max_length=40, help_text="Exactly this customer number.")
-    vat_number = serializers.CharField(required=False, max_length=20, help_text="Exactly this VAT number.")
-    name = serializers.CharField(required=False, max_length=160, help_text="The name contains this.")
+    number = Text(required=False, max_length=40, help_text="Exactly this customer number.")
+    vat_number = Text(required=False, max_length=20, help_text="Exactly this VAT number.")
+    name = Text(required=False, max_length=160, help_text="The name contains this.")
     status = serializers.ChoiceField(Customer.Status.choices, required=False)
-    company = serializers.SlugField(
-        required=False, max_length=20, help_text="With an account of this company."
-    )
+    company = Code(required=False, help_text="With an account of this company.")
 
 
 class CustomersEndpoint(Endpoint):

@@ -11,7 +11,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from creditdesk.api.fields import MoneyOut, PageQuery, StrictSerializer
+from creditdesk.api.fields import Code, MoneyOut, PageQuery, StrictSerializer, Text
+from creditdesk.api.problems import Problem
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import Endpoint
 from customers.exposure import MINUS, PLUS, exposures
@@ -59,13 +60,13 @@ class DayQuery(StrictSerializer):
 
     def validate_as_of(self, value: date) -> date:
         if value > self.context["view"].today():
-            raise serializers.ValidationError(_("The future is not known: today at the latest."))
+            raise Problem(422, "future", _("The future is not known: today at the latest."))
         return value
 
 
 class ExposureQuery(DayQuery, PageQuery):
-    customer = serializers.CharField(required=False, max_length=40, help_text="Exactly this customer number.")
-    company = serializers.SlugField(required=False, max_length=20)
+    customer = Text(required=False, max_length=40, help_text="Exactly this customer number.")
+    company = Code(required=False)
 
 
 class ExposuresEndpoint(Endpoint):

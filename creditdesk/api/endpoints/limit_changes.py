@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from creditdesk.api.fields import MoneyIn, MoneyOut, PageQuery, StrictSerializer
+from creditdesk.api.fields import Contradiction, MoneyIn, MoneyOut, PageQuery, StrictSerializer, Text
 from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
@@ -68,13 +68,13 @@ class LimitChangeOut(serializers.ModelSerializer):
 
 class LimitChangeQuery(PageQuery):
     status = serializers.ChoiceField(LimitChange.Status.choices, required=False)
-    customer = serializers.CharField(required=False, max_length=40, help_text="Exactly this customer number.")
+    customer = Text(required=False, max_length=40, help_text="Exactly this customer number.")
 
 
 class LimitProposal(AccountReference):
     amount = MoneyIn(help_text="The new limit, in the account's currency.")
     reason = serializers.ChoiceField(list(PERSON_REASONS.items()))
-    comment = serializers.CharField(
+    comment = Text(
         required=False, allow_blank=True, default="", max_length=2000, help_text="Approvers read it."
     )
     kind = serializers.ChoiceField(LimitKind.choices, default=LimitKind.BASE)
@@ -88,17 +88,17 @@ class LimitProposal(AccountReference):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         temporary = attrs["kind"] == LimitKind.TEMPORARY
         if temporary and "valid_until" not in attrs:
-            raise serializers.ValidationError({"valid_until": _("A temporary limit needs a last day.")})
+            raise Contradiction("valid_until", _("A temporary limit needs a last day."))
         for name in ("valid_from", "valid_until"):
             if not temporary and name in attrs:
-                raise serializers.ValidationError({name: _("Only a temporary limit has dates.")})
+                raise Contradiction(name, _("Only a temporary limit has dates."))
         if attrs["reason"] == "other" and not attrs["comment"].strip():
-            raise serializers.ValidationError({"comment": _("Say which reason.")})
+            raise Contradiction("comment", _("Say which reason."))
         return attrs
 
 
 class Withdrawal(StrictSerializer):
-    reason = serializers.CharField(max_length=2000, help_text="Stays with the change.")
+    reason = Text(max_length=2000, help_text="Stays with the change.")
 
 
 class LimitChangesEndpoint(Endpoint):

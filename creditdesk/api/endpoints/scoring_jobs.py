@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from creditdesk.api import bulk
-from creditdesk.api.fields import PageQuery, StrictSerializer
+from creditdesk.api.fields import Contradiction, Flag, Nothing, PageQuery, StrictSerializer, Text
 from creditdesk.api.models import ScoringJob, ScoringJobRow
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
@@ -25,22 +25,18 @@ class ScoringJobIn(StrictSerializer):
     """Either `customers` or `all`."""
 
     customers = serializers.ListField(
-        child=serializers.CharField(max_length=40),
+        child=Text(max_length=40),
         required=False,
         min_length=1,
         max_length=MOST,
         help_text="Customer numbers; every account of theirs is scored.",
     )
-    all = serializers.BooleanField(default=False, help_text="Every account the key may see.")
+    all = Flag(default=False, help_text="Every account the key may see.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["all"] == ("customers" in attrs):
-            raise serializers.ValidationError(_("Send either a list of customers, or all: true."))
+            raise Contradiction("customers", _("Send either a list of customers, or all: true."))
         return attrs
-
-
-class Nothing(StrictSerializer):
-    """An empty object."""
 
 
 class RowsOut(serializers.Serializer):

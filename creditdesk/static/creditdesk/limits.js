@@ -1,4 +1,4 @@
-/* The approval inbox by keyboard: J K move, Enter opens; R reason, Ctrl Enter approves, M amends, N skips. */
+/* The approval inbox by keyboard: J K move, Enter opens; R reason, Ctrl Enter approves, M amends, N skips, X ticks a small rise. */
 (function () {
   "use strict";
 
@@ -31,10 +31,19 @@
     } else if (key === "m") {
       const amend = document.querySelector("[data-amend]");
       if (amend) { event.preventDefault(); amend.open = true; amend.querySelector("input:not([type=hidden])").focus(); }
+    } else if (key === "x") {
+      const row = document.activeElement.closest("tr");
+      const tick = row && row.querySelector("[data-tick]");
+      if (tick) tick.checked = !tick.checked;
     } else if (key === "n") {
       const next = document.querySelector("[data-next]");
       if (next) next.click();
     }
+  });
+
+  const all = document.querySelector("[data-tick-all]");
+  if (all) all.addEventListener("click", function () {
+    document.querySelectorAll("[data-tick]").forEach(function (tick) { tick.checked = true; });
   });
 
   const first = document.querySelector("[data-row]");

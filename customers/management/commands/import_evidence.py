@@ -1,4 +1,4 @@
-"""manage.py import_evidence FILE --mapping M [--commit]: annual accounts, legal events, supplier payment days."""
+"""manage.py import_evidence FILE --mapping M [--commit]: accounts, legal events, orders, deliveries, cover."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--mapping", required=True, help="accounts, legal-events, supplier-days, or a saved one"
+            "--mapping",
+            required=True,
+            help="accounts, legal-events, supplier-days, orders, open-orders, deliveries, billed-parts, cover, "
+            "or a saved one",
         )
         parser.add_argument("--company", default="", help="code of the company, instead of the mapping's")
         parser.add_argument(

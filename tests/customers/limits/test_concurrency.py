@@ -4,10 +4,10 @@ On SQLite writers queue up at the file (IMMEDIATE transactions); on PostgreSQL t
 """
 
 import threading
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import DatabaseError, connection, connections
 
 from creditdesk.core import roles
 from creditdesk.core.audit import Actor
@@ -20,11 +20,19 @@ from customers.approval import (
     propose_limit_change,
     reject_limit_change,
 )
+from customers.approval_clock import run_clock
 from customers.legal import record_legal_event
 from customers.limits import limit_at
-from customers.models import CreditHold, CreditLimit, LegalEvent, LimitChange
+from customers.models import (
+    ApprovalDelegation,
+    CreditHold,
+    CreditLimit,
+    LegalEvent,
+    LimitChange,
+    LimitDecision,
+)
 from tests.factories import ACTOR, make_account
-from tests.people import make_cast, make_user
+from tests.people import give_authority, make_cast, make_user
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DAY = date(2026, 3, 2)
@@ -175,11 +183,93 @@ def test_the_same_event_told_twice_at_once(people):
     assert not CreditHold.objects.exists()
 
 
+def test_two_people_who_approve_at_once_apply_it_once_between_them(people):
+    """First and second of two at the same instant, with a third: nobody counts twice, nothing is left half-done."""
+    give_authority(people.company, rise=None, needed=2)
+    others = [make_user(f"approver{n}", roles.APPROVER, company=people.company) for n in range(2)]
+    for number in range(3):
+        change = waiting(
+            people, account=make_account(people.company, f"Two {number}", portfolio=people.portfolio)
+        )
+        done, errors = split(together(*(approve(change, user) for user in (people.approver, *others))))
+        assert (len(done), [e.code for e in errors]) == (2, ["decided"])
+        assert sorted(row.status for row in done) == ["applied", "proposed"]
+        assert CreditLimit.objects.filter(change=change).count() == 1
+        assert change.decisions.count() == 2
+    # The same person pressing twice is the first of two once.
+    change = waiting(people)
+    done, errors = split(together(*[approve(change, people.approver)] * 2))
+    assert (len(done), errors[0].code) == (1, "decided_before")
+    change.refresh_from_db()
+    assert change.is_waiting and not CreditLimit.objects.filter(account=people.account).exists()
+
+
+def test_delegator_and_deputy_at_once_are_one_pair_of_eyes(people):
+    """Through the application, and straight in the database behind its back."""
+    give_authority(people.company, rise=None, needed=2)
+    deputy = make_user("dan", roles.APPROVER, company=people.company)
+    lent = ApprovalDelegation.objects.create(
+        delegator=people.approver, delegate=deputy, company=people.company, starts_on=DAY, ends_on=DAY,
+        reason="leave", created_by=people.approver,
+    )  # fmt: skip
+    change = waiting(people)
+
+    def for_the_approver():
+        return approve_limit_change(
+            LimitChange.objects.get(pk=change.pk),
+            approver=deputy,
+            reason="agreed",
+            on=DAY,
+            on_behalf_of=people.approver,
+        )
+
+    done, errors = split(together(approve(change, people.approver), for_the_approver))
+    assert len(done) == 1 and errors[0].code in ("decided_before", "no_authority")
+    assert change.decisions.count() == 1
+
+    raw = waiting(people, account=make_account(people.company, "Raw", portfolio=people.portfolio))
+    values = {
+        "change": raw, "verdict": "approve", "decided_on": DAY, "reason": "x", "direction": "rise",
+        "currency": "EUR", "amount": raw.new_amount, "grade": "E", "approvers_needed": 2,
+    }  # fmt: skip
+    results = together(
+        lambda: LimitDecision.objects.create(**values, decided_by=people.approver),
+        lambda: LimitDecision.objects.create(
+            **values, decided_by=deputy, on_behalf_of=people.approver, delegation=lent
+        ),
+    )
+    assert sum(isinstance(result, DatabaseError) for result in results) == 1, results
+    assert raw.decisions.count() == 1
+
+
+def test_the_clock_runs_twice_while_somebody_decides(people):
+    changes = [
+        waiting(people, account=make_account(people.company, f"Late {n}", portfolio=people.portfolio))
+        for n in range(3)
+    ]
+    day = DAY + timedelta(days=30)
+    company = people.company
+    first, second, decided = together(
+        lambda: run_clock(company, day),
+        lambda: run_clock(company, day),
+        lambda: reject_limit_change(
+            LimitChange.objects.get(pk=changes[0].pk), approver=people.approver, reason="late", on=day
+        ),
+    )
+    assert not isinstance(first, Exception) and not isinstance(second, Exception), (first, second)
+    states = {change.pk: LimitChange.objects.get(pk=change.pk).status for change in changes}
+    assert set(list(states.values())[1:]) == {"expired"}
+    was_first = isinstance(decided, LimitChange)
+    assert states[changes[0].pk] == ("rejected" if was_first else "expired")
+    assert first.expired + second.expired == (2 if was_first else 3)
+    assert AuditEntry.objects.filter(act="limit.expire").count() == first.expired + second.expired
+
+
 def test_threads_had_connections_of_their_own():
     def backend():
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        return id(connection.connection)
+        return connection.connection  # the object, not its id: an id is free again once it is closed
 
     first, second = together(backend, backend)
-    assert first != second
+    assert first is not second

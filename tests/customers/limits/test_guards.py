@@ -322,7 +322,7 @@ def test_overlapping_temporary_limits(cast, applied, monkeypatch):
     with pytest.raises(ApprovalError, match="EUR runs until"):
         approve_limit_change(second, approver=cast.approver, reason="season", on=DAY)
     # Without the rule that says so, the database still refuses.
-    monkeypatch.setattr("customers.approval._check_period", lambda *_args: None)
+    monkeypatch.setattr("customers.deciding._check_period", lambda *_args: None)
     with pytest.raises(DatabaseError, match="one temporary limit"), transaction.atomic():
         approve_limit_change(second, approver=cast.approver, reason="season", on=DAY)
 

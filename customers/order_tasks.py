@@ -1,0 +1,43 @@
+"""What django-q runs for orders: reservations that lapsed are marked, and orders on hold are checked again.
+
+Both may run twice or be killed: each hold is a transaction of its own, and what was done stays done.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.utils import timezone
+
+from creditdesk.core.audit import Actor
+from creditdesk.core.clock import business_date
+from customers.models import OrderHold
+from customers.order_versions import OrderError
+from customers.orders import check_again
+from customers.rates import MissingRate
+from customers.reservations import expire_reservations
+
+ACTOR = Actor.job("orders on hold")
+AT_ONCE = 500
+
+log = logging.getLogger(__name__)
+
+
+def sweep_reservations() -> int:
+    """Mark lapsed reservations as expired; returns how many."""
+    return expire_reservations(timezone.now(), business_date())
+
+
+def check_holds_again(limit: int = AT_ONCE) -> int:
+    """Check waiting orders again, the oldest first; returns how many go on. Stopped business waits for a person."""
+    waiting = OrderHold.objects.filter(status=OrderHold.Status.WAITING, cause=OrderHold.Cause.CHECK)
+    rows = waiting.select_related("account__company").order_by("placed_on", "pk")[:limit]
+    went_on = 0
+    for hold in rows:
+        on = business_date(hold.account.company.time_zone)
+        try:
+            went_on += check_again(hold, actor=ACTOR, on=on, at=timezone.now()).goes_on
+        except (OrderError, MissingRate) as error:
+            # One order that cannot be checked must not keep the others waiting.
+            log.warning("order %s of account %s not checked: %s", hold.order_number, hold.account_id, error)
+    return went_on

@@ -1,0 +1,93 @@
+"""Orders, deliveries and tendered bills in an exposure: horizon, invoice not there yet, safe day."""
+
+from datetime import date as D
+from datetime import timedelta
+
+import pytest
+
+from creditdesk.core.money import Money
+from customers.exposure import exposures, totals_now
+from customers.headroom import headroom_of
+from customers.limits import Limit
+from customers.models import BilledPart, Delivery, OpenOrder, Payment
+from tests.factories import invoice, make_account, make_company, pay, receive
+
+pytestmark = pytest.mark.django_db
+
+
+def parts(account, on):
+    found = exposures([account], on)[account.pk]
+    assert totals_now([account.pk], on).get((account.pk, "EUR"), 0) == found.total.minor
+    return {
+        name: getattr(found, name).minor
+        for name in ("open_invoices", "unbilled_deliveries", "open_orders", "far_orders", "instruments")
+        if getattr(found, name).minor
+    } | ({"unapplied_cash": found.unapplied_cash.minor} if found.unapplied_cash.minor else {})
+
+
+def test_a_delivery_stays_exposure_until_its_invoice_is_in_the_ledger():
+    account = make_account(make_company())
+    facts = {"account": account, "currency": "EUR", "known_on": D(2026, 1, 1)}
+    OpenOrder.objects.create(
+        number="7", expected_on=D(2026, 1, 20), amount=1000, effective_on=D(2026, 1, 1), **facts
+    )
+    Delivery.objects.create(number="8", order_number="7", amount=600, effective_on=D(2026, 1, 5), **facts)
+    BilledPart.objects.create(
+        delivery_number="8", invoice_number="F1", amount=250, effective_on=D(2026, 1, 6), **facts
+    )
+    # The same number a year ago is another invoice.
+    invoice(account, "2.50", D(2025, 1, 6), number="F1")
+    assert parts(account, D(2026, 1, 9)) == {
+        "open_invoices": 250,
+        "unbilled_deliveries": 600,
+        "open_orders": 400,
+    }
+    invoice(account, "2.50", D(2026, 1, 8), number="F1")
+    assert parts(account, D(2026, 1, 7))["unbilled_deliveries"] == 600
+    assert parts(account, D(2026, 1, 9)) == {
+        "open_invoices": 500,
+        "unbilled_deliveries": 350,
+        "open_orders": 400,
+    }
+    OpenOrder.objects.update(closed_on=D(2026, 1, 12))
+    assert "open_orders" in parts(account, D(2026, 1, 11))
+    assert "open_orders" not in parts(account, D(2026, 1, 12))
+    Delivery.objects.update(invoiced_on=D(2026, 1, 13))
+    assert parts(account, D(2026, 1, 13)) == {"open_invoices": 500}
+
+
+def test_each_segment_has_its_horizon():
+    account = make_account(make_company())
+    OpenOrder.objects.create(
+        account=account,
+        currency="EUR",
+        known_on=D(2026, 1, 1),
+        effective_on=D(2026, 1, 1),
+        number="7",
+        expected_on=D(2026, 3, 2),
+        amount=1000,
+    )
+    assert parts(account, D(2026, 1, 2)) == {"open_orders": 1000}
+    account.segment.order_horizon_days = 30
+    account.segment.save()
+    assert parts(account, D(2026, 1, 30)) == {"far_orders": 1000}
+    assert parts(account, D(2026, 1, 31)) == {"open_orders": 1000}
+    assert exposures([account], D(2026, 1, 2), order_horizon_days=59)[account.pk].open_orders.minor == 1000
+
+
+def test_a_bill_is_not_money_before_it_can_no_longer_come_back():
+    account = make_account(make_company())
+    row = invoice(account, "100", D(2026, 1, 1))
+    matures = D(2026, 2, 1)
+    pay(row, D(2026, 1, 20), instrument=Payment.Instrument.RIBA, matures_on=matures)
+    receive(account, "40", D(2026, 1, 20), instrument=Payment.Instrument.PAGARE)
+    assert parts(account, D(2026, 1, 29)) == {"instruments": 10000}
+    # No maturity: counted from the day it came in.
+    assert parts(account, D(2026, 1, 30)) == {"instruments": 10000, "unapplied_cash": 4000}
+    safe = matures + timedelta(days=account.segment.return_days)
+    assert "instruments" in parts(account, safe - timedelta(days=1))
+    assert parts(account, safe) == {"unapplied_cash": 4000}
+    found = exposures([account], D(2026, 1, 29))[account.pk]
+    room = headroom_of(Limit(account.pk, Money.of(150, "EUR")), found, Money.of(20, "EUR"))
+    assert (room.total, room.secured, room.unsecured) == tuple(Money.of(n, "EUR") for n in (30, 0, 30))
+    assert headroom_of(Limit(account.pk, None), found).total is None

@@ -1,0 +1,65 @@
+"""Many want the last headroom at the same moment: it is given away once. Real threads, real commits."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from customers.attributes import set_parent
+from customers.exposure import exposures
+from customers.models import CreditAccount, OpenOrder, OrderHold, Reservation
+from customers.orders import record_order
+from customers.reservations import ReservationError, release_reservation, reserve, reserved
+from tests.customers.limits.test_concurrency import together
+from tests.factories import ACTOR, make_account
+from tests.people import make_cast
+from tests.scoring.checks.worlds import DAY, NOW, eur, give_limit
+
+THREADS = 8
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_last_headroom_is_given_away_once():
+    from scoring.default_checks import ensure_default_checks
+
+    ensure_default_checks()  # the flush of an earlier test took it away
+    cast = make_cast()
+    give_limit(cast.account, 500)
+
+    def taking(account, reference, amount=100):
+        return lambda: reserve(account, eur(amount), reference=reference, actor=ACTOR, as_of=DAY, at=NOW)
+
+    results = together(*(taking(cast.account, f"R-{n}") for n in range(THREADS)))
+    made = [r for r in results if isinstance(r, Reservation)]
+    errors = [r for r in results if not isinstance(r, Reservation)]
+    assert (len(made), {type(e) for e in errors}, {e.code for e in errors}) == (
+        5,
+        {ReservationError},
+        {"blocked"},
+    )
+    assert reserved([cast.account.pk], NOW) == {(cast.account.pk, "EUR"): 50_000}
+
+    # The same reference from everybody at once is one reservation.
+    for row in made:
+        release_reservation(row, actor=ACTOR, on=DAY, at=NOW)
+    same = together(*[taking(cast.account, "ONE", 500)] * 4)
+    assert len({row.pk for row in same}) == 1
+    release_reservation(same[0], actor=ACTOR, on=DAY, at=NOW)
+
+    # Two members of one group, each with room of its own, and one last headroom of the group.
+    holding, sister = make_account(cast.company), make_account(cast.company)
+    for account in (cast.account, sister):
+        set_parent(account.customer, holding.customer, on=date(2026, 1, 1), actor=ACTOR)
+    CreditAccount.objects.filter(pk=holding.pk).update(limit_is_for_group=True)
+    give_limit(holding, 300)
+    give_limit(sister, 500)
+
+    def ordering(account, number):
+        return lambda: record_order(
+            account, number, eur(300), expected_on=DAY + timedelta(days=3), actor=ACTOR, on=DAY, at=NOW
+        )
+
+    outcomes = together(ordering(cast.account, "A"), ordering(sister, "B"), ordering(cast.account, "C"))
+    assert sorted(outcome.goes_on for outcome in outcomes) == [False, False, True]
+    assert (OpenOrder.objects.count(), OrderHold.objects.filter(status="waiting").count()) == (3, 2)
+    owed = exposures(CreditAccount.objects.all(), DAY)
+    assert sum(owed[a.pk].total.minor for a in (cast.account, sister, holding)) == 30_000

@@ -18,12 +18,13 @@ PORT ?= 8000
 SERVE ?= 1
 DEMO_ARGS ?=
 
-.PHONY: help demo test test-sqlite test-postgres bench lint format lock messages clean
+.PHONY: help demo test test-sqlite test-postgres bench fuzz lint format lock messages clean
 
 help:
 	@echo "make demo      the desk with a story to look at, on http://127.0.0.1:$(PORT)/ (SERVE=0: summary only)"
 	@echo "make test      every check and the whole test suite, on SQLite and on PostgreSQL"
 	@echo "make bench     the measurements of benchmarks/"
+	@echo "make fuzz      what nobody thought of, sent to the API (some minutes)"
 	@echo "make lint      ruff, Django's checks, migrations, types"
 	@echo "make format    let ruff format the code"
 	@echo "make lock      both lock files anew from pyproject.toml (UPGRADE=--upgrade: newest versions)"
@@ -62,6 +63,9 @@ test-postgres: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(RUN) -m benchmarks $(BENCH_ARGS)
+
+fuzz: $(VENV)/.dev
+	@$(RUN) -m tests.api.fuzz $(FUZZ_ARGS)
 
 lint: $(VENV)/.dev
 	@echo "==> style, checks, migrations, types"

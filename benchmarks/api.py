@@ -184,7 +184,7 @@ def plain(request: HttpRequest) -> HttpResponse:
                 requested=amount,
                 terms_days=data["terms_days"],
             )
-            answer = answer_of(DecisionsEndpoint().in_full().get(pk=made.pk))
+            answer = answer_of(DecisionsEndpoint.made(DecisionsEndpoint(), made.pk))
         body = json.dumps(answer, cls=DjangoJSONEncoder).encode()
         IdempotentAnswer.objects.filter(pk=taken).update(
             status=201, content_type="application/json", body=body
@@ -218,6 +218,13 @@ class Addresses:
     urlpatterns = [path("plain", plain), path("bare", bare), path("", include("creditdesk.urls"))]
 
 
+def _captured(act: Callable[[], Any]) -> list[str]:
+    """The statements of one request, read before the next one empties the log."""
+    with CaptureQueriesContext(connection) as caught:
+        act()
+    return [query["sql"] for query in caught]
+
+
 def _framework(options: argparse.Namespace, token: str, say: Say) -> None:
     client, times = Client(), {"/api/v1/decisions": [], "/plain": [], "/bare": []}
 
@@ -232,12 +239,10 @@ def _framework(options: argparse.Namespace, token: str, say: Say) -> None:
     with override_settings(ROOT_URLCONF=Addresses, ALLOWED_HOSTS=["testserver"]):
         for address in ("/api/v1/decisions", "/plain"):
             send(address, 1)
-        with CaptureQueriesContext(connection) as caught:
-            send("/api/v1/decisions", 2)
-        with CaptureQueriesContext(connection) as of_plain:
-            send("/plain", 3)
+        caught = _captured(lambda: send("/api/v1/decisions", 2))
+        of_plain = _captured(lambda: send("/plain", 3))
         _statements[:] = [
-            query["sql"] for query in caught if query["sql"].lstrip()[:6].upper() in ("SELECT", "WITH R")
+            statement for statement in caught if statement.lstrip()[:6].upper() in ("SELECT", "WITH R")
         ]
         for number in range(options.api_times):
             for address, taken in times.items():

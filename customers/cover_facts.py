@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
+from creditdesk.core.compiled import asked_for
 from creditdesk.core.facts import CURRENT, View
 from customers.cover_terms import CoverFacts
 from customers.models import Cover, CoverNotice, Customer, DisputeItem, StatusChange
@@ -18,8 +19,12 @@ from customers.models import Cover, CoverNotice, Customer, DisputeItem, StatusCh
 def covers_known(scope: Any, as_of: date, view: View = CURRENT) -> dict[int, list[Cover]]:
     """The covers of some accounts that began by `as_of`, expired ones too; one query."""
     found: dict[int, list[Cover]] = defaultdict(list)
-    rows = Cover.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of)
-    for cover in rows.select_related("guarantor").order_by("account", "pk"):
+
+    def rows(ids: Any, day: date) -> QuerySet[Cover, Any]:
+        known = Cover.objects.filter(view.q(), account__in=ids, effective_on__lte=day)
+        return known.select_related("guarantor").order_by("account", "pk")
+
+    for cover in asked_for("covers" if view.is_current else None, rows, scope, as_of):
         found[cover.account_id].append(cover)
     return dict(found)
 

@@ -23,10 +23,11 @@ from decimal import ROUND_DOWN
 from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.compiled import asked_for
 from creditdesk.core.money import Money, round_minor, to_minor
 from customers.limit_reasons import money_param
 from customers.models import Cover, CreditAccount, CreditApplication, CreditHold, Customer
@@ -142,12 +143,12 @@ def decide_many(
     return Decision.objects.bulk_create([_made(known, _advise(known), asked_by) for known in facts])
 
 
-def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
+def _account_rows(ids: Any, as_of: date) -> QuerySet[CreditAccount, Any]:
     open_holds = CreditHold.objects.filter(
         Q(released_on__isnull=True) | Q(released_on__gt=as_of), account=OuterRef("pk"), placed_on__lte=as_of
     )
     same_score = Decision.objects.filter(account=OuterRef("pk"), score_pass=OuterRef("score_row__pass_id"))
-    rows = (
+    return (
         CreditAccount.objects.filter(pk__in=ids)
         .select_related("customer", "company", "score_row")
         .annotate(
@@ -155,7 +156,10 @@ def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
             kept_before=Subquery(same_score.order_by("-pk").values("kept")[:1]),
         )
     )
-    found = {row.pk: row for row in rows}
+
+
+def _accounts(ids: Collection[int], as_of: date) -> dict[int, Any]:
+    found = {row.pk: row for row in asked_for("decisions: accounts", _account_rows, list(ids), as_of)}
     for pk in ids:
         if pk not in found:
             raise DecisionError("unknown_account", _("There is no account %s.") % pk)

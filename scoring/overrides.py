@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.compiled import asked_for
 from creditdesk.core.models import User
 from customers.access import visible_accounts
 from customers.models import CreditAccount
@@ -52,8 +54,12 @@ def in_force(as_of: date) -> Q:
 
 def overrides_at(account_ids: Collection[int], as_of: date) -> dict[int, ScoreOverride]:
     """The override of each account on a day, in one query; at most one holds."""
-    rows = ScoreOverride.objects.filter(in_force(as_of), account__in=account_ids).order_by("pk")
-    return {row.account_id: row for row in rows.select_related("made_by")}
+
+    def rows(ids: Any, day: date) -> QuerySet[ScoreOverride, Any]:
+        held = ScoreOverride.objects.filter(in_force(day), account__in=ids)
+        return held.select_related("made_by").order_by("pk")
+
+    return {row.account_id: row for row in asked_for("overrides", rows, account_ids, as_of)}
 
 
 def effective(row: AccountScore | None, override: ScoreOverride | None) -> tuple[str, str]:

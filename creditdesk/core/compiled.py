@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connections
 from django.db.models import QuerySet
+from django.db.models.query import get_related_populators
 
 Build = Callable[[Any, date], QuerySet[Any, Any]]
 
@@ -56,18 +57,52 @@ def asked(
     name: of the query, unique, with everything in it that changes its SQL or its other parameters; None: nothing is
     kept. The query may depend on `scope` and `day` in no other way than through them. scope: ids, or a queryset.
     """
-    if name is None or isinstance(scope, QuerySet) or len(scope) != 1:
+    kept = _kept_for(name, build, scope, using)
+    if kept is None:
         return build(scope, day).iterator(chunk_size=5000)
+    return kept.compiler.results_iter([_fetched(kept, scope, day, using)], tuple_expected=True)
+
+
+def asked_for(
+    name: Hashable | None, build: Build, scope: Any, day: date, *, using: str = "default"
+) -> list[Any]:
+    """The same of a queryset of model rows, with what it selects beside them (select_related, annotations).
+
+    Nothing prefetched: that is the caller's (`prefetch_related_objects`).
+    """
+    kept = _kept_for(name, build, scope, using)
+    if kept is None:
+        return list(build(scope, day))
+    # As Django's ModelIterable does, from a compiler that has done its part before.
+    compiler = kept.compiler
+    own = compiler.klass_info["select_fields"]
+    start, end = own[0], own[-1] + 1
+    names = [column[0].target.attname for column in compiler.select[start:end]]
+    related = get_related_populators(compiler.klass_info, compiler.select, using)
+    found = []
+    for row in compiler.results_iter([_fetched(kept, scope, day, using)]):
+        made = compiler.klass_info["model"].from_db(using, names, row[start:end])
+        for populator in related:
+            populator.populate(row, made)
+        for attribute, place in compiler.annotation_col_map.items():
+            setattr(made, attribute, row[place])
+        found.append(made)
+    return found
+
+
+def _kept_for(name: Hashable | None, build: Build, scope: Any, using: str) -> _Kept | None:
+    if name is None or isinstance(scope, QuerySet) or len(scope) != 1:
+        return None
     key = (name, using)
     if key not in _kept:
         _kept[key] = _compiled(build, using)
-    kept = _kept[key]
-    if kept is None:
-        return build(scope, day).iterator(chunk_size=5000)
+    return _kept[key]
+
+
+def _fetched(kept: _Kept, scope: Any, day: date, using: str) -> list[tuple[Any, ...]]:
     with connections[using].cursor() as cursor:
         cursor.execute(kept.sql, kept.parameters(next(iter(scope)), day))
-        rows = cursor.fetchall()
-    return kept.compiler.results_iter([rows], tuple_expected=True)
+        return cursor.fetchall()
 
 
 def _compiled(build: Build, using: str) -> _Kept | None:

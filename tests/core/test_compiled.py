@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 DAY = date(2026, 3, 2)
 
 
-def test_kept_queries_answer_for_every_id_and_day():
+def test_kept_queries_answer_for_every_id_and_day(django_assert_num_queries):
     company = make_company()
     accounts = [make_account(company) for _n in range(2)]
     for number, account in enumerate(accounts):
@@ -40,6 +40,21 @@ def test_kept_queries_answer_for_every_id_and_day():
     assert len(list(compiled.asked("test: kept", build, both, DAY))) == 4
     assert len(list(compiled.asked("test: kept", build, Instalment.objects.values("account"), DAY))) == 4
     assert list(compiled.asked(None, build, both[:1], DAY))
+
+    def rows(ids, day):
+        found = Instalment.objects.filter(account__in=ids, effective_on__lte=day).order_by("pk")
+        return found.select_related("account__customer", "invoice").annotate(late=Value(7)).defer("due_on")
+
+    for _again in range(2):
+        for account in accounts:
+            known = compiled.asked_for("test: rows", rows, [account.pk], DAY)
+            with django_assert_num_queries(0):
+                told = [(r.pk, r.late, r.account.customer.name, r.invoice.number, r.amount) for r in known]
+            assert told == [
+                (r.pk, 7, account.customer.name, r.invoice.number, r.amount) for r in rows([account.pk], DAY)
+            ]
+            assert "due_on" in known[0].get_deferred_fields()
+    assert compiled._kept["test: rows", "default"] is not None
 
     def depends_on_the_year(ids, day):
         return build(ids, day).filter(number__gte=day.year - 2025)

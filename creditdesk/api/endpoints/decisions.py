@@ -15,6 +15,7 @@ from creditdesk.api.problems import Problem
 from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
+from creditdesk.core.compiled import asked_for
 from customers.models import Cover
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, decide
@@ -93,6 +94,12 @@ class DecisionsEndpoint(Endpoint):
 
     def decisions(self) -> QuerySet[Decision]:
         return self.in_full().filter(self.scope("account__"))
+
+    def made(self, pk: int) -> Decision:
+        (decision,) = asked_for(
+            "a decision made", lambda ids, _day: self.in_full().filter(pk__in=ids), [pk], self.today()
+        )
+        return decision
 
     def in_full(self) -> QuerySet[Decision]:
         """With all that an answer tells in one query; of the kept score only the day it was judged on."""
@@ -214,7 +221,7 @@ class DecisionList(ActsOnce, DecisionsEndpoint):
         except DecisionError as error:
             code = {"currency": "wrong_currency", "amount": "amount_not_positive"}.get(error.code, error.code)
             raise Problem(422, code, str(error)) from error
-        (answer,) = self.represent([self.in_full().get(pk=made.pk)])
+        (answer,) = self.represent([self.made(made.pk)])
         where = reverse("api:decision", args=[made.public_id])
         return Response(answer, status=201, headers={"Location": where})
 

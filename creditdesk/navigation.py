@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.cache import cache
+from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -22,6 +23,7 @@ from customers.models import (
     CreditHold,
     ImportBatch,
     LimitChange,
+    LimitReminder,
     OrderHold,
     RefusedRow,
 )
@@ -51,7 +53,8 @@ def _count(user: User) -> dict[str, int]:
         if user.has_perm("customers.decide_limitchange"):
             # Four eyes: one's own proposals, and those one approved as the first of two, wait for somebody else.
             waiting = waiting.exclude(proposer=user).exclude(waiting_for_second(user))
-        found["proposals"] = waiting.count()
+        overdue = Exists(LimitReminder.objects.filter(change=OuterRef("pk"), kind=LimitReminder.Kind.OVERDUE))
+        found |= waiting.aggregate(proposals=Count("pk"), proposals_overdue=Count("pk", filter=overdue))
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
     if user.has_perm("customers.view_orderhold"):
@@ -135,7 +138,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         "",
         item(_("Home"), "home", "desk:home"),
         item(_("Worklist"), "call", "worklists:today", "worklists.view_worklistrow", badge="worklist"),
-        item(_("Limit changes"), "rule", "limits:inbox", "customers.view_limitchange", badge="proposals"),
+        item(
+            _("Limit changes"),
+            "rule",
+            "limits:inbox",
+            "customers.view_limitchange",
+            badge="proposals",
+            variant="danger" if menu.badges.get("proposals_overdue") else "primary",
+        ),
         item(
             _("Orders on hold"),
             "pause_circle",

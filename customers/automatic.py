@@ -85,7 +85,7 @@ def apply_policy_rise(
     """
     locked = lock_account(account.pk)
     waiting = waiting_change(locked)
-    if waiting is not None and waiting.proposer_kind != ProposerKind.POLICY:
+    if waiting is not None and (waiting.proposer_kind != ProposerKind.POLICY or waiting.decisions.exists()):
         raise ApprovalError("already_waiting", _("Somebody else's change is waiting already."), waiting)
     if limit_at(locked, on).base != old_amount:
         raise ApprovalError("limit_moved", _("The limit moved meanwhile."))

@@ -21,6 +21,7 @@ from creditdesk.core.money import Money
 from customers.exposure import Exposure, Rates, exposures
 from customers.models import Company, CreditAccount, Customer, GroupMembership
 from customers.open_items import Item
+from customers.view_sql import view_sql
 
 DEEPEST = 50
 
@@ -103,7 +104,7 @@ def tree_at(as_of: date, view: View = CURRENT) -> Tree:
 
 def group_of(customer_id: int, as_of: date, view: View = CURRENT) -> Tree:
     """The one group a customer belongs to on a day: one query whatever its depth, however many groups there are."""
-    condition, params = _view_sql(view)
+    condition, params = view_sql(view, "m")
     newest = f"""CASE WHEN EXISTS (SELECT 1 FROM customers_groupmembership e WHERE e.customer_id = c.id)
         THEN (SELECT m.parent_id FROM customers_groupmembership m WHERE m.customer_id = c.id
               AND m.effective_on <= %s AND {condition} ORDER BY m.effective_on DESC, m.id DESC LIMIT 1)
@@ -129,16 +130,6 @@ def group_of(customer_id: int, as_of: date, view: View = CURRENT) -> Tree:
     with connection.cursor() as cursor:
         cursor.execute(statement, [customer_id, *day, *day])
         return Tree.of(as_of, dict(cursor.fetchall()))
-
-
-def _view_sql(view: View) -> tuple[str, list[object]]:
-    if view.known_at is not None:
-        known = "m.known_on <= %s AND (m.known_until IS NULL OR m.known_until > %s)"
-        return known, [view.known_at, view.known_at]
-    if view.recorded_by is not None:
-        stored = "m.recorded_at <= %s AND (m.superseded_at IS NULL OR m.superseded_at > %s)"
-        return stored, [view.recorded_by, view.recorded_by]
-    return "m.superseded_at IS NULL", []
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
@@ -203,6 +203,12 @@ def _sees(scope: Scope, account: CreditAccount) -> bool:
     return scope is None or bool(
         {(account.company_id, None), (account.company_id, account.portfolio_id)} & scope
     )
+
+
+def decisions_shown() -> Prefetch:
+    """The decisions of changes in a list, with their people, without the evidence kept with them."""
+    rows = LimitDecision.objects.select_related("decided_by", "on_behalf_of").defer("evidence")
+    return Prefetch("decisions", rows.order_by("pk"))
 
 
 def waiting_for_second(user: User) -> Q:

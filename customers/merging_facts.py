@@ -34,10 +34,12 @@ from customers.models import (
     Instalment,
     Invoice,
     OpenOrder,
+    OrderHold,
     Payment,
     Promise,
     PromiseItem,
     PromiseMove,
+    Reservation,
     WriteOff,
 )
 
@@ -67,7 +69,21 @@ class Carrying:
         self._carry(DunningBlock, DunningBlock.objects.filter(mine), maps={"instalment_id": Instalment})
         for model in (OpenOrder, Delivery, BilledPart, Cover, CoverNotice):
             self._carry(model, model.objects.filter(mine))
+        self._move_open_orders(mine)
         return {model: len(pks) for model, pks in self.moved.items() if pks}
+
+    def _move_open_orders(self, mine: Q) -> None:
+        """What is reserved or waits goes on for the surviving account. A release does not: its order is checked anew."""
+        for model, status in (
+            (Reservation, Reservation.Status.ACTIVE),
+            (OrderHold, OrderHold.Status.WAITING),
+        ):
+            rows = model._default_manager.filter(mine, status=status)
+            self.changes += [
+                Change.of(row, {"account": self.old.pk}, {"account": self.new.pk})
+                for row in rows.order_by("pk")
+            ]
+            rows.update(account=self.new)
 
     def _carry(
         self,

@@ -12,7 +12,8 @@ from django.utils import timezone
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from customers.models import OrderHold
-from customers.orders import OrderError, check_again
+from customers.order_versions import OrderError
+from customers.orders import check_again
 from customers.rates import MissingRate
 from customers.reservations import expire_reservations
 

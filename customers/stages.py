@@ -259,10 +259,6 @@ def not_accepted(as_of: date) -> Exists:
     )
 
 
-def _if_since(expression: Any) -> Case:
-    return Case(When(open_on__isnull=False, then=expression), default=Value(0), output_field=MoneyField())
-
-
 def _billed(as_of: date, view: View, **named: Any) -> QuerySet[BilledPart]:
     """Parts of the outer row's account and currency billed by `as_of`: dated until then, and in the ledger."""
     invoices = _invoices(view).filter(effective_on__lte=as_of)

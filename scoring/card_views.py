@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.pages import desk_page, render_page
@@ -208,7 +209,7 @@ def measure(request: HttpRequest, card: Scorecard) -> Any:
         raise publishing.PublishingError("not_allowed", _("Your role does not allow this."))
     as_of = business_date()
     if CreditAccount.objects.count() <= AT_ONCE:
-        measure_card(card, as_of, made_by=request.user.get_username())
+        measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
         return _("Measured: the figures are below."), card.pk
     key = f"{card.pk}-{card.reports.count()}"
     plan_jobs("measure-card", [key], as_of, "scoring.tasks.measure_planned_card", cluster="bulk")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext as _
 
+from creditdesk.core.audit import Actor
 from scoring.card import Card, CardError, as_card, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
@@ -20,23 +21,26 @@ LEAST_EVENTS = 10
 """Customers with a default below which discrimination is not told: its interval would span everything."""
 
 
-def measure_card(card: Scorecard, as_of: date, *, made_by: str) -> list[CardReport]:
+def measure_card(
+    card: Scorecard, as_of: date, *, made_by: str, reader: Actor | None = None
+) -> list[CardReport]:
     """Backtest, stability and try-out of a card at a date, each kept as a report.
 
     Raises CardError for a draft that could not be used as it stands.
     """
     Kind = CardReport.Kind
+    reader = reader or Actor.job(made_by)
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
         raise CardError(" ".join(wrong))
     return [
-        store_report(card, Kind.STABILITY, as_of, stability(card, as_of), made_by=made_by),
-        store_report(card, Kind.TRYOUT, as_of, try_card(card, as_of), made_by=made_by),
-        store_report(card, Kind.BACKTEST, as_of, discrimination(card), made_by=made_by),
+        store_report(card, Kind.STABILITY, as_of, stability(card, as_of, reader=reader), made_by=made_by),
+        store_report(card, Kind.TRYOUT, as_of, try_card(card, as_of, reader), made_by=made_by),
+        store_report(card, Kind.BACKTEST, as_of, discrimination(card, reader), made_by=made_by),
     ]
 
 
-def discrimination(card: Scorecard) -> dict[str, Any]:
+def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, Any]:
     """How well a card ranked the defaults of the ledger's past, with features as known at each observation.
 
     A fitted card is tested on observations after the ones it learned from only; where there are none, its own
@@ -49,7 +53,7 @@ def discrimination(card: Scorecard) -> dict[str, Any]:
         days = [day for day in days if day > learned_until]
     if not days:
         return {"gini": None, "refused": _("No observation has a complete year after it.")}
-    obs = observe(days)
+    obs = observe(days, reader=reader)
     if card.kind == Scorecard.Kind.THIN:
         obs = obs.take(obs.thin)
     if not LEAST_EVENTS <= obs.bad_customers < obs.customers:

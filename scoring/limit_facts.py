@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import F, Max, OuterRef, Q, Subquery, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from creditdesk.core.dates import Days
@@ -17,6 +18,7 @@ from customers.cover_terms import STOPS
 from customers.exposure import Exposure
 from customers.holds import open_holds
 from customers.models import (
+    CreditAccount,
     CreditLimit,
     DocumentKind,
     FinancialStatement,
@@ -129,41 +131,52 @@ def equity(customers: Iterable[int], as_of: date) -> dict[int, Money]:
     }
 
 
-def last_adverse_events(customers: Iterable[int], as_of: date) -> dict[int, date]:
-    """The day of each customer's last adverse public event known by the date."""
-    rows = (
-        LegalEvent.objects.filter(
-            customer__in=customers,
-            kind__in=ADVERSE,
-            superseded_at__isnull=True,
-            effective_on__lte=as_of,
-            known_on__lte=as_of,
-        )
-        .order_by()
-        .values("customer")
-        .annotate(day=Max("effective_on"))
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """What the gates of a rise ask of an account. best_score: kept in the 90 days before, under any card."""
+
+    promise_broken_on: date | None = None
+    event_on: date | None = None
+    on_hold: bool = False
+    best_score: int | None = None
+
+
+NO_GATE_FACTS = GateFacts()
+
+
+def gate_facts(ids: Sequence[int], as_of: date) -> dict[int, GateFacts]:
+    """Last broken promise, last adverse public event known, open holds and earlier scores; one query."""
+
+    def latest(rows: QuerySet[Any, Any], day: str) -> Subquery:
+        return Subquery(rows.order_by(f"-{day}").values(day)[:1])
+
+    promises = Promise.objects.filter(
+        account=OuterRef("pk"),
+        superseded_at__isnull=True,
+        status__in=[Promise.Status.BROKEN, Promise.Status.PARTLY_KEPT],
+        resolved_on__lte=as_of,
     )
-    return dict(rows.values_list("customer", "day"))
-
-
-def last_broken_promises(ids: Sequence[int], as_of: date) -> dict[int, date]:
-    rows = (
-        Promise.objects.filter(
-            account__in=ids,
-            superseded_at__isnull=True,
-            status__in=[Promise.Status.BROKEN, Promise.Status.PARTLY_KEPT],
-            resolved_on__lte=as_of,
-        )
-        .order_by()
-        .values("account")
-        .annotate(day=Max("resolved_on"))
+    events = LegalEvent.objects.filter(
+        customer=OuterRef("customer"),
+        kind__in=ADVERSE,
+        superseded_at__isnull=True,
+        effective_on__lte=as_of,
+        known_on__lte=as_of,
     )
-    return dict(rows.values_list("account", "day"))
-
-
-def held(ids: Sequence[int], as_of: date) -> set[int]:
-    """Accounts with an open hold."""
-    return set(open_holds(as_of).filter(account__in=ids).values_list("account_id", flat=True))
+    scores = ScoreHistory.objects.filter(
+        account=OuterRef("pk"), as_of__lt=as_of, as_of__gte=as_of - SCORE_WINDOW
+    )
+    rows = (
+        CreditAccount.objects.filter(pk__in=ids)
+        .annotate(
+            promise_on=latest(promises, "resolved_on"),
+            event_on=latest(events, "effective_on"),
+            held=Exists(open_holds(as_of).filter(account=OuterRef("pk"))),
+            best=latest(scores, "score"),
+        )
+        .values_list("pk", "promise_on", "event_on", "held", "best")
+    )
+    return {pk: GateFacts(*found) for pk, *found in rows}
 
 
 def most_secured(exposure: Exposure) -> Money:
@@ -176,14 +189,3 @@ def most_secured(exposure: Exposure) -> Money:
         if not part.why_not
     )
     return sum(worth, Money.zero(exposure.currency))
-
-
-def scores_before(ids: Sequence[int], as_of: date) -> dict[int, int]:
-    """The best score kept in the 90 days before, under any card."""
-    rows = (
-        ScoreHistory.objects.filter(account__in=ids, as_of__lt=as_of, as_of__gte=as_of - SCORE_WINDOW)
-        .order_by()
-        .values("account")
-        .annotate(best=Max("score"))
-    )
-    return dict(rows.values_list("account", "best"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.fields.json import KT
 
 from creditdesk.core.models import User
@@ -24,7 +24,7 @@ from customers.holds import open_holds
 from customers.limit_evidence import ledger_evidence, money_of
 from customers.limit_moves import moves
 from customers.limit_reasons import render_reason
-from customers.mandates import Mandate, mandates
+from customers.mandates import Mandate, decisions_shown, mandates
 from customers.models import Company, LimitChange, LimitDecision, LimitReminder
 from customers.rates import MissingRate, RateTable
 from scoring import limit_comparison
@@ -119,26 +119,42 @@ def visible_changes(user: User) -> QuerySet[LimitChange]:
     return LimitChange.objects.filter(account_scope(user, "account__"))
 
 
-def ranked(user: User, as_of: date, rates: RateTable) -> list[LimitChange]:
-    """Every waiting change the user may see, most pressing first, in one query; evidence is not loaded."""
-    changes = (
+def ranked_ids(user: User, as_of: date) -> list[int]:
+    """Ids of the waiting changes the user may see, most pressing first; two queries."""
+    rates = RateTable.at(as_of)
+    found = (
         visible_changes(user)
         .filter(status=Status.PROPOSED)
-        .select_related("account__company")
-        .defer("evidence", "reason_params", "comment")
-        .annotate(grade_then=KT("evidence__grade"), decided=Count("decisions"))
+        .values_list(
+            *("pk", "proposer_kind", "currency", "account__company__currency"),
+            *("old_amount", "new_amount", "as_of"),
+        )
     )
-    is_event = LimitChange.ProposerKind.EVENT
-    return sorted(
-        changes,
-        key=lambda one: (one.proposer_kind != is_event, -_weight(one, rates, as_of), one.pk),
-    )
+    return [
+        pk
+        for *_order, pk in sorted(
+            (*_pressing(kind, Money(abs(new - (old or 0)), currency), home, since, rates, as_of), pk)
+            for pk, kind, currency, home, old, new, since in found
+        )
+    ]
+
+
+def _pressing(
+    kind: str, moved: Money, home: str, since: date, rates: RateTable, as_of: date
+) -> tuple[bool, Any]:
+    """What the inbox is sorted by: events first, then the amount moved times the days it has waited."""
+    days = max((as_of - since).days, 0) + 1
+    try:
+        weight = rates.convert(moved, home).amount * days
+    except MissingRate:  # an amount nobody can weigh is looked at early rather than forgotten
+        weight = moved.amount * days
+    return kind != LimitChange.ProposerKind.EVENT, -weight
 
 
 def waiting(user: User, as_of: date) -> list[Waiting]:
-    """What waits, in the order of `ranked`, with who may decide it; in a constant number of queries."""
+    """What waits, in the order of `ranked_ids`, with who may decide it; in a constant number of queries."""
     rates = RateTable.at(as_of)
-    changes = ranked(user, as_of, rates)
+    changes = sorted(_light(user), key=lambda one: (*_order(one, rates, as_of), one.pk))
     accounts = {change.account_id for change in changes}
     scored = AccountScore.objects.filter(account__in=accounts)
     grades = dict(scored.values_list("account_id", "grade"))
@@ -163,14 +179,22 @@ def waiting(user: User, as_of: date) -> list[Waiting]:
     ]
 
 
-def _weight(change: LimitChange, rates: RateTable, as_of: date) -> Any:
+def _light(user: User) -> QuerySet[LimitChange]:
+    """Waiting changes as far as ranking, filtering and authority need them."""
+    return (
+        visible_changes(user)
+        .filter(status=Status.PROPOSED)
+        .select_related("account__company")
+        .defer("evidence", "reason_params", "comment")
+        .annotate(grade_then=KT("evidence__grade"), decided=Count("decisions"))
+    )
+
+
+def _order(change: LimitChange, rates: RateTable, as_of: date) -> tuple[bool, Any]:
     before = change.old_amount.minor if change.old_amount is not None else 0
     moved = Money(abs(change.new_amount.minor - before), change.currency)
-    days = max((as_of - change.as_of).days, 0) + 1
-    try:
-        return rates.convert(moved, change.account.company.currency).amount * days
-    except MissingRate:  # an amount nobody can weigh is looked at early rather than forgotten
-        return moved.amount * days
+    home = change.account.company.currency
+    return _pressing(change.proposer_kind, moved, home, change.as_of, rates, as_of)
 
 
 def _companies(changes: Iterable[LimitChange]) -> list[Company]:
@@ -188,7 +212,7 @@ def rows(user: User, found: Sequence[Waiting], as_of: date) -> list[Row]:
         for change in LimitChange.objects.filter(pk__in=[one.change.pk for one in found])
         .select_related("account__customer", "account__company", "proposer")
         .prefetch_related(
-            Prefetch("decisions", LimitDecision.objects.select_related("decided_by", "on_behalf_of")),
+            decisions_shown(),
             "reminders",
         )
         .annotate(comment_count=Count("comments"))

@@ -33,7 +33,6 @@ class Book:
 
     receivables: as `receivables_at` gives them, where they are known already; else they are added up.
     instead: the policies of some segments (None: of all without one of their own) in place of those in force.
-    customer: the only one whose group will be asked for; default every group is read.
     rates, in_force: where they are known already.
     """
 
@@ -48,7 +47,7 @@ class Book:
     ) -> None:
         self.as_of = as_of
         self.rates = rates or RateTable.at(as_of)
-        self._policies = {**(in_force or policies_at(as_of)), **(instead or {})}
+        self._policies = {**(in_force or policies_at(as_of, causes=False)), **(instead or {})}
         self._receivables = receivables_at(as_of) if receivables is None else receivables
 
     def policy(self, segment_id: int) -> PolicyTerms:
@@ -97,7 +96,7 @@ def recommendations(
 
 
 def gather(accounts: Sequence[CreditAccount], as_of: date, *, groups: bool) -> dict[str, Any]:
-    """The facts of some accounts by name, each {account id: ...} (equity and events by customer).
+    """The facts of some accounts by name, each {account id: ...} (equity by customer).
 
     groups: also the limits of the other members of their groups.
     """
@@ -109,11 +108,8 @@ def gather(accounts: Sequence[CreditAccount], as_of: date, *, groups: bool) -> d
         "purchases": limit_facts.purchases(ids, as_of),
         "moves": limit_facts.moves_of_a_year(ids, as_of),
         "equity": limit_facts.equity(customers, as_of),
-        "events": limit_facts.last_adverse_events(customers, as_of),
-        "promises": limit_facts.last_broken_promises(ids, as_of),
-        "holds": limit_facts.held(ids, as_of),
+        "gates": limit_facts.gate_facts(ids, as_of),
         "others": limits_of_others(accounts, as_of) if groups else {},
-        "scores_before": limit_facts.scores_before(ids, as_of),
         "overrides": overrides_at(ids, as_of),
     }
 
@@ -154,6 +150,7 @@ def inputs_of(
     equity: Money | None = facts["equity"].get(account.customer_id)
     receivables, owing = book.receivables(account.company_id, account.currency)
     moves = facts["moves"].get(account.pk, limit_facts.NO_MOVES)
+    asked: limit_facts.GateFacts = facts["gates"].get(account.pk, limit_facts.NO_GATE_FACTS)
     others: list[Money] | None = facts["others"].get(account.pk)
     return LimitInputs(
         account_id=account.pk,
@@ -180,11 +177,11 @@ def inputs_of(
         group_size=len(others or ()),
         limit_year_ago=None if moves.limit_then is None else Money(moves.limit_then, account.currency),
         rises_in_year=moves.rises,
-        promise_broken_on=facts["promises"].get(account.pk),
-        event_on=facts["events"].get(account.customer_id),
-        score_before=facts["scores_before"].get(account.pk),
+        promise_broken_on=asked.promise_broken_on,
+        event_on=asked.event_on,
+        score_before=asked.best_score,
         exposure=exposure.total,
-        on_hold=account.pk in facts["holds"] or account.customer.status == Customer.Status.ON_HOLD,
+        on_hold=asked.on_hold or account.customer.status == Customer.Status.ON_HOLD,
         pd=score.pd if score else None,
         at_risk=exposure.at_risk,
     )

@@ -34,9 +34,8 @@ from customers.limit_comments import comment_on, may_comment
 from customers.limit_evidence import money_of
 from customers.limit_moves import fingerprint
 from customers.limit_reasons import render_reason
-from customers.mandates import check_may_decide, mandates, standing_approvals
+from customers.mandates import check_may_decide, decisions_shown, mandates, standing_approvals
 from customers.models import CreditAccount, LimitChange, LimitDecision, LimitKind
-from customers.rates import RateTable
 from scoring import limit_comparison, limit_inbox
 from scoring.limit_forms import BulkForm, CommentForm, DecisionForm, LimitForm
 from scoring.limit_policy import keep_sentence
@@ -269,7 +268,7 @@ def _recommended_text(recommended: dict[str, Any]) -> str:
 
 def _neighbour(request: HttpRequest, change: LimitChange, today: date) -> int | None:
     """The waiting change after this one in the order of the inbox (for skipping without deciding)."""
-    ids = [one.pk for one in limit_inbox.ranked(request.user, today, RateTable.at(today))]
+    ids = limit_inbox.ranked_ids(request.user, today)
     if change.pk not in ids:
         return ids[0] if ids else None
     place = ids.index(change.pk) + 1
@@ -280,6 +279,7 @@ def _history(account: CreditAccount) -> list[tuple[LimitChange, str]]:
     rows = (
         LimitChange.objects.filter(account=account)
         .select_related("decided_by")
+        .prefetch_related(decisions_shown())
         .order_by("-proposed_at", "-pk")
     )
     return [(row, render_reason(row.reason_code, row.reason_params)) for row in rows[:12]]

@@ -38,7 +38,7 @@ class Ending:
 
 def ending_limits(accounts: QuerySet[CreditAccount], today: date) -> list[Ending]:
     """Temporary limits that end within the days their policy warns before, the soonest first. Constant queries."""
-    policies = policies_at(today)
+    policies = policies_at(today, causes=False)
     longest = max(policy.warn_days for policy in policies.values())
     running = CreditLimit.objects.filter(
         kind=LimitKind.TEMPORARY,

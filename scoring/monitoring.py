@@ -14,7 +14,9 @@ from django.db import transaction
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import Card, active_card
 from scoring.engine import compute
@@ -64,12 +66,13 @@ def _grades_at(day: date) -> dict[int, str]:
     return dict(rows.filter(place=1).values_list("account", "grade"))
 
 
-def drift(first: date, second: date, card: Card | None = None) -> dict[str, Any]:
+def drift(first: date, second: date, card: Card | None = None, reader: Actor | None = None) -> dict[str, Any]:
     """PSI of the score and of every signal between two dates, each with what was known then; most moved first.
 
     The card of today scores both days, so that a change of card is no drift.
     """
     card = card or active_card()
+    log_study(reader=reader or Actor.job("monitoring"), days=[first, second])
     before, after = _population(first, card), _population(second, card)
     signals: list[dict[str, Any]] = []
     for name in (s.name for s in SIGNALS):
@@ -102,13 +105,14 @@ def _column(rows: Iterable[AccountScore], name: str) -> Any:
     return np.array([np.nan if (v := values_of(row)[name]) is None else float(v) for row in rows])
 
 
-def grades_come_true(as_of: date, card: Card | None = None) -> dict[str, Any]:
+def grades_come_true(as_of: date, card: Card | None = None, reader: Actor | None = None) -> dict[str, Any]:
     """What became within a year of everybody graded a year before `as_of`, by grade, with what was known then.
 
     Only accounts whose ledger is complete through `as_of`, that were not in default already. rate: defaults per
     account with its 95 % interval; expected: mean PD the card gave. gini: None below LEAST_DEFAULTS defaults.
     """
     start, card = as_of - YEAR, card or active_card()
+    log_study(reader=reader or Actor.job("monitoring"), days=[start])
     episodes = default_episodes(as_of)
     happened, already = episodes.between(start, as_of), episodes.already_in(start)
     judged = episodes.complete_for(as_of)
@@ -190,15 +194,15 @@ def _override_rate(as_of: date) -> float | None:
 
 
 @transaction.atomic
-def monitor(as_of: date, *, made_by: str) -> CardReport:
+def monitor(as_of: date, *, made_by: str, reader: Actor | None = None) -> CardReport:
     """Everything above for the month that ended before `as_of`, kept as the active card's monitoring report."""
     end = month_end_before(as_of)
     card = active_card()
     figures = {
         "month": end.strftime("%Y-%m"),
         "migration": migration_matrix(month_end_before(end), end),
-        "drift": drift(end - YEAR, end, card),
-        "outcomes": grades_come_true(end, card),
+        "drift": drift(end - YEAR, end, card, reader),
+        "outcomes": grades_come_true(end, card, reader),
         "overrides": override_outcomes(end),
     }
     return store_report(

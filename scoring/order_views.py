@@ -19,7 +19,8 @@ from customers.access import visible_accounts
 from customers.checks import CheckResult
 from customers.models import CheckPoint, OpenOrder, OrderHold
 from customers.order_holds import DECIDE, OrderHoldError, give_grace, reject_order, release_order
-from customers.orders import OrderError, check_again
+from customers.order_versions import OrderError
+from customers.orders import check_again
 from customers.rates import MissingRate
 from scoring import order_queue
 from scoring.checks.check import check_credit

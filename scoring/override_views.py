@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.pages import desk_page, render_page
@@ -117,7 +118,7 @@ def measure_month(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     as_of = business_date()
     if CreditAccount.objects.count() <= AT_ONCE:
-        report = monitor(as_of, made_by=request.user.get_username())
+        report = monitor(as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
         messages.success(request, _("Measured: %s.") % report.figures["month"])
     else:
         plan_jobs("monitor-month", ["now"], as_of, "scoring.tasks.monitor_planned_month", cluster="bulk")

@@ -23,6 +23,7 @@ from customers.approval_trail import (
     export_facts,
 )
 from customers.limit_reasons import render_reason
+from customers.mandates import decisions_shown
 from customers.models import Access, Company
 from scoring.limit_forms import PeriodForm
 from scoring.limit_views import page, staff_page
@@ -60,7 +61,7 @@ def trail(request: HttpRequest) -> HttpResponse:
     current = paged(
         request,
         changes.select_related("account__customer")
-        .prefetch_related("decisions__decided_by", "decisions__on_behalf_of")
+        .prefetch_related(decisions_shown())
         .order_by("-as_of", "-pk"),
         50,
     )

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, prefetch_related_objects
 
 from scoring.limit_terms import CauseTerms, GradeTerms, PolicyTerms
 from scoring.models import LimitPolicy
@@ -26,19 +26,20 @@ IN_ORDER = ("valid_from", F("activated_at").asc(nulls_first=True), "version")
 AMOUNTS = ("material_amount", "group_ceiling", "auto_rise_amount", "auto_limit_amount")
 
 
-def policies_at(as_of: date) -> dict[int | None, PolicyTerms]:
-    """The version in force per segment; under None the one for every other segment. Three queries."""
+def policies_at(as_of: date, *, causes: bool = True) -> dict[int | None, PolicyTerms]:
+    """The version in force per segment; under None the one for every other segment. Three queries, two without causes."""
     rows = LimitPolicy.objects.filter(valid_from__lte=as_of, status__in=(Status.ACTIVE, Status.RETIRED))
-    latest = {row.segment_id: row for row in rows.order_by(*IN_ORDER).prefetch_related("grades", "causes")}
+    latest = {row.segment_id: row for row in rows.order_by(*IN_ORDER)}
+    prefetch_related_objects(list(latest.values()), "grades", *(["causes"] if causes else []))
     if None not in latest:
         raise LookupError(
             "No limit policy is in force: run `manage.py migrate`, which installs the shipped one"
         )
-    return {segment_id: terms_of(row) for segment_id, row in latest.items()}
+    return {segment_id: terms_of(row, causes=causes) for segment_id, row in latest.items()}
 
 
-def terms_of(row: LimitPolicy) -> PolicyTerms:
-    """Everything a version says, a draft too."""
+def terms_of(row: LimitPolicy, *, causes: bool = True) -> PolicyTerms:
+    """Everything a version says, a draft too; without its causes where nobody asks."""
     amounts = {name: getattr(row, name) for name in AMOUNTS}
     return PolicyTerms(
         policy_id=row.pk,
@@ -59,7 +60,7 @@ def terms_of(row: LimitPolicy) -> PolicyTerms:
                 cause.keep_percent,
                 cause.is_immediate,
             )
-            for cause in row.causes.all()
+            for cause in (row.causes.all() if causes else ())
         },
         **{name: getattr(row, name) for name in PLAIN},
         **{name: None if value is None else value.minor for name, value in amounts.items()},

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from customers.bank.access import log_study
+from customers.models import CreditAccount
 from scoring.card import Card, card_by_id
 from scoring.decision import recommend
 from scoring.engine import compute
@@ -43,8 +46,10 @@ class Replay:
         return not self.inputs and not self.facts
 
 
-def replay(row: AccountScore | ScoreHistory) -> Replay:
-    """Replay a current or kept score. Three queries whatever the score stands on."""
+def replay(row: AccountScore | ScoreHistory, reader: Actor | None = None) -> Replay:
+    """Replay a current or kept score. Three queries whatever the score stands on, and those of the bank access log."""
+    accounts = CreditAccount.objects.filter(pk=row.account_id)
+    log_study(reader=reader or Actor.job("replay"), days=[row.as_of], accounts=accounts)
     card = card_by_id(row.card_id)
     return Replay(row, card, tuple(_from_inputs(row, card)), tuple(_from_facts(row, card)))
 

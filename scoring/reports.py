@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from customers.bank.access import log_study
 from scoring.card import as_card
 from scoring.engine import compute
 from scoring.fitting.measures import psi
@@ -35,12 +37,15 @@ def psi_of_scores(before: Sequence[int], after: Sequence[int]) -> float | None:
     return None if found is None else round(found.value, 4)
 
 
-def stability(card: Scorecard, as_of: date, before: date | None = None) -> dict[str, Any]:
+def stability(
+    card: Scorecard, as_of: date, before: date | None = None, reader: Actor | None = None
+) -> dict[str, Any]:
     """PSI of a card's scores between a year ago (or `before`), with what was known then, and `as_of`.
 
     Accounts without any payment history are left out of both: they would only show how many newcomers there are.
     """
     before = before or as_of - YEAR
+    log_study(reader=reader or Actor.job("stability"), days=[before, as_of])
     ready = as_card(card, list(card.bins.all()))
 
     def scores(day: date) -> list[int]:

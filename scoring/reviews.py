@@ -79,7 +79,7 @@ def overdue_reviews(
             limit_minor=Subquery(
                 limits.order_by("-valid_from", "-pk").values("amount")[:1], output_field=MoneyField()
             ),
-            cutoff=_cutoffs(until or today, policies_at(today)),
+            cutoff=_cutoffs(until or today, policies_at(today, causes=False)),
         )
         .filter(limit_minor__gt=0, reviewed_on__lt=F("cutoff"))
         .order_by("reviewed_on", "pk")
@@ -104,7 +104,7 @@ def _cutoffs(day: date, policies: dict[int | None, PolicyTerms]) -> Case:
 
 def next_reviews(rows: Iterable[Any], today: date) -> dict[int, date]:
     """The day from which each row of `overdue_reviews` is due; rows need `score_row` loaded."""
-    policies = policies_at(today)
+    policies = policies_at(today, causes=False)
     found = {}
     for row in rows:
         policy = policies.get(row.segment_id) or policies[None]

@@ -13,6 +13,8 @@ from datetime import date
 from heapq import nlargest
 from typing import Any
 
+from creditdesk.core.audit import Actor
+from customers.bank.access import log_study
 from customers.limit_reasons import money_param
 from customers.models import CreditAccount
 from scoring.card import Card, active_card, as_card
@@ -44,12 +46,13 @@ class _Tally:
     movers: list[dict[str, Any]] = field(default_factory=list)
 
 
-def try_card(card: Scorecard, as_of: date) -> dict[str, Any]:
+def try_card(card: Scorecard, as_of: date, reader: Actor | None = None) -> dict[str, Any]:
     """Figures of a card against the one in use, for the whole book at a date.
 
     grades, recommendations: [from, to, accounts]. limits: per currency the sum of recommended limits under both
     cards (minor units) and how many rise, fall, or fall to zero. movers: the accounts that move most.
     """
+    log_study(reader=reader or Actor.job("try-out"), days=[as_of])
     ready, current = as_card(card, list(card.bins.all())), active_card()
     book, tally = Book(as_of), _Tally()
     for low, high in _chunks():

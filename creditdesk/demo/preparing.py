@@ -33,6 +33,7 @@ from worklists.runs import build_worklists
 
 from .characters import character_code
 from .days import business_days_after, previous_business_day
+from .orders import take_in_orders
 from .progress import Console
 
 HISTORY_MONTHS = 23
@@ -49,6 +50,8 @@ def prepare(as_of: date, console: Console) -> None:
     propose_limits(as_of)
     console.step("taking in credit applications")
     take_in_applications(as_of)
+    console.step("taking in orders")
+    take_in_orders(as_of)
     console.step("building today's worklists")
     build_worklists(as_of)
 

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page, paged, render_page
@@ -101,7 +102,7 @@ def replayed(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if not visible_accounts(request.user).filter(pk=row.account_id).exists():
         raise Http404
-    found = replay(row)
+    found = replay(row, Actor.person(request.user))
     context = {
         "title": _("A score replayed"),
         "row": row,

@@ -19,6 +19,7 @@ from creditdesk.desk.exposure_tab import exposure
 from customers.admin.audit import visible_entries
 from customers.evidence.ratios import ratios_of
 from customers.limit_reasons import render_reason
+from customers.mandates import decisions_shown
 from customers.models import (
     Allocation,
     Contact,
@@ -90,6 +91,7 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
     changes = (
         LimitChange.objects.filter(account=account)
         .select_related("decided_by", "proposer")
+        .prefetch_related(decisions_shown())
         .order_by("-proposed_at")
     )
     page = paged(request, changes)

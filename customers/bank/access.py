@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 from typing import Any
 
@@ -90,6 +90,20 @@ def log_scoring_pass(
     )
     BankDataAccess.objects.bulk_create(rows)
     return len(rows)
+
+
+def log_study(
+    *, reader: Actor, days: Collection[date], accounts: QuerySet[CreditAccount] | None = None
+) -> int:
+    """Log a pass that computes scores without keeping them (a try-out, a backtest, a fit, a replay): one row, whatever
+    the number of days and customers, named after the latest of `days` on which bank data could be read.
+
+    Returns how many rows: 0 where no consent was in force on any of them. days: of a long pass its first and last.
+    """
+    for day in sorted(set(days), reverse=True):
+        if log_scoring_pass(reader=reader, as_of=day, accounts=accounts):
+            return 1
+    return 0
 
 
 def log_listed(rows: Iterable[BankTransaction], *, reader: Actor, what: str, **data: Any) -> None:

@@ -287,7 +287,7 @@ def _open_parts(
     for on in {row.values.get("open_on") or today for row in rows}:
         found[on] = {}
         for part in _chunks(sorted(accounts)):
-            for stage in stages_at(part, on):
+            for stage in stages_at(part, on, also_held=True):
                 if stage.kind == ORDER:
                     found[on][stage.account_id, stage.number] = stage.counted
     return found

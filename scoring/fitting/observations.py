@@ -19,8 +19,10 @@ import numpy as np
 from django.db.models import Min, Sum
 from numpy.typing import NDArray
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
+from customers.bank.access import log_study
 from customers.completeness import complete_through_all
 from customers.models import Allocation, CreditAccount, DocumentKind, Instalment
 from scoring.engine import compute
@@ -136,12 +138,15 @@ def observe(
     labels: View = CURRENT,
     materiality: Materiality | None = None,
     scope: Scope | None = None,
+    reader: Actor | None = None,
 ) -> Observations:
-    """The observations of these days. `labels`: which knowledge tells the outcomes.
+    """The observations of these days. `labels`: which knowledge tells the outcomes, reader: who reads bank data.
 
     A handful of queries per day, whatever the number of accounts. Raises NoActiveCard, MissingRate.
     """
     scope = scope or Scope.everyone()
+    if days:
+        log_study(reader=reader or Actor.job("learning from the past"), days=[min(days), max(days)])
     customers = dict(CreditAccount.objects.values_list("pk", "customer_id"))
     parts: list[dict[str, Any]] = []
     last = max((horizon_of(day) for day in days), default=date.min)

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from django.utils.translation import gettext as _
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from customers.bank.access import log_study
 from customers.models import Instalment
 from scoring.card import CardError
 from scoring.engine import compute
@@ -154,6 +156,8 @@ def _rivals(
 def _scores(ledger: Ledger, seen: Moment) -> Floats | None:
     """The active scorecard's score of each payer on each day, as known then; one statement per day."""
     scores: dict[tuple[int, int], int] = {}
+    days = [date.fromordinal(int(day)) for day in (seen.day.min(), seen.day.max())]
+    log_study(reader=Actor.job("backtest"), days=days)
     try:
         for day in np.unique(seen.day):
             accounts = np.unique(seen.account[seen.day == day])

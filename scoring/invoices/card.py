@@ -183,6 +183,11 @@ class InvoiceModel:
         curves = self.unpaid_curves if overdue else self.issue_curves
         return curves.through(heights[1] if overdue else heights[0], heights)
 
+    @property
+    def moves(self) -> bool:
+        """Whether any of its chances follows the book."""
+        return any(target.drift.settings for target in self.issue + self.unpaid)
+
     def lately(self, history: History) -> Lately:
         """How the book moved against what this card says of it, at any day of a history of the whole book."""
         kept = history.remembered.get(id(self))

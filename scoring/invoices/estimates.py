@@ -12,14 +12,17 @@ from django.db.models import Count, Q
 
 from creditdesk.core.facts import CURRENT, View
 from customers.completeness import complete_through_all
-from customers.models import DocumentKind, Instalment, SettledBy
+from customers.models import CreditAccount, DocumentKind, Instalment, SettledBy
+from scoring.invoices.card import InvoiceModel
 from scoring.invoices.cards import model_in_use
 from scoring.invoices.history import BookLevels, History, Moment
-from scoring.invoices.ledger import NEVER, Ledger
+from scoring.invoices.lately import Levels, Snapshot
+from scoring.invoices.ledger import NEVER, Ledger, lot
 from scoring.invoices.load import load_ledger
 
 BOOK_DAYS = 720
 BOOK_HOURS = 6
+DRIFT_DAYS, DRIFT_ROWS = 400, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,9 @@ def estimate(
     ledger = load_ledger(None if whole else {account for _pk, account, _c in owners}, view, using)
     levels = None if whole else book_levels(as_of, using)
     complete = complete_through_all(sorted({c for *_x, c in owners}), recorded_by=view.recorded_by)
+    moved = (
+        None if whole else book_drift(version, model, min([as_of, *filter(None, complete.values())]), using)
+    )
     company_of = {pk: company for pk, _a, company in owners}
     places = _standing(ledger, set(company_of), as_of.toordinal())
     days = np.array(
@@ -73,7 +79,7 @@ def estimate(
         dtype=np.int64,
     )
     seen = Moment(ledger.account[places], days, places)
-    said = model.estimate(History(ledger, levels), seen)
+    said = model.estimate(History(ledger, levels), seen, moved)
     due = ledger.due[places]
     # Seen open at the end of the day: it can be paid on the next one at the earliest.
     least = days + 1
@@ -101,6 +107,37 @@ def _standing(ledger: Ledger, wanted: set[int], day: int) -> np.ndarray:
     is_open = (ledger.paid_known > day) & (ledger.closed_known > day)
     alive = (ledger.known <= day) & (ledger.until > day)
     return np.flatnonzero(is_open & alive & np.isin(ledger.row, list(wanted)))
+
+
+def book_drift(version: int, model: InvoiceModel, day: date, using: str = "default") -> Levels:
+    """How the book has paid lately against what the card said of it, at a day; kept for some hours.
+
+    Told from the whole book, or from whole customers drawn from it (always the same ones) where it is large: the
+    same forecasts and outcomes as `manage.py backtest` takes at that day.
+    """
+    if not model.moves:
+        return Snapshot({})
+    key = f"invoice-drift:{using}:{version}:{day}"
+    kept: Snapshot | None = cache.get(key)
+    if kept is None:
+        history = History(load_ledger(_drawn_accounts(day, using), CURRENT, using))
+        kept = model.lately(history).snapshot(day.toordinal())
+        cache.set(key, kept, BOOK_HOURS * 3600)
+    return kept
+
+
+def _drawn_accounts(day: date, using: str) -> list[int] | None:
+    """Accounts that hold about DRIFT_ROWS of the invoices due of late; None: all of them do not hold more."""
+    rows = Instalment.objects.using(using).filter(
+        kind=DocumentKind.INVOICE,
+        superseded_at__isnull=True,
+        due_on__range=(day - timedelta(days=DRIFT_DAYS), day),
+    )
+    count = rows.count()
+    if count <= DRIFT_ROWS:
+        return None
+    accounts = np.array(CreditAccount.objects.using(using).values_list("pk", flat=True), dtype=np.int64)
+    return [int(pk) for pk in accounts[lot(accounts) < DRIFT_ROWS / count]]
 
 
 def book_levels(as_of: date, using: str = "default") -> BookLevels:

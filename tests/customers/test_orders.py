@@ -6,7 +6,9 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
 from creditdesk.core.audit import Actor
+from customers.automatic import cut_or_hold
 from customers.exposure import exposures
+from customers.merging import merge_customers
 from customers.models import OpenOrder, OrderHold, Reservation
 from customers.order_holds import (
     OrderHoldError,
@@ -15,18 +17,11 @@ from customers.order_holds import (
     release_order,
     stop_orders,
 )
-from customers.orders import (
-    OrderError,
-    bill_order,
-    change_order,
-    check_again,
-    close_order,
-    deliver_order,
-    pick_order,
-    record_order,
-    reopen_order,
-)
-from tests.factories import ACTOR, invoice
+from customers.order_moves import bill_order, deliver_order, pick_order
+from customers.order_versions import OrderError
+from customers.orders import change_order, check_again, close_order, record_order, reopen_order
+from scoring.order_queue import stop_text
+from tests.factories import ACTOR, invoice, make_account
 from tests.people import give_authority
 from tests.scoring.checks.worlds import DAY, NOW, check, codes, eur, give_limit, hold_room, later
 
@@ -202,6 +197,16 @@ def test_rejecting_closes_the_order_and_reopening_it_waits_again(cast, account):
     assert deliver_order(row, "L", eur(10), **WHEN).made
 
 
+def test_a_cut_to_zero_sends_accepted_orders_to_the_queue_with_the_legal_basis(cast, account):
+    order(account, "A", 600)
+    cut_or_hold(account, eur(0), actor=ACTOR, on=DAY, reason_code="insolvency")
+    hold = OrderHold.objects.get()
+    assert (hold.status, hold.cause, hold.at_entry) == ("waiting", "stopped", False)
+    assert (hold.details["code"], hold.details["provision"]) == ("insolvency", "art. 1461 c.c.")
+    assert "art. 1461 c.c." in stop_text(hold)
+    assert codes(check(account, 1)) == ["limit_zero"]
+
+
 def test_stopped_business_puts_accepted_orders_into_the_queue_and_ends_releases(cast, account):
     first = order(account, "A", 600).order
     hold = order(account, "B", 700).hold
@@ -222,3 +227,16 @@ def test_stopped_business_puts_accepted_orders_into_the_queue_and_ends_releases(
     give_limit(account, 900)
     assert check_again(held["A"], **WHEN).hold == held["A"]
     assert change_order(first, amount=eur(1), **WHEN).hold.cause == "stopped"
+
+
+def test_a_merge_carries_what_is_reserved_and_what_waits(cast, account):
+    twin = make_account(cast.company, "Rossi srl", portfolio=cast.portfolio)
+    give_limit(twin, 100)
+    hold_room(twin, 100, "R")
+    waiting = order(twin, "A", 60).hold
+    merge_customers(account.customer, twin.customer, by=cast.controller, reason="the same", on=DAY)
+    assert OrderHold.objects.get(pk=waiting.pk).account == account
+    assert check(account, 900).passes
+    assert codes(check(account, 901)) == ["over_limit"]
+    with pytest.raises(OrderError, match="on hold"):
+        pick_order(OpenOrder.objects.get(account=account, number="A"), **WHEN)

@@ -156,7 +156,8 @@ def test_queries_of_the_customer_page_do_not_grow_with_its_rows(desk, tab):
     before = _queries(client, url)
     more(range(1, 7))
     assert _queries(client, url) <= before
-    assert before < 60
+    # The limits tab works out the recommended limit with every cap and gate.
+    assert before < (66 if tab == "limits" else 60)
 
 
 @pytest.mark.parametrize("name", ["desk:home", "desk:customers"])
@@ -289,6 +290,7 @@ HIDDEN = {
     "scoring.DecisionLetter",
     "scoring.BookFigure",  # what a decision compares with; shown by its caps
     "scoring.TermsPolicyGrade",
+    "scoring.CheckRule",  # part of its policy
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.
     "customers.ImportUpload",
     "customers.ImportUploadPart",

@@ -10,17 +10,9 @@ from customers.exposure import exposures
 from customers.ledger import allocate_payment
 from customers.models import Delivery, Instalment, OpenOrder, OrderHold
 from customers.order_holds import OrderHoldError, reject_order, stop_orders
-from customers.orders import (
-    OrderError,
-    bill_order,
-    change_order,
-    check_again,
-    close_order,
-    deliver_order,
-    pick_order,
-    record_order,
-    reopen_order,
-)
+from customers.order_moves import bill_order, deliver_order, pick_order
+from customers.order_versions import OrderError
+from customers.orders import change_order, check_again, close_order, record_order, reopen_order
 from customers.reservations import ReservationError, release_reservation, reserve, reserved
 from tests.factories import ACTOR, invoice, make_account, receive
 from tests.scoring.checks.worlds import DAY, NOW, eur, give_limit

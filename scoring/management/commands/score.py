@@ -11,8 +11,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.facts import View
+from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import CardError, active_card
 from scoring.engine import compute
@@ -43,6 +45,11 @@ class Command(BaseCommand):
         scope = Scope.of(list(accounts)) if options["customer"] else Scope.everyone()
         try:
             card = active_card()
+            log_study(
+                reader=Actor.job("score"),
+                days=[as_of],
+                accounts=CreditAccount.objects.filter(pk__in=list(accounts)) if options["customer"] else None,
+            )
             scores = compute(as_of, scope, view)
             records = (_record(row, accounts[row.account_id], explain(row, card)) for row in scores)
             {"csv": self._csv, "json": self._json, "table": self._table}[options["format"]](records)

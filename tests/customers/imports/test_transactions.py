@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from creditdesk.core.audit import Actor
+from customers.imports.problems import ImportRefused
 from customers.imports.undo import undo_batch
 from customers.ledger.checking import check_ledger
 from customers.models import (
@@ -250,3 +251,35 @@ def test_another_company_is_chosen_by_its_code(transactions, csv_file):
     take(csv_file(HEADER, [invoice("F1", "10", currency="GBP")]), transactions, company="other")
     assert Invoice.objects.get().company.code == "other"
     assert CreditAccount.objects.get().currency == "GBP"
+
+
+def test_columns_that_only_later_parts_of_a_file_use_are_taken_whole(transactions, csv_file):
+    """The first thousand rows hold only usual values; then a kind, an instalment, a tab and a payment come."""
+    usual = [invoice(f"F{n:04d}", "1") for n in range(1100)]
+    unusual = [
+        invoice("PARTS", "2", part="1"),
+        invoice("PARTS", "3", due="2026-03-10", part="2"),
+        invoice("TAB\there", "4"),
+        invoice("BACK\\slash", "5"),
+        credit("K1", "1", "F0000"),
+        payment("P1", "1", "F0001"),
+        invoice("BAD", "much"),
+    ]
+    report = take(csv_file(HEADER, [*usual, *unusual, invoice("LAST", "6")]), transactions)
+    assert codes(report) == [(1108, "amount", "bad_number")]
+    assert (report.counts["documents"], report.counts["refused"], report.counts["payments"]) == (1105, 1, 1)
+    stored = open_amounts()
+    assert [stored["PARTS", n] for n in (1, 2)] == [200, 300]
+    assert (stored["TAB\there", 1], stored["BACK\\slash", 1], stored["LAST", 1]) == (400, 500, 600)
+    assert (stored["F0000", 1], stored["F0001", 1], stored["F1099", 1], stored["K1", 1]) == (0, 0, 100, 0)
+    assert Invoice.objects.get(number="K1").kind == "credit_note"
+    assert list(check_ledger()) == []
+
+
+def test_a_file_that_breaks_off_half_read_leaves_the_connection_as_it_was(transactions, csv_file):
+    rows = [invoice(f"F{n:04d}", "1") for n in range(2100)]
+    rows[2050] = invoice("x" * 140_000, "1")
+    with pytest.raises(ImportRefused, match="2002"):
+        take(csv_file(HEADER, rows), transactions)
+    assert not Invoice.objects.exists()
+    assert take(csv_file(HEADER, rows[:3], name="again.csv"), transactions).counts["documents"] == 3

@@ -313,7 +313,7 @@ def test_queries_do_not_grow_with_the_rows(cast, pair):
 
 
 class MergeProperties(TestCase):
-    @settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
+    @settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])
     @given(steps, st.lists(st.booleans(), min_size=18, max_size=18))
     def test_whatever_was_posted_no_total_of_the_book_moves(self, steps, sides):
         cast = make_cast()

@@ -321,7 +321,7 @@ def _cash_shock(as_of: date, rows: QuerySet[AccountScore], policy: PolicyTerms) 
             row.account_id,
             CauseKind.CASH_SHOCK,
             f"{as_of}",
-            {"times": round(-row.bank_sudden_change, 1)},
+            {"times": round(-row.bank_sudden_change, 1)},  # type: ignore[attr-defined]
             policy,
         )
         for row in rows.filter(bank_sudden_change__lte=-terms.threshold)

@@ -189,9 +189,9 @@ def inputs_of(
 
 def _bank_inflow(account: CreditAccount, score: AccountScore | None) -> Money | None:
     """From the stored score: it was read there under a consent in force, and logged."""
-    if score is None or score.bank_inflow_month is None:
-        return None
-    return Money.of(round(Decimal(str(score.bank_inflow_month))), account.currency)
+    # A column per signal, made from the catalogue: unknown to type checkers.
+    inflow = getattr(score, "bank_inflow_month", None)
+    return None if inflow is None else Money.of(round(Decimal(str(inflow))), account.currency)
 
 
 def _total(amounts: Iterable[Money], currency: str, book: Book) -> Money:

@@ -37,7 +37,7 @@ def sections(policy: LimitPolicy) -> list[tuple[str, list[tuple[str, str]]]]:
         return str(found)
 
     def label(name: str) -> str:
-        return capfirst(str(policy._meta.get_field(name).verbose_name))
+        return capfirst(str(policy._meta.get_field(name).verbose_name))  # type: ignore[union-attr]
 
     return [(str(title), [(label(name), value(name)) for name in names]) for title, names in SECTIONS]
 
@@ -139,7 +139,8 @@ def _sums(figures: dict[str, Any], currency: str) -> list[Line]:
     sums = figures["money"][currency]
 
     def line(label: str, name: str, note: str = "") -> Line:
-        return Line(label, *(Money(sums[state][name], currency) for state in STATES), note)
+        now, in_use, draft = (Money(sums[state][name], currency) for state in STATES)
+        return Line(label, now, in_use, draft, note)
 
     return [
         line(_("limits"), "limits"),

@@ -28,7 +28,7 @@ class ApplicationError(ValueError):
     """An application that cannot be taken in or moved on; the text says why and what to do.
 
     code: known_customer, running, amount, currency, no_name, portfolio, ended, over, state, no_reason,
-    not_allowed, out_of_scope, no_decision, moved, outcome, limit, guarantees_missing, evidence.
+    not_allowed, out_of_scope, same_person, no_decision, moved, outcome, limit, guarantees_missing, evidence.
     field: the part of the form that is to be mended, "" for the whole. customers: who is known already.
     """
 

@@ -48,8 +48,8 @@ ORDER_HORIZON_DAYS = 90
 class Exposure:
     """The parts of one account's exposure, each a non-negative Money in the account's currency.
 
-    far_orders and unsafe_cash stand beside it: orders beyond the horizon, and cash that can still come back.
-    standing: the account's covers one by one (None: it has none). rates: {(from, to): rate} used to convert.
+    far_orders, unsafe_cash and other_currency stand beside it (customers/open_items.py).
+    standing: the account's covers one by one (None: it has none).
     """
 
     currency: str
@@ -64,17 +64,21 @@ class Exposure:
     overdue: Money = field(init=False)
     far_orders: Money = field(init=False)
     unsafe_cash: Money = field(init=False)
+    other_currency: Money = field(init=False)
     oldest_due_on: date | None = None
     standing: CoverStanding | None = None
 
     def __post_init__(self) -> None:
-        for name in (*PLUS, *MINUS, *BESIDE, "cover", "overdue"):
-            setattr(self, name, Money.zero(self.currency))
+        # One by one and from one zero: a whole book makes a hundred thousand of these.
+        zero = Money.zero(self.currency)
+        self.open_invoices = self.unbilled_deliveries = self.open_orders = self.instruments = zero
+        self.unapplied_cash = self.open_credits = self.far_orders = self.unsafe_cash = zero
+        self.cover = self.overdue = self.other_currency = zero
 
     @property
     def total(self) -> Money:
-        plus = sum((getattr(self, name) for name in PLUS), Money.zero(self.currency))
-        return sum((-getattr(self, name) for name in MINUS), plus)
+        plus = sum(getattr(self, name).minor for name in PLUS)
+        return Money(plus - sum(getattr(self, name).minor for name in MINUS), self.currency)
 
     @property
     def at_risk(self) -> Money:
@@ -139,6 +143,7 @@ def exposures(
             covered[pk].append(item)
         if pk in wanted:
             wanted[pk].append(item)
+    _net_within_currencies(parts)
     for (pk, currency, name), minor in parts.items():
         exposure = result[pk]
         money = rates.convert(Money(minor, currency), exposure.currency)
@@ -152,6 +157,31 @@ def exposures(
         )
         exposure.cover = exposure.standing.secured
     return result
+
+
+def _net_within_currencies(parts: dict[tuple[int, str, str], int]) -> None:
+    """Cash and credit notes reduce what is owed in their own currency; what is over stands beside the exposure."""
+    nets: dict[int, dict[str, int]] = defaultdict(dict)
+    for (pk, currency, name), minor in parts.items():
+        if name in PLUS or name in MINUS:
+            own = nets[pk]
+            own[currency] = own.get(currency, 0) + (minor if name in PLUS else -minor)
+    for pk, own in nets.items():
+        for currency in _in_excess(own):
+            over = -own[currency]
+            for name in MINUS:
+                taken = min(over, parts.get((pk, currency, name), 0))
+                if taken:
+                    parts[pk, currency, name] -= taken
+                    parts[pk, currency, "other_currency"] += taken
+                    over -= taken
+
+
+def _in_excess(nets: dict[str, int]) -> list[str]:
+    """Currencies with a credit balance in an account that owes in another one."""
+    if len(nets) < 2 or max(nets.values()) <= 0:
+        return []
+    return [currency for currency, net in nets.items() if net < 0]
 
 
 def totals_now(
@@ -189,4 +219,10 @@ def totals_now(
             if stage.expected_on > as_of + timedelta(days=days):  # type: ignore[operator]
                 continue
         found[stage.account_id, stage.currency] += stage.counted
+    by_account: dict[int, dict[str, int]] = defaultdict(dict)
+    for (pk, currency), minor in found.items():
+        by_account[pk][currency] = minor
+    for pk, nets in by_account.items():
+        for currency in _in_excess(nets):
+            del found[pk, currency]
     return found

@@ -18,8 +18,9 @@ from customers.stages import ORDER, Stage, stages_at
 
 PLUS = ("open_invoices", "unbilled_deliveries", "open_orders", "instruments")
 MINUS = ("unapplied_cash", "open_credits")
-# Shown, never counted: orders beyond the horizon; cash that can still come back.
-BESIDE = ("far_orders", "unsafe_cash")
+# Shown, never counted: orders beyond the horizon; cash that can still come back; cash and credit notes of a currency
+# in which nothing is owed, while something is in another one.
+BESIDE = ("far_orders", "unsafe_cash", "other_currency")
 
 
 class Item(NamedTuple):

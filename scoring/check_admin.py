@@ -41,6 +41,12 @@ class RuleForm(forms.ModelForm):
         model = CheckRule
         fields = COLUMNS
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "code" in self.fields:
+            attrs = self.fields["code"].widget.attrs
+            attrs["class"] = f"{attrs.get('class', '')} d-input--wide".strip()
+
     def has_changed(self) -> bool:
         """A copied row counts as filled in, although nobody touched it."""
         return bool(self.data.get(self.add_prefix("code")))

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -61,6 +62,8 @@ def reviews(request: HttpRequest) -> HttpResponse:
 @require_POST
 def confirm(request: HttpRequest, account_id: int) -> HttpResponse:
     """The limit stays as it is: that is the review."""
+    if not (request.user.has_perm(PROPOSE) or request.user.has_perm(DECIDE)):
+        raise PermissionDenied
     account = get_object_or_404(
         visible_accounts(request.user).select_related("customer", "company"), pk=account_id
     )

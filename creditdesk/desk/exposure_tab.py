@@ -34,9 +34,10 @@ LABELS = {
     "open_credits": gettext_lazy("open credit notes"),
     "far_orders": gettext_lazy("orders beyond the horizon"),
     "unsafe_cash": gettext_lazy("unallocated bills not yet safe"),
+    "other_currency": gettext_lazy("cash and credit notes in a currency in which nothing is owed"),
 }
 MINUS = {"unapplied_cash", "open_credits"}
-BESIDE = {"far_orders", "unsafe_cash"}
+BESIDE = {"far_orders", "unsafe_cash", "other_currency"}
 # Where a row of a part is looked at, and the permission for it.
 ADMIN = {
     "unbilled_deliveries": "delivery",
@@ -160,7 +161,7 @@ def _parts(mine: Exposure, items: list[Item]) -> list[Part]:
             "" if slug in BESIDE else "-" if slug in MINUS else "+",
         )
         for slug, label in LABELS.items()
-        if slug in there
+        if slug in there or getattr(mine, slug).minor
     ]
 
 

@@ -76,7 +76,7 @@ class CoverAdmin(AmountAdmin, AddOnlyFactAdmin):
                 "fields": [
                     *("account", ("kind", "basis"), ("provider", "policy"), "guarantor"),
                     *(("amount", "currency"), ("percent", "haircut_percent")),
-                    ("effective_on", "expires_on", "known_on"),
+                    *(("effective_on", "expires_on"), "known_on"),
                 ]
             },
         ),
@@ -84,7 +84,7 @@ class CoverAdmin(AmountAdmin, AddOnlyFactAdmin):
             _("terms"),
             {
                 "fields": [
-                    *("withdrawn_on", ("max_terms_days", "max_extension_days", "notify_days")),
+                    *("withdrawn_on", "max_terms_days", "max_extension_days", "notify_days"),
                     *("excludes_disputed", "policy_limit"),
                 ]
             },

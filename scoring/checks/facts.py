@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Exists, F, Max, Min, OuterRef, Q, Sum
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
 
+from creditdesk.core.compiled import asked
 from creditdesk.core.money import Money
 from customers.completeness import complete_through_all
 from customers.disputes import open_at
@@ -164,43 +165,59 @@ def _late(
     for pk, account in accounts.items():
         zero = Money.zero(account.currency)
         found[pk] = Late(zero, zero, zero, zero, dict.fromkeys(ages, zero), dict.fromkeys(ages, zero))
-    still_open = Instalment.objects.filter(
-        account__in=list(accounts),
+    wholly = _add_disputes(found, accounts, as_of, judged, ages, rates)
+    # Companies close their books on different days; the accounts of one business nearly always share one.
+    for day in sorted(days):
+        mine = [pk for pk in accounts if judged[pk] == day]
+        behind = (as_of - day).days
+        # The same statement for every account, unless some of its items are disputed whole.
+        name = None if wholly or behind > 300 else ("check.late", tuple(ages), behind)
+        rows = asked(name, lambda scope, on, n=behind: _late_sums(scope, on, n, ages, wholly), mine, as_of)
+        for row in rows:
+            values = dict(zip(_late_columns(ages), row, strict=True))
+            _add_late(found[values["account"]], values, ages, accounts[values["account"]].currency, rates)
+    unjudged = [pk for pk in accounts if judged[pk] is None]
+    if unjudged:
+        rows = _still_open(unjudged, as_of).values("account", "currency").annotate(open=Sum("open_amount"))
+        for row in rows:
+            _add_late(found[row["account"]], row, (), accounts[row["account"]].currency, rates)
+    return found
+
+
+def _late_columns(ages: Sequence[int]) -> list[str]:
+    older = [f"older_{age}" for age in ages]
+    return ["account", "currency", "open", "overdue", "oldest", "oldest_undisputed", *older]
+
+
+def _still_open(scope: Any, as_of: date) -> QuerySet[Instalment]:
+    return Instalment.objects.filter(
+        account__in=scope,
         kind=DocumentKind.INVOICE,
         open_amount__gt=0,
         superseded_at__isnull=True,
         effective_on__lte=as_of,
     ).order_by()
-    wholly = _add_disputes(found, accounts, as_of, judged, ages, rates)
-    # Companies close their books on different days; the accounts of one business nearly always share one.
-    for day in sorted(days):
-        mine = [pk for pk in accounts if judged[pk] == day]
-        sums = (
-            still_open.filter(account__in=mine)
-            .values("account", "currency")
-            .annotate(
-                open=Sum("open_amount"),
-                overdue=Sum("open_amount", filter=Q(due_on__lt=day)),
-                oldest=Min("due_on", filter=Q(due_on__lt=day)),
-                oldest_undisputed=Min("due_on", filter=Q(due_on__lt=day) & ~Q(pk__in=wholly)),
-                **{
-                    f"older_{n}": Sum("open_amount", filter=Q(due_on__lt=day - timedelta(days=n)))
-                    for n in ages
-                },
-            )
+
+
+def _late_sums(
+    scope: Any, as_of: date, behind: int, ages: Sequence[int], wholly: Sequence[int]
+) -> QuerySet[Instalment, Any]:
+    """Sums per account and currency; lateness is judged `behind` days before `as_of`."""
+    day = as_of - timedelta(days=behind)
+    late = Q(due_on__lt=day)
+    undisputed = late & ~Q(pk__in=wholly) if wholly else late
+    sums = (
+        _still_open(scope, as_of)
+        .values("account", "currency")
+        .annotate(
+            open=Sum("open_amount"),
+            overdue=Sum("open_amount", filter=late),
+            oldest=Min("due_on", filter=late),
+            oldest_undisputed=Min("due_on", filter=undisputed),
+            **{f"older_{n}": Sum("open_amount", filter=Q(due_on__lt=day - timedelta(days=n))) for n in ages},
         )
-        for row in sums:
-            _add_late(found[row["account"]], row, ages, accounts[row["account"]].currency, rates)
-    unjudged = [pk for pk in accounts if judged[pk] is None]
-    if unjudged:
-        rows = (
-            still_open.filter(account__in=unjudged)
-            .values("account", "currency")
-            .annotate(open=Sum("open_amount"))
-        )
-        for row in rows:
-            _add_late(found[row["account"]], row, (), accounts[row["account"]].currency, rates)
-    return found
+    )
+    return sums.values_list(*_late_columns(ages))
 
 
 def _add_late(late: Late, row: Mapping[str, Any], ages: Sequence[int], currency: str, rates: Rates) -> None:
@@ -224,34 +241,34 @@ def _add_disputes(
     rates: Rates,
 ) -> list[int]:
     """Fill in what is disputed of open items; returns the items that are disputed whole."""
-    items = (
-        DisputeItem.objects.filter(
-            open_at(as_of, prefix="dispute__"),
-            dispute__account__in=list(accounts),
+
+    def build(scope: Any, on: date) -> QuerySet[DisputeItem, Any]:
+        items = DisputeItem.objects.filter(
+            open_at(on, prefix="dispute__"),
+            dispute__account__in=scope,
             instalment__kind=DocumentKind.INVOICE,
             instalment__open_amount__gt=0,
             instalment__superseded_at__isnull=True,
         )
-        .order_by()
-        .values("instalment", "instalment__account", "instalment__due_on", "instalment__currency")
-        .annotate(disputed=Sum("amount"), still=Max("instalment__open_amount"))
-    )
+        columns = ("instalment", "instalment__account", "instalment__due_on", "instalment__currency")
+        sums = items.order_by().values(*columns).annotate(d=Sum("amount"), o=Max("instalment__open_amount"))
+        return sums.values_list(*columns, "d", "o")
+
     wholly = []
-    for row in items:
-        pk = row["instalment__account"]
+    for item, pk, due_on, currency, disputed, still in asked("check.disputed", build, list(accounts), as_of):
         if pk not in found:
             continue
         late, day = found[pk], judged[pk]
-        part = min(int(row["disputed"]), int(row["still"]))
-        money = rates.convert(Money(part, row["instalment__currency"]), accounts[pk].currency)
+        part = min(int(disputed), int(still))
+        money = rates.convert(Money(part, currency), accounts[pk].currency)
         late.open_disputed += money
-        if part == int(row["still"]):
-            wholly.append(row["instalment"])
-        if day is None or row["instalment__due_on"] >= day:
+        if part == int(still):
+            wholly.append(item)
+        if day is None or due_on >= day:
             continue
         late.overdue_disputed += money
         for age in ages:
-            if row["instalment__due_on"] < day - timedelta(days=age):
+            if due_on < day - timedelta(days=age):
                 late.older_disputed[age] += money
     return wholly
 
@@ -264,18 +281,22 @@ def _broken(
     accounts: Mapping[int, CreditAccount], as_of: date, days: int, rates: Rates
 ) -> dict[int, list[tuple[date, Money]]]:
     """Promises broken, or kept only in part, within so many days, of which something is open still."""
-    still = PromiseItem.objects.filter(promise=OuterRef("pk"), instalment__open_amount__gt=0)
-    rows = Promise.objects.filter(
-        Exists(still),
-        account__in=list(accounts),
-        superseded_at__isnull=True,
-        status__in=[Promise.Status.BROKEN, Promise.Status.PARTLY_KEPT],
-        resolved_on__lte=as_of,
-        resolved_on__gte=as_of - timedelta(days=days),
-    ).order_by("resolved_on", "pk")
+
+    def build(scope: Any, on: date) -> QuerySet[Promise, Any]:
+        still = PromiseItem.objects.filter(promise=OuterRef("pk"), instalment__open_amount__gt=0)
+        rows = Promise.objects.filter(
+            Exists(still),
+            account__in=scope,
+            superseded_at__isnull=True,
+            status__in=[Promise.Status.BROKEN, Promise.Status.PARTLY_KEPT],
+            resolved_on__lte=on,
+            resolved_on__gte=on - timedelta(days=days),
+        ).order_by("resolved_on", "pk")
+        return rows.values_list("account", "resolved_on", "currency", F("amount") - F("kept_amount"))
+
     found: dict[int, list[tuple[date, Money]]] = defaultdict(list)
-    values = rows.values_list("account", "resolved_on", "currency", F("amount") - F("kept_amount"))
-    for pk, day, currency, rest in values:
+    name = ("check.broken", days) if days < 400 else None
+    for pk, day, currency, rest in asked(name, build, list(accounts), as_of):
         found[pk].append((day, rates.convert(Money(int(rest), currency), accounts[pk].currency)))
     return found
 

@@ -18,6 +18,7 @@ from scoring.invoices.ledger import NEVER, Days, Ledger
 
 SPAN = 1 << 24
 """More than the days of any ledger: an account and a day make one sortable key."""
+NOTHING = 2.0**-60
 EARLIEST, LATEST = -30, 90
 """A delay counts in averages as at least and at most so many days: one lost invoice must not drown the rest."""
 
@@ -90,7 +91,8 @@ class Spans:
         while step < whose.size and weight[step:].any():
             values[step:] += weight[step:, None] * values[:-step]
             weight[step:] = weight[step:] * weight[:-step]
-            weight[:step] = 0.0
+            # Sixty half-lives: nothing of it shows, and tiny numbers are slow.
+            weight[weight < NOTHING] = 0.0
             step *= 2
         return values
 

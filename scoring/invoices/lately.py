@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Lately:
 
     def snapshot(self, day: int) -> Snapshot:
         """The levels of one day; size grows with the accounts whose invoices were forecast, not with invoices."""
-        found = {}
+        found: dict[Key, tuple[Drift, Days, dict[float, Any], dict[float, Floats]]] = {}
         for key, (drift, forecasts, others) in self._parts.items():
             accounts = np.unique(forecasts.account)
             days = np.full(accounts.size, day, dtype=np.int64)
@@ -63,7 +63,7 @@ class Snapshot:
     """parts: per target the drift, the accounts that were forecast, what is left of the sums without each of them by
     half-life, and the sums of all."""
 
-    parts: Mapping[Key, tuple[Drift, Days, dict[float, Floats], dict[float, Floats]]]
+    parts: Mapping[Key, tuple[Drift, Days, dict[float, Any], dict[float, Floats]]]
 
     def at(self, key: Key, account: Days, day: Days) -> Floats:
         if key not in self.parts:

@@ -72,6 +72,7 @@ def decide_application(
         raise ApplicationError(
             "moved", _("The assessment moved or is over a month old: look again before you decide.")
         )
+    _check_second_look(latest, by)
     _check(answer, latest, locked)
     made = Decision.objects.create(**_copied(latest), **_given(answer, latest, by, on))
     before = {"outcome": latest.outcome, "decision": str(latest.public_id)}
@@ -105,6 +106,16 @@ def _check_person(by: User, application: CreditApplication) -> None:
     if application.status not in (Status.OPEN, Status.GRANTED, Status.DECLINED):
         raise ApplicationError(
             "state", _("The first limit waits for approval, or the application is over: decide there.")
+        )
+
+
+def _check_second_look(latest: Decision, by: User) -> None:
+    """What the letter to a natural person promises: who decided against them does not look at it again."""
+    adverse = latest.is_natural_person and latest.outcome != Recommendation.APPROVED
+    if adverse and latest.decided_by_id == by.pk:
+        raise ApplicationError(
+            "same_person",
+            _("You decided this before: for a natural person somebody else looks at it again."),
         )
 
 

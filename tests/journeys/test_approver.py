@@ -73,7 +73,9 @@ def test_from_a_full_inbox_to_one_s_own_proposal(desk, browser_page, login, live
     assert LimitChangeComment.objects.get().author == desk.approver
     assert in_force(desk.account) is None
 
+    page.wait_for_load_state()  # the keys are listened to once the script is there
     page.keyboard.press("r")
+    expect(page.get_by_label("Reason (stays with the decision)")).to_be_focused()
     page.keyboard.type("Pays well enough")
     page.keyboard.press("Control+Enter")
     expect(heading).to_have_text("Bianchi Srl")

@@ -346,3 +346,24 @@ def test_a_request_reads_all_rights_at_once_and_keeps_none_of_them(world, django
     plain.groups.clear()
     again = backend.get_user(pk)
     assert (backend.get_all_permissions(again), held_groups(again), given_to(again)) == (set(), set(), [])
+
+
+def test_only_who_was_given_every_company_whole_is_not_filtered_by_account(db):
+    from customers.access import sees_all
+    from customers.models import Company
+
+    user = User.objects.create_user("nora", password="x")
+    one, two = (
+        Company.objects.create(code=code, name=code, country="IT", currency="EUR") for code in ("a", "b")
+    )
+    assert not sees_all(user)
+    Access.objects.create(user=user, company=one)
+    part = Access.objects.create(
+        user=user, company=two, portfolio=Portfolio.objects.create(company=two, code="p", name="P")
+    )
+    assert not sees_all(user)
+    part.delete()
+    Access.objects.create(user=user, company=two)
+    assert sees_all(user)
+    Company.objects.create(code="c", name="c", country="IT", currency="EUR")
+    assert not sees_all(user)

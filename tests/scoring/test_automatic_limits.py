@@ -13,7 +13,7 @@ from customers.events import business_stopped
 from customers.holds import is_stopped
 from customers.legal import record_legal_event
 from customers.limits import limit_at
-from customers.models import CreditHold, ImportBatch, LimitChange
+from customers.models import CreditHold, ImportBatch, LimitChange, OpenOrder, OrderHold
 from scoring.causes import react_to_causes
 from scoring.engine import rescore
 from scoring.models import AccountScore, CreditCause, LimitPolicy, ScoreHistory
@@ -100,6 +100,10 @@ def test_late_payment_cuts_in_the_transaction_that_found_it(book, stops):
     assert (
         react_to_causes(DAY - timedelta(days=2), [book.account.pk]) == []
     )  # 29 days, and no such policy yet
+    OpenOrder.objects.create(
+        account=book.account, number="O-1", expected_on=DAY + timedelta(days=9), currency="EUR", amount=9_900,
+        effective_on=DAY, known_on=DAY,
+    )  # fmt: skip
     rescore(DAY)
     (cause,) = react_to_causes(DAY, [book.account.pk])
     change = cause.change
@@ -109,6 +113,9 @@ def test_late_payment_cuts_in_the_transaction_that_found_it(book, stops):
     assert limit_at(book.account, DAY).in_force == eur(0) and is_stopped(book.account, DAY)
     # The company sells from Italy; the customer's country is not known.
     assert cause.provision == "art. 1461 c.c."
+    held = OrderHold.objects.get(account=book.account, status="waiting")
+    assert (held.order_number, held.details["code"]) == ("O-1", "late_payment")
+    assert held.details["provision"] == "art. 1461 c.c."
     ((ids, stop),) = stops
     assert (ids, stop.code, stop.on, stop.basis) == ([book.account.pk], "late_payment", DAY, cause.basis)
     assert AuditEntry.objects.filter(act="credit_cause.record", subject_pk=str(cause.pk)).exists()

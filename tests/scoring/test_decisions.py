@@ -7,8 +7,10 @@ from datetime import date, timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.models import AuditEntry
 from creditdesk.core.money import Money
 from customers.approval import approve_limit_change, propose_limit_change
 from customers.attributes import set_status
@@ -19,7 +21,8 @@ from scoring.book_figures import figures_for, store_book_figures
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, Request, decide, decide_many
 from scoring.engine import rescore
-from scoring.models import AccountScore, BookFigure, Decision, ScoreHistory
+from scoring.models import AccountScore, BookFigure, Decision, ScoreHistory, TermsPolicy
+from tests.desk_world import client_of
 from tests.factories import ACTOR, invoice, make_account, pay, receive
 from tests.people import Cast
 
@@ -207,3 +210,24 @@ def test_the_number_of_queries_is_fixed_and_the_book_is_not_added_up(book):
     many, more = measured([book.good.pk, book.sole.pk, book.account.pk])
     assert [row.account_id for row in many] == [book.good.pk, book.sole.pk, book.account.pk]
     assert one == few == more <= 30
+
+
+def test_new_terms_are_a_new_version_of_all_grades_and_count_from_their_day(book, settings):
+    settings.BUSINESS_DATE = TODAY
+    url = reverse("admin:scoring_termspolicy_add")
+    data = {"valid_from": TODAY.isoformat(), "usual_days": "20", "segment": ""}
+    data |= {"grades-TOTAL_FORMS": "5", "grades-INITIAL_FORMS": "0"}
+    for place, grade in enumerate("ABCDE"):
+        rows = {"grade": grade, "longest_days": "10", "guarantee_percent": "40"}
+        data |= {f"grades-{place}-{name}": value for name, value in rows.items()}
+    assert client_of(book.controller).get(url).status_code == 403
+    manager = client_of(book.manager)
+    assert manager.get(url).status_code == 200
+    for wrong in ({"grades-4-grade": "A"}, {"valid_from": (TODAY - timedelta(days=1)).isoformat()}):
+        assert manager.post(url, data | wrong).status_code == 200
+    assert TermsPolicy.objects.count() == 1
+    assert manager.post(url, data).status_code == 302
+    assert TermsPolicy.objects.get(version=2).grades.count() == 5
+    made = decide(book.good, TODAY, asked_by=ACTOR, terms_days=60)
+    assert (made.terms_days, made.terms_policy.version) == (10, 2)
+    assert AuditEntry.objects.filter(act="termspolicy.add", actor=book.manager).exists()

@@ -273,6 +273,11 @@ def test_the_letter_speaks_the_customers_language_and_is_kept(cast):
     assert said["terms"] == [] and said["signed"] == "carla, Acme"
     assert len(said["closing"]) == 2, "payment in advance, and the rights of a natural person"
     assert "seen the accounts" not in str(said), "the note for the file stays inside"
+    again = {"on": TODAY, "seen": str(decision.public_id)}
+    with pytest.raises(ApplicationError) as refused:
+        decide_application(application, answer(decision), by=cast.controller, **again)
+    assert refused.value.code == "same_person"
+    assert decide_application(application, answer(decision), by=cast.approver, **again).outcome == "approved"
     made = letter_for(decision, by=cast.controller, on=TODAY)
     assert bytes(made.content).startswith(b"%PDF-") and made.language == "fr"
     assert letter_for(decision, by=cast.approver, on=TODAY).pk == made.pk

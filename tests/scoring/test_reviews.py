@@ -1,8 +1,9 @@
 """Which limits are overdue for a review, and where the controller sees them."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+from django.db import DatabaseError, transaction
 from django.urls import reverse
 
 from creditdesk.core.audit import Actor
@@ -11,10 +12,10 @@ from customers.approval import approve_limit_change, propose_limit_change, rejec
 from customers.attributes import set_status
 from customers.models import CreditAccount
 from scoring.engine import rescore
-from scoring.models import AccountScore
-from scoring.reviews import overdue_reviews
+from scoring.models import AccountScore, LimitPolicy, LimitReview
+from scoring.reviews import ReviewError, confirm_limit, overdue_reviews
 from tests.desk_world import client_of
-from tests.factories import ACTOR, make_account
+from tests.factories import ACTOR, invoice, make_account
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -73,3 +74,63 @@ def test_the_controllers_home_lists_ones_own(cast, settings):
     assert "last decided 2 Jan 2025" in page.content.decode()
     assert client_of(cast.stranger).get(reverse("desk:home")).context["review_count"] == 0
     assert "reviews" not in client_of(cast.manager).get(reverse("desk:home")).context
+
+
+def test_the_limit_stays_is_a_review_and_the_next_counts_from_it(cast, settings):
+    settings.BUSINESS_DATE = TODAY
+    decided(cast, cast.account, date(2025, 11, 19))
+    soon = make_account(cast.company, portfolio=cast.portfolio)
+    decided(cast, soon, date(2025, 12, 1))
+    client = client_of(cast.controller)
+    (row,) = client.get(reverse("limits:reviews")).context["page_obj"]
+    assert (row.pk, row.due_on, row.late_days) == (cast.account.pk, date(2026, 11, 19), 1)
+    both = client.get(reverse("limits:reviews") + "?soon").context["page_obj"]
+    assert [r.pk for r in both] == [cast.account.pk, soon.pk]
+    url = reverse("limits:confirm", args=[cast.account.pk])
+    client.post(url, {"note": " "})
+    assert not LimitReview.objects.exists()
+    assert client_of(cast.collector).post(url, {"note": "x"}).status_code == 403
+    assert client_of(cast.stranger).post(url, {"note": "x"}).status_code == 404
+    client.post(url, {"note": "Accounts of 2025 seen."})
+    review = LimitReview.objects.get()
+    assert (review.by, review.limit, review.reviewed_on) == (cast.controller, Money.of(5000, "EUR"), TODAY)
+    assert overdue() == []
+    waiting = propose_limit_change(
+        soon, Money.of(1, "EUR"), actor=Actor.person(cast.controller), as_of=TODAY, reason_code="other"
+    )
+    with pytest.raises(ReviewError, match="deciding it is the review"):
+        confirm_limit(soon, by=cast.approver, note="x", on=TODAY)
+    assert waiting.is_waiting
+    with pytest.raises(DatabaseError), transaction.atomic():
+        LimitReview.objects.update(note="other")
+
+
+def test_the_months_are_the_policys(cast):
+    decided(cast, cast.account, TODAY - timedelta(days=40))
+    assert overdue() == []
+    own = LimitPolicy.objects.create(
+        segment=cast.account.segment, version=1, valid_from=TODAY, is_shipped=True, review_months_unscored=1
+    )
+    LimitPolicy.objects.filter(pk=own.pk).update(status="active")
+    assert overdue() == [cast.account.pk]
+
+
+def test_temporary_limits_are_warned_of_before_they_end(cast, settings):
+    settings.BUSINESS_DATE = TODAY
+    accounts = [cast.account, *(make_account(cast.company, portfolio=cast.portfolio) for _ in "ab")]
+    invoice(cast.account, "7000", TODAY - timedelta(days=3))
+    for account, days in zip(accounts, (14, 15, 3), strict=True):
+        decided(cast, account, TODAY - timedelta(days=9))
+        change = propose_limit_change(
+            account, Money.of(9000, "EUR"), actor=Actor.person(cast.controller), as_of=TODAY, reason_code="other",
+            kind="temporary", valid_until=TODAY + timedelta(days=days),
+        )  # fmt: skip
+        approve_limit_change(change, approver=cast.approver, reason="season", on=TODAY)
+    decided(cast, accounts[2], TODAY, amount=4000)  # a cut ends what was temporary
+    (row,) = client_of(cast.controller).get(reverse("limits:ending")).context["rows"]
+    assert (row.account, row.days_left, row.base) == (cast.account, 14, Money.of(5000, "EUR"))
+    assert row.over == Money.of(2000, "EUR")
+    assert client_of(cast.stranger).get(reverse("limits:ending")).context["rows"] == []
+    assert [
+        one.account for one in client_of(cast.controller).get(reverse("desk:home")).context["ending"]
+    ] == [cast.account]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from creditdesk.core.audit import Actor
 from customers.bank.consents import record_consent, revoke_consent
@@ -13,10 +15,15 @@ from scoring.card import active_cards, as_card, problems
 from scoring.default_thin_card import BINS, EVIDENCE_FROM, ensure_thin_card
 from scoring.engine import compute, rescore
 from scoring.explain import explain
+from scoring.fitting.observations import observe
 from scoring.models import AccountScore, Depth, Recommendation, Scorecard
+from scoring.monitoring import drift
+from scoring.replay import replay
+from scoring.reports import stability
 from scoring.signals import BY_NAME
 from scoring.stored import points_of
 from scoring.tasks import score_accounts
+from scoring.tryout import try_card
 from tests.factories import ACTOR, invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +125,25 @@ def test_a_pass_that_reads_bank_data_is_logged_once(company):
     row = BankDataAccess.objects.get()
     assert (row.what, row.purpose, row.customer, row.actor_name) == ("scoring", "scoring", None, "nightly")
     assert row.data["customers"] == 1
+
+
+def test_passes_that_keep_no_score_are_logged_once_each(company):
+    account = make_account(company)
+    card = Scorecard.objects.get(status=Scorecard.Status.ACTIVE, kind=Scorecard.Kind.FULL)
+    try_card(card, AS_OF)
+    assert not BankDataAccess.objects.exists()
+    feed(account)
+    row = scored(account)
+    passes = {
+        "try-out": lambda: try_card(card, AS_OF),
+        "stability": lambda: stability(card, AS_OF),
+        "monitoring": lambda: drift(AS_OF - timedelta(days=30), AS_OF),
+        "replay": lambda: replay(row),
+        "score": lambda: call_command("score", "--as-of", AS_OF.isoformat(), stdout=StringIO()),
+        "learning from the past": lambda: observe([AS_OF - timedelta(days=400), AS_OF]),
+    }
+    for name, run in passes.items():
+        before = BankDataAccess.objects.count()
+        run()
+        assert BankDataAccess.objects.count() == before + 1, name
+        assert BankDataAccess.objects.filter(actor_name=name).count() == 1

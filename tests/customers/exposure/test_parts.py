@@ -2,6 +2,7 @@
 
 from datetime import date as D
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -9,7 +10,7 @@ from creditdesk.core.money import Money
 from customers.exposure import exposures, totals_now
 from customers.headroom import headroom_of
 from customers.limits import Limit
-from customers.models import BilledPart, Delivery, OpenOrder, Payment
+from customers.models import BilledPart, Delivery, ExchangeRate, OpenOrder, Payment
 from tests.factories import invoice, make_account, make_company, pay, receive
 
 pytestmark = pytest.mark.django_db
@@ -91,3 +92,20 @@ def test_a_bill_is_not_money_before_it_can_no_longer_come_back():
     room = headroom_of(Limit(account.pk, Money.of(150, "EUR")), found, Money.of(20, "EUR"))
     assert (room.total, room.secured, room.unsecured) == tuple(Money.of(n, "EUR") for n in (30, 0, 30))
     assert headroom_of(Limit(account.pk, None), found).total is None
+
+
+def test_cash_reduces_only_what_is_owed_in_its_currency():
+    account = make_account(make_company())
+    ExchangeRate.objects.create(
+        base="EUR", quote="USD", on=D(2026, 1, 1), rate=Decimal("1.25"), source="test"
+    )
+    on = D(2026, 1, 31)
+    receive(account, "125", D(2026, 1, 10), currency="USD")
+    assert exposures([account], on)[account.pk].total == Money.of(-100, "EUR"), "a credit balance"
+    invoice(account, "300", D(2026, 1, 5))
+    invoice(account, "50", D(2026, 1, 5), currency="USD")
+    found = exposures([account], on)[account.pk]
+    assert (found.total, found.unapplied_cash, found.other_currency) == tuple(
+        Money.of(n, "EUR") for n in (300, 40, 60)
+    )
+    assert totals_now([account.pk], on) == {(account.pk, "EUR"): 30000}

@@ -103,18 +103,19 @@ def test_stored_and_read_again(book):
     assert again.estimate(history, seen).late == pytest.approx(model.estimate(history, seen).late)
 
 
-def test_contributions_add_up(book):
+def test_contributions_add_up_with_the_level_as_a_line_of_its_own(book):
     ledger, model = book
-    target = model.issue[0]
-    seen = moments_at_issue(ledger, np.arange(len(ledger)))
-    shares, held = target.parts(History(ledger), seen)
-    odds = target.intercept + shares.sum(axis=1) + held
-    assert target.chance(History(ledger), seen) == pytest.approx(
-        target.calibration.apply(1 / (1 + np.exp(-odds)))
+    target, history = model.issue[0], History(ledger)
+    seen = moments_at_issue(ledger, np.flatnonzero(ledger.issued >= UNTIL))
+    level = model.lately(history).at((False, 0), seen.account, seen.day)
+    lines = target.lines(history, seen, level)
+    assert sum(lines.values()) == pytest.approx(logit(model.estimate(history, seen).late), abs=1e-6)
+    assert (
+        set(lines) <= {"base", "thin_history", "level_now", *CODES} and np.abs(lines["level_now"]).max() > 0
     )
     grows = np.array([f.grows for f in FEATURES])
     assert (np.array(target.coef)[grows] >= 0).all()
-    assert len(CODES) == len(set(CODES)) == shares.shape[1]
+    assert len(CODES) == len(set(CODES)) == len(target.coef)
 
 
 def test_thin_payers_stay_between_the_portfolio_and_their_own_record(book):

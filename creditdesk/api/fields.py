@@ -25,7 +25,7 @@ class StrictSerializer(serializers.Serializer):
             unknown = [str(name) for name in data if name not in self.fields]
             if unknown:
                 raise ValidationError(
-                    {name: [ErrorDetail(_("There is no such field."), "unknown")] for name in unknown}
+                    {name: [ErrorDetail(str(_("There is no such field.")), "unknown")] for name in unknown}
                 )
         return super().to_internal_value(data)
 

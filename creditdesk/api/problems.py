@@ -82,7 +82,7 @@ class Problem(APIException):
     """A refusal with a status, a code of TITLES, a sentence for this occurrence and, where useful, further members."""
 
     def __init__(self, status: int, code: str, detail: str | Promise, **members: Any) -> None:
-        super().__init__(detail, code)
+        super().__init__(str(detail), code)
         self.status_code = status
         self.members = members
 

@@ -67,7 +67,7 @@ class Schema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         return [IDEMPOTENCY] if self.method == "POST" else []
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """Not the docstring of the view, which speaks to who works on the code."""
         return ""
 

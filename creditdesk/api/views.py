@@ -162,7 +162,7 @@ class Endpoint(APIView):
             raise (Unprocessable if kinds == {CONTRADICTION} else ValidationError)(serializer.errors)
         return serializer.validated_data
 
-    def page(self, rows: QuerySet, represent: Callable[[list[Any]], list[Any]]) -> Response:
+    def page(self, rows: QuerySet, represent: Callable[[list[Any]], Any]) -> Response:
         """One page of rows, ordered by `ordering`; `represent` turns the page's rows into their answers at once."""
         pages = CursorPages()
         found = pages.paginate_queryset(rows, self.request, view=self)

@@ -34,7 +34,7 @@ class _Kept:
     places: tuple[tuple[Any, Any], ...]
 
     def parameters(self, pk: int, day: date) -> list[Any]:
-        found = []
+        found: list[Any] = []
         for kind, value in self.places:
             if kind is _ID:
                 found.append(pk)
@@ -78,7 +78,7 @@ def asked_for(
     own = compiler.klass_info["select_fields"]
     start, end = own[0], own[-1] + 1
     names = [column[0].target.attname for column in compiler.select[start:end]]
-    related = get_related_populators(compiler.klass_info, compiler.select, using)
+    related = get_related_populators(compiler.klass_info, compiler.select, using)  # type: ignore[call-arg]
     found = []
     for row in compiler.results_iter([_fetched(kept, scope, day, using)]):
         made = compiler.klass_info["model"].from_db(using, names, row[start:end])

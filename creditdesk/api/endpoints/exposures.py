@@ -75,7 +75,7 @@ class ExposuresEndpoint(Endpoint):
     def rows(self) -> QuerySet[CreditAccount]:
         return self.accounts().select_related("customer", "company", "segment").order_by()
 
-    def represent(self, accounts: list[CreditAccount], as_of: date | None) -> list[dict[str, Any]]:
+    def represent(self, accounts: list[CreditAccount], as_of: date | None) -> Any:
         """Exposure, limit and headroom of accounts, in a constant number of queries."""
         day = as_of or self.today()
         found, limits = exposures(accounts, day), limits_at(accounts, day)

@@ -91,7 +91,7 @@ class ScoringJobsEndpoint(Endpoint):
         mine = Q(user=self.request.user) & (Q(company=company) if company else Q())
         return ScoringJob.objects.filter(mine)
 
-    def represent(self, jobs: list[ScoringJob]) -> list[dict[str, Any]]:
+    def represent(self, jobs: list[ScoringJob]) -> Any:
         found = bulk.progress(jobs)
         answers = []
         for job in jobs:

@@ -88,7 +88,8 @@ def logins(customers: int) -> list[str]:
 def write_companies(book: Book) -> None:
     for company in COMPANIES:
         book["Company"].add(company.code, company.name, company.country, "EUR", company.time_zone)
-        book["CreditSegment"].add(company.id, "trade", "Trade" if company is FRANCE_CO else "Commercio")
+        trade = "Trade" if company is FRANCE_CO else "Commercio"
+        book["CreditSegment"].add(company.id, "trade", trade, 90, 10)
         book["Source"].add(company.id, "erp", "ERP", True)
     for territory in TERRITORIES.values():
         book["Portfolio"].add(territory.company.id, territory.code, territory.name)

@@ -24,7 +24,9 @@ def summary(as_of: date) -> Iterator[str]:
     """The lines of the summary: money, grades, proposals, the first rows of the fullest worklist."""
     report = kpi_report(as_of)
     yield f"Business date {as_of}"
-    yield f"  customers            {Customer.objects.count():>10,}"
+    # A prospect's application is no customer yet.
+    customers = Customer.objects.exclude(status=Customer.Status.PROSPECT).count()
+    yield f"  customers            {customers:>10,}"
     yield f"  open                 {format_money(report.ageing.open_amount):>22}"
     yield f"  overdue              {format_money(report.ageing.overdue):>22}"
     grades = dict(AccountScore.objects.values_list("grade").annotate(n=Count("pk")).order_by("grade"))

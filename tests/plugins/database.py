@@ -33,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     # A wrapper runs before every plain implementation, pytest-django's among them, which loads the settings.
+    # Workers share two cores: threads of numpy's own would only wait for each other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     is_worker = "PYTEST_XDIST_WORKER" in os.environ  # workers inherit the environment set here
     choice = early_config.known_args_namespace.database
     if not is_worker:

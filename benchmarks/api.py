@@ -266,7 +266,18 @@ def _serve(business_day: str) -> subprocess.Popen[bytes]:
         "DATABASE_URL": os.environ["DATABASE_URL"],
     }
     command = [sys.executable, "-m", "gunicorn", "creditdesk.wsgi", "--bind", f"127.0.0.1:{PORT}"]
-    command += ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--log-level", "warning"]
+    command += [
+        "--worker-class",
+        "gthread",
+        "--workers",
+        "2",
+        "--threads",
+        "4",
+        "--log-level",
+        "warning",
+        "--keep-alive",
+        "75",
+    ]
     server = subprocess.Popen(command, cwd=ROOT, env=environment)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

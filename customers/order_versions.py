@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.audit import Actor, Change
 from creditdesk.core.money import Money
 from customers.checks import CheckRequest, CheckResult, ask_check
 from customers.locks import lock_headroom
@@ -199,7 +199,9 @@ def new_version(before: OpenOrder, on: date, **changes: Any) -> OpenOrder:
     )
 
 
-def record(act: str, order: OpenOrder, before: OpenOrder | None, actor: Actor, on: date) -> None:
+def told(order: OpenOrder, before: OpenOrder | None, actor: Actor, on: date) -> dict[str, Any]:
+    """What the audit trail keeps of an order that was taken or has a new version: arguments of `record_act`."""
+
     def facts(row: OpenOrder) -> dict[str, Any]:
         return {
             "amount": row.amount.minor,
@@ -208,11 +210,10 @@ def record(act: str, order: OpenOrder, before: OpenOrder | None, actor: Actor, o
             "closed_on": row.closed_on,
         }
 
-    record_act(
-        act,
-        actor=actor,
-        subject=order,
-        business_date=on,
-        data={"account": order.account_id, "order": order.number},
-        changes=[Change.of(order, before and facts(before), facts(order))],
-    )
+    return {
+        "actor": actor,
+        "subject": order,
+        "business_date": on,
+        "data": {"account": order.account_id, "order": order.number},
+        "changes": [Change.of(order, before and facts(before), facts(order))],
+    }

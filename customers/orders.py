@@ -29,10 +29,10 @@ from customers.order_versions import (
     named_order,
     new_version,
     open_order,
-    record,
     reserved_for,
     settle,
     stage_of,
+    told,
 )
 from customers.reservations import use_reservation
 
@@ -79,7 +79,7 @@ def record_order(
     held = reserved_for(locked, reference.strip() or number, at)
     result = ask(order, CheckPoint.ORDER, on, at, exclude_reservation=held.pk if held else None)
     order.save()
-    record("order.record", order, None, actor, on)
+    record_act("order.record", **told(order, None, actor, on))
     hold = settle(order, result, CheckPoint.ORDER, True, actor, on)
     if held is not None and hold is None:
         # An order that waits leaves the room reserved until the reservation expires.
@@ -112,7 +112,7 @@ def change_order(
     horizon = before.account.segment.order_horizon_days
     was = counted(stage, before, before.expected_on, on, horizon)
     after = new_version(before, on, amount=new_amount, expected_on=new_day)
-    record("order.change", after, before, actor, on)
+    record_act("order.change", **told(after, before, actor, on))
     will = counted(stage_of(after, on, also_held=True), after, new_day, on, horizon)
     if waiting is None and will <= was and new_amount <= before.amount:
         return Outcome(after)
@@ -154,7 +154,7 @@ def reopen_order(order: OpenOrder, *, actor: Actor, on: date, at: datetime) -> O
         raise OrderError("open", _("The order is open already."))
     last = newest_hold(locked.pk, before.number)
     after = new_version(before, on, closed_on=None)
-    record("order.reopen", after, before, actor, on)
+    record_act("order.reopen", **told(after, before, actor, on))
     horizon = locked.segment.order_horizon_days
     will = counted(stage_of(after, on, also_held=True), after, after.expected_on, on, horizon)
     result = ask(after, CheckPoint.ORDER, on, at, adds=Money(will, after.currency))

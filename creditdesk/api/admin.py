@@ -26,7 +26,7 @@ from creditdesk.core.audit import Actor
 
 class KeyForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
-        label=_("scopes"),
+        label=_("Scopes"),
         choices=[(scope.code, scope.label) for scope in SCOPES.values()],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text=_("What the key may do; its user's role bounds it besides."),

@@ -25,6 +25,7 @@ def main() -> int:
         os.environ.pop("DATABASE_URL", None)
         os.environ["SQLITE_FILE"] = f"{folder}/book.sqlite3"
         os.environ["CREDITDESK_BUSINESS_DATE"] = "2026-11-20"
+        os.environ["LOG_LEVEL"] = "ERROR"  # refusals are what is wanted
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "creditdesk.settings")
         import django
 

@@ -8,7 +8,7 @@ from datetime import date
 from django.db.models import Count
 
 from creditdesk.core.money import format_money
-from customers.models import Customer, LimitChange
+from customers.models import CreditApplication, Customer, LimitChange
 from kpis.report import kpi_report
 from scoring.models import AccountScore
 from worklists.causes import say_cause
@@ -24,8 +24,8 @@ def summary(as_of: date) -> Iterator[str]:
     """The lines of the summary: money, grades, proposals, the first rows of the fullest worklist."""
     report = kpi_report(as_of)
     yield f"Business date {as_of}"
-    # A prospect's application is no customer yet.
-    customers = Customer.objects.exclude(status=Customer.Status.PROSPECT).count()
+    # Who has only asked for credit is no customer yet.
+    customers = Customer.objects.exclude(pk__in=CreditApplication.objects.values("account__customer")).count()
     yield f"  customers            {customers:>10,}"
     yield f"  open                 {format_money(report.ageing.open_amount):>22}"
     yield f"  overdue              {format_money(report.ageing.overdue):>22}"

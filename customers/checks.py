@@ -186,7 +186,7 @@ class NobodyChecks(RuntimeError):
 
 def ask_check(request: CheckRequest) -> CheckResult:
     """The answer of the app that checks credit (scoring). Raises NobodyChecks, MissingRate."""
-    answers = [
+    answers: list[Any] = [
         answer for _r, answer in credit_check_wanted.send(sender=CheckRequest, request=request) if answer
     ]
     if len(answers) != 1:

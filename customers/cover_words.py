@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -12,7 +14,7 @@ from customers.cover_terms import CoverPart, Exclusion
 
 def say_exclusion(one: Exclusion) -> str:
     """The term that leaves this amount unprotected, without the amount."""
-    params = {"day": day(one.on) if one.on else "", "days": one.days or 0}
+    params: dict[str, Any] = {"day": day(one.on) if one.on else "", "days": one.days or 0}
     if one.code == terms.LONG_TERMS:
         return (
             ngettext(

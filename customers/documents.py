@@ -196,7 +196,7 @@ def opened(document: ApplicationDocument) -> Iterator[Path]:
         yield path
 
 
-def _parts(document: ApplicationDocument) -> Iterator[bytes]:
+def _parts(document: ApplicationDocument) -> Iterator[bytes | memoryview]:
     return document.parts.order_by("number").values_list("content", flat=True).iterator(4)
 
 

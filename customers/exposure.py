@@ -210,8 +210,8 @@ def totals_now(
     # Cash that can still come back reduces nothing; what it was allocated to is exposure still.
     back = Payment.objects.filter(not_safe(as_of, terms), **known, open_amount__gt=0)
     tendered = Allocation.objects.filter(not_safe(as_of, terms, "payment__"), kind="cash", **known)
-    for rows, amount in ((back, "open_amount"), (tendered, "amount")):
-        for pk, currency, minor in summed(rows, amount):
+    for risky, amount in ((back, "open_amount"), (tendered, "amount")):
+        for pk, currency, minor in summed(risky, amount):
             found[pk, currency] += minor
     for stage in stages_at(scope, as_of):
         if stage.kind == ORDER:

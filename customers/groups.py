@@ -218,11 +218,11 @@ def group_exposure(
     """
     tree = tree or group_of(head.pk, as_of, view)
     places = dict(tree.walk(head.pk))
-    rows = CreditAccount.objects.filter(customer__in=list(places)) if accounts is None else accounts
     if accounts is None:
-        rows = rows.filter(joined_into__isnull=True).select_related("customer", "company", "segment")  # type: ignore[union-attr]
+        rows = CreditAccount.objects.filter(customer__in=list(places), joined_into__isnull=True)
+        accounts = rows.select_related("customer", "company", "segment")
     own: dict[int, list[CreditAccount]] = defaultdict(list)
-    for account in rows:
+    for account in accounts:
         if account.customer_id in places:
             own[account.customer_id].append(account)
     every = [account for some in own.values() for account in some]

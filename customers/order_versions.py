@@ -215,5 +215,5 @@ def told(order: OpenOrder, before: OpenOrder | None, actor: Actor, on: date) -> 
         "subject": order,
         "business_date": on,
         "data": {"account": order.account_id, "order": order.number},
-        "changes": [Change.of(order, before and facts(before), facts(order))],
+        "changes": [Change.of(order, None if before is None else facts(before), facts(order))],
     }

@@ -20,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_DOWN
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -46,6 +46,9 @@ from scoring.models import (
 )
 from scoring.overrides import effective, is_insolvent
 from scoring.stored import card_of, points_of, values_of
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 HURTING, HELPING = 4, 3
 """How many signals a decision names as its reasons, each way."""
@@ -89,11 +92,18 @@ class Advice:
         }
 
 
+class Found(TypedDict):
+    """What `_account_rows` reads beside the account."""
+
+    held_for: str | None
+    kept_before: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What one decision stands on. score: None when there is none of the last month that adds up."""
 
-    account: CreditAccount
+    account: WithAnnotations[CreditAccount, Found]
     as_of: date
     request: Request
     score: AccountScore | None

@@ -160,8 +160,9 @@ def _decide(
     seen = form.cleaned_data["seen"]
     if seen and seen != fingerprint(now):
         # The new hash goes out with the page, so that the next press is on the facts it shows.
-        form.data = form.data.copy()
-        form.data["seen"] = fingerprint(now)
+        data = form.data.copy()
+        data["seen"] = fingerprint(now)
+        form.data = data
         text = _("Facts moved while you were reading: look at what is marked, then decide again.")
         raise ApprovalError("facts_moved", text, change)
     verb = approve_limit_change if action == "approve" else reject_limit_change

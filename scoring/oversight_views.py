@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -42,7 +43,7 @@ def _period(request: HttpRequest) -> tuple[PeriodForm, date, date]:
 
 @staff_page(READ)
 @require_http_methods(["GET"])
-def trail(request: HttpRequest) -> HttpResponse:
+def trail(request: HttpRequest) -> HttpResponseBase:
     form, first, last = _period(request)
     entries = acts_between(visible_entries(request.user), first, last)
     changes = changes_between(request.user, first, last)
@@ -79,7 +80,7 @@ def trail(request: HttpRequest) -> HttpResponse:
 
 @staff_page(READ)
 @require_http_methods(["GET"])
-def duties_report(request: HttpRequest) -> HttpResponse:
+def duties_report(request: HttpRequest) -> HttpResponseBase:
     form, first, last = _period(request)
     companies = list(_companies(request.user))
     held, found = duties.guarantees(), duties.conflicts(companies, first, last)

@@ -191,8 +191,8 @@ def _check_orders(placed: Iterable[tuple[CreditAccount, Row]], problems: list[Pr
     orders: dict[tuple[int, str], str] = {}
     for part in _chunks(sorted(named)):
         rows = OpenOrder.objects.filter(number__in=part, superseded_at__isnull=True)
-        for account, number, currency in rows.values_list("account_id", "number", "currency"):
-            orders[account, number] = currency
+        for pk, number, currency in rows.values_list("account_id", "number", "currency"):
+            orders[pk, number] = currency
     for account, row in placed:
         currency = orders.get((account.pk, row.values.get("order_number") or ""), row.values.get("currency"))
         if currency != row.values.get("currency"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import F
@@ -351,7 +351,7 @@ def _create(layout: str, plan: Plan, batch: ImportBatch, now: datetime, actor: A
     if layout == Layout.LEGAL:
         made = [
             record_legal_event(
-                customer,
+                cast(Customer, customer),  # only plans of business name accounts
                 row.values["kind"],
                 effective_on=row.values["effective_on"],
                 known_on=row.values["known_on"],

@@ -53,7 +53,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     Layout.COVER: ("customer", "kind", "effective_on", "currency", "amount"),
 }
 BUSINESS = {Layout.ORDERS, Layout.DELIVERIES, Layout.BILLED, Layout.COVER}
-KINDS = {Layout.LEGAL: LegalEvent.Kind.values, Layout.COVER: Cover.Kind.values}
+KINDS: dict[str, list[str]] = {Layout.LEGAL: LegalEvent.Kind.values, Layout.COVER: Cover.Kind.values}
 _KEYS = {
     *("title", "company", "source", "file", "dates", "numbers", "columns", "constants", "values", "optional"),
     "complete",

@@ -54,7 +54,8 @@ def undo_evidence(batch: ImportBatch, *, actor: Actor, reason: str, on: date) ->
     if batch.status == ImportBatch.Status.UNDONE:
         raise ImportRefused("batch_undone")
     now = timezone.now()
-    closed, restored, customers = 0, 0, set()
+    closed, restored = 0, 0
+    customers: set[int] = set()
     for model in MODELS[layout]:
         gone, again, whose = _undo(model, batch, now, on)
         closed, restored, customers = closed + gone, restored + again, customers | whose

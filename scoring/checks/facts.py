@@ -178,9 +178,9 @@ def _late(
             _add_late(found[values["account"]], values, ages, accounts[values["account"]].currency, rates)
     unjudged = [pk for pk in accounts if judged[pk] is None]
     if unjudged:
-        rows = _still_open(unjudged, as_of).values("account", "currency").annotate(open=Sum("open_amount"))
-        for row in rows:
-            _add_late(found[row["account"]], row, (), accounts[row["account"]].currency, rates)
+        sums = _still_open(unjudged, as_of).values("account", "currency").annotate(open=Sum("open_amount"))
+        for total in sums:
+            _add_late(found[total["account"]], total, (), accounts[total["account"]].currency, rates)
     return found
 
 

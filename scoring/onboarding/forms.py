@@ -133,8 +133,10 @@ class ProspectForm(WishForm):
         label=gettext_lazy("group parent (customer number)"), required=False, max_length=40
     )
     stands_alone = forms.BooleanField(label=gettext_lazy("belongs to no group"), required=False)
-    segment = forms.ModelChoiceField(label=gettext_lazy("credit segment"), queryset=None, empty_label=None)
-    portfolio = forms.ModelChoiceField(
+    segment: forms.ModelChoiceField = forms.ModelChoiceField(
+        label=gettext_lazy("credit segment"), queryset=None, empty_label=None
+    )
+    portfolio: forms.ModelChoiceField = forms.ModelChoiceField(
         label=gettext_lazy("portfolio"), queryset=None, required=False, empty_label="—"
     )
 

@@ -108,7 +108,7 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
     decision = history[0] if history else None
     score = AccountScore.objects.filter(account=account).select_related("card").first()
     grid = completeness([account], as_of, enough_due=score.card.thin_below if score else 4)[account.pk]
-    documents = list(application.documents.select_related("removed_by"))
+    documents: list[Any] = list(application.documents.select_related("removed_by"))
     for document in documents:
         document.may_hold_lines = document.name.lower().endswith(READABLE)
     advice = decision.advice if decision else {}

@@ -42,14 +42,14 @@ HISTORY_UP_TO = 5000
 
 def prepare(as_of: date, console: Console) -> None:
     """Score everyone, propose limit changes, build the worklists of a loaded story."""
+    console.step("taking in credit applications")
+    take_in_applications(as_of)
     console.step("scoring everyone")
     store_peer_figures(as_of - timedelta(days=1))
     rescore(as_of)
     propose_for_the_grower(as_of)
     console.step("proposing limit changes")
     propose_limits(as_of)
-    console.step("taking in credit applications")
-    take_in_applications(as_of)
     console.step("taking in orders")
     take_in_orders(as_of)
     console.step("building today's worklists")

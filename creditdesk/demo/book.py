@@ -23,7 +23,7 @@ STAMP = "@stamp"
 _FACT = ("effective_on", "known_on")
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "customers.Company": ("id", "code", "name", "country", "currency", "time_zone"),
-    "customers.CreditSegment": ("id", "company_id", "code", "name", "order_horizon_days", "return_days"),
+    "customers.CreditSegment": ("id", "company_id", "code", "name"),
     "customers.Portfolio": ("id", "company_id", "code", "name"),
     "customers.Source": ("id", "company_id", "code", "name", "is_ledger"),
     "customers.ExchangeRate": ("id", "base", "quote", "on", "rate", "source"),

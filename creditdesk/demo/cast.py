@@ -89,7 +89,7 @@ def write_companies(book: Book) -> None:
     for company in COMPANIES:
         book["Company"].add(company.code, company.name, company.country, "EUR", company.time_zone)
         trade = "Trade" if company is FRANCE_CO else "Commercio"
-        book["CreditSegment"].add(company.id, "trade", trade, 90, 10)
+        book["CreditSegment"].add(company.id, "trade", trade)
         book["Source"].add(company.id, "erp", "ERP", True)
     for territory in TERRITORIES.values():
         book["Portfolio"].add(territory.company.id, territory.code, territory.name)

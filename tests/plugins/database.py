@@ -14,6 +14,7 @@ from tests.plugins import template
 from tests.plugins.postgres_server import PostgresServer
 
 SERVER = pytest.StashKey[PostgresServer]()
+WAITING = ("tests/demo/test_demo_command", "tests/core/test_run_workers", "tests/scoring/test_killed_workers")
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "module_database"}
 
 
@@ -65,6 +66,9 @@ def _stop(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # What mostly waits for other processes goes first: the other workers have the cores meanwhile, and nobody waits
+    # for it at the end.
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
     if config.getoption("only_database"):
         reaching = [item for item in items if _reaches_database(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(reaching)])

@@ -5,12 +5,14 @@ What is decided, and how a prospect becomes a customer, is scoring's (scoring/on
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import IntegerField, Max, Q
+from django.db.models.functions import Cast, Substr
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
@@ -20,6 +22,7 @@ from customers.models import CreditAccount, CreditApplication, CreditSegment, Cu
 
 PERMISSION = "customers.handle_application"
 Status = CreditApplication.Status
+OUR_NUMBER = re.compile(r"P-[0-9]+")
 RUNNING = (Status.OPEN, Status.GRANTED, Status.PROPOSED)
 ENDED = (Customer.Status.INSOLVENT, Customer.Status.CLOSED)
 
@@ -27,7 +30,7 @@ ENDED = (Customer.Status.INSOLVENT, Customer.Status.CLOSED)
 class ApplicationError(ValueError):
     """An application that cannot be taken in or moved on; the text says why and what to do.
 
-    code: known_customer, running, amount, currency, no_name, portfolio, ended, over, state, no_reason,
+    code: known_customer, number, running, amount, currency, no_name, portfolio, ended, over, state, no_reason,
     not_allowed, out_of_scope, same_person, no_decision, moved, outcome, limit, guarantees_missing, evidence.
     field: the part of the form that is to be mended, "" for the whole. customers: who is known already.
     """
@@ -97,6 +100,10 @@ def receive_from_prospect(
     """Make a prospect and its application in one step. Raises ApplicationError; nothing half-done stays."""
     if not prospect.name.strip():
         raise ApplicationError("no_name", _("Who asks? Give the name."), "name")
+    if OUR_NUMBER.fullmatch(prospect.code):
+        raise ApplicationError(
+            "number", _("Numbers like P-00001 are given here: send another one, or none."), "code"
+        )
     known = known_customers(prospect)
     if known:
         raise ApplicationError(
@@ -128,8 +135,9 @@ def receive_from_prospect(
 
 def _next_code() -> str:
     """P-00001 and on; whoever comes at the same moment meets the unique constraint and asks again."""
-    last = Customer.objects.filter(code__regex=r"^P-[0-9]{5,}$").order_by("-code").first()
-    return f"P-{int(last.code[2:]) + 1 if last else 1:05}"
+    ours = Customer.objects.filter(code__regex=r"^P-[0-9]{5,9}$")
+    last = ours.aggregate(last=Max(Cast(Substr("code", 3), IntegerField())))["last"]
+    return f"P-{(last or 0) + 1:05}"
 
 
 @transaction.atomic

@@ -47,6 +47,8 @@ def test_a_prospect_applies_sends_a_document_and_is_answered(world):
     ]
     assert world.caller.get("applications", status="open").json()["results"] == [again]
 
+    ours = BODY | {"prospect": PROSPECT | {"vat_number": "", "number": "P-99999"}}
+    problem(world.caller.post("applications", ours), 409, "application_number")
     known = problem(world.caller.post("applications", BODY), 409, "application_known_customer")
     assert known["customers"] == [row.account.customer.code]
     running = {**BODY, "customer": row.account.customer.code}

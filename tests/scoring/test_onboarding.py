@@ -217,6 +217,17 @@ def test_intake_refuses_who_is_known_and_a_second_application(cast):
         assert refused.value.code == code
 
 
+def test_numbers_of_prospects_go_on_beyond_five_digits_and_are_given_here_only(cast):
+    for number in ("P-99999", "P-100000", "P-12345678901234", "P-9x"):
+        Customer.objects.create(code=number, name=number)
+    assert asked(cast).account.customer.code == "P-100001"
+    assert asked(cast).account.customer.code == "P-100002"
+    with pytest.raises(ApplicationError, match="P-00001") as refused:
+        asked(cast, code="P-7")
+    assert refused.value.code == "number"
+    assert asked(cast, code="P-7A").account.customer.code == "P-7A"
+
+
 def workbook(*names: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:

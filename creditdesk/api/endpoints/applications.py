@@ -65,7 +65,10 @@ class ProspectIn(StrictSerializer):
     language = serializers.ChoiceField(LANGUAGES, default="en", help_text="Of the letter with the answer.")
     founded_on = serializers.DateField(required=False)
     number = Text(
-        required=False, default="", max_length=40, help_text="Customer number; made here if left out."
+        required=False,
+        default="",
+        max_length=40,
+        help_text="Customer number; made here if left out. P- and digits only are numbers made here.",
     )
     stands_alone = Flag(default=False, help_text="They say they belong to no group.")
 

@@ -166,6 +166,10 @@ def test_the_rules_settle_alone_what_they_may_and_a_natural_person_waits_for_a_h
         )
     assert refused.value.code == "outcome", "an insolvent customer is not approved"
 
+    Customer.objects.filter(pk=found["company"].account.customer_id).update(kind="sole_trader")
+    with pytest.raises(ApplicationError, match="named person"):
+        letter_for(latest_decision(found["company"].application), by=cast.controller, on=TODAY)
+
     good = asked(cast, name="Pagante")
     for month in range(8):
         issued = TODAY - timedelta(days=40 + 30 * month)
@@ -294,6 +298,23 @@ def test_the_letter_speaks_the_customers_language_and_is_kept(cast):
     assert letter_for(decision, by=cast.approver, on=TODAY).pk == made.pk
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         DecisionLetter.objects.update(language="de")
+    corrected = asked(cast, language="fr")
+    decision = decided(cast, corrected, "declined", told="Encore des impayés.")
+    assert not decision.is_natural_person and len(compose(decision, TODAY, "fr")["closing"]) == 2
+    Customer.objects.filter(pk=corrected.account.customer_id).update(kind="sole_trader")
+    decision = latest_decision(corrected)
+    assert "contester" in " ".join(compose(decision, TODAY, "fr")["closing"]), (
+        "the rights of a natural person"
+    )
+    with pytest.raises(ApplicationError) as refused:
+        decide_application(
+            corrected, answer(decision), by=cast.controller, on=TODAY, seen=str(decision.public_id)
+        )
+    assert refused.value.code == "same_person"
+    settled = decide_application(
+        corrected, answer(decision), by=cast.approver, on=TODAY, seen=str(decision.public_id)
+    )
+    assert settled.is_natural_person
     granted = decided(cast, asked(cast, language="de"), "guarantees", guarantee=eur(4000), kinds=["deposit"])
     said = compose(granted, TODAY, "en")
     assert ("Credit limit", "8,000.00 EUR") in said["terms"]

@@ -207,11 +207,6 @@ class Decision(models.Model):
         "self", models.PROTECT, null=True, related_name="answer", verbose_name=_("settles")
     )
 
-    @property
-    def concerns_natural_person(self) -> bool:
-        """Then, or by the legal kind as it is now: a kind corrected since does not take a person's rights away."""
-        return self.is_natural_person or self.account.customer.is_natural_person
-
     class Meta:
         verbose_name = _("decision")
         verbose_name_plural = _("decisions")
@@ -243,6 +238,11 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.as_of}: {self.get_outcome_display()}"
+
+    @property
+    def concerns_natural_person(self) -> bool:
+        """Then, or by the legal kind as it is now: a kind corrected since does not take a person's rights away."""
+        return self.is_natural_person or self.account.customer.is_natural_person
 
     @property
     def is_open(self) -> bool:

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from customers.models import CreditApplication, Customer
+from customers.models import CreditAccount, CreditApplication, Customer
 from scoring.models import Decision
 from tests.api.conftest import Caller, euro, key_for
 from tests.api.test_endpoints import problem
@@ -54,6 +54,10 @@ def test_a_prospect_applies_sends_a_document_and_is_answered(world):
     running = {**BODY, "customer": row.account.customer.code}
     del running["prospect"]
     problem(world.caller.post("applications", running), 409, "application_running")
+    account = row.account
+    CreditAccount.objects.filter(pk=account.pk).update(joined_into=world.cast.account)
+    problem(world.caller.post(f"{path}/assess", {}), 409, "joined")
+    CreditAccount.objects.filter(pk=account.pk).update(joined_into=None)
     done = world.caller.post(f"{path}/withdraw", {"reason": "Buys elsewhere."}).json()
     assert done["status"] == "withdrawn" and world.caller.get(path).json() == done
     problem(world.caller.post(f"{path}/assess", {}), 409, "application_state")

@@ -45,6 +45,7 @@ from customers.models import (
     Customer,
     Portfolio,
 )
+from scoring.decisions import DecisionError
 from scoring.models import Decision, Recommendation
 from scoring.onboarding.assessing import assess
 
@@ -259,7 +260,7 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
                 )
             if data["assess"]:
                 assess(made, as_of=today, actor=self.actor)
-        except ApplicationError as error:
+        except (ApplicationError, DecisionError) as error:
             raise self.refusal(error) from error
         return self.answer(made.pk, 201)
 
@@ -292,8 +293,8 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
             )
         return segment, portfolio
 
-    def refusal(self, error: ApplicationError) -> Problem:
-        if error.code != "known_customer":
+    def refusal(self, error: ApplicationError | DecisionError) -> Problem:
+        if isinstance(error, DecisionError) or error.code != "known_customer":
             return refusal_of(error)
         # Of customers of other companies nothing is told, not even that they are customers of which.
         seen = self.accounts().filter(customer__in=error.customers).order_by("pk")
@@ -305,7 +306,9 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
         )
 
 
-def refusal_of(error: ApplicationError | DocumentRefused) -> Problem:
+def refusal_of(error: ApplicationError | DecisionError | DocumentRefused) -> Problem:
+    if isinstance(error, DecisionError):
+        return Problem(409, error.code, str(error))
     kind = "document" if isinstance(error, DocumentRefused) else "application"
     return Problem(409, f"{kind}_{error.code}", str(error))
 
@@ -376,7 +379,7 @@ class ApplicationAssessment(ActsOnce, ApplicationsEndpoint):
         application = get_object_or_404(self.applications(), public_id=public_id)
         try:
             assess(application, as_of=self.today(), actor=self.actor)
-        except ApplicationError as error:
+        except (ApplicationError, DecisionError) as error:
             raise refusal_of(error) from error
         return self.answer(application.pk)
 

@@ -286,7 +286,7 @@ def test_refused_with_a_sentence_and_nothing_half_done(cast, pair):
             merge(cast, into, other, **extra)
     with transaction.atomic():
         receive_application(duplicate, Wish(Money.of(5, "EUR")), actor=ACTOR, on=TODAY)
-        with pytest.raises(MergeRefused, match="application of .* is running"):
+        with pytest.raises(MergeRefused, match=r"application of .* is running"):
             merge(cast, stays, duplicate)
         transaction.set_rollback(True)
     propose_limit_change(duplicate, Money.of(5, "EUR"), actor=ACTOR, as_of=TODAY, reason_code="other")

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
@@ -326,6 +326,9 @@ def letter(request: HttpRequest, pk: int, decision: str) -> HttpResponse:
             lambda: letter_for(found, by=request.user, on=as_of),
             _("The letter is written and kept."),
         )
-    kept = get_object_or_404(DecisionLetter.objects.order_by("-pk"), decision=found)
+    # One in each language the customer had; the newest counts.
+    kept = DecisionLetter.objects.filter(decision=found).order_by("-pk").first()
+    if kept is None:
+        raise Http404
     name = f"{application.account.customer.code}-{found.as_of:%Y-%m-%d}-{kept.language}.pdf"
     return _download(bytes(kept.content), "application/pdf", name)

@@ -391,6 +391,9 @@ def test_the_pages_from_the_form_to_the_letter(cast, settings):
     assert desk.get(letter).status_code == 404, "not written yet"
     assert desk.post(letter).url == page
     assert desk.get(letter).content.startswith(b"%PDF-")
+    Customer.objects.filter(pk=application.account.customer_id).update(language="fr")
+    assert desk.post(letter).url == page
+    assert desk.get(letter)["Content-Disposition"].endswith('-fr.pdf"'), "the newest of two languages"
     told = desk.post(reverse("applications:propose", args=[application.pk]), follow=True).content.decode()
     assert "before the approvers" in told
     application.refresh_from_db()

@@ -6,6 +6,7 @@ What is decided, and how a prospect becomes a customer, is scoring's (scoring/on
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -86,6 +87,14 @@ def known_customers(prospect: Prospect) -> list[Customer]:
     return list(Customer.objects.filter(same, merged_into__isnull=True).order_by("pk")[:5])
 
 
+def known_sentence(known: Iterable[Customer]) -> str:
+    """Who is known already and what to do. known: customers that the reader may see."""
+    names = ", ".join(f"{row.name} ({row.code})" for row in known)
+    if not names:
+        return _("This prospect is a customer already.")
+    return _("%s is a customer already: start the application on the customer's page.") % names
+
+
 @transaction.atomic
 def receive_from_prospect(
     prospect: Prospect,
@@ -106,10 +115,10 @@ def receive_from_prospect(
         )
     known = known_customers(prospect)
     if known:
+        # Without names: who asks may not see these customers.
         raise ApplicationError(
             "known_customer",
-            _("%s is a customer already: start the application on the customer's page.")
-            % ", ".join(f"{row.name} ({row.code})" for row in known),
+            _("This prospect is a customer already."),
             "vat_number",
             tuple(known),
         )

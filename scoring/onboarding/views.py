@@ -17,10 +17,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.pages import desk_page, paged, render_page
-from customers.access import visible_accounts
+from customers.access import visible_accounts, visible_customers
 from customers.applications import (
     PERMISSION,
     ApplicationError,
+    known_sentence,
     receive_application,
     receive_from_prospect,
     withdraw_application,
@@ -92,7 +93,7 @@ def new(request: HttpRequest) -> HttpResponse:
         try:
             made = _receive(form, account, _person(request), on)
         except ApplicationError as error:
-            form.add_error(error.field if error.field in form.fields else None, str(error))
+            form.add_error(error.field if error.field in form.fields else None, _told(error, request.user))
         except IntegrityError:
             form.add_error(None, _("Somebody else recorded this customer at the same moment: try again."))
         else:
@@ -102,6 +103,14 @@ def new(request: HttpRequest) -> HttpResponse:
     response = render_page(request, "applications/new.html", context)
     response.status_code = 422 if form.errors else 200
     return response
+
+
+def _told(error: ApplicationError, user: Any) -> str:
+    """What a refusal says to this user: of customers of other companies or portfolios nothing."""
+    if error.code != "known_customer":
+        return str(error)
+    seen = visible_customers(user).filter(pk__in=[row.pk for row in error.customers])
+    return known_sentence(seen.order_by("pk"))
 
 
 def _account_of(request: HttpRequest) -> CreditAccount | None:

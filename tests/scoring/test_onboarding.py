@@ -208,9 +208,21 @@ def test_who_may_decide_and_what_a_decision_needs(cast):
 
 def test_intake_refuses_who_is_known_and_a_second_application(cast):
     first = asked(cast, vat_number="IT00743110157")
-    with pytest.raises(ApplicationError, match=r"P-00001") as refused:
+    with pytest.raises(ApplicationError) as refused:
         asked(cast, name="The same under another name", vat_number="IT00743110157")
     assert (refused.value.code, refused.value.field) == ("known_customer", "vat_number")
+    assert refused.value.customers == (first.account.customer,)
+    form = {"name": "Again", "kind": "company", "language": "it", "requested": "12000"}
+    form |= {"vat_number": "IT00743110157", "country": "it"}
+    for who, segment, named in (
+        (cast.controller, cast.company.segments.get(code="main"), True),
+        (cast.stranger, cast.elsewhere.segment, False),
+    ):
+        given = form | {"segment": segment.pk, "portfolio": "" if named else cast.elsewhere.portfolio_id}
+        page = client_of(who).post(reverse("applications:new"), given)
+        text = page.content.decode()
+        assert page.status_code == 422 and "is a customer already" in text
+        assert ("P-00001" in text, "Nuova Srl" in text) == (named, named)
     assert Customer.objects.filter(status="prospect").count() == 1
     with pytest.raises(ApplicationError) as refused:
         receive_application(first.account, Wish(eur(5)), actor=ACTOR, on=TODAY)

@@ -25,6 +25,7 @@ PERMISSION = "customers.handle_application"
 Status = CreditApplication.Status
 OUR_NUMBER = re.compile(r"P-[0-9]+")
 RUNNING = (Status.OPEN, Status.GRANTED, Status.PROPOSED)
+FAILED = (LimitChange.Status.REJECTED, LimitChange.Status.WITHDRAWN, LimitChange.Status.SUPERSEDED)
 ENDED = (Customer.Status.INSOLVENT, Customer.Status.CLOSED)
 
 
@@ -206,6 +207,14 @@ def _check_alone(account: CreditAccount) -> None:
         raise ApplicationError("running", _("An application of this account is running already."))
 
 
+def stands_at(application: CreditApplication) -> str:
+    """Its status for what may be done next: granted again, once the limit proposed did not come into force."""
+    change = application.limit_change
+    if application.status == Status.PROPOSED and change is not None and change.status in FAILED:
+        return Status.GRANTED
+    return application.status
+
+
 def lock_application(application: CreditApplication | int) -> CreditApplication:
     """The application as it is now, locked; the account first, as everywhere."""
     pk = application if isinstance(application, int) else application.pk
@@ -257,7 +266,7 @@ def withdraw_application(
     if not reason.strip():
         raise ApplicationError("no_reason", _("Say why the application ends."), "reason")
     locked = lock_application(application)
-    if locked.status not in (Status.OPEN, Status.GRANTED):
+    if stands_at(locked) not in (Status.OPEN, Status.GRANTED):
         raise ApplicationError(
             "state",
             _("This application is over, or its limit waits for approval: take that proposal back first."),

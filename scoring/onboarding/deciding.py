@@ -14,7 +14,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
 from customers.access import visible_accounts
-from customers.applications import ENDED, ApplicationError, lock_application, move_application
+from customers.applications import ENDED, ApplicationError, lock_application, move_application, stands_at
 from customers.limit_reasons import money_param
 from customers.models import Cover, CreditApplication
 from scoring.models import Decision, Recommendation
@@ -103,7 +103,7 @@ def _check_person(by: User, application: CreditApplication) -> None:
         raise ApplicationError("not_allowed", _("Your role does not allow deciding on credit."))
     if not visible_accounts(by).filter(pk=application.account_id).exists():
         raise ApplicationError("out_of_scope", _("This account is not in your portfolio."))
-    if application.status not in (Status.OPEN, Status.GRANTED, Status.DECLINED):
+    if stands_at(application) not in (Status.OPEN, Status.GRANTED, Status.DECLINED):
         raise ApplicationError(
             "state", _("The first limit waits for approval, or the application is over: decide there.")
         )

@@ -24,6 +24,7 @@ from customers.applications import (
     known_sentence,
     receive_application,
     receive_from_prospect,
+    stands_at,
     withdraw_application,
 )
 from customers.approval_rules import ApprovalError
@@ -141,7 +142,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     if isinstance(answer, HttpResponse):
         return answer
     screen = screen_of(application, as_of, request.user)
-    may_decide = request.user.has_perm(DECIDE) and application.status in ("open", "granted", "declined")
+    standing = stands_at(application)
+    may_decide = request.user.has_perm(DECIDE) and standing in ("open", "granted", "declined")
     if answer is None and screen.decision and may_decide:
         answer = AnswerForm(decision=screen.decision)
     context = {
@@ -156,6 +158,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "grid_rows": screen.grid_rows,
         "answer_form": answer if may_decide else None,
         "document_form": DocumentForm(),
+        "may_withdraw": request.user.has_perm(PERMISSION) and standing in ("open", "granted"),
         "may_work": request.user.has_perm(PERMISSION),
         "may_read": request.user.has_perm(PERMISSION) or request.user.has_perm(DECIDE),
     }

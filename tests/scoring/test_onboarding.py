@@ -86,7 +86,8 @@ def decided(cast: Cast, application: CreditApplication, outcome: str = "approved
     )
 
 
-def test_a_prospect_becomes_a_customer_with_its_first_limit_through_the_approvers(cast):
+def test_a_prospect_becomes_a_customer_with_its_first_limit_through_the_approvers(cast, settings):
+    settings.BUSINESS_DATE = TODAY
     application = asked(cast)
     customer = application.account.customer
     assert (customer.status, customer.code) == ("prospect", "P-00001")
@@ -114,7 +115,21 @@ def test_a_prospect_becomes_a_customer_with_its_first_limit_through_the_approver
     assert limit_at(application.account, TODAY).base is None, "nothing is in force before the approval"
     with pytest.raises(ApplicationError):
         propose_first_limit(application, by=cast.controller, on=TODAY)
+    given = {"by": cast.controller, "on": TODAY, "seen": str(decision.public_id)}
+    with pytest.raises(ApplicationError, match="waits for approval"):
+        decide_application(application, answer(made, limit=eur(5000)), **given)
     reject_limit_change(change, approver=cast.approver, reason="not yet", on=TODAY)
+    application.refresh_from_db()
+    page = client_of(cast.controller).get(reverse("applications:page", args=[application.pk]))
+    assert page.context["answer_form"] and page.context["may_withdraw"], "no dead end"
+    with transaction.atomic():
+        gone = withdraw_application(application, actor=ACTOR, reason="bought elsewhere", on=TODAY)
+        assert gone.status == "withdrawn"
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        lower = decide_application(application, answer(made, limit=eur(5000)), **given)
+        assert propose_first_limit(application, by=cast.controller, on=TODAY).new_amount == lower.limit
+        transaction.set_rollback(True)
     application.refresh_from_db()
     again = propose_first_limit(application, by=cast.controller, on=TODAY)
     approve_limit_change(again, approver=cast.approver, reason="now", on=TODAY)
@@ -177,6 +192,13 @@ def test_the_rules_settle_alone_what_they_may_and_a_natural_person_waits_for_a_h
     assert assess(good, as_of=TODAY, actor=ACTOR).outcome == "approved"
     good.refresh_from_db()
     assert good.status == "granted"
+    change = propose_first_limit(good, by=cast.controller, on=TODAY)
+    with pytest.raises(ApplicationError):
+        assess(good, as_of=TODAY, actor=ACTOR)
+    reject_limit_change(change, approver=cast.approver, reason="not yet", on=TODAY)
+    assert assess(good, as_of=TODAY, actor=ACTOR).outcome == "approved"
+    good.refresh_from_db()
+    assert good.status == "granted", "may be proposed again"
 
 
 def test_who_may_decide_and_what_a_decision_needs(cast):

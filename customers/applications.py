@@ -5,12 +5,15 @@ What is decided, and how a prospect becomes a customer, is scoring's (scoring/on
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import IntegerField, Max, Q
+from django.db.models.functions import Cast, Substr
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
@@ -20,14 +23,16 @@ from customers.models import CreditAccount, CreditApplication, CreditSegment, Cu
 
 PERMISSION = "customers.handle_application"
 Status = CreditApplication.Status
+OUR_NUMBER = re.compile(r"P-[0-9]+")
 RUNNING = (Status.OPEN, Status.GRANTED, Status.PROPOSED)
+FAILED = (LimitChange.Status.REJECTED, LimitChange.Status.WITHDRAWN, LimitChange.Status.SUPERSEDED)
 ENDED = (Customer.Status.INSOLVENT, Customer.Status.CLOSED)
 
 
 class ApplicationError(ValueError):
     """An application that cannot be taken in or moved on; the text says why and what to do.
 
-    code: known_customer, running, amount, currency, no_name, portfolio, ended, over, state, no_reason,
+    code: known_customer, number, running, amount, currency, no_name, portfolio, ended, over, state, no_reason,
     not_allowed, out_of_scope, same_person, no_decision, moved, outcome, limit, guarantees_missing, evidence.
     field: the part of the form that is to be mended, "" for the whole. customers: who is known already.
     """
@@ -83,6 +88,14 @@ def known_customers(prospect: Prospect) -> list[Customer]:
     return list(Customer.objects.filter(same, merged_into__isnull=True).order_by("pk")[:5])
 
 
+def known_sentence(known: Iterable[Customer]) -> str:
+    """Who is known already and what to do. known: customers that the reader may see."""
+    names = ", ".join(f"{row.name} ({row.code})" for row in known)
+    if not names:
+        return _("This prospect is a customer already.")
+    return _("%s is a customer already: start the application on the customer's page.") % names
+
+
 @transaction.atomic
 def receive_from_prospect(
     prospect: Prospect,
@@ -97,12 +110,16 @@ def receive_from_prospect(
     """Make a prospect and its application in one step. Raises ApplicationError; nothing half-done stays."""
     if not prospect.name.strip():
         raise ApplicationError("no_name", _("Who asks? Give the name."), "name")
+    if OUR_NUMBER.fullmatch(prospect.code):
+        raise ApplicationError(
+            "number", _("Numbers like P-00001 are given here: send another one, or none."), "code"
+        )
     known = known_customers(prospect)
     if known:
+        # Without names: who asks may not see these customers.
         raise ApplicationError(
             "known_customer",
-            _("%s is a customer already: start the application on the customer's page.")
-            % ", ".join(f"{row.name} ({row.code})" for row in known),
+            _("This prospect is a customer already."),
             "vat_number",
             tuple(known),
         )
@@ -128,8 +145,9 @@ def receive_from_prospect(
 
 def _next_code() -> str:
     """P-00001 and on; whoever comes at the same moment meets the unique constraint and asks again."""
-    last = Customer.objects.filter(code__regex=r"^P-[0-9]{5,}$").order_by("-code").first()
-    return f"P-{int(last.code[2:]) + 1 if last else 1:05}"
+    ours = Customer.objects.filter(code__regex=r"^P-[0-9]{5,9}$")
+    last = ours.aggregate(last=Max(Cast(Substr("code", 3), IntegerField())))["last"]
+    return f"P-{(last or 0) + 1:05}"
 
 
 @transaction.atomic
@@ -189,6 +207,14 @@ def _check_alone(account: CreditAccount) -> None:
         raise ApplicationError("running", _("An application of this account is running already."))
 
 
+def stands_at(application: CreditApplication) -> str:
+    """Its status for what may be done next: granted again, once the limit proposed did not come into force."""
+    change = application.limit_change
+    if application.status == Status.PROPOSED and change is not None and change.status in FAILED:
+        return Status.GRANTED
+    return application.status
+
+
 def lock_application(application: CreditApplication | int) -> CreditApplication:
     """The application as it is now, locked; the account first, as everywhere."""
     pk = application if isinstance(application, int) else application.pk
@@ -240,7 +266,7 @@ def withdraw_application(
     if not reason.strip():
         raise ApplicationError("no_reason", _("Say why the application ends."), "reason")
     locked = lock_application(application)
-    if locked.status not in (Status.OPEN, Status.GRANTED):
+    if stands_at(locked) not in (Status.OPEN, Status.GRANTED):
         raise ApplicationError(
             "state",
             _("This application is over, or its limit waits for approval: take that proposal back first."),

@@ -20,6 +20,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
 from customers.access import visible_accounts
+from customers.applications import RUNNING
 from customers.approval import lock_account
 from customers.attributes import set_parent, set_status
 from customers.events import ledger_changed
@@ -32,6 +33,7 @@ from customers.models import (
     BankConsent,
     Contact,
     CreditAccount,
+    CreditApplication,
     CreditHold,
     Customer,
     CustomerKey,
@@ -165,6 +167,11 @@ def _refusals(into: Customer, duplicate: Customer, by: User):
                 "below": below.name,
                 "above": above.name,
             }
+    running = CreditApplication.objects.filter(account__customer=duplicate, status__in=RUNNING)
+    if running.exists():
+        yield _("A credit application of %(customer)s is running: decide or withdraw it first.") % {
+            "customer": duplicate.code
+        }
     consents = BankConsent.objects.filter(customer=duplicate, revoked_on__isnull=True)
     if consents.filter(superseded_at__isnull=True).exists():
         yield _(

@@ -381,13 +381,17 @@ def _name_signals(facts: Facts, advice: Advice) -> None:
 
 
 def _is_adverse(facts: Facts, advice: Advice) -> bool:
-    """Less than was asked for, or than there was: what a natural person must hear from a named human."""
+    """Less than was asked for, or than there was: what a natural person must hear from a named human.
+
+    Who asks for no terms keeps those they have.
+    """
     asked, current = facts.request, facts.limit.inputs.current if facts.limit else None
     if advice.outcome in (Recommendation.DECLINED, Recommendation.GUARANTEES):
         return True
     if asked.amount is not None and (advice.limit is None or advice.limit < asked.amount):
         return True
-    if asked.terms_days is not None and (advice.terms_days is None or advice.terms_days < asked.terms_days):
+    had = asked.terms_days if asked.terms_days is not None else facts.account.customer.terms_days
+    if had is not None and (advice.terms_days is None or advice.terms_days < had):
         return True
     return current is not None and asked.amount is None and (advice.limit is None or advice.limit < current)
 

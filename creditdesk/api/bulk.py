@@ -7,7 +7,7 @@ waiting, a chunk that failed three times is given up and can be resumed. Chunks 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job, User
+from customers.access import account_scope
 from customers.bank.access import log_scoring_pass
 from customers.models import Company, CreditAccount
 from scoring.engine import rescore
@@ -150,12 +151,15 @@ def _add_named(job: ScoringJob, accounts: QuerySet[CreditAccount], numbers: Sequ
 
 
 def score_rows(chunk: Job) -> dict[str, Any]:
-    """The effect of one chunk (key: job:first-last position): score its accounts, and note what came out."""
+    """The effect of one chunk (key: job:first-last position): score its accounts, and note what came out.
+
+    Accounts that who asked may no longer see are left out, as if they were unknown.
+    """
     public_id, _colon, span = chunk.key.partition(":")
     low, high = (int(part) for part in span.split("-"))
     job = ScoringJob.objects.select_related("user").get(public_id=public_id)
     rows = list(job.rows.filter(position__range=(low, high), status=Status.WAITING))
-    ids = [row.account_id for row in rows]
+    ids = _still_seen(job, [row.account_id for row in rows])
     actor = Actor.api("API: scoring job", job.user)
     for as_of, part in _by_business_date(ids).items():
         entry = record_act(
@@ -174,14 +178,21 @@ def score_rows(chunk: Job) -> dict[str, Any]:
     scores = AccountScore.objects.filter(account__in=ids).values("account_id", *names)
     results = {row.pop("account_id"): row for row in scores}
     for row in rows:
-        row.result = results.get(row.account_id)
+        is_seen = row.account_id in ids
+        row.result = results.get(row.account_id) if is_seen else None
         row.status = Status.DONE if row.result else Status.FAILED
-        row.error_code = "" if row.result else "not_scored"
+        row.error_code = "" if row.result else "not_scored" if is_seen else "customer_unknown"
     ScoringJobRow.objects.bulk_update(rows, ["result", "status", "error_code"], batch_size=250)
     return {"rows": len(rows)}
 
 
-def _by_business_date(ids: Sequence[int]) -> dict[date, list[int]]:
+def _still_seen(job: ScoringJob, ids: Sequence[int | None]) -> set[int]:
+    """Those of the accounts that are in the scope of the job's user, and of its company, now."""
+    seen = CreditAccount.objects.filter(account_scope(job.user), pk__in=ids)
+    return set((seen.filter(company=job.company_id) if job.company_id else seen).values_list("pk", flat=True))
+
+
+def _by_business_date(ids: Collection[int]) -> dict[date, list[int]]:
     """Accounts by the business date of their company."""
     zones = CreditAccount.objects.filter(pk__in=ids).values_list("pk", "company__time_zone")
     found: dict[date, list[int]] = defaultdict(list)

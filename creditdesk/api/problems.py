@@ -55,7 +55,17 @@ TITLES: dict[str, Promise] = {
     "application_known_customer": _("The prospect is a customer already"),
     **{
         f"application_{code}": _("The application cannot be taken in or moved on")
-        for code in ("running", "ended", "amount", "currency", "no_name", "portfolio", "state", "no_reason")
+        for code in (
+            "running",
+            "ended",
+            "amount",
+            "currency",
+            "no_name",
+            "portfolio",
+            "state",
+            "no_reason",
+            "number",
+        )
     },
     **{
         f"document_{code}": _("The document is not taken")

@@ -1,8 +1,8 @@
 """Queries about one row whose SQL is worked out once: Django takes longer to compile them than a server to answer.
 
 A decision while somebody waits asks some forty small questions about one account. The query is compiled with
-stand-ins for the id and the day, kept, and sent with the real ones. It is compiled with two pairs of stand-ins first:
-unless both give the same SQL, and the parameters of the one follow from those of the other, nothing is kept.
+stand-ins for the id and the day, kept, and sent with the real ones. It is compiled with three pairs of stand-ins first:
+unless all give the same SQL, and the parameters of the others follow from those of the first, nothing is kept.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from django.db.models.query import get_related_populators
 Build = Callable[[Any, date], QuerySet[Any, Any]]
 
 # No id and no business date; days of a query may lie up to 400 days from the one asked for.
-_IDS = (-987_654_321, -987_654_322)
-_DAYS = (date(4712, 6, 15), date(4715, 2, 3))
+# One and three months before the first two days lie 31 and 92 days, before the third 28 and 90; a year before the
+# first lie 366 days. So what counts in months or years is seen not to follow from the day.
+_IDS = (-987_654_321, -987_654_322, -987_654_323)
+_DAYS = (date(4712, 6, 15), date(4715, 2, 3), date(4717, 3, 20))
 _NEAR = 400
 _ID = object()
 
@@ -111,9 +113,12 @@ def _compiled(build: Build, using: str) -> _Kept | None:
         compiler = build([pk], day).query.get_compiler(using)
         sql, params = compiler.as_sql()
         made.append((compiler, sql, list(params)))
-    (compiler, sql, params), (_other, other_sql, other_params) = made
+    compiler, sql, params = made[0]
     kept = _Kept(compiler, sql, tuple(_place(value) for value in params))
-    same = sql == other_sql and _plain(kept.parameters(_IDS[1], _DAYS[1])) == _plain(other_params)
+    same = all(
+        other_sql == sql and _plain(kept.parameters(pk, day)) == _plain(other_params)
+        for pk, day, (_other, other_sql, other_params) in zip(_IDS, _DAYS, made, strict=True)
+    )
     return kept if same else None
 
 

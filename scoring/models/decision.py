@@ -240,6 +240,11 @@ class Decision(models.Model):
         return f"{self.account_id} {self.as_of}: {self.get_outcome_display()}"
 
     @property
+    def concerns_natural_person(self) -> bool:
+        """Then, or by the legal kind as it is now: a kind corrected since does not take a person's rights away."""
+        return self.is_natural_person or self.account.customer.is_natural_person
+
+    @property
     def is_open(self) -> bool:
         """A person has yet to decide."""
         return self.outcome == Recommendation.REVIEW and not hasattr(self, "answer")

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from customers.applications import ApplicationError, lock_application, move_application
+from customers.applications import ApplicationError, lock_application, move_application, stands_at
 from customers.bank.access import log_scoring_pass
 from customers.bank.consents import consent_of
 from customers.bank.feeds import BankReport, Options, guess_mapping, run_bank_import
@@ -62,7 +62,7 @@ def assess(application: CreditApplication | int, *, as_of: date, actor: Actor) -
 def may_assess(application: CreditApplication, latest: Decision | None) -> bool:
     """Until a person has decided, or a limit is on its way."""
     undecided = latest is None or latest.by_kind == Decision.By.RULES
-    return undecided and application.status in (Status.OPEN, Status.GRANTED, Status.DECLINED)
+    return undecided and stands_at(application) in (Status.OPEN, Status.GRANTED, Status.DECLINED)
 
 
 def latest_decision(application: CreditApplication) -> Decision | None:

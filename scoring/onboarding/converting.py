@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
-from customers.applications import ApplicationError, lock_application, move_application
+from customers.applications import ApplicationError, lock_application, move_application, stands_at
 from customers.approval import propose_limit_change
 from customers.attributes import set_status, set_terms
 from customers.limit_evidence import gather_evidence
@@ -21,15 +21,10 @@ from scoring.guarantees import still_missing
 from scoring.models import Decision
 from scoring.onboarding.assessing import Status, latest_decision
 
-OVER = (LimitChange.Status.REJECTED, LimitChange.Status.WITHDRAWN, LimitChange.Status.SUPERSEDED)
-
 
 def may_propose(application: CreditApplication) -> bool:
     """Granted, or proposed before without success."""
-    change = application.limit_change
-    return application.status == Status.GRANTED or (
-        application.status == Status.PROPOSED and change is not None and change.status in OVER
-    )
+    return stands_at(application) == Status.GRANTED
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
 from customers.access import visible_accounts
-from customers.applications import ENDED, ApplicationError, lock_application, move_application
+from customers.applications import ENDED, ApplicationError, lock_application, move_application, stands_at
 from customers.limit_reasons import money_param
 from customers.models import Cover, CreditApplication
 from scoring.models import Decision, Recommendation
@@ -103,7 +103,7 @@ def _check_person(by: User, application: CreditApplication) -> None:
         raise ApplicationError("not_allowed", _("Your role does not allow deciding on credit."))
     if not visible_accounts(by).filter(pk=application.account_id).exists():
         raise ApplicationError("out_of_scope", _("This account is not in your portfolio."))
-    if application.status not in (Status.OPEN, Status.GRANTED, Status.DECLINED):
+    if stands_at(application) not in (Status.OPEN, Status.GRANTED, Status.DECLINED):
         raise ApplicationError(
             "state", _("The first limit waits for approval, or the application is over: decide there.")
         )
@@ -111,7 +111,7 @@ def _check_person(by: User, application: CreditApplication) -> None:
 
 def _check_second_look(latest: Decision, by: User) -> None:
     """What the letter to a natural person promises: who decided against them does not look at it again."""
-    adverse = latest.is_natural_person and latest.outcome != Recommendation.APPROVED
+    adverse = latest.concerns_natural_person and latest.outcome != Recommendation.APPROVED
     if adverse and latest.decided_by_id == by.pk:
         raise ApplicationError(
             "same_person",
@@ -155,9 +155,10 @@ def _copied(latest: Decision) -> dict[str, Any]:
     names = (
         *("account_id", "application_id", "advised", "score", "grade", "pd", "depth", "scored_as_of"),
         *("kept_id", "score_pass", "card_id", "limit_policy_id", "terms_policy_id", "currency", "requested"),
-        *("current", "advice", "inputs", "is_natural_person"),
+        *("current", "advice", "inputs"),
     )
-    return {name: getattr(latest, name) for name in names}
+    copied = {name: getattr(latest, name) for name in names}
+    return copied | {"is_natural_person": latest.concerns_natural_person}
 
 
 def _given(answer: Answer, latest: Decision, by: User, on: date) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def check_may_tell(decision: Decision) -> None:
     if decision.outcome == Recommendation.REVIEW:
         raise ApplicationError("state", _("A person has yet to decide: there is nothing to tell."))
     if (
-        decision.is_natural_person
+        decision.concerns_natural_person
         and decision.outcome != Recommendation.APPROVED
         and decision.decided_by is None
     ):
@@ -178,7 +178,7 @@ def _closing(decision: Decision) -> list[str]:
         )
     if decision.outcome == Recommendation.DECLINED:
         said.append(_("Deliveries against payment in advance remain possible."))
-    if decision.is_natural_person:
+    if decision.concerns_natural_person:
         said.append(
             _(
                 "You may ask us which data we used and have wrong data corrected. You may also say what you think "

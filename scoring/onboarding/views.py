@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
@@ -17,12 +17,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.pages import desk_page, paged, render_page
-from customers.access import visible_accounts
+from customers.access import visible_accounts, visible_customers
 from customers.applications import (
     PERMISSION,
     ApplicationError,
+    known_sentence,
     receive_application,
     receive_from_prospect,
+    stands_at,
     withdraw_application,
 )
 from customers.approval_rules import ApprovalError
@@ -92,7 +94,7 @@ def new(request: HttpRequest) -> HttpResponse:
         try:
             made = _receive(form, account, _person(request), on)
         except ApplicationError as error:
-            form.add_error(error.field if error.field in form.fields else None, str(error))
+            form.add_error(error.field if error.field in form.fields else None, _told(error, request.user))
         except IntegrityError:
             form.add_error(None, _("Somebody else recorded this customer at the same moment: try again."))
         else:
@@ -102,6 +104,14 @@ def new(request: HttpRequest) -> HttpResponse:
     response = render_page(request, "applications/new.html", context)
     response.status_code = 422 if form.errors else 200
     return response
+
+
+def _told(error: ApplicationError, user: Any) -> str:
+    """What a refusal says to this user: of customers of other companies or portfolios nothing."""
+    if error.code != "known_customer":
+        return str(error)
+    seen = visible_customers(user).filter(pk__in=[row.pk for row in error.customers])
+    return known_sentence(seen.order_by("pk"))
 
 
 def _account_of(request: HttpRequest) -> CreditAccount | None:
@@ -132,7 +142,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     if isinstance(answer, HttpResponse):
         return answer
     screen = screen_of(application, as_of, request.user)
-    may_decide = request.user.has_perm(DECIDE) and application.status in ("open", "granted", "declined")
+    standing = stands_at(application)
+    may_decide = request.user.has_perm(DECIDE) and standing in ("open", "granted", "declined")
     if answer is None and screen.decision and may_decide:
         answer = AnswerForm(decision=screen.decision)
     context = {
@@ -147,6 +158,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "grid_rows": screen.grid_rows,
         "answer_form": answer if may_decide else None,
         "document_form": DocumentForm(),
+        "may_withdraw": request.user.has_perm(PERMISSION) and standing in ("open", "granted"),
         "may_work": request.user.has_perm(PERMISSION),
         "may_read": request.user.has_perm(PERMISSION) or request.user.has_perm(DECIDE),
     }
@@ -326,6 +338,9 @@ def letter(request: HttpRequest, pk: int, decision: str) -> HttpResponse:
             lambda: letter_for(found, by=request.user, on=as_of),
             _("The letter is written and kept."),
         )
-    kept = get_object_or_404(DecisionLetter.objects.order_by("-pk"), decision=found)
+    # One in each language the customer had; the newest counts.
+    kept = DecisionLetter.objects.filter(decision=found).order_by("-pk").first()
+    if kept is None:
+        raise Http404
     name = f"{application.account.customer.code}-{found.as_of:%Y-%m-%d}-{kept.language}.pdf"
     return _download(bytes(kept.content), "application/pdf", name)

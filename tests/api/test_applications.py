@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from customers.models import CreditApplication, Customer
+from customers.models import CreditAccount, CreditApplication, Customer
 from scoring.models import Decision
 from tests.api.conftest import Caller, euro, key_for
 from tests.api.test_endpoints import problem
@@ -47,11 +47,17 @@ def test_a_prospect_applies_sends_a_document_and_is_answered(world):
     ]
     assert world.caller.get("applications", status="open").json()["results"] == [again]
 
+    ours = BODY | {"prospect": PROSPECT | {"vat_number": "", "number": "P-99999"}}
+    problem(world.caller.post("applications", ours), 409, "application_number")
     known = problem(world.caller.post("applications", BODY), 409, "application_known_customer")
     assert known["customers"] == [row.account.customer.code]
     running = {**BODY, "customer": row.account.customer.code}
     del running["prospect"]
     problem(world.caller.post("applications", running), 409, "application_running")
+    account = row.account
+    CreditAccount.objects.filter(pk=account.pk).update(joined_into=world.cast.account)
+    problem(world.caller.post(f"{path}/assess", {}), 409, "joined")
+    CreditAccount.objects.filter(pk=account.pk).update(joined_into=None)
     done = world.caller.post(f"{path}/withdraw", {"reason": "Buys elsewhere."}).json()
     assert done["status"] == "withdrawn" and world.caller.get(path).json() == done
     problem(world.caller.post(f"{path}/assess", {}), 409, "application_state")

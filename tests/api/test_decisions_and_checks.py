@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from creditdesk.core.models import AuditEntry
-from customers.models import Reservation
+from customers.models import Access, Reservation
 from scoring.engine import rescore
 from scoring.models import Decision
 from tests.api.conftest import TODAY, Caller, euro, key_for
@@ -86,6 +86,13 @@ def test_headroom_is_reserved_once_released_and_free_again(world):
         world.caller.post("credit-checks", body | {"amount": euro("1")}), 409, "reservation_conflict"
     )
     assert other["reservation"] == held["id"]
+    south = world.cast.company.portfolios.get(code="south")
+    given = Access.objects.filter(user=world.cast.integration)
+    given.update(portfolio=south)
+    hidden = world.caller.post("credit-checks", body | {"customer": "C-1003"})
+    told = problem(hidden, 409, "reservation_conflict")
+    assert "reservation" not in told and "6,000" not in told["detail"] and "taken" in told["detail"]
+    given.update(portfolio=None)
     full = body | {"reserve": {"reference": "SO-2"}}
     blocked = world.caller.post("credit-checks", full, "k").json()
     assert not blocked["passes"] and blocked["reservation"] is None and blocked["fits"] == euro("4000")

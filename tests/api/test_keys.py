@@ -110,6 +110,10 @@ def test_a_key_works_as_long_as_it_is_meant_to(world):
 
     reader = Caller(token)
     assert reader.get("customers").status_code == 200
+    User.objects.filter(pk=world.cast.integration.pk).update(is_superuser=True)
+    refused = problem(reader.get("customers"), 401, "authentication_failed")
+    assert "superuser" in str(refused)
+    User.objects.filter(pk=world.cast.integration.pk).update(is_superuser=False)
     world.cast.integration.groups.clear()
     problem(reader.get("customers"), 403, "permission_missing")
     User.objects.filter(pk=world.cast.integration.pk).update(is_active=False)

@@ -9,6 +9,7 @@ import pytest
 from creditdesk.api import bulk
 from creditdesk.core.jobs import run_once
 from creditdesk.core.models import AuditEntry, Job
+from customers.models import Access
 from scoring.models import AccountScore
 from tests.api.conftest import Caller, key_for
 from tests.api.test_endpoints import problem
@@ -39,7 +40,25 @@ def test_a_job_scores_what_is_named_and_says_how_each_row_went(world, run_queued
     ]
     assert AuditEntry.objects.get(act="score.rescored").actor == world.cast.integration
 
-    assert world.caller.get("scoring-jobs").json()["results"] == [done]
+    later = world.caller.post("scoring-jobs", {"customers": ["C-1002", "C-1003"]}).json()
+    north, company = world.cast.portfolio, world.cast.company
+    given = Access.objects.filter(user=world.cast.integration)
+    given.update(portfolio=north)  # C-1003 is in the south
+    run_queued("bulk")
+    assert AccountScore.objects.filter(account__customer__code="C-1002").exists()
+    assert not AccountScore.objects.filter(account__customer__code="C-1003").exists()
+    after = f"scoring-jobs/{later['id']}"
+    assert [row["customer"] for row in world.caller.get(f"{after}/rows").json()["results"]] == ["C-1002"]
+    given.update(portfolio=company.portfolios.get(code="south"))
+    rows = world.caller.get(f"{after}/rows").json()["results"]
+    assert [(row["customer"], row["error"], row["score"]) for row in rows] == [
+        ("C-1003", "customer_unknown", None)
+    ]
+    assert [row["customer"] for row in world.caller.get(f"{path}/rows").json()["results"]] == ["nobody"]
+    given.update(portfolio=None)
+    later = world.caller.get(after).json()
+
+    assert world.caller.get("scoring-jobs").json()["results"] == [later, done]
     other = Caller(key_for(world.cast.stranger)[1])
     assert other.get("scoring-jobs").json()["results"] == []
     for address in (path, f"{path}/rows"):

@@ -59,7 +59,16 @@ def test_kept_queries_answer_for_every_id_and_day(django_assert_num_queries):
     def depends_on_the_year(ids, day):
         return build(ids, day).filter(number__gte=day.year - 2025)
 
-    for day in (DAY, DAY - timedelta(days=400)):
-        rows = list(compiled.asked("test: not kept", depends_on_the_year, both[:1], day))
-        assert rows == list(depends_on_the_year(both[:1], day))
-    assert compiled._kept["test: not kept", "default"] is None
+    def months_before(months):
+        def since(ids, day):
+            year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+            return build(ids, day).filter(effective_on__gte=date(year, month + 1, min(day.day, 28)))
+
+        return since
+
+    not_kept = {"year": depends_on_the_year} | {f"{n} months": months_before(n) for n in (1, 2, 3, 6, 12)}
+    for name, asks in not_kept.items():
+        for day in (DAY, DAY - timedelta(days=400)):
+            rows = list(compiled.asked(f"test: {name}", asks, both[:1], day))
+            assert rows == list(asks(both[:1], day))
+        assert compiled._kept[f"test: {name}", "default"] is None, name

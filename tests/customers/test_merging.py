@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from hypothesis import Phase, given, settings
@@ -15,6 +15,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from creditdesk.core.models import AuditEntry
 from creditdesk.core.money import Money
+from customers.applications import Wish, receive_application
 from customers.approval import approve_limit_change, propose_limit_change
 from customers.attributes import set_parent, set_status
 from customers.disputes import open_dispute
@@ -283,6 +284,11 @@ def test_refused_with_a_sentence_and_nothing_half_done(cast, pair):
     ):
         with pytest.raises(MergeRefused, match=words):
             merge(cast, into, other, **extra)
+    with transaction.atomic():
+        receive_application(duplicate, Wish(Money.of(5, "EUR")), actor=ACTOR, on=TODAY)
+        with pytest.raises(MergeRefused, match=r"application of .* is running"):
+            merge(cast, stays, duplicate)
+        transaction.set_rollback(True)
     propose_limit_change(duplicate, Money.of(5, "EUR"), actor=ACTOR, as_of=TODAY, reason_code="other")
     with pytest.raises(MergeRefused, match="waits for approval"):
         merge(cast, stays, duplicate)

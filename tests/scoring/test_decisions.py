@@ -115,6 +115,17 @@ def test_nothing_adverse_about_a_natural_person_without_a_named_human(book):
     less = decide(book.sole, TODAY, asked_by=ACTOR, requested=eur(10_000_000))
     assert less.outcome == "review", "less than asked is adverse too"
     assert Money(less.advice["limit"]["minor"], "EUR") > eur(0), "the person is told what the rules say"
+    for account in (book.sole, book.good):
+        Customer.objects.filter(pk=account.customer_id).update(terms_days=90)
+    shorter = decide(book.sole, TODAY, asked_by=ACTOR, requested=eur(5000))
+    assert (shorter.outcome, codes(shorter)[0]) == ("review", "natural_person"), (
+        "shorter than the terms they have"
+    )
+    assert (shorter.advised, shorter.terms_days, shorter.advice["terms_days"]) == ("approved", None, 60)
+    wanted = decide(book.sole, TODAY, asked_by=ACTOR, requested=eur(5000), terms_days=60)
+    assert wanted.outcome == "approved", "shorter terms that they ask for themselves"
+    put_score(book.good, 90, "A", "approved")
+    assert decide(book.good, TODAY, asked_by=ACTOR, requested=eur(5000)).outcome == "approved"
 
 
 def test_guarantees_are_asked_by_grade_and_count_what_is_on_file(book):

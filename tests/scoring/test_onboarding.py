@@ -86,7 +86,8 @@ def decided(cast: Cast, application: CreditApplication, outcome: str = "approved
     )
 
 
-def test_a_prospect_becomes_a_customer_with_its_first_limit_through_the_approvers(cast):
+def test_a_prospect_becomes_a_customer_with_its_first_limit_through_the_approvers(cast, settings):
+    settings.BUSINESS_DATE = TODAY
     application = asked(cast)
     customer = application.account.customer
     assert (customer.status, customer.code) == ("prospect", "P-00001")
@@ -114,7 +115,21 @@ def test_a_prospect_becomes_a_customer_with_its_first_limit_through_the_approver
     assert limit_at(application.account, TODAY).base is None, "nothing is in force before the approval"
     with pytest.raises(ApplicationError):
         propose_first_limit(application, by=cast.controller, on=TODAY)
+    given = {"by": cast.controller, "on": TODAY, "seen": str(decision.public_id)}
+    with pytest.raises(ApplicationError, match="waits for approval"):
+        decide_application(application, answer(made, limit=eur(5000)), **given)
     reject_limit_change(change, approver=cast.approver, reason="not yet", on=TODAY)
+    application.refresh_from_db()
+    page = client_of(cast.controller).get(reverse("applications:page", args=[application.pk]))
+    assert page.context["answer_form"] and page.context["may_withdraw"], "no dead end"
+    with transaction.atomic():
+        gone = withdraw_application(application, actor=ACTOR, reason="bought elsewhere", on=TODAY)
+        assert gone.status == "withdrawn"
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        lower = decide_application(application, answer(made, limit=eur(5000)), **given)
+        assert propose_first_limit(application, by=cast.controller, on=TODAY).new_amount == lower.limit
+        transaction.set_rollback(True)
     application.refresh_from_db()
     again = propose_first_limit(application, by=cast.controller, on=TODAY)
     approve_limit_change(again, approver=cast.approver, reason="now", on=TODAY)
@@ -166,6 +181,10 @@ def test_the_rules_settle_alone_what_they_may_and_a_natural_person_waits_for_a_h
         )
     assert refused.value.code == "outcome", "an insolvent customer is not approved"
 
+    Customer.objects.filter(pk=found["company"].account.customer_id).update(kind="sole_trader")
+    with pytest.raises(ApplicationError, match="named person"):
+        letter_for(latest_decision(found["company"].application), by=cast.controller, on=TODAY)
+
     good = asked(cast, name="Pagante")
     for month in range(8):
         issued = TODAY - timedelta(days=40 + 30 * month)
@@ -173,6 +192,13 @@ def test_the_rules_settle_alone_what_they_may_and_a_natural_person_waits_for_a_h
     assert assess(good, as_of=TODAY, actor=ACTOR).outcome == "approved"
     good.refresh_from_db()
     assert good.status == "granted"
+    change = propose_first_limit(good, by=cast.controller, on=TODAY)
+    with pytest.raises(ApplicationError):
+        assess(good, as_of=TODAY, actor=ACTOR)
+    reject_limit_change(change, approver=cast.approver, reason="not yet", on=TODAY)
+    assert assess(good, as_of=TODAY, actor=ACTOR).outcome == "approved"
+    good.refresh_from_db()
+    assert good.status == "granted", "may be proposed again"
 
 
 def test_who_may_decide_and_what_a_decision_needs(cast):
@@ -204,9 +230,21 @@ def test_who_may_decide_and_what_a_decision_needs(cast):
 
 def test_intake_refuses_who_is_known_and_a_second_application(cast):
     first = asked(cast, vat_number="IT00743110157")
-    with pytest.raises(ApplicationError, match=r"P-00001") as refused:
+    with pytest.raises(ApplicationError) as refused:
         asked(cast, name="The same under another name", vat_number="IT00743110157")
     assert (refused.value.code, refused.value.field) == ("known_customer", "vat_number")
+    assert refused.value.customers == (first.account.customer,)
+    form = {"name": "Again", "kind": "company", "language": "it", "requested": "12000"}
+    form |= {"vat_number": "IT00743110157", "country": "it"}
+    for who, segment, named in (
+        (cast.controller, cast.company.segments.get(code="main"), True),
+        (cast.stranger, cast.elsewhere.segment, False),
+    ):
+        given = form | {"segment": segment.pk, "portfolio": "" if named else cast.elsewhere.portfolio_id}
+        page = client_of(who).post(reverse("applications:new"), given)
+        text = page.content.decode()
+        assert page.status_code == 422 and "is a customer already" in text
+        assert ("P-00001" in text, "Nuova Srl" in text) == (named, named)
     assert Customer.objects.filter(status="prospect").count() == 1
     with pytest.raises(ApplicationError) as refused:
         receive_application(first.account, Wish(eur(5)), actor=ACTOR, on=TODAY)
@@ -215,6 +253,17 @@ def test_intake_refuses_who_is_known_and_a_second_application(cast):
         with pytest.raises(ApplicationError) as refused:
             receive_application(cast.account, wish, actor=ACTOR, on=TODAY)
         assert refused.value.code == code
+
+
+def test_numbers_of_prospects_go_on_beyond_five_digits_and_are_given_here_only(cast):
+    for number in ("P-99999", "P-100000", "P-12345678901234", "P-9x"):
+        Customer.objects.create(code=number, name=number)
+    assert asked(cast).account.customer.code == "P-100001"
+    assert asked(cast).account.customer.code == "P-100002"
+    with pytest.raises(ApplicationError, match="P-00001") as refused:
+        asked(cast, code="P-7")
+    assert refused.value.code == "number"
+    assert asked(cast, code="P-7A").account.customer.code == "P-7A"
 
 
 def workbook(*names: str) -> bytes:
@@ -283,6 +332,23 @@ def test_the_letter_speaks_the_customers_language_and_is_kept(cast):
     assert letter_for(decision, by=cast.approver, on=TODAY).pk == made.pk
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         DecisionLetter.objects.update(language="de")
+    corrected = asked(cast, language="fr")
+    decision = decided(cast, corrected, "declined", told="Encore des impayés.")
+    assert not decision.is_natural_person and len(compose(decision, TODAY, "fr")["closing"]) == 2
+    Customer.objects.filter(pk=corrected.account.customer_id).update(kind="sole_trader")
+    decision = latest_decision(corrected)
+    assert "contester" in " ".join(compose(decision, TODAY, "fr")["closing"]), (
+        "the rights of a natural person"
+    )
+    with pytest.raises(ApplicationError) as refused:
+        decide_application(
+            corrected, answer(decision), by=cast.controller, on=TODAY, seen=str(decision.public_id)
+        )
+    assert refused.value.code == "same_person"
+    settled = decide_application(
+        corrected, answer(decision), by=cast.approver, on=TODAY, seen=str(decision.public_id)
+    )
+    assert settled.is_natural_person
     granted = decided(cast, asked(cast, language="de"), "guarantees", guarantee=eur(4000), kinds=["deposit"])
     said = compose(granted, TODAY, "en")
     assert ("Credit limit", "8,000.00 EUR") in said["terms"]
@@ -359,6 +425,9 @@ def test_the_pages_from_the_form_to_the_letter(cast, settings):
     assert desk.get(letter).status_code == 404, "not written yet"
     assert desk.post(letter).url == page
     assert desk.get(letter).content.startswith(b"%PDF-")
+    Customer.objects.filter(pk=application.account.customer_id).update(language="fr")
+    assert desk.post(letter).url == page
+    assert desk.get(letter)["Content-Disposition"].endswith('-fr.pdf"'), "the newest of two languages"
     told = desk.post(reverse("applications:propose", args=[application.pk]), follow=True).content.decode()
     assert "before the approvers" in told
     application.refresh_from_db()

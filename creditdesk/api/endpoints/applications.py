@@ -45,6 +45,7 @@ from customers.models import (
     Customer,
     Portfolio,
 )
+from scoring.decisions import DecisionError
 from scoring.models import Decision, Recommendation
 from scoring.onboarding.assessing import assess
 
@@ -65,7 +66,10 @@ class ProspectIn(StrictSerializer):
     language = serializers.ChoiceField(LANGUAGES, default="en", help_text="Of the letter with the answer.")
     founded_on = serializers.DateField(required=False)
     number = Text(
-        required=False, default="", max_length=40, help_text="Customer number; made here if left out."
+        required=False,
+        default="",
+        max_length=40,
+        help_text="Customer number; made here if left out. P- and digits only are numbers made here.",
     )
     stands_alone = Flag(default=False, help_text="They say they belong to no group.")
 
@@ -256,7 +260,7 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
                 )
             if data["assess"]:
                 assess(made, as_of=today, actor=self.actor)
-        except ApplicationError as error:
+        except (ApplicationError, DecisionError) as error:
             raise self.refusal(error) from error
         return self.answer(made.pk, 201)
 
@@ -289,8 +293,8 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
             )
         return segment, portfolio
 
-    def refusal(self, error: ApplicationError) -> Problem:
-        if error.code != "known_customer":
+    def refusal(self, error: ApplicationError | DecisionError) -> Problem:
+        if isinstance(error, DecisionError) or error.code != "known_customer":
             return refusal_of(error)
         # Of customers of other companies nothing is told, not even that they are customers of which.
         seen = self.accounts().filter(customer__in=error.customers).order_by("pk")
@@ -302,7 +306,9 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
         )
 
 
-def refusal_of(error: ApplicationError | DocumentRefused) -> Problem:
+def refusal_of(error: ApplicationError | DecisionError | DocumentRefused) -> Problem:
+    if isinstance(error, DecisionError):
+        return Problem(409, error.code, str(error))
     kind = "document" if isinstance(error, DocumentRefused) else "application"
     return Problem(409, f"{kind}_{error.code}", str(error))
 
@@ -373,7 +379,7 @@ class ApplicationAssessment(ActsOnce, ApplicationsEndpoint):
         application = get_object_or_404(self.applications(), public_id=public_id)
         try:
             assess(application, as_of=self.today(), actor=self.actor)
-        except ApplicationError as error:
+        except (ApplicationError, DecisionError) as error:
             raise refusal_of(error) from error
         return self.answer(application.pk)
 

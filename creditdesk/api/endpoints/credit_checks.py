@@ -225,7 +225,7 @@ class CreditCheck(ActsOnce, Endpoint):
                 result = result_of(row.check_result, account.pk)
             except ReservationError as error:
                 if error.result is None:
-                    raise refusal_of(error) from error
+                    raise self._refusal(error) from error
                 result = error.result
         else:
             result = ask_check(
@@ -240,6 +240,13 @@ class CreditCheck(ActsOnce, Endpoint):
                 )
             )
         return Response(check_answer(account, result, row))
+
+    def _refusal(self, error: ReservationError) -> Problem:
+        """Of a reservation on an account the key may not see nothing is told but that its reference is taken."""
+        row = error.reservation
+        if row is None or self.accounts().filter(pk=row.account_id).exists():
+            return refusal_of(error)
+        return Problem(409, f"reservation_{error.code}", _("This reference is taken: choose another one."))
 
     def _orderer(self, number: str | None) -> Customer | None:
         if number is None:

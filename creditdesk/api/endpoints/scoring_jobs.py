@@ -177,7 +177,9 @@ class ScoringJobRows(ScoringJobsEndpoint):
     )
     def get(self, request: Request, public_id: Any) -> Response:
         query = self.query(RowQuery)
-        rows = get_object_or_404(self.jobs(), public_id=public_id).rows.all()
+        # What the key sees now: it may have lost a portfolio since the job was asked for.
+        seen = Q(account__isnull=True) | Q(account__in=self.accounts().values("pk"))
+        rows = get_object_or_404(self.jobs(), public_id=public_id).rows.filter(seen)
         if "status" in query:
             rows = rows.filter(status=query["status"])
         return self.page(rows, lambda found: ScoringJobRowOut(found, many=True).data)

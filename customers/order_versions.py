@@ -109,6 +109,7 @@ def ask(
     *,
     amount: Money | None = None,
     adds: Money | None = None,
+    already: Money | None = None,
     exclude_reservation: int | None = None,
 ) -> CheckResult:
     return ask_check(
@@ -122,6 +123,7 @@ def ask(
             expected_on=order.expected_on,
             exclude_reservation=exclude_reservation,
             adds=adds,
+            already=already,
         )
     )
 

@@ -117,7 +117,9 @@ def change_order(
     if waiting is None and will <= was and new_amount <= before.amount:
         return Outcome(after)
     adds = Money(will if waiting and waiting.at_entry else will - was, before.currency)
-    result = ask(after, CheckPoint.ORDER, on, at, adds=adds)
+    # The new version is in the exposure by now, unless it waits to be accepted.
+    shown = None if waiting and waiting.at_entry else adds
+    result = ask(after, CheckPoint.ORDER, on, at, adds=adds, already=shown)
     accepted = waiting is not None and waiting.cause == Cause.STOPPED and not waiting.at_entry and will <= was
     return Outcome(after, settle(after, result, CheckPoint.ORDER, not accepted, actor, on), result)
 
@@ -157,7 +159,8 @@ def reopen_order(order: OpenOrder, *, actor: Actor, on: date, at: datetime) -> O
     record_act("order.reopen", **told(after, before, actor, on))
     horizon = locked.segment.order_horizon_days
     will = counted(stage_of(after, on, also_held=True), after, after.expected_on, on, horizon)
-    result = ask(after, CheckPoint.ORDER, on, at, adds=Money(will, after.currency))
+    adds = Money(will, after.currency)
+    result = ask(after, CheckPoint.ORDER, on, at, adds=adds, already=adds)
     if last is not None and last.status == HoldStatus.REJECTED:
         details = {**details_of(result), "rejected_on": last.resolved_on}
         hold = hold_order(after, details, CheckPoint.ORDER, True, actor, on, result)

@@ -163,7 +163,14 @@ def _case(
         return sum((rates.convert(money, currency) for money in values), Money.zero(currency))
 
     leaving = request.point in LEAVING
-    exposed = (f.exposure.total - f.exposure.open_orders if leaving else f.exposure.total for f in facts)
+
+    def exposed(f: AccountFacts) -> Money:
+        if leaving:
+            return f.exposure.total - f.exposure.open_orders
+        if request.already is None or f.account.pk != request.account.pk:
+            return f.exposure.total
+        return f.exposure.total - rates.convert(request.already, f.exposure.total.currency)
+
     broken = [(day, rates.convert(money, currency)) for f in facts for day, money in f.broken]
     paid = [f.last_paid_on for f in facts if f.last_paid_on]
     holds = [reason for f in facts for reason in f.holds] if level != GROUP else own.holds
@@ -178,7 +185,7 @@ def _case(
         currency=currency,
         amount=rates.convert(request.amount, currency),
         new=rates.convert(new, currency),
-        exposure=total(exposed),
+        exposure=total(exposed(f) for f in facts),
         reserved=Money.zero(currency) if leaving else total(f.reserved for f in facts),
         limit=own.limit.in_force,
         late=_late_of([f.late for f in facts], currency, rates),

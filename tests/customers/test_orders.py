@@ -108,6 +108,15 @@ def test_changing_closing_and_reopening_do_not_get_past_the_check(account):
     assert owed(account) == eur(950)
 
 
+def test_what_is_reopened_or_changed_counts_once(account):
+    row = close_order(order(account, "A", 900).order, actor=ACTOR, on=DAY)
+    again = reopen_order(row, **WHEN)
+    assert (again.goes_on, again.result.exposure, again.result.new) == (True, eur(0), eur(900))
+    more = change_order(again.order, amount=eur(1_000), **WHEN)
+    assert (more.goes_on, more.result.exposure, more.result.new) == (True, eur(900), eur(100))
+    assert codes(change_order(more.order, amount=eur(1_001), **WHEN).result) == ["over_limit"]
+
+
 def test_delivering_and_billing_more_than_ordered_is_new_business(account):
     first = order(account, "A", 600).order
     assert order(account, "B", 300).goes_on

@@ -17,6 +17,7 @@ from customers.limit_reasons import money_param
 from customers.models import CheckPoint, CreditAccount, Customer
 
 PAYER, ORDERER, GROUP = "payer", "orderer", "group"
+HEADROOM = "headroom"  # the rule about what may be owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,7 @@ def ask_check(request: CheckRequest) -> CheckResult:
 
 __all__ = [
     "GROUP",
+    "HEADROOM",
     "ORDERER",
     "PAYER",
     "CheckPoint",

@@ -1,8 +1,9 @@
 """Orders that wait for a person: placing a hold, and releasing, rejecting, giving grace.
 
 An order is on hold while it has a waiting hold; nothing of it is delivered then. A release is bounded: until a day and
-up to an amount of the whole order; beyond either, the next check holds it again. Only an order's newest hold speaks:
-when business is stopped, earlier releases are void.
+up to an amount of the whole order, and as long as the customer owes no more than whoever released it had authority for;
+beyond any of them, the next check holds it again. Only an order's newest hold speaks: when business is stopped, earlier
+releases are void.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from creditdesk.core.money import Money
 from customers.access import visible_accounts
 from customers.approval_rules import WORST
 from customers.calendars import add_business_days
-from customers.checks import CheckResult, failure_json
+from customers.checks import HEADROOM, CheckResult, failure_json
 from customers.exposure import exposures
+from customers.limit_reasons import money_param
 from customers.locks import lock_headroom
-from customers.models import ApprovalAuthority, CreditAccount, OpenOrder, OrderHold
+from customers.models import ApprovalAuthority, CreditAccount, OpenOrder, OrderHold, Reservation
 from customers.rates import MissingRate, RateTable
-from customers.reservations import active, use_reservation
+from customers.reservations import active, reserved, use_reservation
 from customers.stages import ORDER, stages_at
 
 Status, Cause = OrderHold.Status, OrderHold.Cause
@@ -66,8 +68,8 @@ def newest_hold(account_id: int, order_number: str) -> OrderHold | None:
     )
 
 
-def is_released(account_id: int, order_number: str, amount: Money, on: date) -> bool:
-    """Does the newest decision about the order let it go, on this day and with this amount?"""
+def is_released(account_id: int, order_number: str, amount: Money, on: date, result: CheckResult) -> bool:
+    """Does the newest decision about the order let it go, on this day, with this amount and what is owed by now?"""
     hold = newest_hold(account_id, order_number)
     return (
         hold is not None
@@ -75,7 +77,23 @@ def is_released(account_id: int, order_number: str, amount: Money, on: date) -> 
         and hold.released_until >= on
         and hold.currency == amount.currency
         and amount <= hold.released_up_to
+        and _within(hold.details, result)
     )
+
+
+def _within(details: Mapping[str, Any], result: CheckResult) -> bool:
+    """What will be owed, and held for others, is what the release was given for, or less."""
+    if all(failure.rule != HEADROOM for failure in result.stopping):
+        return True
+    need, reserved = (_kept(details.get(name)) for name in ("need", "reserved"))
+    if need is None or reserved is None or need.currency != result.exposure.currency:
+        return False
+    owed = result.exposure + result.new
+    return owed <= need and owed + result.reserved <= need + reserved
+
+
+def _kept(stored: Mapping[str, Any] | None) -> Money | None:
+    return Money(int(stored["minor"]), stored["currency"]) if stored else None
 
 
 def release_days(hold: OrderHold) -> int:
@@ -180,11 +198,13 @@ def release_order(
             _("Release at least the order's %(amount)s, or have it changed first.")
             % {"amount": waiting.amount},
         )
-    _check_authority(by, account, waiting, up_to, on, grade_now)
-    waiting.released_until, waiting.released_up_to = until, up_to
-    _resolve(waiting, Status.RELEASED, on=on, actor=Actor.person(by), reason=reason)
+    need = _check_authority(by, account, waiting, up_to, on, grade_now)
     moment = at or timezone.now()
     held = active(moment).filter(account=account, reference=waiting.order_number).first()
+    others = _held_for_others(account, moment, on, held)
+    waiting.details = {**waiting.details, "need": money_param(need), "reserved": money_param(others)}
+    waiting.released_until, waiting.released_up_to = until, up_to
+    _resolve(waiting, Status.RELEASED, on=on, actor=Actor.person(by), reason=reason)
     order = OpenOrder.objects.filter(
         account=account, number=waiting.order_number, superseded_at__isnull=True
     ).first()
@@ -318,10 +338,10 @@ def _check_person(by: User, account: CreditAccount, reason: str) -> None:
 
 def _check_authority(
     by: User, account: CreditAccount, hold: OrderHold, up_to: Money, on: date, grade_now: str
-) -> None:
-    """The person's authority for rises covers all that will be owed. Raises OrderHoldError, MissingRate."""
+) -> Money:
+    """All that will be owed: the person's authority for rises covers it. Raises OrderHoldError, MissingRate."""
     owed = exposures([account], on)[account.pk].total
-    adds = up_to if hold.at_entry else up_to - hold.amount
+    adds = up_to if hold.at_entry else up_to - _taken(account, hold, on)
     rates = RateTable.at(on)
     need = owed + rates.convert(adds, account.currency)
     rows = ApprovalAuthority.objects.filter(
@@ -334,7 +354,7 @@ def _check_authority(
             continue
         try:
             if row.max_amount is None or rates.convert(need, row.currency) <= row.max_amount:
-                return
+                return need
         except MissingRate:
             continue
     raise OrderHoldError(
@@ -346,13 +366,42 @@ def _check_authority(
     )
 
 
+def _taken(account: CreditAccount, hold: OrderHold, on: date) -> Money:
+    """What of an accepted order is counted already; beyond the horizon only what has left."""
+    stage = next(
+        (
+            row
+            for row in stages_at([account.pk], on, also_held=True)
+            if row.kind == ORDER and row.number == hold.order_number
+        ),
+        None,
+    )
+    if stage is None:
+        return hold.amount
+    far = stage.expected_on is not None and (stage.expected_on - on).days > account.segment.order_horizon_days
+    return min(
+        Money(stage.delivered + stage.billed + (0 if far else stage.counted), stage.currency), hold.amount
+    )
+
+
+def _held_for_others(account: CreditAccount, at: datetime, on: date, own: Reservation | None) -> Money:
+    """Reservations beside the order's own, in the account's currency."""
+    rates = RateTable.at(on)
+    until = on + timedelta(days=account.segment.order_horizon_days)
+    found = reserved([account.pk], at, without=own.pk if own else None, until=until)
+    return sum(
+        (rates.convert(Money(minor, currency), account.currency) for (_pk, currency), minor in found.items()),
+        Money.zero(account.currency),
+    )
+
+
 def _resolve(hold: OrderHold, to: str, *, on: date, actor: Actor, reason: str = "") -> None:
     hold.status, hold.resolved_on, hold.resolved_at = to, on, timezone.now()
     hold.resolved_by, hold.resolved_reason = actor.user, reason.strip()
     hold.save(
         update_fields=[
             *("status", "resolved_on", "resolved_at", "resolved_by", "resolved_reason"),
-            *("released_until", "released_up_to"),
+            *("released_until", "released_up_to", "details"),
         ]
     )
     after: dict[str, Any] = {"status": to}

@@ -73,7 +73,7 @@ def settle(
         if waiting is not None:
             end_hold(waiting, HoldStatus.CURED, actor=actor, on=on)
         return None
-    if waiting is None and is_released(order.account_id, order.number, amount or order.amount, on):
+    if waiting is None and is_released(order.account_id, order.number, amount or order.amount, on, result):
         return None
     return hold_order(order, details_of(result), point, at_entry, actor, on, result, waiting)
 

@@ -191,6 +191,28 @@ def test_a_release_is_bounded_by_amount_day_and_authority_and_never_ones_own(cas
         OrderHold.objects.filter(pk=hold.pk).update(resolved_reason="other")
 
 
+def test_a_release_holds_only_for_what_would_be_owed_when_it_was_given(cast, account):
+    assert order(account, "A", 900).goes_on
+    hold = order(account, "B", 500).hold
+    release(cast, hold)
+    row = close_order(OpenOrder.objects.get(number="B"), actor=ACTOR, on=DAY)
+    row = reopen_order(row, **WHEN)
+    assert (row.goes_on, owed(account)) == (True, eur(1_400))
+    close_order(row.order, actor=ACTOR, on=DAY)
+    books = invoice(account, "1", DAY - timedelta(days=5))
+    assert reopen_order(row.order, **WHEN).hold.at_entry
+    assert owed(account) == books.open_amount + eur(900)
+    # An order beyond the horizon takes no room yet: who lets it leave today answers for all of it.
+    far = order(account, "F", 300, FAR).order
+    early = deliver_order(far, "L-1", eur(300), **WHEN).hold
+    give_authority(cast.company, rise=1_200)
+    with pytest.raises(OrderHoldError, match=r"1,201\.00"):
+        release(cast, early)
+    give_authority(cast.company, rise=1_201)
+    release(cast, early)
+    assert deliver_order(far, "L-1", eur(300), **WHEN).made
+
+
 def test_rejecting_closes_the_order_and_reopening_it_waits_again(cast, account):
     hold = order(account, "A", 2_000).hold
     give_grace(hold, by=cast.controller, reason="promised", on=DAY, until=SOON)

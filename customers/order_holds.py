@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -37,6 +38,7 @@ DECIDE = "customers.decide_orderhold"
 RELEASE_DAYS = 30
 LONGEST_GRACE = timedelta(days=30)
 STOP_DECIDE_DAYS = 2
+REJECTION = ("rejected_on", "rejected_amount")
 
 
 class OrderHoldError(ValueError):
@@ -66,6 +68,34 @@ def newest_hold(account_id: int, order_number: str) -> OrderHold | None:
         .order_by("-pk")
         .first()
     )
+
+
+def last_word(account_id: int, order_number: str) -> OrderHold | None:
+    """The newest hold of a closed order that a person has to answer for, or has: rejected, released, or stopped."""
+    return (
+        OrderHold.objects.filter(account=account_id, order_number=order_number)
+        .filter(
+            Q(status__in=[Status.REJECTED, Status.RELEASED]) | Q(status=Status.CLOSED, cause=Cause.STOPPED)
+        )
+        .order_by("-pk")
+        .first()
+    )
+
+
+def rejection_of(hold: OrderHold | None) -> dict[str, Any]:
+    """What a hold says of an earlier rejection, its own included: when, and of what amount. Empty: none."""
+    if hold is None:
+        return {}
+    if hold.status == Status.REJECTED:
+        return {"rejected_on": hold.resolved_on, "rejected_amount": money_param(hold.amount)}
+    return {name: hold.details[name] for name in REJECTION if name in hold.details}
+
+
+def waits_for_person(hold: OrderHold, order: OpenOrder) -> bool:
+    """A person refused this order, and it has not become smaller since: passing the check is not enough."""
+    rejection = rejection_of(hold)
+    refused = _kept(rejection.get("rejected_amount"))
+    return bool(rejection) and (refused is None or order.amount >= refused)
 
 
 def is_released(account_id: int, order_number: str, amount: Money, on: date, result: CheckResult) -> bool:

@@ -29,8 +29,10 @@ def sweep_reservations() -> int:
 
 
 def check_holds_again(limit: int = AT_ONCE) -> int:
-    """Check waiting orders again, the oldest first; returns how many go on. Stopped business waits for a person."""
+    """Check waiting orders again, the oldest first; returns how many go on. Stopped business and what was
+    rejected before wait for a person."""
     waiting = OrderHold.objects.filter(status=OrderHold.Status.WAITING, cause=OrderHold.Cause.CHECK)
+    waiting = waiting.exclude(details__has_key="rejected_on")
     rows = waiting.select_related("account__company").order_by("placed_on", "pk")[:limit]
     went_on = 0
     for hold in rows:

@@ -17,7 +17,15 @@ from creditdesk.core.money import Money
 from customers.checks import CheckRequest, CheckResult, ask_check
 from customers.locks import lock_headroom
 from customers.models import BilledPart, CreditAccount, Delivery, OpenOrder, OrderHold, Reservation
-from customers.order_holds import details_of, end_hold, is_released, place_order_hold, waiting_hold
+from customers.order_holds import (
+    details_of,
+    end_hold,
+    is_released,
+    place_order_hold,
+    rejection_of,
+    waiting_hold,
+    waits_for_person,
+)
 from customers.reservations import active
 from customers.stages import ORDER, Stage, stages_at
 
@@ -70,12 +78,17 @@ def settle(
             return waiting
         return hold_order(order, waiting.details, waiting.point, at_entry, actor, on, result, waiting)
     if result.passes:
+        if waiting is not None and waits_for_person(waiting, order):
+            if waiting.amount == order.amount:
+                return waiting
+            return hold_order(order, waiting.details, point, at_entry, actor, on, result, waiting)
         if waiting is not None:
             end_hold(waiting, HoldStatus.CURED, actor=actor, on=on)
         return None
     if waiting is None and is_released(order.account_id, order.number, amount or order.amount, on, result):
         return None
-    return hold_order(order, details_of(result), point, at_entry, actor, on, result, waiting)
+    details = details_of(result) | rejection_of(waiting)
+    return hold_order(order, details, point, at_entry, actor, on, result, waiting)
 
 
 def hold_order(
@@ -87,11 +100,12 @@ def hold_order(
     on: date,
     result: CheckResult,
     waiting: OrderHold | None = None,
+    cause: str = Cause.CHECK,
 ) -> OrderHold:
     return place_order_hold(
         order,
         point=point,
-        cause=waiting.cause if waiting else Cause.CHECK,
+        cause=waiting.cause if waiting else cause,
         details=details,
         at_entry=at_entry,
         actor=actor,

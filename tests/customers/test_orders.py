@@ -18,6 +18,7 @@ from customers.order_holds import (
     stop_orders,
 )
 from customers.order_moves import bill_order, deliver_order, pick_order
+from customers.order_tasks import check_holds_again
 from customers.order_versions import OrderError
 from customers.orders import change_order, check_again, close_order, record_order, reopen_order
 from scoring.order_queue import stop_text
@@ -226,6 +227,38 @@ def test_rejecting_closes_the_order_and_reopening_it_waits_again(cast, account):
     assert check(account, 10).passes
     assert OrderHold.objects.filter(order_number="A", status="cured").exists()
     assert deliver_order(row, "L", eur(10), **WHEN).made
+
+
+def test_what_was_rejected_or_stopped_never_goes_on_without_a_person(cast, account):
+    full = order(account, "B", 600).order
+    hold = order(account, "A", 500).hold
+    reject_order(hold, by=cast.controller, reason="too much", on=DAY)
+    row, keys = OpenOrder.objects.get(number="A"), {"actor": ACTOR, "on": DAY}
+    close_order(full, **keys)
+    for _again in range(2):
+        opened = reopen_order(row, **WHEN)
+        assert (opened.hold.details["rejected_on"], opened.result.passes) == (DAY, True)
+        # Not by the job, not by asking again, and not by an order that is larger or as large.
+        assert check_holds_again() == 0
+        assert check_again(opened.hold, **WHEN).hold == opened.hold
+        larger = change_order(opened.order, amount=eur(501), **WHEN)
+        same = change_order(larger.order, amount=eur(500), **WHEN)
+        assert same.hold.at_entry
+        row = close_order(same.order, **keys)
+    # One that a person let go is not asked for again.
+    release(cast, reopen_order(row, **WHEN).hold)
+    row = close_order(OpenOrder.objects.get(number="A", superseded_at=None), **keys)
+    assert reopen_order(row, **WHEN).goes_on
+
+    other = order(account, "S", 10).order
+    details = {"code": "insolvency", "params": {}, "provision": "§ 321 BGB"}
+    stop_orders([account.pk], details=details, actor=ACTOR, on=DAY)
+    for _again in range(2):
+        opened = reopen_order(close_order(other, **keys), **WHEN)
+        assert (opened.hold.cause, opened.hold.details["code"]) == ("stopped", "insolvency")
+    reject_order(opened.hold, by=cast.controller, reason="insolvent", on=DAY)
+    opened = reopen_order(OpenOrder.objects.get(number="S", superseded_at=None), **WHEN)
+    assert (opened.hold.cause, opened.hold.details["rejected_on"]) == ("stopped", DAY)
 
 
 def test_a_cut_to_zero_sends_accepted_orders_to_the_queue_with_the_legal_basis(cast, account):

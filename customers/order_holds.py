@@ -142,14 +142,18 @@ def place_order_hold(
     on: date,
     decide_within_days: int,
     replacing: OrderHold | None = None,
+    changed: bool = False,
 ) -> OrderHold:
-    """Put an order into the queue. A waiting hold it replaces passes on its age; the account is locked."""
+    """Put an order into the queue. A waiting hold it replaces passes on its age and grace; the account is locked.
+
+    changed: the order is another one than the replaced hold was about. Who only asked again has not handled it.
+    """
     country = order.account.company.country
     decide_by = add_business_days(on, decide_within_days, country)
     placed_by, placed_by_name = actor.user, actor.name[:80]
     if replacing is not None:
         decide_by = replacing.decide_by
-        if placed_by is None:
+        if placed_by is None or (not changed and replacing.placed_by is not None):
             placed_by, placed_by_name = replacing.placed_by, replacing.placed_by_name
         _resolve(replacing, Status.REPLACED, on=on, actor=actor)
     hold = OrderHold.objects.create(
@@ -165,6 +169,7 @@ def place_order_hold(
         placed_by=placed_by,
         placed_by_name=placed_by_name,
         decide_by=decide_by,
+        grace_reason=replacing.grace_reason if replacing else "",
     )
     record_act(
         "order_hold.place",
@@ -186,6 +191,19 @@ def details_of(result: CheckResult) -> dict[str, Any]:
         "policy": result.policy_id,
         "release_days": result.release_days,
     }
+
+
+def refresh_hold(hold: OrderHold, details: Mapping[str, Any]) -> None:
+    """The same rules fail still: the hold stays as it is, with today's figures."""
+    if hold.details != details:
+        hold.details = dict(details)
+        hold.save(update_fields=["details"])
+
+
+def fails_the_same(hold: OrderHold, result: CheckResult) -> bool:
+    """Is the order still held for the rules, at the levels, that this check names?"""
+    before = {(failure["rule"], failure["level"]) for failure in hold.details.get("failures", [])}
+    return before == {(failure.rule, failure.level) for failure in result.stopping}
 
 
 def end_hold(hold: OrderHold, to: str, *, actor: Actor, on: date) -> None:

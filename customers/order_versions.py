@@ -20,8 +20,10 @@ from customers.models import BilledPart, CreditAccount, Delivery, OpenOrder, Ord
 from customers.order_holds import (
     details_of,
     end_hold,
+    fails_the_same,
     is_released,
     place_order_hold,
+    refresh_hold,
     rejection_of,
     waiting_hold,
     waits_for_person,
@@ -70,25 +72,39 @@ def settle(
     on: date,
     *,
     amount: Money | None = None,
+    changed: bool = False,
 ) -> OrderHold | None:
-    """The hold the order waits in after a check, or None when it may go on."""
+    """The hold the order waits in after a check, or None when it may go on. changed: its amount or day is another.
+
+    An order held for the same as before stays in the hold it is in: what is asked every quarter of an hour must not
+    take the hold out of the hands of whoever looks at it.
+    """
     waiting = waiting_hold(order.account_id, order.number)
+    same = waiting is not None and not changed
+    same = same and (waiting.amount, waiting.at_entry) == (order.amount, at_entry)
     if waiting is not None and waiting.cause == Cause.STOPPED:
-        if (waiting.amount, waiting.at_entry) == (order.amount, at_entry):
+        if same:
             return waiting
-        return hold_order(order, waiting.details, waiting.point, at_entry, actor, on, result, waiting)
+        return hold_order(
+            order, waiting.details, waiting.point, at_entry, actor, on, result, waiting, changed=changed
+        )
     if result.passes:
         if waiting is not None and waits_for_person(waiting, order):
-            if waiting.amount == order.amount:
+            if same:
                 return waiting
-            return hold_order(order, waiting.details, point, at_entry, actor, on, result, waiting)
+            return hold_order(
+                order, waiting.details, point, at_entry, actor, on, result, waiting, changed=changed
+            )
         if waiting is not None:
             end_hold(waiting, HoldStatus.CURED, actor=actor, on=on)
         return None
     if waiting is None and is_released(order.account_id, order.number, amount or order.amount, on, result):
         return None
     details = details_of(result) | rejection_of(waiting)
-    return hold_order(order, details, point, at_entry, actor, on, result, waiting)
+    if waiting is not None and same and waiting.point == point and fails_the_same(waiting, result):
+        refresh_hold(waiting, details)
+        return waiting
+    return hold_order(order, details, point, at_entry, actor, on, result, waiting, changed=changed)
 
 
 def hold_order(
@@ -101,6 +117,7 @@ def hold_order(
     result: CheckResult,
     waiting: OrderHold | None = None,
     cause: str = Cause.CHECK,
+    changed: bool = False,
 ) -> OrderHold:
     return place_order_hold(
         order,
@@ -112,6 +129,7 @@ def hold_order(
         on=on,
         decide_within_days=result.decide_within_days,
         replacing=waiting,
+        changed=changed,
     )
 
 

@@ -121,7 +121,8 @@ def change_order(
     shown = None if waiting and waiting.at_entry else adds
     result = ask(after, CheckPoint.ORDER, on, at, adds=adds, already=shown)
     accepted = waiting is not None and waiting.cause == Cause.STOPPED and not waiting.at_entry and will <= was
-    return Outcome(after, settle(after, result, CheckPoint.ORDER, not accepted, actor, on), result)
+    hold = settle(after, result, CheckPoint.ORDER, not accepted, actor, on, changed=True)
+    return Outcome(after, hold, result)
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from customers.order_moves import bill_order, deliver_order, pick_order
 from customers.order_tasks import check_holds_again
 from customers.order_versions import OrderError
 from customers.orders import change_order, check_again, close_order, record_order, reopen_order
+from scoring.models import CheckPolicy, CheckRule
 from scoring.order_queue import stop_text
 from tests.factories import ACTOR, invoice, make_account
 from tests.people import give_authority
@@ -116,6 +117,32 @@ def test_what_is_reopened_or_changed_counts_once(account):
     more = change_order(again.order, amount=eur(1_000), **WHEN)
     assert (more.goes_on, more.result.exposure, more.result.new) == (True, eur(900), eur(100))
     assert codes(change_order(more.order, amount=eur(1_001), **WHEN).result) == ["over_limit"]
+
+
+def test_asking_again_leaves_the_hold_its_handler_and_its_grace(cast, account, monkeypatch):
+    full = order(account, "A", 900).order
+    hold = order(account, "B", 500, actor=Actor.person(cast.approver)).hold
+    small = order(account, "C", 150).hold
+    give_grace(hold, by=cast.controller, reason="promised", on=DAY, until=SOON)
+    change_order(full, amount=eur(800), **WHEN)
+    by_other = WHEN | {"actor": Actor.person(cast.controller)}
+    again = check_again(hold, **by_other).hold
+    assert (again.pk, again.placed_by) == (hold.pk, cast.approver)
+    assert again.details["failures"][0]["missing"] == {"minor": 30_000, "currency": "EUR"}
+    # Every waiting order is asked, however many wait before it: only the last one fits.
+    monkeypatch.setattr("customers.order_tasks.business_date", lambda _zone: DAY)
+    assert check_holds_again(1) == 1
+    small.refresh_from_db()
+    assert small.status == "cured"
+    # Another rule fails: a hold of its own, still handled by whom it was, and with its grace.
+    CheckRule.objects.create(policy=CheckPolicy.objects.get(segment=None), code="order_size", amount=1)
+    again = check_again(hold, **by_other).hold
+    assert again.pk != hold.pk
+    assert (again.placed_by, again.decide_by, again.grace_reason) == (cast.approver, SOON, "promised")
+    with pytest.raises(OrderHoldError, match="yourself"):
+        release(cast, again)
+    changed = change_order(OpenOrder.objects.get(number="B"), expected_on=DAY, **by_other).hold
+    assert (changed.pk != again.pk, changed.placed_by) == (True, cast.controller)
 
 
 def test_delivering_and_billing_more_than_ordered_is_new_business(account):

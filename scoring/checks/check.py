@@ -165,11 +165,13 @@ def _case(
     leaving = request.point in LEAVING
 
     def exposed(f: AccountFacts) -> Money:
+        owed = f.exposure.total
         if leaving:
-            return f.exposure.total - f.exposure.open_orders
-        if request.already is None or f.account.pk != request.account.pk:
-            return f.exposure.total
-        return f.exposure.total - rates.convert(request.already, f.exposure.total.currency)
+            owed -= f.exposure.open_orders
+        elif request.already is not None and f.account.pk == request.account.pk:
+            owed -= rates.convert(request.already, owed.currency)
+        # One member's credit balance does not pay what another owes.
+        return max(owed, Money.zero(owed.currency)) if level == GROUP else owed
 
     broken = [(day, rates.convert(money, currency)) for f in facts for day, money in f.broken]
     paid = [f.last_paid_on for f in facts if f.last_paid_on]

@@ -17,6 +17,7 @@ from customers.limit_reasons import money_param
 from customers.models import CheckPoint, CreditAccount, Customer
 
 PAYER, ORDERER, GROUP = "payer", "orderer", "group"
+HEADROOM = "headroom"  # the rule about what may be owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,9 @@ class CheckRequest:
 
     account: the account that will owe. orderer: the customer who orders, where that is somebody else.
     amount: the whole amount at stake. counted: how much of it is in the account's exposure already (an order that is
-    changed); adds: what the business adds to exposure, where that is not just amount - counted. expected_on: delivery day; beyond the horizon the amount takes no headroom yet.
+    changed); adds: what the business adds to exposure, where that is not just amount - counted; already: how much of that the account's
+    exposure shows by now (a version stored before it is checked). expected_on: delivery day; beyond the horizon the
+    amount takes no headroom yet.
     exclude_reservation: the reservation this very business holds, which must not count against itself.
     """
 
@@ -39,6 +42,7 @@ class CheckRequest:
     expected_on: date | None = None
     exclude_reservation: int | None = None
     adds: Money | None = None
+    already: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,7 @@ def ask_check(request: CheckRequest) -> CheckResult:
 
 __all__ = [
     "GROUP",
+    "HEADROOM",
     "ORDERER",
     "PAYER",
     "CheckPoint",

@@ -19,13 +19,14 @@ def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Tree]:
 
     Two businesses of one group then come one after the other: each sees what the other took. One statement locks in
     order of id. Decisions on limits lock the account the same way (customers/approval.py); posting goes on meanwhile.
-    The group is read again under the lock: it may have moved while the lock was waited for.
+    The group is read again under the lock: it may have moved while the lock was waited for. So may the account itself,
+    joined into another by a merge of customers: the other one is locked then, and given back.
     """
-    own = (
-        CreditAccount.objects.select_related("customer", "company", "segment", "collector")
-        .filter(joined_into__isnull=True)
-        .get(pk=account_id)
+    own = CreditAccount.objects.select_related("customer", "company", "segment", "collector").get(
+        pk=account_id
     )
+    if own.joined_into_id is not None:
+        return lock_headroom(own.joined_into_id, as_of)
     tree = group_of(own.customer_id, as_of)
     for _try in range(TRIES):
         heads = tree.above(own.customer_id)
@@ -36,12 +37,14 @@ def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Tree]:
                     "pk", flat=True
                 )
             )
-        list(
+        locked = list(
             CreditAccount.objects.select_for_update(no_key=True)
-            .filter(pk__in=ids)
+            .filter(pk__in=ids, joined_into__isnull=True)
             .order_by("pk")
             .values_list("pk", flat=True)
         )
+        if own.pk not in locked:
+            return lock_headroom(account_id, as_of)
         again = group_of(own.customer_id, as_of)
         if set(again.above(own.customer_id)) <= set(heads):
             return own, again

@@ -1,8 +1,9 @@
 """Orders that wait for a person: placing a hold, and releasing, rejecting, giving grace.
 
 An order is on hold while it has a waiting hold; nothing of it is delivered then. A release is bounded: until a day and
-up to an amount of the whole order; beyond either, the next check holds it again. Only an order's newest hold speaks:
-when business is stopped, earlier releases are void.
+up to an amount of the whole order, and as long as the customer owes no more than whoever released it had authority for;
+beyond any of them, the next check holds it again. Only an order's newest hold speaks: when business is stopped, earlier
+releases are void.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,12 +23,13 @@ from creditdesk.core.money import Money
 from customers.access import visible_accounts
 from customers.approval_rules import WORST
 from customers.calendars import add_business_days
-from customers.checks import CheckResult, failure_json
+from customers.checks import HEADROOM, CheckResult, failure_json
 from customers.exposure import exposures
+from customers.limit_reasons import money_param
 from customers.locks import lock_headroom
-from customers.models import ApprovalAuthority, CreditAccount, OpenOrder, OrderHold
+from customers.models import ApprovalAuthority, CreditAccount, OpenOrder, OrderHold, Reservation
 from customers.rates import MissingRate, RateTable
-from customers.reservations import active, use_reservation
+from customers.reservations import active, reserved, use_reservation
 from customers.stages import ORDER, stages_at
 
 Status, Cause = OrderHold.Status, OrderHold.Cause
@@ -35,6 +38,7 @@ DECIDE = "customers.decide_orderhold"
 RELEASE_DAYS = 30
 LONGEST_GRACE = timedelta(days=30)
 STOP_DECIDE_DAYS = 2
+REJECTION = ("rejected_on", "rejected_amount")
 
 
 class OrderHoldError(ValueError):
@@ -66,8 +70,36 @@ def newest_hold(account_id: int, order_number: str) -> OrderHold | None:
     )
 
 
-def is_released(account_id: int, order_number: str, amount: Money, on: date) -> bool:
-    """Does the newest decision about the order let it go, on this day and with this amount?"""
+def last_word(account_id: int, order_number: str) -> OrderHold | None:
+    """The newest hold of a closed order that a person has to answer for, or has: rejected, released, or stopped."""
+    return (
+        OrderHold.objects.filter(account=account_id, order_number=order_number)
+        .filter(
+            Q(status__in=[Status.REJECTED, Status.RELEASED]) | Q(status=Status.CLOSED, cause=Cause.STOPPED)
+        )
+        .order_by("-pk")
+        .first()
+    )
+
+
+def rejection_of(hold: OrderHold | None) -> dict[str, Any]:
+    """What a hold says of an earlier rejection, its own included: when, and of what amount. Empty: none."""
+    if hold is None:
+        return {}
+    if hold.status == Status.REJECTED:
+        return {"rejected_on": hold.resolved_on, "rejected_amount": money_param(hold.amount)}
+    return {name: hold.details[name] for name in REJECTION if name in hold.details}
+
+
+def waits_for_person(hold: OrderHold, order: OpenOrder) -> bool:
+    """A person refused this order, and it has not become smaller since: passing the check is not enough."""
+    rejection = rejection_of(hold)
+    refused = _kept(rejection.get("rejected_amount"))
+    return bool(rejection) and (refused is None or order.amount >= refused)
+
+
+def is_released(account_id: int, order_number: str, amount: Money, on: date, result: CheckResult) -> bool:
+    """Does the newest decision about the order let it go, on this day, with this amount and what is owed by now?"""
     hold = newest_hold(account_id, order_number)
     return (
         hold is not None
@@ -75,7 +107,23 @@ def is_released(account_id: int, order_number: str, amount: Money, on: date) -> 
         and hold.released_until >= on
         and hold.currency == amount.currency
         and amount <= hold.released_up_to
+        and _within(hold.details, result)
     )
+
+
+def _within(details: Mapping[str, Any], result: CheckResult) -> bool:
+    """What will be owed, and held for others, is what the release was given for, or less."""
+    if all(failure.rule != HEADROOM for failure in result.stopping):
+        return True
+    need, reserved = (_kept(details.get(name)) for name in ("need", "reserved"))
+    if need is None or reserved is None or need.currency != result.exposure.currency:
+        return False
+    owed = result.exposure + result.new
+    return owed <= need and owed + result.reserved <= need + reserved
+
+
+def _kept(stored: Mapping[str, Any] | None) -> Money | None:
+    return Money(int(stored["minor"]), stored["currency"]) if stored else None
 
 
 def release_days(hold: OrderHold) -> int:
@@ -94,14 +142,18 @@ def place_order_hold(
     on: date,
     decide_within_days: int,
     replacing: OrderHold | None = None,
+    changed: bool = False,
 ) -> OrderHold:
-    """Put an order into the queue. A waiting hold it replaces passes on its age; the account is locked."""
+    """Put an order into the queue. A waiting hold it replaces passes on its age and grace; the account is locked.
+
+    changed: the order is another one than the replaced hold was about. Who only asked again has not handled it.
+    """
     country = order.account.company.country
     decide_by = add_business_days(on, decide_within_days, country)
     placed_by, placed_by_name = actor.user, actor.name[:80]
     if replacing is not None:
         decide_by = replacing.decide_by
-        if placed_by is None:
+        if placed_by is None or (not changed and replacing.placed_by is not None):
             placed_by, placed_by_name = replacing.placed_by, replacing.placed_by_name
         _resolve(replacing, Status.REPLACED, on=on, actor=actor)
     hold = OrderHold.objects.create(
@@ -117,6 +169,7 @@ def place_order_hold(
         placed_by=placed_by,
         placed_by_name=placed_by_name,
         decide_by=decide_by,
+        grace_reason=replacing.grace_reason if replacing else "",
     )
     record_act(
         "order_hold.place",
@@ -138,6 +191,19 @@ def details_of(result: CheckResult) -> dict[str, Any]:
         "policy": result.policy_id,
         "release_days": result.release_days,
     }
+
+
+def refresh_hold(hold: OrderHold, details: Mapping[str, Any]) -> None:
+    """The same rules fail still: the hold stays as it is, with today's figures."""
+    if hold.details != details:
+        hold.details = dict(details)
+        hold.save(update_fields=["details"])
+
+
+def fails_the_same(hold: OrderHold, result: CheckResult) -> bool:
+    """Is the order still held for the rules, at the levels, that this check names?"""
+    before = {(failure["rule"], failure["level"]) for failure in hold.details.get("failures", [])}
+    return before == {(failure.rule, failure.level) for failure in result.stopping}
 
 
 def end_hold(hold: OrderHold, to: str, *, actor: Actor, on: date) -> None:
@@ -180,11 +246,13 @@ def release_order(
             _("Release at least the order's %(amount)s, or have it changed first.")
             % {"amount": waiting.amount},
         )
-    _check_authority(by, account, waiting, up_to, on, grade_now)
-    waiting.released_until, waiting.released_up_to = until, up_to
-    _resolve(waiting, Status.RELEASED, on=on, actor=Actor.person(by), reason=reason)
+    need = _check_authority(by, account, waiting, up_to, on, grade_now)
     moment = at or timezone.now()
     held = active(moment).filter(account=account, reference=waiting.order_number).first()
+    others = _held_for_others(account, moment, on, held)
+    waiting.details = {**waiting.details, "need": money_param(need), "reserved": money_param(others)}
+    waiting.released_until, waiting.released_up_to = until, up_to
+    _resolve(waiting, Status.RELEASED, on=on, actor=Actor.person(by), reason=reason)
     order = OpenOrder.objects.filter(
         account=account, number=waiting.order_number, superseded_at__isnull=True
     ).first()
@@ -318,10 +386,10 @@ def _check_person(by: User, account: CreditAccount, reason: str) -> None:
 
 def _check_authority(
     by: User, account: CreditAccount, hold: OrderHold, up_to: Money, on: date, grade_now: str
-) -> None:
-    """The person's authority for rises covers all that will be owed. Raises OrderHoldError, MissingRate."""
+) -> Money:
+    """All that will be owed: the person's authority for rises covers it. Raises OrderHoldError, MissingRate."""
     owed = exposures([account], on)[account.pk].total
-    adds = up_to if hold.at_entry else up_to - hold.amount
+    adds = up_to if hold.at_entry else up_to - _taken(account, hold, on)
     rates = RateTable.at(on)
     need = owed + rates.convert(adds, account.currency)
     rows = ApprovalAuthority.objects.filter(
@@ -334,7 +402,7 @@ def _check_authority(
             continue
         try:
             if row.max_amount is None or rates.convert(need, row.currency) <= row.max_amount:
-                return
+                return need
         except MissingRate:
             continue
     raise OrderHoldError(
@@ -346,13 +414,42 @@ def _check_authority(
     )
 
 
+def _taken(account: CreditAccount, hold: OrderHold, on: date) -> Money:
+    """What of an accepted order is counted already; beyond the horizon only what has left."""
+    stage = next(
+        (
+            row
+            for row in stages_at([account.pk], on, also_held=True)
+            if row.kind == ORDER and row.number == hold.order_number
+        ),
+        None,
+    )
+    if stage is None:
+        return hold.amount
+    far = stage.expected_on is not None and (stage.expected_on - on).days > account.segment.order_horizon_days
+    return min(
+        Money(stage.delivered + stage.billed + (0 if far else stage.counted), stage.currency), hold.amount
+    )
+
+
+def _held_for_others(account: CreditAccount, at: datetime, on: date, own: Reservation | None) -> Money:
+    """Reservations beside the order's own, in the account's currency."""
+    rates = RateTable.at(on)
+    until = on + timedelta(days=account.segment.order_horizon_days)
+    found = reserved([account.pk], at, without=own.pk if own else None, until=until)
+    return sum(
+        (rates.convert(Money(minor, currency), account.currency) for (_pk, currency), minor in found.items()),
+        Money.zero(account.currency),
+    )
+
+
 def _resolve(hold: OrderHold, to: str, *, on: date, actor: Actor, reason: str = "") -> None:
     hold.status, hold.resolved_on, hold.resolved_at = to, on, timezone.now()
     hold.resolved_by, hold.resolved_reason = actor.user, reason.strip()
     hold.save(
         update_fields=[
             *("status", "resolved_on", "resolved_at", "resolved_by", "resolved_reason"),
-            *("released_until", "released_up_to"),
+            *("released_until", "released_up_to", "details"),
         ]
     )
     after: dict[str, Any] = {"status": to}

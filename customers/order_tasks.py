@@ -28,12 +28,22 @@ def sweep_reservations() -> int:
     return expire_reservations(timezone.now(), business_date())
 
 
-def check_holds_again(limit: int = AT_ONCE) -> int:
-    """Check waiting orders again, the oldest first; returns how many go on. Stopped business waits for a person."""
+def check_holds_again(at_once: int = AT_ONCE) -> int:
+    """Check all waiting orders again, the oldest first; returns how many go on. Stopped business and what was
+    rejected before wait for a person."""
     waiting = OrderHold.objects.filter(status=OrderHold.Status.WAITING, cause=OrderHold.Cause.CHECK)
-    rows = waiting.select_related("account__company").order_by("placed_on", "pk")[:limit]
+    waiting = waiting.exclude(details__has_key="rejected_on")
+    keys = list(waiting.order_by("placed_on", "pk").values_list("pk", flat=True))
     went_on = 0
-    for hold in rows:
+    for start in range(0, len(keys), at_once):
+        went_on += _again(keys[start : start + at_once])
+    return went_on
+
+
+def _again(keys: list[int]) -> int:
+    went_on = 0
+    rows = OrderHold.objects.filter(pk__in=keys).select_related("account__company")
+    for hold in rows.order_by("placed_on", "pk"):
         on = business_date(hold.account.company.time_zone)
         try:
             went_on += check_again(hold, actor=ACTOR, on=on, at=timezone.now()).goes_on

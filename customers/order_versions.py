@@ -17,7 +17,17 @@ from creditdesk.core.money import Money
 from customers.checks import CheckRequest, CheckResult, ask_check
 from customers.locks import lock_headroom
 from customers.models import BilledPart, CreditAccount, Delivery, OpenOrder, OrderHold, Reservation
-from customers.order_holds import details_of, end_hold, is_released, place_order_hold, waiting_hold
+from customers.order_holds import (
+    details_of,
+    end_hold,
+    fails_the_same,
+    is_released,
+    place_order_hold,
+    refresh_hold,
+    rejection_of,
+    waiting_hold,
+    waits_for_person,
+)
 from customers.reservations import active
 from customers.stages import ORDER, Stage, stages_at
 
@@ -62,20 +72,39 @@ def settle(
     on: date,
     *,
     amount: Money | None = None,
+    changed: bool = False,
 ) -> OrderHold | None:
-    """The hold the order waits in after a check, or None when it may go on."""
+    """The hold the order waits in after a check, or None when it may go on. changed: its amount or day is another.
+
+    An order held for the same as before stays in the hold it is in: what is asked every quarter of an hour must not
+    take the hold out of the hands of whoever looks at it.
+    """
     waiting = waiting_hold(order.account_id, order.number)
+    same = waiting is not None and not changed
+    same = same and (waiting.amount, waiting.at_entry) == (order.amount, at_entry)
     if waiting is not None and waiting.cause == Cause.STOPPED:
-        if (waiting.amount, waiting.at_entry) == (order.amount, at_entry):
+        if same:
             return waiting
-        return hold_order(order, waiting.details, waiting.point, at_entry, actor, on, result, waiting)
+        return hold_order(
+            order, waiting.details, waiting.point, at_entry, actor, on, result, waiting, changed=changed
+        )
     if result.passes:
+        if waiting is not None and waits_for_person(waiting, order):
+            if same:
+                return waiting
+            return hold_order(
+                order, waiting.details, point, at_entry, actor, on, result, waiting, changed=changed
+            )
         if waiting is not None:
             end_hold(waiting, HoldStatus.CURED, actor=actor, on=on)
         return None
-    if waiting is None and is_released(order.account_id, order.number, amount or order.amount, on):
+    if waiting is None and is_released(order.account_id, order.number, amount or order.amount, on, result):
         return None
-    return hold_order(order, details_of(result), point, at_entry, actor, on, result, waiting)
+    details = details_of(result) | rejection_of(waiting)
+    if waiting is not None and same and waiting.point == point and fails_the_same(waiting, result):
+        refresh_hold(waiting, details)
+        return waiting
+    return hold_order(order, details, point, at_entry, actor, on, result, waiting, changed=changed)
 
 
 def hold_order(
@@ -87,17 +116,20 @@ def hold_order(
     on: date,
     result: CheckResult,
     waiting: OrderHold | None = None,
+    cause: str = Cause.CHECK,
+    changed: bool = False,
 ) -> OrderHold:
     return place_order_hold(
         order,
         point=point,
-        cause=waiting.cause if waiting else Cause.CHECK,
+        cause=waiting.cause if waiting else cause,
         details=details,
         at_entry=at_entry,
         actor=actor,
         on=on,
         decide_within_days=result.decide_within_days,
         replacing=waiting,
+        changed=changed,
     )
 
 
@@ -109,6 +141,7 @@ def ask(
     *,
     amount: Money | None = None,
     adds: Money | None = None,
+    already: Money | None = None,
     exclude_reservation: int | None = None,
 ) -> CheckResult:
     return ask_check(
@@ -122,6 +155,7 @@ def ask(
             expected_on=order.expected_on,
             exclude_reservation=exclude_reservation,
             adds=adds,
+            already=already,
         )
     )
 

@@ -16,7 +16,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
 from customers.locks import lock_headroom
 from customers.models import CheckPoint, CreditAccount, Customer, OpenOrder, OrderHold
-from customers.order_holds import details_of, end_hold, newest_hold, waiting_hold
+from customers.order_holds import details_of, end_hold, last_word, rejection_of, waiting_hold
 from customers.order_versions import (
     Cause,
     HoldStatus,
@@ -117,9 +117,12 @@ def change_order(
     if waiting is None and will <= was and new_amount <= before.amount:
         return Outcome(after)
     adds = Money(will if waiting and waiting.at_entry else will - was, before.currency)
-    result = ask(after, CheckPoint.ORDER, on, at, adds=adds)
+    # The new version is in the exposure by now, unless it waits to be accepted.
+    shown = None if waiting and waiting.at_entry else adds
+    result = ask(after, CheckPoint.ORDER, on, at, adds=adds, already=shown)
     accepted = waiting is not None and waiting.cause == Cause.STOPPED and not waiting.at_entry and will <= was
-    return Outcome(after, settle(after, result, CheckPoint.ORDER, not accepted, actor, on), result)
+    hold = settle(after, result, CheckPoint.ORDER, not accepted, actor, on, changed=True)
+    return Outcome(after, hold, result)
 
 
 @transaction.atomic
@@ -147,20 +150,24 @@ def close_order(order: OpenOrder, *, actor: Actor, on: date, reason_code: str = 
 
 @transaction.atomic
 def reopen_order(order: OpenOrder, *, actor: Actor, on: date, at: datetime) -> Outcome:
-    """A closed order goes on: checked as if it came in now. One that was rejected waits for a person again."""
+    """A closed order goes on: checked as if it came in now. One that was rejected, or stopped,
+    waits for a person again."""
     locked, _tree = lock_headroom(order.account_id, on)
     before = named_order(locked, order.number)
     if before.closed_on is None:
         raise OrderError("open", _("The order is open already."))
-    last = newest_hold(locked.pk, before.number)
+    last = last_word(locked.pk, before.number)
     after = new_version(before, on, closed_on=None)
     record_act("order.reopen", **told(after, before, actor, on))
     horizon = locked.segment.order_horizon_days
     will = counted(stage_of(after, on, also_held=True), after, after.expected_on, on, horizon)
-    result = ask(after, CheckPoint.ORDER, on, at, adds=Money(will, after.currency))
-    if last is not None and last.status == HoldStatus.REJECTED:
-        details = {**details_of(result), "rejected_on": last.resolved_on}
-        hold = hold_order(after, details, CheckPoint.ORDER, True, actor, on, result)
+    adds = Money(will, after.currency)
+    result = ask(after, CheckPoint.ORDER, on, at, adds=adds, already=adds)
+    if last is not None and last.status != HoldStatus.RELEASED:
+        stopped = last.cause == Cause.STOPPED
+        details = (last.details if stopped else details_of(result)) | rejection_of(last)
+        point = last.point if stopped else CheckPoint.ORDER
+        hold = hold_order(after, details, point, True, actor, on, result, cause=last.cause)
         return Outcome(after, hold, result)
     return Outcome(after, settle(after, result, CheckPoint.ORDER, True, actor, on), result)
 
@@ -169,7 +176,7 @@ def reopen_order(order: OpenOrder, *, actor: Actor, on: date, at: datetime) -> O
 def check_again(hold: OrderHold, *, actor: Actor, on: date, at: datetime) -> Outcome:
     """Ask the check of a waiting hold again: what passes goes on, what does not waits with today's reasons.
 
-    Where business was stopped, only a person lets the order go.
+    Where business was stopped or the order was rejected before, only a person lets it go.
     """
     locked, _tree = lock_headroom(hold.account_id, on)
     row = named_order(locked, hold.order_number)

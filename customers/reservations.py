@@ -86,12 +86,12 @@ def reserve(
     minutes: int = DEFAULT_MINUTES,
     orderer: Customer | None = None,
     expected_on: date | None = None,
-    point: str = CheckPoint.ORDER,
 ) -> Reservation:
     """Hold `amount` of the account's headroom until `minutes` from `at`, if the credit check passes.
 
     The same business under the same reference gives the reservation that is there, active or used; nothing is
-    checked again. Raises ReservationError (with the check's result where it is "blocked"), MissingRate.
+    checked again. Always asked as an order: at the later points what is reserved does not stand in the way, so that the
+    same headroom would be held twice. Raises ReservationError (with the check's result where it is "blocked"), MissingRate.
     """
     reference = reference.strip()
     _check_input(amount, reference, timedelta(minutes=minutes))
@@ -100,7 +100,7 @@ def reserve(
     if existing is not None:
         return _same(existing, locked, amount, orderer)
     result = ask_check(
-        CheckRequest(locked, amount, point, as_of, at, orderer=orderer, expected_on=expected_on)
+        CheckRequest(locked, amount, CheckPoint.ORDER, as_of, at, orderer=orderer, expected_on=expected_on)
     )
     if not result.passes:
         raise ReservationError("blocked", _("The credit check does not pass: see why."), result=result)

@@ -163,7 +163,16 @@ def _case(
         return sum((rates.convert(money, currency) for money in values), Money.zero(currency))
 
     leaving = request.point in LEAVING
-    exposed = (f.exposure.total - f.exposure.open_orders if leaving else f.exposure.total for f in facts)
+
+    def exposed(f: AccountFacts) -> Money:
+        owed = f.exposure.total
+        if leaving:
+            owed -= f.exposure.open_orders
+        elif request.already is not None and f.account.pk == request.account.pk:
+            owed -= rates.convert(request.already, owed.currency)
+        # One member's credit balance does not pay what another owes.
+        return max(owed, Money.zero(owed.currency)) if level == GROUP else owed
+
     broken = [(day, rates.convert(money, currency)) for f in facts for day, money in f.broken]
     paid = [f.last_paid_on for f in facts if f.last_paid_on]
     holds = [reason for f in facts for reason in f.holds] if level != GROUP else own.holds
@@ -178,7 +187,7 @@ def _case(
         currency=currency,
         amount=rates.convert(request.amount, currency),
         new=rates.convert(new, currency),
-        exposure=total(exposed),
+        exposure=total(exposed(f) for f in facts),
         reserved=Money.zero(currency) if leaving else total(f.reserved for f in facts),
         limit=own.limit.in_force,
         late=_late_of([f.late for f in facts], currency, rates),

@@ -96,6 +96,9 @@ def test_headroom_is_reserved_once_released_and_free_again(world):
     full = body | {"reserve": {"reference": "SO-2"}}
     blocked = world.caller.post("credit-checks", full, "k").json()
     assert not blocked["passes"] and blocked["reservation"] is None and blocked["fits"] == euro("4000")
+    # What is held already does not stand in the way of goods that leave: nothing is held at those points.
+    for point in ("pick", "delivery", "invoice"):
+        problem(world.caller.post("credit-checks", full | {"point": point}), 422, "reserve_only_orders")
     assert Reservation.objects.count() == 1
 
     path = f"reservations/{held['id']}"

@@ -4,8 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
+from customers import locks
 from customers.attributes import set_parent
 from customers.exposure import exposures
+from customers.groups import group_of
+from customers.merging import merge_customers
 from customers.models import CreditAccount, OpenOrder, OrderHold, Reservation
 from customers.orders import record_order
 from customers.reservations import ReservationError, release_reservation, reserve, reserved
@@ -15,6 +18,26 @@ from tests.people import make_cast
 from tests.scoring.checks.worlds import DAY, NOW, eur, give_limit
 
 THREADS = 8
+
+
+@pytest.mark.django_db
+def test_an_account_joined_while_its_lock_is_waited_for_gives_no_room_of_its_own(cast, monkeypatch):
+    """The merge happens between the reading of the account and its lock."""
+    twin = make_account(cast.company, portfolio=cast.portfolio)
+    give_limit(cast.account, 100)
+    give_limit(twin, 100)
+
+    def merging(customer_id, as_of):
+        monkeypatch.setattr(locks, "group_of", group_of)
+        values = {"by": cast.controller, "reason": "the same", "on": DAY}
+        merge_customers(cast.account.customer, twin.customer, **values)
+        return group_of(customer_id, as_of)
+
+    monkeypatch.setattr(locks, "group_of", merging)
+    made = reserve(twin, eur(100), reference="R", actor=ACTOR, as_of=DAY, at=NOW)
+    assert made.account == cast.account
+    with pytest.raises(ReservationError):
+        reserve(cast.account, eur(1), reference="S", actor=ACTOR, as_of=DAY, at=NOW)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -18,8 +18,10 @@ from customers.order_holds import (
     stop_orders,
 )
 from customers.order_moves import bill_order, deliver_order, pick_order
+from customers.order_tasks import check_holds_again
 from customers.order_versions import OrderError
 from customers.orders import change_order, check_again, close_order, record_order, reopen_order
+from scoring.models import CheckPolicy, CheckRule
 from scoring.order_queue import stop_text
 from tests.factories import ACTOR, invoice, make_account
 from tests.people import give_authority
@@ -108,6 +110,41 @@ def test_changing_closing_and_reopening_do_not_get_past_the_check(account):
     assert owed(account) == eur(950)
 
 
+def test_what_is_reopened_or_changed_counts_once(account):
+    row = close_order(order(account, "A", 900).order, actor=ACTOR, on=DAY)
+    again = reopen_order(row, **WHEN)
+    assert (again.goes_on, again.result.exposure, again.result.new) == (True, eur(0), eur(900))
+    more = change_order(again.order, amount=eur(1_000), **WHEN)
+    assert (more.goes_on, more.result.exposure, more.result.new) == (True, eur(900), eur(100))
+    assert codes(change_order(more.order, amount=eur(1_001), **WHEN).result) == ["over_limit"]
+
+
+def test_asking_again_leaves_the_hold_its_handler_and_its_grace(cast, account, monkeypatch):
+    full = order(account, "A", 900).order
+    hold = order(account, "B", 500, actor=Actor.person(cast.approver)).hold
+    small = order(account, "C", 150).hold
+    give_grace(hold, by=cast.controller, reason="promised", on=DAY, until=SOON)
+    change_order(full, amount=eur(800), **WHEN)
+    by_other = WHEN | {"actor": Actor.person(cast.controller)}
+    again = check_again(hold, **by_other).hold
+    assert (again.pk, again.placed_by) == (hold.pk, cast.approver)
+    assert again.details["failures"][0]["missing"] == {"minor": 30_000, "currency": "EUR"}
+    # Every waiting order is asked, however many wait before it: only the last one fits.
+    monkeypatch.setattr("customers.order_tasks.business_date", lambda _zone: DAY)
+    assert check_holds_again(1) == 1
+    small.refresh_from_db()
+    assert small.status == "cured"
+    # Another rule fails: a hold of its own, still handled by whom it was, and with its grace.
+    CheckRule.objects.create(policy=CheckPolicy.objects.get(segment=None), code="order_size", amount=1)
+    again = check_again(hold, **by_other).hold
+    assert again.pk != hold.pk
+    assert (again.placed_by, again.decide_by, again.grace_reason) == (cast.approver, SOON, "promised")
+    with pytest.raises(OrderHoldError, match="yourself"):
+        release(cast, again)
+    changed = change_order(OpenOrder.objects.get(number="B"), expected_on=DAY, **by_other).hold
+    assert (changed.pk != again.pk, changed.placed_by) == (True, cast.controller)
+
+
 def test_delivering_and_billing_more_than_ordered_is_new_business(account):
     first = order(account, "A", 600).order
     assert order(account, "B", 300).goes_on
@@ -182,6 +219,28 @@ def test_a_release_is_bounded_by_amount_day_and_authority_and_never_ones_own(cas
         OrderHold.objects.filter(pk=hold.pk).update(resolved_reason="other")
 
 
+def test_a_release_holds_only_for_what_would_be_owed_when_it_was_given(cast, account):
+    assert order(account, "A", 900).goes_on
+    hold = order(account, "B", 500).hold
+    release(cast, hold)
+    row = close_order(OpenOrder.objects.get(number="B"), actor=ACTOR, on=DAY)
+    row = reopen_order(row, **WHEN)
+    assert (row.goes_on, owed(account)) == (True, eur(1_400))
+    close_order(row.order, actor=ACTOR, on=DAY)
+    books = invoice(account, "1", DAY - timedelta(days=5))
+    assert reopen_order(row.order, **WHEN).hold.at_entry
+    assert owed(account) == books.open_amount + eur(900)
+    # An order beyond the horizon takes no room yet: who lets it leave today answers for all of it.
+    far = order(account, "F", 300, FAR).order
+    early = deliver_order(far, "L-1", eur(300), **WHEN).hold
+    give_authority(cast.company, rise=1_200)
+    with pytest.raises(OrderHoldError, match=r"1,201\.00"):
+        release(cast, early)
+    give_authority(cast.company, rise=1_201)
+    release(cast, early)
+    assert deliver_order(far, "L-1", eur(300), **WHEN).made
+
+
 def test_rejecting_closes_the_order_and_reopening_it_waits_again(cast, account):
     hold = order(account, "A", 2_000).hold
     give_grace(hold, by=cast.controller, reason="promised", on=DAY, until=SOON)
@@ -195,6 +254,38 @@ def test_rejecting_closes_the_order_and_reopening_it_waits_again(cast, account):
     assert check(account, 10).passes
     assert OrderHold.objects.filter(order_number="A", status="cured").exists()
     assert deliver_order(row, "L", eur(10), **WHEN).made
+
+
+def test_what_was_rejected_or_stopped_never_goes_on_without_a_person(cast, account):
+    full = order(account, "B", 600).order
+    hold = order(account, "A", 500).hold
+    reject_order(hold, by=cast.controller, reason="too much", on=DAY)
+    row, keys = OpenOrder.objects.get(number="A"), {"actor": ACTOR, "on": DAY}
+    close_order(full, **keys)
+    for _again in range(2):
+        opened = reopen_order(row, **WHEN)
+        assert (opened.hold.details["rejected_on"], opened.result.passes) == (DAY, True)
+        # Not by the job, not by asking again, and not by an order that is larger or as large.
+        assert check_holds_again() == 0
+        assert check_again(opened.hold, **WHEN).hold == opened.hold
+        larger = change_order(opened.order, amount=eur(501), **WHEN)
+        same = change_order(larger.order, amount=eur(500), **WHEN)
+        assert same.hold.at_entry
+        row = close_order(same.order, **keys)
+    # One that a person let go is not asked for again.
+    release(cast, reopen_order(row, **WHEN).hold)
+    row = close_order(OpenOrder.objects.get(number="A", superseded_at=None), **keys)
+    assert reopen_order(row, **WHEN).goes_on
+
+    other = order(account, "S", 10).order
+    details = {"code": "insolvency", "params": {}, "provision": "§ 321 BGB"}
+    stop_orders([account.pk], details=details, actor=ACTOR, on=DAY)
+    for _again in range(2):
+        opened = reopen_order(close_order(other, **keys), **WHEN)
+        assert (opened.hold.cause, opened.hold.details["code"]) == ("stopped", "insolvency")
+    reject_order(opened.hold, by=cast.controller, reason="insolvent", on=DAY)
+    opened = reopen_order(OpenOrder.objects.get(number="S", superseded_at=None), **WHEN)
+    assert (opened.hold.cause, opened.hold.details["rejected_on"]) == ("stopped", DAY)
 
 
 def test_a_cut_to_zero_sends_accepted_orders_to_the_queue_with_the_legal_basis(cast, account):

@@ -60,7 +60,8 @@ class CheckIn(AccountReference):
     )
     reserve = ReserveIn(
         required=False,
-        help_text="Hold the headroom if the check passes. Needs the scope `reservations:make` too.",
+        help_text="Hold the headroom if the check passes; at the point `order` only. Needs the scope "
+        "`reservations:make` too.",
     )
 
 
@@ -203,6 +204,12 @@ class CreditCheck(ActsOnce, Endpoint):
         asked = data.get("reserve")
         if asked:
             check_scope(request, "reservations:make")
+            if data["point"] != CheckPoint.ORDER:
+                raise Problem(
+                    422,
+                    "reserve_only_orders",
+                    _("Headroom is reserved for orders: leave out `point` or `reserve`."),
+                )
         if data["amount"].minor <= 0:
             raise Problem(422, "amount_not_positive", _("Ask for an amount above zero."))
         account = self.account_of(data)
@@ -220,7 +227,6 @@ class CreditCheck(ActsOnce, Endpoint):
                     minutes=asked["minutes"],
                     orderer=orderer,
                     expected_on=data.get("expected_on"),
-                    point=data["point"],
                 )
                 result = result_of(row.check_result, account.pk)
             except ReservationError as error:

@@ -206,6 +206,9 @@ def test_payer_orderer_and_group_are_kept_apart(cast, account):
     hold_room(sister, 4_999, "S-1")
     assert (check(account, 1, **order).passes, check(account, 2, **order).passes) == (True, False)
     assert check(stranger, 40_000).passes
+    # The credit balance of one member pays for nobody else.
+    receive(between, "3000", DAY)
+    assert not check(account, 2, **order).passes
     # The head itself orders: its own tree binds it too.
     assert check(holding, 2).blocking_level == "group"
     # Who orders answers for its own behaviour.

@@ -7,6 +7,8 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
 from customers.approval import approve_limit_change, propose_limit_change, reject_limit_change
 from customers.attributes import set_status
+from customers.automatic import cut_or_hold
+from customers.deciding import expire_limit_change
 from customers.events import legal_event_recorded, limit_applied
 from customers.holds import HoldError, is_stopped, place_hold, release_hold, stops_at
 from customers.legal import record_legal_event
@@ -119,6 +121,22 @@ def test_for_a_natural_person_a_hold_waits_for_a_person(cast, trader):
     assert (hold.released_on, hold.released_by) == (decided, cast.approver)
     assert limit_at(trader, decided).in_force == eur(0)
     assert is_stopped(trader, decided)
+
+
+def test_holds_pass_on_to_the_change_that_replaces_theirs(cast, trader):
+    def cause(amount, code, on):
+        return cut_or_hold(trader, eur(amount), actor=ACTOR, on=on, reason_code=code)
+
+    first = cause(1_000, "late_payment", HAPPENED)
+    expire_limit_change(first.change, actor=ACTOR, on=HAPPENED, reason_code="nobody")
+    # The same cause again: the hold waits for the change that waits.
+    second = cause(500, "late_payment", KNOWN)
+    assert (second.hold, second.hold.change) == (first.hold, second.change)
+    # A stronger cause replaces the change: deciding it decides for every hold that waited.
+    third = cause(0, "cash_shock", KNOWN)
+    approve_limit_change(third.change, approver=cast.approver, reason="seen", on=KNOWN)
+    assert CreditHold.objects.count() == 2
+    assert not CreditHold.objects.filter(released_on__isnull=True).exists()
 
 
 def test_a_person_may_decide_against_the_cut(cast, trader):

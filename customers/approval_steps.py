@@ -55,8 +55,11 @@ def new_change(
     valid_until: date | None = None,
     **fields: Any,
 ) -> LimitChange:
-    base = limit_at(account, as_of).base
-    _check_amount(account, new_amount, base, kind)
+    limit = limit_at(account, as_of)
+    base = limit.base
+    # A base limit of zero beside a temporary one: cutting to zero once more is what ends the temporary one.
+    ends_temporary = bool(fields.get("is_automatic")) and not new_amount.minor and limit.temporary is not None
+    _check_amount(account, new_amount, base, kind, may_stay=ends_temporary)
     if kind == LimitKind.BASE:
         valid_from, valid_until = as_of, None
     elif valid_until is None or valid_until < max(valid_from or as_of, as_of):
@@ -91,7 +94,9 @@ def new_change(
     return change
 
 
-def _check_amount(account: CreditAccount, new_amount: Money, base: Money | None, kind: str) -> None:
+def _check_amount(
+    account: CreditAccount, new_amount: Money, base: Money | None, kind: str, *, may_stay: bool
+) -> None:
     if new_amount.currency != account.currency:
         raise ApprovalError(
             "wrong_currency",
@@ -99,7 +104,7 @@ def _check_amount(account: CreditAccount, new_amount: Money, base: Money | None,
         )
     if new_amount.minor < 0:
         raise ApprovalError("negative", _("A limit is zero or more."))
-    if new_amount == base:
+    if new_amount == base and not may_stay:
         raise ApprovalError("same_amount", _("The limit is %(amount)s already.") % {"amount": base})
     if kind == LimitKind.TEMPORARY and base is not None and new_amount < base:
         raise ApprovalError(

@@ -31,7 +31,7 @@ from customers.approval import (
 )
 from customers.events import business_stopped, limit_applied
 from customers.exposure import exposures
-from customers.holds import is_stopped, place_hold
+from customers.holds import is_stopped, pass_holds_on, place_hold
 from customers.legal_bases import basis_of
 from customers.limits import limit_at
 from customers.models import CreditAccount, CreditHold, LegalBasis, LimitChange, LimitKind
@@ -154,12 +154,14 @@ def _hold_until_decided(
 ) -> tuple[LimitChange | None, CreditHold | None]:
     """(the change that waits, the hold)."""
     base = limit_at(locked, on).base
-    supersede_waiting(locked, actor=actor, on=on)
+    superseded = supersede_waiting(locked, actor=actor, on=on)
     change = None
     if base is None or base > new_amount:
         change = propose_limit_change(
             locked, new_amount, actor=actor, as_of=on, proposer_kind=ProposerKind.EVENT, **why
         )
+        for old in superseded:
+            pass_holds_on(old, change)
     hold = place_hold(locked, reason_code=why["reason_code"], actor=actor, on=on, change=change)
     return change, hold
 

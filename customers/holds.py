@@ -81,12 +81,19 @@ def place_hold(
     change: LimitChange | None = None,
     note: str = "",
 ) -> CreditHold:
-    """Stop new business until a named person releases it. One open hold per reason: a second call returns it."""
+    """Stop new business until a named person releases it. One open hold per reason: a second call returns it.
+
+    change: what a person has to decide before the hold has done its work; a hold that is open already waits for it
+    from now on.
+    """
     CreditAccount.objects.select_for_update(no_key=True).get(pk=account.pk)
     existing = CreditHold.objects.filter(
         account=account, reason_code=reason_code, released_on__isnull=True
     ).first()
     if existing is not None:
+        if change is not None and existing.change_id != change.pk:
+            existing.change = change
+            existing.save(update_fields=["change"])
         return existing
     hold = CreditHold.objects.create(
         account=account,
@@ -150,7 +157,7 @@ def release_holds_of(change: LimitChange, *, by: User, on: date, reason: str) ->
 
 
 def pass_holds_on(old: LimitChange, new: LimitChange) -> None:
-    """An amended change takes over the holds that wait for a decision."""
+    """A change that replaces another takes over the holds that wait for a decision."""
     CreditHold.objects.filter(change=old, released_on__isnull=True).update(change=new)
 
 

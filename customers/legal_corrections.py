@@ -158,6 +158,8 @@ def _undone(account: CreditAccount, on: date) -> Undone:
     last = applied.order_by("-decided_at", "-pk").first()
     if last is None or last.reason_code != REASON:
         return found
+    if last.old_amount == last.new_amount:
+        return found  # Zero before, too: all it ended was a temporary limit.
     found.cut, found.earlier = last, last.old_amount
     if found.earlier is None:
         found.obstacle = _("No limit was set before the cut: propose one by hand.")

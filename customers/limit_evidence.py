@@ -3,7 +3,7 @@
 Stored as JSON with the limit change and never touched again. Amounts are {"minor": int, "currency": str}.
 Keys from the ledger: as_of, exposure (parts and total), overdue, oldest_days_past_due, limit (base, in_force,
 temporary_until), open_disputes, open_promises, customer_status, history. Keys from scoring, when the account is
-scored: score, grade, pd, recommendation, depth, card, signals, reasons; and the recommended limit with its caps.
+scored: score, grade, card_grade, pd, recommendation, depth, card, signals, reasons; and the recommended limit with its caps.
 """
 
 from __future__ import annotations

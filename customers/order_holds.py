@@ -308,10 +308,17 @@ def give_grace(hold: OrderHold, *, by: User, reason: str, on: date, until: date)
 def stop_orders(account_ids: Collection[int], *, details: Mapping[str, Any], actor: Actor, on: date) -> int:
     """Every open order of these accounts goes to the hold queue; returns how many. In the caller's transaction.
 
-    Earlier releases end with it. An order that waits already waits for this reason from now on.
+    Earlier releases end with it. An order that waits already waits for this reason from now on. Orders taken after
+    `on`, the day the cause was known, are held too: they are there when it is recorded.
     """
+    orders = list(
+        OpenOrder.objects.filter(account__in=account_ids, superseded_at__isnull=True, closed_on__isnull=True)
+        .select_related("account__company")
+        .order_by("pk")
+    )
+    day = max([on, *(order.effective_on for order in orders)])
     numbers = {
-        (stage.account_id, stage.number) for stage in stages_at(list(account_ids), on) if stage.kind == ORDER
+        (stage.account_id, stage.number) for stage in stages_at(list(account_ids), day) if stage.kind == ORDER
     }
     waiting = {
         (hold.account_id, hold.order_number): hold
@@ -319,13 +326,6 @@ def stop_orders(account_ids: Collection[int], *, details: Mapping[str, Any], act
         .filter(account__in=account_ids, status=Status.WAITING)
         .order_by("pk")
     }
-    orders = (
-        OpenOrder.objects.filter(
-            account__in=account_ids, superseded_at__isnull=True, closed_on__isnull=True, effective_on__lte=on
-        )
-        .select_related("account__company")
-        .order_by("pk")
-    )
     stopped = 0
     for order in orders:
         key = (order.account_id, order.number)

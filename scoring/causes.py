@@ -67,7 +67,9 @@ class Found:
 def find_causes(
     as_of: date, account_ids: Sequence[int], instead: dict[int | None, PolicyTerms] | None = None
 ) -> list[Found]:
-    """The causes that count for some accounts at a date and were not recorded before; the weightiest first.
+    """The causes that count for some accounts at a date and were not recorded before.
+
+    In order of account id, as whoever locks several accounts locks them; of one account the weightiest first.
 
     instead: policies of segments to be tried in place of those in force (as in limit_inputs.Book).
     """
@@ -361,5 +363,5 @@ def _unrecorded(found: list[Found], as_of: date) -> list[Found]:
     new = [one for one in found if is_new(one)]
     order = list(_LOOKS)
     return sorted(
-        new, key=lambda one: (one.terms.keep_percent, order.index(CauseKind(one.kind)), one.account_id)
+        new, key=lambda one: (one.account_id, one.terms.keep_percent, order.index(CauseKind(one.kind)))
     )

@@ -29,6 +29,7 @@ from customers.models import Company, LimitChange, LimitDecision, LimitReminder
 from customers.rates import MissingRate, RateTable
 from scoring import limit_comparison
 from scoring.models import AccountScore
+from scoring.overrides import grades_now, grades_of
 
 Status = LimitChange.Status
 Evidence = dict[str, Any]
@@ -63,6 +64,7 @@ class Row:
     change: LimitChange
     why: str
     score: AccountScore | None
+    grade_now: str
     exposure: Money | None
     overdue: Money | None
     clock: Clock
@@ -112,7 +114,9 @@ class Row:
 
     @property
     def score_moved(self) -> bool:
-        return self.score is not None and self.score_then not in (None, self.score.score)
+        if self.score is None or self.score_then is None:
+            return False
+        return (self.score_then, self.grade_then) != (self.score.score, self.grade_now)
 
 
 def visible_changes(user: User) -> QuerySet[LimitChange]:
@@ -156,8 +160,7 @@ def waiting(user: User, as_of: date) -> list[Waiting]:
     rates = RateTable.at(as_of)
     changes = sorted(_light(user), key=lambda one: (*_order(one, rates, as_of), one.pk))
     accounts = {change.account_id for change in changes}
-    scored = AccountScore.objects.filter(account__in=accounts)
-    grades = dict(scored.values_list("account_id", "grade"))
+    grades = grades_now(accounts, as_of)
     terms = terms_of(_companies(changes))
     ways = mandates(changes, user, grades, on=as_of)
     held = _held(accounts, as_of)
@@ -221,8 +224,8 @@ def rows(user: User, found: Sequence[Waiting], as_of: date) -> list[Row]:
     ordered = [changes[one.change.pk] for one in shown]
     accounts = {change.account_id: change.account for change in ordered}
     scores = {row.account_id: row for row in AccountScore.objects.filter(account__in=accounts)}
-    grades = {pk: row.grade for pk, row in scores.items()}
-    now = facts_now(list(accounts.values()), scores, as_of)
+    grades = grades_of(scores.values(), as_of)
+    now = facts_now(list(accounts.values()), scores, grades, as_of)
     covering = authorities(ordered, grades_now=grades, on=as_of)
     return [
         _row(
@@ -254,6 +257,7 @@ def _row(
         change=change,
         why=render_reason(change.reason_code, change.reason_params),
         score=score,
+        grade_now=now.get("grade", ""),
         exposure=money_of(now["exposure"]["total"]),
         overdue=money_of(now["overdue"]),
         clock=one.clock,
@@ -277,13 +281,15 @@ def who_may(covering: Iterable[Any]) -> list[str]:
     return [*sorted(alone), *(f"{name} ×2" for name in sorted(two))]
 
 
-def facts_now(accounts: Sequence[Any], scores: dict[int, AccountScore], as_of: date) -> dict[int, Evidence]:
+def facts_now(
+    accounts: Sequence[Any], scores: dict[int, AccountScore], grades: dict[int, str], as_of: date
+) -> dict[int, Evidence]:
     """What the inbox compares with the evidence of each change: the ledger and the stored score, no policy."""
     found = ledger_evidence(accounts, as_of)
     for pk, row in scores.items():
         found[pk] |= {
             "score": row.score,
-            "grade": row.grade,
+            "grade": grades[pk],
             "pd": str(row.pd),
             "recommendation": row.recommendation,
         }

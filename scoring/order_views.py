@@ -26,8 +26,8 @@ from scoring import order_queue
 from scoring.checks.check import check_credit
 from scoring.checks.sentences import explain_check, message
 from scoring.limit_views import PAGE, page, staff_page, today_of
-from scoring.models import AccountScore
 from scoring.order_forms import CheckForm, HoldDecisionForm
+from scoring.overrides import grades_now
 
 VIEW = "customers.view_orderhold"
 
@@ -136,10 +136,7 @@ def _act(request: HttpRequest, hold: OrderHold, form: HoldDecisionForm, today: d
             on=today,
             until=data["until"],
             up_to=form.money,
-            grade_now=AccountScore.objects.filter(account=hold.account_id)
-            .values_list("grade", flat=True)
-            .first()
-            or "",
+            grade_now=grades_now([hold.account_id], today).get(hold.account_id, ""),
         )
         return _("Released: order %(number)s of %(customer)s.") % names
     if data["action"] == "reject":

@@ -26,6 +26,7 @@ from scoring.history import keep_for_decision
 from scoring.limit_inputs import SCORE_MAX_AGE, recommendations, recommendations_of_book
 from scoring.limit_policy import LimitRecommendation, material_difference
 from scoring.models import AccountScore
+from scoring.overrides import grades_of
 
 POLICY_ACTOR = Actor.policy("limit policy")
 ProposerKind = LimitChange.ProposerKind
@@ -196,18 +197,24 @@ def answer_evidence(
         as_of__lte=as_of,
         as_of__gte=as_of - SCORE_MAX_AGE,
     )
-    answer = {row.account_id: score_evidence(row) for row in rows.select_related("card")}
+    scores = list(rows.select_related("card"))
+    grades = grades_of(scores, as_of)
+    answer = {row.account_id: score_evidence(row, grades[row.account_id]) for row in scores}
     for pk, recommendation in recommendations(accounts, as_of).items():
         answer.setdefault(pk, {})["recommended"] = recommendation.as_json()
     return answer
 
 
-def score_evidence(row: AccountScore) -> dict[str, Any]:
-    """A score with every signal and its points: base_points plus all points is the score."""
+def score_evidence(row: AccountScore, grade: str) -> dict[str, Any]:
+    """A score with every signal and its points: base_points plus all points is the score.
+
+    grade: what authority is measured by (scoring.overrides.grades_now); the card's own is kept beside it.
+    """
     explanation = explain(row)
     return {
         "score": row.score,
-        "grade": row.grade,
+        "grade": grade,
+        "card_grade": row.grade,
         "pd": str(row.pd),
         "recommendation": row.recommendation,
         "depth": row.depth,

@@ -31,8 +31,8 @@ CLAIM = 1000
 def rescore_dirty() -> int:
     """Rescore the accounts whose ledger changed; returns how many. Also the sweep that runs every minute.
 
-    Marks are taken, the scores written and limits cut for what they show in one transaction: a killed worker leaves both as they were. Rows
-    another worker holds are skipped, a change committed meanwhile has a mark of its own.
+    Marks are taken, the scores written and limits cut for what they show in one transaction: a killed worker leaves
+    both as they were. Rows another worker holds are skipped, a change committed meanwhile has a mark of its own.
     """
     done = 0
     while claimed := _rescore_some():
@@ -48,31 +48,36 @@ def _rescore_some() -> int:
     claimed = list(marks.values_list("pk", "account_id")[:CLAIM])
     if not claimed:
         return 0
-    accounts = {account_id for _pk, account_id in claimed}
-    for as_of, ids in _by_business_date(accounts).items():
-        entry = record_act(
-            "score.rescored",
-            actor=Actor.job("rescore"),
-            business_date=as_of,
-            reason_code="ledger_changed",
-            data={"accounts": len(ids)},
-        )
-        rescore(as_of, Scope.of(ids), entry=entry)
-        react_to_causes(as_of, ids)
-        log_scoring_pass(
-            reader=Actor.job("rescore"),
-            as_of=as_of,
-            accounts=CreditAccount.objects.filter(pk__in=ids),
-            each=True,
-        )
-    DirtyAccount.objects.filter(pk__in=[pk for pk, _account in claimed]).delete()
-    return len(accounts)
+    # One business date at a time: causes lock accounts in order of id, and only once in a transaction. The marks of
+    # another date are claimed again next.
+    as_of, ids = next(iter(_by_business_date({account_id for _pk, account_id in claimed}).items()))
+    entry = record_act(
+        "score.rescored",
+        actor=Actor.job("rescore"),
+        business_date=as_of,
+        reason_code="ledger_changed",
+        data={"accounts": len(ids)},
+    )
+    rescore(as_of, Scope.of(ids), entry=entry)
+    log_scoring_pass(
+        reader=Actor.job("rescore"),
+        as_of=as_of,
+        accounts=CreditAccount.objects.filter(pk__in=ids),
+        each=True,
+    )
+    done = set(ids)
+    DirtyAccount.objects.filter(pk__in=[pk for pk, account_id in claimed if account_id in done]).delete()
+    # Last, so that nobody waits for the locked accounts longer than it takes to cut limits.
+    react_to_causes(as_of, ids)
+    return len(ids)
 
 
 def _by_business_date(accounts: Iterable[int]) -> dict[date, list[int]]:
     """Accounts by the business date of their company (its time zone)."""
     dates: dict[date, list[int]] = defaultdict(list)
-    zones = CreditAccount.objects.filter(pk__in=accounts).values_list("pk", "company__time_zone")
+    zones = (
+        CreditAccount.objects.filter(pk__in=accounts).order_by("pk").values_list("pk", "company__time_zone")
+    )
     for pk, zone in zones:
         dates[business_date(zone)].append(pk)
     return dates

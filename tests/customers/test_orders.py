@@ -8,6 +8,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from creditdesk.core.audit import Actor
 from customers.automatic import cut_or_hold
 from customers.exposure import exposures
+from customers.legal import record_legal_event
 from customers.merging import merge_customers
 from customers.models import OpenOrder, OrderHold, Reservation
 from customers.order_holds import (
@@ -296,6 +297,19 @@ def test_a_cut_to_zero_sends_accepted_orders_to_the_queue_with_the_legal_basis(c
     assert (hold.details["code"], hold.details["provision"]) == ("insolvency", "art. 1461 c.c.")
     assert "art. 1461 c.c." in stop_text(hold)
     assert codes(check(account, 1)) == ["limit_zero"]
+
+
+def test_a_cause_known_late_holds_the_orders_taken_since(cast, account):
+    order(account, "A", 300, on=DAY - timedelta(days=3))
+    gone = order(account, "B", 200).order
+    assert deliver_order(gone, "L-B", eur(200), actor=ACTOR, on=DAY, at=NOW).made
+    assert order(account, "C", 200).goes_on
+    known = DAY - timedelta(days=2)
+    record_legal_event(
+        account.customer, "insolvency", effective_on=known, source="register", actor=ACTOR, known_on=known
+    )
+    held = OrderHold.objects.filter(status="waiting", cause="stopped")
+    assert set(held.values_list("order_number", flat=True)) == {"A", "C"}
 
 
 def test_stopped_business_puts_accepted_orders_into_the_queue_and_ends_releases(cast, account):

@@ -13,10 +13,10 @@ from customers.events import business_stopped
 from customers.holds import is_stopped
 from customers.legal import record_legal_event
 from customers.limits import limit_at
-from customers.models import CreditHold, ImportBatch, LimitChange, OpenOrder, OrderHold
+from customers.models import Company, CreditHold, ImportBatch, LimitChange, OpenOrder, OrderHold
 from scoring.causes import react_to_causes
 from scoring.engine import rescore
-from scoring.models import AccountScore, CreditCause, LimitPolicy, ScoreHistory
+from scoring.models import AccountScore, CreditCause, DirtyAccount, LimitPolicy, ScoreHistory
 from scoring.proposals import propose_limits
 from scoring.tasks import rescore_dirty
 from tests.factories import ACTOR, invoice, make_account, pay
@@ -186,6 +186,41 @@ def test_a_cash_shock_cuts_part_and_a_score_drop_proposes(book, stops):
     assert react_to_causes(DAY + timedelta(days=27), [shocked.pk]) == []
     (again,) = react_to_causes(DAY + timedelta(days=28), [shocked.pk])
     assert again.change.new_amount == eur(12_500)
+
+
+def test_causes_lock_accounts_in_order_and_one_business_date_at_a_time(book, monkeypatch):
+    # The later account has the weightier cause.
+    other = make_account(book.company, portfolio=book.portfolio)
+    trade(other)
+    invoice(other, "1500", DAY - timedelta(days=61))
+    for account in (book.account, other):
+        give_limit(account, 50_000)
+    own_policy(book.account.segment, LATE, {"kind": "cash_shock", "threshold": 4, "keep_percent": 50})
+    rescore(DAY)
+    AccountScore.objects.update(bank_sudden_change=-5)
+    with transaction.atomic():
+        causes = react_to_causes(DAY, [other.pk, book.account.pk])
+        assert [cause.account for cause in causes] == [book.account, other]
+        assert causes[1].kind == "late_payment"  # of one account the weightiest first
+        transaction.set_rollback(True)
+    # A worker that dies on the accounts of one date keeps what it did for those of another.
+    DirtyAccount.objects.all().delete()
+    DirtyAccount.objects.bulk_create(DirtyAccount(account=one) for one in (book.account, book.elsewhere))
+    Company.objects.filter(pk=book.elsewhere.company_id).update(time_zone="Asia/Tokyo")
+
+    def day(zone):
+        return DAY + timedelta(days=zone == "Asia/Tokyo")
+
+    def react(as_of, ids):
+        if book.elsewhere.pk in ids:
+            raise RuntimeError("power cut")
+        return react_to_causes(as_of, ids)
+
+    monkeypatch.setattr("scoring.tasks.business_date", day)
+    monkeypatch.setattr("scoring.tasks.react_to_causes", react)
+    with pytest.raises(RuntimeError):
+        rescore_dirty()
+    assert list(DirtyAccount.objects.values_list("account", flat=True)) == [book.elsewhere.pk]
 
 
 def test_insolvency_writes_its_cause_and_a_payment_leads_to_a_new_look(book, stops):

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import pytest
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
@@ -14,7 +15,10 @@ from customers.holds import place_hold
 from customers.legal import record_legal_event
 from customers.limits import limit_at
 from customers.models import CreditHold, ImportBatch, LegalEvent, LimitChange
+from customers.orders import record_order
 from scoring.engine import rescore
+from scoring.models import AccountScore
+from scoring.overrides import override_score
 from scoring.proposals import evidence_of
 from tests.factories import ACTOR, invoice, make_account, pay
 from tests.people import give_authority, make_cast
@@ -139,6 +143,46 @@ def test_without_authority_the_page_says_so_and_offers_no_decision(desk, client)
     assert "data-approve" not in text
     assert client.post(url, {"action": "approve", "reason": "still"}).status_code == 409
     assert in_force(desk) is None
+
+
+def test_authority_is_measured_by_an_override_to_a_worse_grade(desk, client):
+    AccountScore.objects.update(grade="B", pd="0.02")
+    approve_limit_change(propose(desk, 20_000), approver=desk.approver, reason="ok", on=DAY)
+    change = propose(desk, 20_500)
+    order = record_order(
+        *(desk.account, "O-1", Money.of(30_000, "EUR")),
+        expected_on=DAY,
+        actor=ACTOR,
+        on=DAY,
+        at=timezone.now(),
+    )
+    give_authority(desk.company, grade="C")
+    client.force_login(desk.approver)
+    page = reverse("limits:decide", args=[change.pk])
+    release = {"action": "release", "reason": "secured", "until": DAY.isoformat(), "up_to": "30000"}
+
+    def seen():
+        (row,) = client.get(reverse("limits:inbox")).context["rows"]
+        return row.may_decide, row.is_small, "data-approve" in client.get(page).content.decode()
+
+    def released():
+        return client.post(reverse("orders:decide", args=[order.hold.pk]), release).status_code
+
+    assert seen() == (True, True, True)
+    why = {"reason_code": "other", "note": "n", "valid_until": DAY + timedelta(days=30), "as_of": DAY}
+    override_score(desk.account, "D", by=desk.controller, **why)
+    assert seen() == (False, False, False)
+    assert released() == 409
+    client.post(reverse("limits:bulk"), {"changes": [change.pk], "reason": "small step"})
+    assert client.post(page, {"action": "approve", "reason": "still"}).status_code == 409
+    assert in_force(desk) == Money.of(20_000, "EUR")
+    give_authority(desk.company, grade="D")
+    assert seen() == (True, False, True)
+    assert released() == 302
+    # Proposed under the override, a change keeps the worse grade; one to a better grade gains nobody authority.
+    assert evidence_of(desk.account, DAY)["grade"] == "D"
+    override_score(desk.account, "A", by=desk.controller, **why)
+    assert evidence_of(desk.account, DAY)["grade"] == "B"
 
 
 def test_who_amends_becomes_the_proposer(desk, client):

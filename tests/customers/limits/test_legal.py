@@ -7,15 +7,18 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
 from customers.approval import approve_limit_change, propose_limit_change, reject_limit_change
 from customers.attributes import set_status
+from customers.automatic import cut_or_hold
+from customers.deciding import expire_limit_change
 from customers.events import legal_event_recorded, limit_applied
 from customers.holds import HoldError, is_stopped, place_hold, release_hold, stops_at
 from customers.legal import record_legal_event
+from customers.legal_corrections import take_back_legal_event
 from customers.limits import limit_at
 from customers.models import CreditAccount, CreditHold, CreditSegment, LegalEvent, LimitChange, StatusChange
 from customers.status import status_at
 from tests.factories import ACTOR, make_account
 
-from .conftest import eur
+from .conftest import eur, set_limit
 
 pytestmark = pytest.mark.django_db
 HAPPENED, KNOWN = date(2026, 3, 2), date(2026, 3, 5)
@@ -60,6 +63,28 @@ def test_the_same_event_again_changes_nothing(cast, account):
     assert AuditEntry.objects.count() == before[0] + 1
 
 
+def test_an_insolvency_ends_a_temporary_limit_above_a_base_of_zero(cast, account):
+    set_limit(cast, account, 0)
+    season = propose_limit_change(
+        account, eur(9_000), actor=Actor.person(cast.controller), as_of=HAPPENED, reason_code="other",
+        kind="temporary", valid_until=KNOWN + timedelta(days=30),
+    )  # fmt: skip
+    approve_limit_change(season, approver=cast.approver, reason="season", on=HAPPENED)
+    assert limit_at(account, KNOWN).in_force == eur(9_000)
+    insolvency(account)
+    assert limit_at(account, KNOWN).in_force == eur(0)
+    change = LimitChange.objects.get(account=account, is_automatic=True)
+    assert (change.old_amount, change.new_amount, change.status) == (eur(0), eur(0), "applied")
+    # Without a temporary limit there is nothing left to end.
+    second = insolvency(account, source="gazette")
+    assert LimitChange.objects.filter(is_automatic=True).count() == 1
+    # Nor is a base limit of zero proposed again when the events turn out wrong.
+    take_back_legal_event(second, by=cast.controller, reason="mistaken", on=KNOWN)
+    first = LegalEvent.objects.get(superseded_at__isnull=True)
+    done = take_back_legal_event(first, by=cast.controller, reason="mistaken", on=KNOWN)
+    assert not any(row.proposes for row in done.accounts)
+
+
 def test_the_cut_and_the_event_are_one_transaction(cast, account):
     def fail(**kwargs):
         raise RuntimeError("power cut")
@@ -96,6 +121,22 @@ def test_for_a_natural_person_a_hold_waits_for_a_person(cast, trader):
     assert (hold.released_on, hold.released_by) == (decided, cast.approver)
     assert limit_at(trader, decided).in_force == eur(0)
     assert is_stopped(trader, decided)
+
+
+def test_holds_pass_on_to_the_change_that_replaces_theirs(cast, trader):
+    def cause(amount, code, on):
+        return cut_or_hold(trader, eur(amount), actor=ACTOR, on=on, reason_code=code)
+
+    first = cause(1_000, "late_payment", HAPPENED)
+    expire_limit_change(first.change, actor=ACTOR, on=HAPPENED, reason_code="nobody")
+    # The same cause again: the hold waits for the change that waits.
+    second = cause(500, "late_payment", KNOWN)
+    assert (second.hold, second.hold.change) == (first.hold, second.change)
+    # A stronger cause replaces the change: deciding it decides for every hold that waited.
+    third = cause(0, "cash_shock", KNOWN)
+    approve_limit_change(third.change, approver=cast.approver, reason="seen", on=KNOWN)
+    assert CreditHold.objects.count() == 2
+    assert not CreditHold.objects.filter(released_on__isnull=True).exists()
 
 
 def test_a_person_may_decide_against_the_cut(cast, trader):

@@ -87,7 +87,11 @@ class ApplicationIn(StrictSerializer):
     yearly_purchases = MoneyIn(required=False)
     contact_name = Text(required=False, default="", allow_blank=True, max_length=120)
     contact_email = Text(
-        r"^[^\x00\s@]+@[^\x00\s@]+\.[^\x00\s@]+$", required=False, default="", max_length=254
+        # Not \s: what counts as a space differs between Python and the readers of the schema.
+        r"^[^\x00-\x20\x7f-\xa0@]+@[^\x00-\x20\x7f-\xa0@]+\.[^\x00-\x20\x7f-\xa0@]+$",
+        required=False,
+        default="",
+        max_length=254,
     )
     note = Text(required=False, default="", allow_blank=True, max_length=2000)
     assess = Flag(default=True, help_text="Let the rules answer at once, from what is there.")

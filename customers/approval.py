@@ -12,20 +12,17 @@ from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
 from creditdesk.core.money import Money
 from customers.approval_rules import ApprovalError, check_may_propose
+from customers.approval_steps import apply_at_once, lock_account
 from customers.approval_steps import close_change as _close
-from customers.approval_steps import lock_account
 from customers.approval_steps import lock_change as _lock
 from customers.approval_steps import new_change as _new_change
-from customers.approval_steps import put_in_force as _put_in_force
 from customers.deciding import approve_limit_change, expire_limit_change, reject_limit_change
-from customers.events import limit_applied
 from customers.holds import pass_holds_on
 from customers.limits import limit_at
 from customers.models import CreditAccount, LimitChange, LimitKind
@@ -195,23 +192,16 @@ def apply_automatic_cut(
         return None
     if new_amount.minor and (limit.base is None or limit.base <= new_amount):
         return None
-    change = _new_change(
+    return apply_at_once(
         locked,
         new_amount,
-        kind=LimitKind.BASE,
-        as_of=on,
-        reason_code=reason_code,
-        reason_params=dict(params or {}),
-        evidence=dict(evidence or {}),
+        on=on,
         actor=actor,
         proposer_kind=ProposerKind.EVENT,
-        status=Status.APPLIED,
-        is_automatic=True,
-        decided_at=timezone.now(),
+        reason_code=reason_code,
+        params=params,
+        evidence=evidence,
     )
-    _put_in_force(change, on)
-    limit_applied.send(sender=LimitChange, change=change)
-    return change
 
 
 def supersede_waiting(

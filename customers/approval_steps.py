@@ -5,6 +5,7 @@ Verbs are in approval.py (proposing, cutting) and deciding.py. All of it runs in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
 from customers.approval_rules import ApprovalError
+from customers.events import limit_applied
 from customers.limits import limit_at
 from customers.models import CreditAccount, CreditLimit, LimitChange, LimitDecision, LimitKind
 
@@ -135,6 +137,36 @@ def put_in_force(change: LimitChange, on: date) -> None:
         valid_until=change.valid_until,
         change=change,
     )
+
+
+def apply_at_once(
+    account: CreditAccount,
+    new_amount: Money,
+    *,
+    on: date,
+    params: Mapping[str, Any] | None,
+    evidence: Mapping[str, Any] | None,
+    **fields: Any,
+) -> LimitChange:
+    """A base limit that waits for nobody: recorded, in force from `on` and announced. The account is locked.
+
+    fields: actor, proposer_kind, reason_code, and for a rise what let it through.
+    """
+    change = new_change(
+        account,
+        new_amount,
+        kind=LimitKind.BASE,
+        as_of=on,
+        reason_params=dict(params or {}),
+        evidence=dict(evidence or {}),
+        status=LimitChange.Status.APPLIED,
+        is_automatic=True,
+        decided_at=timezone.now(),
+        **fields,
+    )
+    put_in_force(change, on)
+    limit_applied.send(sender=LimitChange, change=change)
+    return change
 
 
 def facts(change: LimitChange) -> dict[str, Any]:

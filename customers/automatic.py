@@ -13,7 +13,6 @@ from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
@@ -21,20 +20,19 @@ from creditdesk.core.money import Money
 from customers.approval import (
     ApprovalError,
     _close,
-    _new_change,
-    _put_in_force,
     apply_automatic_cut,
     lock_account,
     propose_limit_change,
     supersede_waiting,
     waiting_change,
 )
-from customers.events import business_stopped, limit_applied
+from customers.approval_steps import apply_at_once
+from customers.events import business_stopped
 from customers.exposure import exposures
 from customers.holds import is_stopped, pass_holds_on, place_hold
 from customers.legal_bases import basis_of
 from customers.limits import limit_at
-from customers.models import CreditAccount, CreditHold, LegalBasis, LimitChange, LimitKind
+from customers.models import CreditAccount, CreditHold, LegalBasis, LimitChange
 
 ProposerKind = LimitChange.ProposerKind
 Status = LimitChange.Status
@@ -93,26 +91,19 @@ def apply_policy_rise(
         raise ApprovalError("stopped", _("New business is stopped meanwhile."))
     if waiting is not None:
         _close(waiting, Status.SUPERSEDED, actor=actor, on=on, reason_code="newer_proposal")
-    change = _new_change(
+    return apply_at_once(
         locked,
         new_amount,
-        kind=LimitKind.BASE,
-        as_of=on,
-        reason_code=reason_code,
-        reason_params=dict(params or {}),
-        evidence=dict(evidence or {}),
+        on=on,
         actor=actor,
         proposer_kind=ProposerKind.POLICY,
-        status=Status.APPLIED,
-        is_automatic=True,
-        decided_at=timezone.now(),
+        reason_code=reason_code,
+        params=params,
+        evidence=evidence,
         policy_ref=policy_ref,
         gates_failed=0,
         automatic_up_to=automatic_up_to,
     )
-    _put_in_force(change, on)
-    limit_applied.send(sender=LimitChange, change=change)
-    return change
 
 
 @transaction.atomic

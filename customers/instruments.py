@@ -31,11 +31,6 @@ class SegmentTerms:
         rows = list(CreditSegment.objects.values_list("pk", "order_horizon_days", "return_days"))
         return cls({pk: days for pk, days, _back in rows}, {pk: back for pk, _days, back in rows})
 
-    @property
-    def key(self) -> tuple[tuple[int, int], ...]:
-        """What `not_safe` depends on, for queries that are kept compiled."""
-        return tuple(self.returns.items())
-
 
 def not_safe(as_of: date, terms: SegmentTerms, prefix: str = "") -> Q:
     """Condition on payments (or, with prefix "payment__", on rows that have one) that can still come back then."""
@@ -64,14 +59,3 @@ def not_safe(as_of: date, terms: SegmentTerms, prefix: str = "") -> Q:
             part &= Q(**{f"{prefix}account__segment__in": own})
         found |= part
     return found
-
-
-def safe_day(payment: Payment, return_days: int) -> date | None:
-    """The day from which a payment cannot come back; None when it never could."""
-    if payment.safe_on is not None:
-        return payment.safe_on
-    if payment.matures_on is not None:
-        return payment.matures_on + timedelta(days=return_days)
-    if payment.instrument in TENDERED:
-        return payment.effective_on + timedelta(days=return_days)
-    return None

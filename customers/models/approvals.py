@@ -4,8 +4,6 @@ Decisions, delegations and reminders only grow (database triggers). Nobody decid
 proposal or the one of whom they stand in for, and a change is applied only with the decisions its authority asks for.
 """
 
-from datetime import date
-
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
@@ -70,9 +68,6 @@ class ApprovalDelegation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.delegator} → {self.delegate} ({self.starts_on} – {self.ends_on})"
-
-    def is_in_force(self, on: date) -> bool:
-        return self.revoked_at is None and self.starts_on <= on <= self.ends_on
 
 
 class LimitDecision(models.Model):

@@ -45,13 +45,6 @@ class Answer:
     told: str = ""
 
 
-def why_a_person(decision: Decision) -> list[dict[str, Any]]:
-    """The reasons for which only a person may decide, of a decision left to one."""
-    codes = {"natural_person", "grey_zone", "no_history", "thin_history", "on_hold", "no_score", "no_rate"}
-    codes |= {"score_of_another_day", "score_does_not_add_up", "nothing_left"}
-    return [reason for reason in decision.reasons if reason["code"] in codes]
-
-
 @transaction.atomic
 def decide_application(
     application: CreditApplication | int, answer: Answer, *, by: User, on: date, seen: str

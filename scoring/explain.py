@@ -48,8 +48,9 @@ class Item:
 class Explanation:
     """base_points + the points of all items = score, exactly.
 
-    helping, hurting: up to five strongest each way; others: the points of all other signals.
-    base_points + sum(helping) + sum(hurting) + others = score, too.
+    helping, hurting: up to five strongest each way among the signals that are known: a card may give points for what
+    nobody knows, but that is no reason. unknown: the points of the missing signals together; others: all further points.
+    base_points + sum(helping) + sum(hurting) + unknown + others = score, too.
     """
 
     score: int
@@ -63,6 +64,7 @@ class Explanation:
     items: tuple[Item, ...]
     helping: tuple[Item, ...]
     hurting: tuple[Item, ...]
+    unknown: int
     others: int
     insolvent: bool
 
@@ -155,11 +157,12 @@ def _assemble(
     row: AccountScore | ScoreHistory, card: Card, items: list[Item], *, insolvent: bool
 ) -> Explanation:
     def strongest(sign: int) -> tuple[Item, ...]:
-        ours = [item for item in items if item.points * sign > 0]
+        ours = [item for item in items if item.points * sign > 0 and item.value is not None]
         return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
 
     helping, hurting = strongest(1), strongest(-1)
-    shown = sum(item.points for item in (*helping, *hurting))
+    named = sum(item.points for item in (*helping, *hurting))
+    unknown = sum(item.points for item in items if item.value is None)
     return Explanation(
         score=row.score,
         grade=row.grade,
@@ -172,6 +175,7 @@ def _assemble(
         items=tuple(items),
         helping=helping,
         hurting=hurting,
-        others=row.score - card.base_points - shown,
+        unknown=unknown,
+        others=row.score - card.base_points - named - unknown,
         insolvent=insolvent,
     )

@@ -48,8 +48,8 @@ class Item:
 class Explanation:
     """base_points + the points of all items = score, exactly.
 
-    helping, hurting: up to five strongest each way among the signals that are known: a card may give points for what
-    nobody knows, but that is no reason. unknown: the points of the missing signals together; others: all further points.
+    helping, hurting: up to five strongest each way. What nobody knows may count against an account, but never raises
+    its score in a reader's eyes: unknown holds the points of missing signals that no reason names, others all the rest.
     base_points + sum(helping) + sum(hurting) + unknown + others = score, too.
     """
 
@@ -157,12 +157,12 @@ def _assemble(
     row: AccountScore | ScoreHistory, card: Card, items: list[Item], *, insolvent: bool
 ) -> Explanation:
     def strongest(sign: int) -> tuple[Item, ...]:
-        ours = [item for item in items if item.points * sign > 0 and item.value is not None]
+        ours = [item for item in items if item.points * sign > 0 and (sign < 0 or item.value is not None)]
         return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
 
     helping, hurting = strongest(1), strongest(-1)
     named = sum(item.points for item in (*helping, *hurting))
-    unknown = sum(item.points for item in items if item.value is None)
+    unknown = sum(item.points for item in items if item.value is None and item not in hurting)
     return Explanation(
         score=row.score,
         grade=row.grade,

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from creditdesk import health
 from creditdesk.desk.home import root
 from creditdesk.desk.language import set_language
+from creditdesk.desk.mail_preferences import mail_preferences
 from creditdesk.desk.profile import profile
 
 
@@ -34,6 +35,7 @@ urlpatterns = [
     path("desk/reminders/", include("dunning.urls")),
     path("desk/worklist/", include("worklists.urls")),
     path("desk/profile/", profile, name="profile"),
+    path("desk/profile/mail/", mail_preferences, name="mail_preferences"),
     path("desk/language/", set_language, name="set_language"),
 ]
 

@@ -28,6 +28,7 @@ from customers.exposure import exposures
 from customers.limit_reasons import money_param
 from customers.locks import lock_headroom
 from customers.models import ApprovalAuthority, CreditAccount, OpenOrder, OrderHold, Reservation
+from customers.notices import tell_order_held
 from customers.rates import MissingRate, RateTable
 from customers.reservations import active, reserved, use_reservation
 from customers.stages import ORDER, stages_at
@@ -180,6 +181,9 @@ def place_order_hold(
         data={"account": order.account_id, "order": order.number, "point": point},
         changes=[Change.of(hold, None, {"amount": hold.amount.minor, "at_entry": at_entry})],
     )
+    # An order that stays on hold for the same cause is no news.
+    if replacing is None or replacing.cause != cause:
+        tell_order_held(hold)
     return hold
 
 

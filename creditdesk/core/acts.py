@@ -130,6 +130,8 @@ ACTS: dict[str, Promise] = {
     "reminder.write": _("Reminder written"),
     "score.pass": _("Book scored"),
     "score.rescored": _("Accounts scored anew"),
+    "staff_mail.note_sent": _("Mail to staff noted as sent"),
+    "staff_mail.resend": _("Mail to staff sent again"),
     "user.give_access": _("Access given"),
 }
 

@@ -176,7 +176,10 @@ def explain_invoice(row: Instalment, as_of: date, using: str = "default") -> Inv
     now = looker.at(places, today, levels_on=as_of, drift_on=book) if row.open_amount else None
     decided, lately = looker.depth(int(places[-1]), today)
     return InvoiceExplanation(
-        card=InvoiceCard.objects.using(using).select_related("activated_by").defer("model").get(version=version),
+        card=InvoiceCard.objects.using(using)
+        .select_related("activated_by")
+        .defer("model")
+        .get(version=version),
         at_issue=at_issue,
         now=now,
         settled=_settled(row, at_issue),

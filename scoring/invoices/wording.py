@@ -146,7 +146,9 @@ def _days_late(told: Told) -> str:
     paid, late, _took = (float(x[0]) for x in told.history.payments(told.seen))
     if not paid:
         return _("It has paid no invoice yet.")
-    return _("It paid %(days)s days late on average, early payment counting as on time (portfolio %(usual)s).") % {
+    return _(
+        "It paid %(days)s days late on average, early payment counting as on time (portfolio %(usual)s)."
+    ) % {
         "days": number_format(late / paid, 1),
         "usual": number_format(told.priors.days_late.mean, 1),
     }
@@ -192,11 +194,14 @@ def _disputes(told: Told) -> str:
 
 def _open_now(told: Told) -> str:
     count = round(told.number(told.history.standing, 0))
-    return ngettext(
-        "%s other invoice of it is open and not yet due.",
-        "%s other invoices of it are open and not yet due.",
-        count,
-    ) % count
+    return (
+        ngettext(
+            "%s other invoice of it is open and not yet due.",
+            "%s other invoices of it are open and not yet due.",
+            count,
+        )
+        % count
+    )
 
 
 def _terms(told: Told) -> str:
@@ -242,9 +247,7 @@ def _weekday(told: Told) -> str:
 def _book(half_life: float) -> Callable[[Told], str]:
     def write(told: Told) -> str:
         first, above, _r = told.priors.steps[0]
-        count, happened = (
-            float(x[0]) for x in told.history.book(first, above, half_life, told.seen)
-        )
+        count, happened = (float(x[0]) for x in told.history.book(first, above, half_life, told.seen))
         share = happened / count if count > 1e-6 else 0.0
         return _("Of all invoices of these weeks %(share)s were paid late (in training %(usual)s).") % {
             "share": percent(share),
@@ -306,12 +309,15 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
     STILL_UNPAID: _still_unpaid,
     "late_share": _late_share,
     "late_share_180": _weighted_share(
-        180.0, gettext_noop("Weighted to the last half year, %(share)s of its invoices were or are %(event)s.")
+        180.0,
+        gettext_noop("Weighted to the last half year, %(share)s of its invoices were or are %(event)s."),
     ),
     "late_share_45": _weighted_share(
         45.0, gettext_noop("Weighted to the last weeks, %(share)s of its invoices were or are %(event)s.")
     ),
-    "delay": _delay(None, gettext_noop("It pays on average %(days)s, over its whole record (portfolio: %(usual)s).")),
+    "delay": _delay(
+        None, gettext_noop("It pays on average %(days)s, over its whole record (portfolio: %(usual)s).")
+    ),
     "delay_180": _delay(
         180.0, gettext_noop("Weighted to the last half year it pays %(days)s (portfolio: %(usual)s).")
     ),
@@ -331,20 +337,30 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
     "book": _book(BOOK_NOW),
     "book_trend": _book(BOOK_LONG),
     "others_20": _others(
-        _SHORT, gettext_noop("Other customers paid %(share)s of their invoices late in these weeks (in training %(usual)s).")
+        _SHORT,
+        gettext_noop(
+            "Other customers paid %(share)s of their invoices late in these weeks (in training %(usual)s)."
+        ),
     ),
     "others_45": _others(
         _MIDDLE,
-        gettext_noop("Other customers paid %(share)s of their invoices late in these months (in training %(usual)s)."),
+        gettext_noop(
+            "Other customers paid %(share)s of their invoices late in these months (in training %(usual)s)."
+        ),
     ),
     "others_180": _others(
-        _LONG, gettext_noop("Other customers paid %(share)s of their invoices late this year (in training %(usual)s).")
+        _LONG,
+        gettext_noop(
+            "Other customers paid %(share)s of their invoices late this year (in training %(usual)s)."
+        ),
     ),
     "others_days_20": _others_days(
-        _SHORT, gettext_noop("Other customers paid %(days)s on average in these weeks (in training %(usual)s).")
+        _SHORT,
+        gettext_noop("Other customers paid %(days)s on average in these weeks (in training %(usual)s)."),
     ),
     "others_days_45": _others_days(
-        _MIDDLE, gettext_noop("Other customers paid %(days)s on average in these months (in training %(usual)s).")
+        _MIDDLE,
+        gettext_noop("Other customers paid %(days)s on average in these months (in training %(usual)s)."),
     ),
     "others_days_180": _others_days(
         _LONG, gettext_noop("Other customers paid %(days)s on average this year (in training %(usual)s).")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
 from creditdesk.core.wording import day, percent
+from scoring.bank_right import Reader, is_of_bank, sees_bank
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.rationale import shown
@@ -50,6 +52,8 @@ class Explanation:
 
     helping, hurting: up to five strongest each way; others: the points of all other signals.
     base_points + sum(helping) + sum(hurting) + others = score, too.
+    withheld: points of all bank signals together, where the reader may not see them one by one (`for_reader`): then
+    base_points + items + withheld = score, and base_points + helping + hurting + withheld + others = score.
     """
 
     score: int
@@ -65,6 +69,24 @@ class Explanation:
     hurting: tuple[Item, ...]
     others: int
     insolvent: bool
+    withheld: int | None = None
+
+    def for_reader(self, user: Reader) -> Explanation:
+        """What the user may see of it: without the right to bank data no bank signal on its own."""
+        if sees_bank(user) or not any(is_of_bank(item.name) for item in self.items):
+            return self
+        rest = tuple(item for item in self.items if not is_of_bank(item.name))
+        helping, hurting = strongest(rest, 1), strongest(rest, -1)
+        hidden = self.score - self.base_points - sum(item.points for item in rest)
+        shown = sum(item.points for item in (*helping, *hurting))
+        return replace(
+            self,
+            items=rest,
+            helping=helping,
+            hurting=hurting,
+            others=self.score - self.base_points - hidden - shown,
+            withheld=hidden,
+        )
 
     @property
     def grade_label(self) -> str:
@@ -154,11 +176,7 @@ def _items(row: AccountScore | ScoreHistory, card: Card, points: dict[str, int])
 def _assemble(
     row: AccountScore | ScoreHistory, card: Card, items: list[Item], *, insolvent: bool
 ) -> Explanation:
-    def strongest(sign: int) -> tuple[Item, ...]:
-        ours = [item for item in items if item.points * sign > 0]
-        return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
-
-    helping, hurting = strongest(1), strongest(-1)
+    helping, hurting = strongest(items, 1), strongest(items, -1)
     shown = sum(item.points for item in (*helping, *hurting))
     return Explanation(
         score=row.score,
@@ -175,3 +193,9 @@ def _assemble(
         others=row.score - card.base_points - shown,
         insolvent=insolvent,
     )
+
+
+def strongest(items: Sequence[Item], sign: int) -> tuple[Item, ...]:
+    """The up to five items that raise (sign 1) or lower (-1) the score most, strongest first."""
+    ours = [item for item in items if item.points * sign > 0]
+    return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])

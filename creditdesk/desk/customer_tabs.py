@@ -99,7 +99,7 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
     page = paged(request, changes)
     for change in page:
         change.why = render_reason(change.reason_code, change.reason_params)
-    allowed = policy_view(account, as_of)
+    allowed = policy_view(account, as_of, request.user)
     return {
         "allowed": allowed,
         "causes": causes_of(account),

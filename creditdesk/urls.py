@@ -31,6 +31,7 @@ urlpatterns = [
     path("desk/applications/", include("scoring.onboarding.urls")),
     path("desk/limit-policies/", include("scoring.policy_urls")),
     path("desk/orders/", include("scoring.order_urls")),
+    path("desk/invoices/", include("scoring.invoice_urls")),
     path("desk/reviews/", include("scoring.review_urls")),
     path("desk/reminders/", include("dunning.urls")),
     path("desk/worklist/", include("worklists.urls")),

@@ -91,7 +91,7 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
         "account": account,
         "as_of": as_of,
         "score": score,
-        "why": explain(score),
+        "why": explain(score).for_reader(request.user),
         "grid": completeness([account], as_of, enough_due=score.card.thin_below)[account.pk],
         "exposure": exposures([account], as_of)[account.pk],
         "override": overrides_at([account.pk], as_of).get(account.pk),

@@ -19,9 +19,7 @@ from decimal import Decimal
 from heapq import nlargest
 from typing import Any
 
-from django.db import transaction
-
-from creditdesk.core.audit import Actor, record_act
+from creditdesk.core.audit import Actor
 from creditdesk.core.models import Job
 from creditdesk.core.money import Money
 from customers.models import CreditAccount
@@ -29,8 +27,9 @@ from customers.rates import MissingRate
 from scoring.causes import find_causes
 from scoring.limit_inputs import CHUNK, Book, gather, inputs_of, stored_scores
 from scoring.limit_policy import LimitInputs, LimitRecommendation, PolicyTerms, recommend_limit
-from scoring.models import LimitPolicy, PolicyReport
-from scoring.policies import fingerprint, policies_at, terms_of
+from scoring.models import LimitPolicy
+from scoring.policies import policies_at, terms_of
+from scoring.policy_publishing import LIFE
 
 MOVERS = 50
 STATES = ("now", "in_use", "draft")
@@ -97,23 +96,7 @@ def simulate(policy: LimitPolicy, as_of: date) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
-def keep_simulation(policy: LimitPolicy, as_of: date, *, actor: Actor) -> PolicyReport:
-    """Simulate and keep the report with the fingerprint of what the policy says."""
-    # Nobody edits the draft meanwhile: the figures are of what the fingerprint is of.
-    policy = LimitPolicy.objects.select_for_update(of=("self",)).get(pk=policy.pk)
-    said = fingerprint(terms_of(policy))
-    report = PolicyReport.objects.create(
-        policy=policy, as_of=as_of, fingerprint=said, figures=simulate(policy, as_of), made_by=actor.name[:80]
-    )
-    record_act(
-        "limit_policy.simulated",
-        actor=actor,
-        subject=policy,
-        business_date=as_of,
-        data={"report": report.pk, "fingerprint": said},
-    )
-    return report
+keep_simulation = LIFE.keep_simulation
 
 
 def simulate_planned(job: Job) -> dict[str, Any]:

@@ -19,7 +19,12 @@ from creditdesk.core.wording import day, percent_of_100
 from customers.checks import CheckResult, Failure
 from customers.models import CreditHold, Customer
 
-LEVELS = {"payer": _("who pays"), "orderer": _("who orders"), "group": _("the group")}
+LEVELS = {
+    "payer": _("who pays"),
+    "orderer": _("who orders"),
+    "total": _("all our companies together"),
+    "group": _("the group"),
+}
 
 REASONS: dict[str, Any] = {
     "no_limit": _("%(customer)s has no credit limit yet."),
@@ -27,6 +32,10 @@ REASONS: dict[str, Any] = {
     "over_limit": _(
         "%(customer)s would owe %(would)s and may owe %(allowed)s: %(missing)s too much (limit %(limit)s, "
         "owed and ordered %(exposure)s, reserved %(reserved)s)."
+    ),
+    "over_limit_total": _(
+        "%(customer)s would owe all our companies together %(would)s (%(members)s accounts) and may owe %(allowed)s: "
+        "%(missing)s too much."
     ),
     "over_limit_group": _(
         "The group of %(customer)s (%(members)s accounts) would owe %(would)s and may owe %(allowed)s: %(missing)s "
@@ -95,8 +104,8 @@ def explain_failure(failure: Failure) -> Explained:
     code = failure.code
     if code == "over_limit":
         values |= _over(failure.params)
-        if failure.level == "group":
-            code = "over_limit_group"
+        if failure.level in ("group", "total"):
+            code = f"over_limit_{failure.level}"
     cure = CURES.get(failure.cure)
     return Explained(
         level=failure.level,

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from creditdesk.core.money import Money
 from customers.events import credit_check_wanted
 from customers.limit_reasons import money_param
@@ -18,6 +20,12 @@ from customers.models import CheckPoint, CreditAccount, Customer
 
 PAYER, ORDERER, TOTAL, GROUP = "payer", "orderer", "total", "group"
 """Levels of a check: who pays; who orders; all our companies together; a head of the payer's group."""
+LEVELS = {
+    PAYER: _("who pays"),
+    ORDERER: _("who orders"),
+    TOTAL: _("all our companies together"),
+    GROUP: _("the group"),
+}
 HEADROOM = "headroom"  # the rule about what may be owed
 
 
@@ -93,6 +101,15 @@ class Room:
     def key(self) -> str:
         return f"{self.level}:{self.customer_id}"
 
+    @property
+    def label(self) -> str:
+        """Whose limit it is, in the reader's language."""
+        return f"{LEVELS[self.level]}: {self.customer}"
+
+    @property
+    def taken(self) -> Money:
+        return self.owed + self.reserved
+
     def as_json(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in ("level", "customer_id", "customer", "binds")}
         return found | {name: _param(getattr(self, name)) for name in ROOM_AMOUNTS}
@@ -138,6 +155,7 @@ class CheckResult:
     release_days: int = 30
     rooms: tuple[Room, ...] = ()
     bound_by: str = ""
+    product_line: str = ""
 
     @property
     def tightest(self) -> Room | None:
@@ -188,6 +206,7 @@ class CheckResult:
             "failures": [failure_json(failure) for failure in self.failures],
             "rooms": [room.as_json() for room in self.rooms],
             "bound_by": self.bound_by,
+            "product_line": self.product_line,
         }
 
 
@@ -227,6 +246,7 @@ def result_of(stored: Mapping[str, Any], account_id: int) -> CheckResult:
         rules=tuple(stored["rules"]),
         rooms=tuple(room_of(room) for room in stored.get("rooms", ())),
         bound_by=stored.get("bound_by", ""),
+        product_line=stored.get("product_line", ""),
     )
 
 

@@ -404,6 +404,7 @@ def _result(
         release_days=terms.release_days,
         rooms=tuple(rooms),
         bound_by="" if unlimited else tightest,
+        product_line=request.product_line,
     )
 
 

@@ -16,15 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money, format_money
 from creditdesk.core.wording import day, percent_of_100
-from customers.checks import CheckResult, Failure
+from customers.checks import LEVELS, CheckResult, Failure
 from customers.models import CreditHold, Customer
-
-LEVELS = {
-    "payer": _("who pays"),
-    "orderer": _("who orders"),
-    "total": _("all our companies together"),
-    "group": _("the group"),
-}
 
 REASONS: dict[str, Any] = {
     "no_limit": _("%(customer)s has no credit limit yet."),
@@ -127,13 +120,27 @@ def explain_check(result: CheckResult) -> list[Explained]:
 def message(result: CheckResult) -> str:
     """One sentence or two for whoever has the customer on the telephone."""
     if result.passes:
-        return gettext("The credit check passes.")
+        return f"{gettext('The credit check passes.')} {tightest(result)}".strip()
     first = explain_failure(result.stopping[0])
     more = len(result.stopping) - 1
     text = f"{first.reason} {first.cure} {first.ask}"
     if more:
         text += " " + gettext("%(count)s more to be cured, see below.") % {"count": more}
     return text
+
+
+def tightest(result: CheckResult) -> str:
+    """Where several limits bind: which of them is the tightest, and what it leaves after this business."""
+    room = result.tightest
+    if room is None or room.free is None or len(result.rooms) < 2:
+        return ""
+    return gettext(
+        "The tightest limit is that of %(level)s (%(customer)s): it leaves %(left)s after this."
+    ) % {
+        "level": LEVELS[room.level],
+        "customer": room.customer,
+        "left": format_money(room.free - room.new),
+    }
 
 
 def _over(params: Mapping[str, Any]) -> dict[str, str]:

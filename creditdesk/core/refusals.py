@@ -57,6 +57,9 @@ REFUSALS: dict[str, Promise] = {
     "customers_customer: customers are never deleted": _(
         "Customers are never deleted: merge the customer into another, or close it."
     ),
+    "customers_limitbinding: what was decided is never edited": _(
+        "Which limit binds was decided and stays as it is: propose a new setting."
+    ),
     "customers_limitchange: a change is decided only by the decisions": _(
         "A limit change is applied or rejected only by the people its authority asks for."
     ),

@@ -50,10 +50,11 @@ class Item:
 class Explanation:
     """base_points + the points of all items = score, exactly.
 
-    helping, hurting: up to five strongest each way; others: the points of all other signals.
-    base_points + sum(helping) + sum(hurting) + others = score, too.
-    withheld: points of all bank signals together, where the reader may not see them one by one (`for_reader`): then
-    base_points + items + withheld = score, and base_points + helping + hurting + withheld + others = score.
+    helping, hurting: up to five strongest each way. What nobody knows may count against an account, but never raises
+    its score in a reader's eyes: unknown holds the points of missing signals that no reason names, others all the rest.
+    base_points + sum(helping) + sum(hurting) + unknown + others = score, too.
+    withheld: points of all bank signals together, where the reader may not see them one by one (`for_reader`); they
+    belong to both sums then.
     """
 
     score: int
@@ -67,6 +68,7 @@ class Explanation:
     items: tuple[Item, ...]
     helping: tuple[Item, ...]
     hurting: tuple[Item, ...]
+    unknown: int
     others: int
     insolvent: bool
     withheld: int | None = None
@@ -76,15 +78,16 @@ class Explanation:
         if sees_bank(user) or not any(is_of_bank(item.name) for item in self.items):
             return self
         rest = tuple(item for item in self.items if not is_of_bank(item.name))
-        helping, hurting = strongest(rest, 1), strongest(rest, -1)
+        helping, hurting, unknown = _told(rest)
         hidden = self.score - self.base_points - sum(item.points for item in rest)
-        shown = sum(item.points for item in (*helping, *hurting))
+        named = sum(item.points for item in (*helping, *hurting))
         return replace(
             self,
             items=rest,
             helping=helping,
             hurting=hurting,
-            others=self.score - self.base_points - hidden - shown,
+            unknown=unknown,
+            others=self.score - self.base_points - hidden - named - unknown,
             withheld=hidden,
         )
 
@@ -176,8 +179,8 @@ def _items(row: AccountScore | ScoreHistory, card: Card, points: dict[str, int])
 def _assemble(
     row: AccountScore | ScoreHistory, card: Card, items: list[Item], *, insolvent: bool
 ) -> Explanation:
-    helping, hurting = strongest(items, 1), strongest(items, -1)
-    shown = sum(item.points for item in (*helping, *hurting))
+    helping, hurting, unknown = _told(items)
+    named = sum(item.points for item in (*helping, *hurting))
     return Explanation(
         score=row.score,
         grade=row.grade,
@@ -190,12 +193,18 @@ def _assemble(
         items=tuple(items),
         helping=helping,
         hurting=hurting,
-        others=row.score - card.base_points - shown,
+        unknown=unknown,
+        others=row.score - card.base_points - named - unknown,
         insolvent=insolvent,
     )
 
 
-def strongest(items: Sequence[Item], sign: int) -> tuple[Item, ...]:
-    """The up to five items that raise (sign 1) or lower (-1) the score most, strongest first."""
-    ours = [item for item in items if item.points * sign > 0]
-    return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
+def _told(items: Sequence[Item]) -> tuple[tuple[Item, ...], tuple[Item, ...], int]:
+    """(helping, hurting, unknown) of an Explanation of these items."""
+
+    def strongest(sign: int) -> tuple[Item, ...]:
+        ours = [item for item in items if item.points * sign > 0 and (sign < 0 or item.value is not None)]
+        return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
+
+    helping, hurting = strongest(1), strongest(-1)
+    return helping, hurting, sum(i.points for i in items if i.value is None and i not in hurting)

@@ -143,6 +143,7 @@ ROLES = {
                 "scoring.publish_limitpolicy",
                 "scoring.propose_scorecard",
                 "scoring.publish_scorecard",
+                "scoring.erase_words",
                 "scoring.add_publishinggate",
                 "scoring.add_termspolicy",
                 "scoring.add_termspolicygrade",

@@ -114,6 +114,7 @@ ACTS: dict[str, Promise] = {
     "score.contested": _("Score contested by the customer"),
     "score.overridden": _("Score overridden"),
     "score.override_ended": _("Override of a score ended"),
+    "score.words_erased": _("Words of decisions on a score erased"),
     "score.reviewed": _("Score decided on by a person"),
     "scorecard.copied": _("Scorecard copied to a draft"),
     "scorecard.draft_deleted": _("Draft scorecard deleted"),

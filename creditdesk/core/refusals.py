@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 APPEND_ONLY = "is append-only"
 _KEPT = _("What was recorded stays as it was: record a correction instead of changing or deleting it.")
 
+_ERASED = _("What was recorded stays as it was; only its words may be erased, all of them and for good.")
+
 # What the ledger refers to (creditdesk/core/slimming.py); the columns are for operators.
 # Kept scores refer to their account in the same way (scoring/migration_steps.py).
 _REFERENCE = re.compile(
@@ -108,6 +110,8 @@ REFUSALS: dict[str, Promise] = {
     "customers_limitdecision: no authority covers": _(
         "No authority covers this direction, amount and grade: ask somebody whose does."
     ),
+    "scoring_scoreoverride: what was recorded stays": _ERASED,
+    "scoring_scorereview: what was recorded stays": _ERASED,
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."
     ),

@@ -81,7 +81,7 @@ def test_without_the_right_points_add_up_and_no_figure_is_told(desk):
     assert not any(is_of_bank(item.name) for item in told.items)
     assert told.base_points + sum(i.points for i in told.items) + told.withheld == told.score == row.score
     shown = sum(i.points for i in (*told.helping, *told.hurting))
-    assert told.base_points + shown + told.withheld + told.others == row.score
+    assert told.base_points + shown + told.unknown + told.withheld + told.others == row.score
     assert whole.for_reader(desk.controller) is whole
 
     sentences = [item.sentence for item in mine]

@@ -48,8 +48,9 @@ class Item:
 class Explanation:
     """base_points + the points of all items = score, exactly.
 
-    helping, hurting: up to five strongest each way; others: the points of all other signals.
-    base_points + sum(helping) + sum(hurting) + others = score, too.
+    helping, hurting: up to five strongest each way. What nobody knows may count against an account, but never raises
+    its score in a reader's eyes: unknown holds the points of missing signals that no reason names, others all the rest.
+    base_points + sum(helping) + sum(hurting) + unknown + others = score, too.
     """
 
     score: int
@@ -63,6 +64,7 @@ class Explanation:
     items: tuple[Item, ...]
     helping: tuple[Item, ...]
     hurting: tuple[Item, ...]
+    unknown: int
     others: int
     insolvent: bool
 
@@ -155,11 +157,12 @@ def _assemble(
     row: AccountScore | ScoreHistory, card: Card, items: list[Item], *, insolvent: bool
 ) -> Explanation:
     def strongest(sign: int) -> tuple[Item, ...]:
-        ours = [item for item in items if item.points * sign > 0]
+        ours = [item for item in items if item.points * sign > 0 and (sign < 0 or item.value is not None)]
         return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
 
     helping, hurting = strongest(1), strongest(-1)
-    shown = sum(item.points for item in (*helping, *hurting))
+    named = sum(item.points for item in (*helping, *hurting))
+    unknown = sum(item.points for item in items if item.value is None and item not in hurting)
     return Explanation(
         score=row.score,
         grade=row.grade,
@@ -172,6 +175,7 @@ def _assemble(
         items=tuple(items),
         helping=helping,
         hurting=hurting,
-        others=row.score - card.base_points - shown,
+        unknown=unknown,
+        others=row.score - card.base_points - named - unknown,
         insolvent=insolvent,
     )

@@ -30,6 +30,8 @@ urlpatterns = [
     path("desk/limits/", include("scoring.limit_urls")),
     path("desk/applications/", include("scoring.onboarding.urls")),
     path("desk/limit-policies/", include("scoring.policy_urls")),
+    path("desk/check-policies/", include("scoring.check_policy_urls")),
+    path("desk/terms-policies/", include("scoring.terms_policy_urls")),
     path("desk/orders/", include("scoring.order_urls")),
     path("desk/invoices/", include("scoring.invoice_urls")),
     path("desk/reviews/", include("scoring.review_urls")),

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
@@ -24,6 +25,33 @@ from scoring.segment_policies import PolicyError, SegmentPolicies
 TERMS = tuple(dict.fromkeys(name for name in (*PLAIN, *AMOUNTS, "currency") if name != "version"))
 GRADE_TERMS = ("ceiling", "need_percent", "own_risk", "review_months")
 CAUSE_TERMS = ("threshold", "window_days", "least_amount", "keep_percent", "is_immediate")
+
+# Title, and the fields below it.
+SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (
+        gettext_lazy("Caps"),
+        (
+            *("currency", "buffer_days", "capacity_percent", "bank_percent", "concentration_percent"),
+            *("concentration_from_customers", "group_ceiling"),
+        ),
+    ),
+    (
+        gettext_lazy("How far and how fast"),
+        (
+            *("step", "max_rise_percent", "cool_down_days", "year_rises", "year_rise_percent"),
+            *("material_percent", "material_amount"),
+        ),
+    ),
+    (
+        gettext_lazy("Gates of a rise"),
+        (
+            *("rise_max_days_past_due", "gate_promise_days", "gate_event_days", "gate_score_fall"),
+            "gate_use_percent",
+        ),
+    ),
+    (gettext_lazy("Rises that wait for nobody"), ("auto_rise_amount", "auto_limit_amount")),
+    (gettext_lazy("Loss, reviews, warnings"), ("loss_percent", "review_months_unscored", "warn_days")),
+)
 Named = Mapping[str, Mapping[str, Any]]
 
 
@@ -31,18 +59,28 @@ class LimitPolicies(SegmentPolicies[LimitPolicy]):
     model = LimitPolicy
     act = "limit_policy"
     terms = TERMS
+    sections = SECTIONS
+    row_keys = frozenset({"grade", "kind"})
     rows = MappingProxyType({"grades": ("grade", *GRADE_TERMS), "causes": ("kind", *CAUSE_TERMS)})
 
     def row_name(self, relation: str, row: Any) -> str:
         return str(row.grade if relation == "grades" else row.kind)
 
+    def row_title(self, relation: str, row: Any) -> Any:
+        if relation == "grades":
+            return _("Grade %s") % row.grade
+        return _("Cause: %s") % row.get_kind_display()
+
+    def is_unasked(self, row: Any, name: str, value: Any) -> bool:
+        return value == 0 and (name.startswith("gate_") or name == "bank_percent")
+
     def fingerprint(self, policy: LimitPolicy) -> str:
         return fingerprint(terms_of(policy))
 
-    def simulate(self, policy: LimitPolicy, as_of: date) -> dict[str, Any]:
+    def simulate_range(self, policy: LimitPolicy, as_of: date, low: int, high: int) -> dict[str, Any]:
         from scoring.policy_simulation import simulate  # which asks this module what a policy says
 
-        return simulate(policy, as_of)
+        return simulate(policy, as_of, low, high)
 
     def check_complete(self, version: LimitPolicy) -> None:
         check_grades(version)

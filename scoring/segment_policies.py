@@ -14,15 +14,19 @@ from typing import Any, TypeVar
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from creditdesk.core.audit import Actor, Change
 from creditdesk.core.models import User
+from customers.models import CreditAccount
 from scoring.models import IN_ORDER, WAS_IN_USE, SegmentVersion, VersionReport
 from scoring.versions import Lacking, Life, Told, VersionError, plain
 
 SIMULATED_WITHIN = timedelta(days=7)
+LAST = 2**62
+"""Above every id."""
 P = TypeVar("P", bound=SegmentVersion)
 Rows = Mapping[str, Iterable[Mapping[str, Any]]]
 
@@ -45,13 +49,37 @@ class SegmentPolicies(Life[P]):
         edited_it=gettext_lazy("You worked on this policy: somebody who did not publishes it."),
     )
 
+    sections: tuple[tuple[Any, tuple[str, ...]], ...]
+    """What a policy says besides its rows, as it is read: title, and the terms below it."""
+    row_keys: frozenset[str] = frozenset()
+    """Columns that only name a row."""
+
     def row_name(self, relation: str, row: Any) -> str:
         """What a row is called in what a policy says."""
         raise NotImplementedError
 
-    def simulate(self, policy: P, as_of: date) -> dict[str, Any]:
-        """What the policy would do to the live book, as JSON."""
+    def row_title(self, relation: str, row: Any) -> Any:
+        """What a row is called for people."""
         raise NotImplementedError
+
+    def row_label(self, relation: str, row: Any, name: str) -> str:
+        """What a column of a row means."""
+        return capfirst(str(row._meta.get_field(name).verbose_name))
+
+    def is_unasked(self, row: Any, name: str, value: Any) -> bool:
+        """A value that means: not asked."""
+        return False
+
+    is_slow = True
+    """A large book is simulated in the background (scoring/simulations.py)."""
+
+    def simulate_range(self, policy: P, as_of: date, low: int, high: int) -> dict[str, Any]:
+        """What the policy would do to the live accounts with ids from `low` to `high`, as JSON that adds up."""
+        raise NotImplementedError
+
+    def simulate(self, policy: P, as_of: date) -> dict[str, Any]:
+        """What the policy would do to the whole book."""
+        return self.simulate_range(policy, as_of, 0, LAST)
 
     def data_of(self, version: P) -> dict[str, Any]:
         return {"version": version.version, "segment": version.segment_id}  # type: ignore[attr-defined]
@@ -91,7 +119,13 @@ class SegmentPolicies(Life[P]):
 
     @transaction.atomic
     def change(
-        self, policy: P, *, by: User, as_of: date, terms: Mapping[str, Any] | None = None, rows: Rows | None = None
+        self,
+        policy: P,
+        *,
+        by: User,
+        as_of: date,
+        terms: Mapping[str, Any] | None = None,
+        rows: Rows | None = None,
     ) -> P:
         """Set terms of a draft; rows, where given, replace those there are.
 
@@ -118,7 +152,9 @@ class SegmentPolicies(Life[P]):
         changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
         if changed:
             change = Change.of(
-                locked, {name: before.get(name) for name in changed}, {name: after.get(name) for name in changed}
+                locked,
+                {name: before.get(name) for name in changed},
+                {name: after.get(name) for name in changed},
             )
             self.edited(locked, [change], by=by, as_of=as_of)
         return locked
@@ -146,6 +182,33 @@ class SegmentPolicies(Life[P]):
         )
         self.record("simulated", policy, actor, as_of, data={"report": report.pk, "fingerprint": said})
         return report
+
+
+def accounts_decided_by(policy: SegmentVersion, as_of: date) -> QuerySet[CreditAccount]:
+    """The accounts a version would decide on: those of its segment, or of every segment without one of its own."""
+    rows = CreditAccount.objects.filter(joined_into__isnull=True).order_by("pk")
+    segment: int | None = policy.segment_id  # type: ignore[attr-defined]
+    if segment is not None:
+        return rows.filter(segment=segment)
+    return rows.exclude(segment__in=[pk for pk in in_force(type(policy), as_of) if pk is not None])
+
+
+def replaced_by(policy: P, as_of: date) -> P | None:
+    """What a version stands beside: what is in force for its segment on a day, its own or the one for every segment.
+
+    For a version that was in use itself, the one it took the place of. None: there is none.
+    """
+    model = type(policy)
+    if policy.status in WAS_IN_USE:
+        earlier = were_in_use(model, policy.valid_from).filter(segment=policy.segment_id).order_by(*IN_ORDER)  # type: ignore[attr-defined]
+        before: P | None = None
+        for row in earlier:
+            if row.pk == policy.pk:
+                return before
+            before = row
+        return None
+    found = in_force(model, as_of)
+    return found.get(policy.segment_id) or found[None]  # type: ignore[attr-defined]
 
 
 def in_force(model: type[P], as_of: date, *related: str) -> dict[int | None, P]:

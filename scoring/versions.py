@@ -129,7 +129,9 @@ class Life(Generic[V]):
     def copy(self, version: V, *, by: User, as_of: date, **given: Any) -> V:
         """A draft that says what any version says, as the next version of its place (or of the place `given`)."""
         self.check_permission(by, self.propose_permission)
-        copied = {name: getattr(version, name) for name in (*self.place, *self.terms, *self.extra_copied)} | given
+        copied = {
+            name: getattr(version, name) for name in (*self.place, *self.terms, *self.extra_copied)
+        } | given
         series = {name: copied[name] for name in self.numbered_by or self.place}
         newest = self.model._default_manager.filter(**_where(series)).aggregate(v=Max("version"))["v"]
         draft = self.model._default_manager.create(
@@ -322,4 +324,6 @@ def plain(value: Any) -> Any:
 
 
 def _where(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{name}__isnull" if value is None else name: value is None or value for name, value in values.items()}
+    return {
+        f"{name}__isnull" if value is None else name: value is None or value for name, value in values.items()
+    }

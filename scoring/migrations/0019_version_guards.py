@@ -66,9 +66,7 @@ def rows_of(child, table):
     both = not_draft.format(row="OLD") + " UNION ALL " + not_draft.format(row="NEW")
     never = f"{table}: a policy that was proposed is never edited; make a new version"
     return [
-        refuse_when_exists(
-            f"{child}_no_insert", child, "BEFORE INSERT", not_draft.format(row="NEW"), never
-        ),
+        refuse_when_exists(f"{child}_no_insert", child, "BEFORE INSERT", not_draft.format(row="NEW"), never),
         refuse_when_exists(f"{child}_frozen", child, "BEFORE UPDATE", both, never),
         refuse_when_exists(f"{child}_kept", child, "BEFORE DELETE", not_draft.format(row="OLD"), never),
     ]

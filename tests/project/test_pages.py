@@ -320,7 +320,9 @@ HIDDEN = {
     "kpis.Kpi",
     "scoring.DirtyAccount",
     "scoring.LimitPolicyCause",
-    "scoring.LimitPolicyEditor",  # says who may not publish; shown by the refusal
+    # Says who may not publish; shown by the refusal.
+    *("scoring.LimitPolicyEditor", "scoring.CheckPolicyEditor", "scoring.TermsPolicyEditor"),
+    *("scoring.CheckPolicyReport", "scoring.TermsPolicyReport"),  # shown with their policy
     "scoring.LimitPolicyGrade",
     "scoring.ScorecardBin",
     "worklists.PendingAccount",

@@ -117,11 +117,12 @@ def exposures(
     view: View = CURRENT,
     order_horizon_days: int | None = None,
     rows_of: dict[int, list[Item]] | None = None,
+    terms: SegmentTerms | None = None,
 ) -> dict[int, Exposure]:
     """Exposure of each account at `as_of`, in a constant number of queries. Raises MissingRate.
 
-    order_horizon_days: for every segment; default each segment's own. rows_of: lists, by account, that are filled
-    with the rows behind the figures.
+    order_horizon_days: for every order; default by segment and product line (customers/instruments.py). rows_of: lists, by account, that are filled
+    with the rows behind the figures. terms: of the segments on that day, where they are known already.
     """
     found = {account.pk: account for account in accounts}
     result = {pk: Exposure(account.currency, as_of) for pk, account in found.items()}
@@ -132,7 +133,9 @@ def exposures(
     covered: dict[int, list[Item]] = {pk: [] for pk in covers}
     parts: dict[tuple[int, str, str], int] = defaultdict(int)
     wanted = rows_of if rows_of is not None else {}
-    for item in open_items(scope, as_of, view, order_horizon_days=order_horizon_days, numbers=bool(wanted)):
+    for item in open_items(
+        scope, as_of, view, order_horizon_days=order_horizon_days, numbers=bool(wanted), terms=terms
+    ):
         pk = item.account_id
         parts[pk, item.currency, item.part] += item.minor
         if item.part == "open_invoices" and item.due_on < as_of:  # type: ignore[operator]
@@ -193,7 +196,7 @@ def totals_now(
     The same figure where nothing is recorded with a date after `as_of`.
     """
     found: dict[tuple[int, str], int] = defaultdict(int)
-    terms = SegmentTerms.load()
+    terms = SegmentTerms.load(as_of)
     known = {"account__in": scope, "superseded_at__isnull": True, "effective_on__lte": as_of}
     rows = Instalment.objects.filter(**known, open_amount__gt=0).order_by()
     due = rows.values("account_id", "currency", "kind").annotate(total=Sum("open_amount"))
@@ -215,7 +218,11 @@ def totals_now(
             found[pk, currency] += minor
     for stage in stages_at(scope, as_of):
         if stage.kind == ORDER:
-            days = terms.horizon[stage.segment_id] if order_horizon_days is None else order_horizon_days
+            days = (
+                terms.days(stage.segment_id, stage.product_line)
+                if order_horizon_days is None
+                else order_horizon_days
+            )
             if stage.expected_on > as_of + timedelta(days=days):  # type: ignore[operator]
                 continue
         found[stage.account_id, stage.currency] += stage.counted

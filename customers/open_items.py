@@ -28,7 +28,7 @@ class Item(NamedTuple):
 
     on: issued, delivered, ordered, received. due_on: due day of an invoice, expected delivery of an order.
     pk: of the instalment, payment, delivery, order, or (for instruments) the allocation. number: only when asked for.
-    about: id of the instalment an item is about, for disputes.
+    about: id of the instalment an item is about, for disputes. line: product line of an order.
     """
 
     account_id: int
@@ -40,6 +40,7 @@ class Item(NamedTuple):
     pk: int
     number: str = ""
     about: int | None = None
+    line: str = ""
 
 
 def open_items(
@@ -49,12 +50,14 @@ def open_items(
     *,
     order_horizon_days: int | None = None,
     numbers: bool = False,
+    terms: SegmentTerms | None = None,
 ) -> Iterator[Item]:
     """The rows behind the exposures of some accounts (ids, or a queryset of them); six queries.
 
-    order_horizon_days: for every segment; default each segment's own. numbers: read document numbers as well.
+    order_horizon_days: for every order; default by segment and product line (customers/instruments.py). numbers: read document numbers as well.
+    terms: those of the day, where they are known already.
     """
-    terms = SegmentTerms.load()
+    terms = terms or SegmentTerms.load(as_of, view)
     current = view.is_current
     rows = asked(
         ("due", numbers) if current else None, lambda ids, on: _due(ids, on, view, numbers), scope, as_of
@@ -124,12 +127,13 @@ def _staged(stage: Stage, as_of: date, terms: SegmentTerms, horizon: int | None)
     if stage.kind != ORDER:
         part, due_on = "unbilled_deliveries", None
     else:
-        days = terms.horizon[stage.segment_id] if horizon is None else horizon
+        days = terms.days(stage.segment_id, stage.product_line) if horizon is None else horizon
         due_on = stage.expected_on
         near = due_on is not None and due_on <= as_of + timedelta(days=days)
         part = "open_orders" if near else "far_orders"
     return Item(
-        stage.account_id, part, stage.currency, stage.counted, stage.on, due_on, stage.pk, stage.number
+        *(stage.account_id, part, stage.currency, stage.counted, stage.on, due_on, stage.pk, stage.number),
+        line=stage.product_line,
     )
 
 

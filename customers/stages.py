@@ -68,6 +68,7 @@ class Stage:
     delivered: int = 0
     expected_on: date | None = None
     segment_id: int = 0
+    product_line: str = ""
 
 
 def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool = False) -> list[Stage]:
@@ -104,7 +105,20 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool 
     left = {key: _take_off(minor, unbilled.get(key, ())) for key, minor in ahead.items()}
     listed = any(row[9] is not None for row in orders)
     before = _gone_before(scope, as_of, view) if listed else {}
-    for pk, account, number, currency, on, expected, amount, _ahead_of, delivered, open_on, segment in orders:
+    for (
+        pk,
+        account,
+        number,
+        currency,
+        on,
+        expected,
+        amount,
+        _ahead_of,
+        delivered,
+        open_on,
+        segment,
+        line,
+    ) in orders:
         billed = left[account, number, currency]
         # An amount that was open on a day: what had gone by then is out of it already.
         gone = delivered + billed - (before[pk] if open_on else 0)
@@ -115,6 +129,7 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool 
                 delivered=delivered,
                 expected_on=expected,
                 segment_id=segment,
+                product_line=line,
             )
         )
     return [stage for stage in found if stage.counted]
@@ -175,7 +190,7 @@ def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> QuerySet:
         delivered=_sum(delivered, "order_number"),
     ).values_list(
         *("pk", "account_id", "number", "currency", "effective_on", "expected_on", "amount", "ahead"),
-        *("delivered", "open_on", "account__segment_id"),
+        *("delivered", "open_on", "account__segment_id", "product_line"),
     )
 
 

@@ -45,6 +45,7 @@ PUBLIC = {"healthz", "readyz", "set_language", "?favicon.ico"}
 WORKED_ON = ("assess", "withdraw", "add_document", "drop_document", "bank_lines")
 
 # Every address outside the admin: who may open it (POST-only addresses: who may post there).
+POLICIES = ("policies", "checkpolicies", "termspolicies")
 AUDIENCE: dict[str, frozenset[str]] = {
     "root": ANYBODY,
     "profile": ANYBODY,
@@ -75,10 +76,10 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:holds": STAFF,
     **{f"limits:{page}": STAFF for page in ("reviews", "ending", "causes")},
     "limits:confirm": PROPOSING,
-    **{f"policies:{page}": STAFF for page in ("list", "policy")},
-    **{f"policies:{page}": CARDS for page in ("edit", "copy", "delete", "propose")},
-    **{f"policies:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
-    "policies:simulate": CARDS | DECIDING_CARDS,
+    **{f"{kind}:{page}": STAFF for kind in POLICIES for page in ("list", "policy", "compare")},
+    **{f"{kind}:{page}": CARDS for kind in POLICIES for page in ("edit", "copy", "delete", "propose")},
+    **{f"{kind}:{page}": DECIDING_CARDS for kind in POLICIES for page in ("publish", "send_back")},
+    **{f"{kind}:simulate": CARDS | DECIDING_CARDS for kind in POLICIES},
     "limits:place_hold": PROPOSING,
     "limits:release": frozenset({roles.APPROVER}),
     **{f"applications:{page}": MEASURING for page in ("list", "page")},
@@ -88,6 +89,8 @@ AUDIENCE: dict[str, frozenset[str]] = {
     **{f"orders:{page}": STAFF for page in ("queue", "decide", "check")},
     "reviews:queue": PROPOSING,
     "reviews:review": PROPOSING,
+    "reviews:words": frozenset({roles.MANAGER}),
+    "invoices:estimate": STAFF,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
     **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring")},
     **{f"scorecards:{page}": CARDS for page in ("copy", "delete", "propose", "numbers", "signal")},
@@ -106,11 +109,25 @@ TRIED_ELSEWHERE = {
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
     "limits:end_delegation",
     *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
+    *("reviews:words", "invoices:estimate"),
     *("applications:page", "applications:propose", "applications:document", "applications:letter"),
     *(f"applications:{page}" for page in WORKED_ON),
     "limits:confirm",
-    *(f"policies:{page}" for page in ("policy", "edit", "copy", "delete", "propose", "publish", "send_back")),
-    "policies:simulate",
+    *(
+        f"{kind}:{page}"
+        for kind in POLICIES
+        for page in (
+            "policy",
+            "compare",
+            "edit",
+            "copy",
+            "delete",
+            "simulate",
+            "propose",
+            "publish",
+            "send_back",
+        )
+    ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
     *(
         f"scorecards:{page}"

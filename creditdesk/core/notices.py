@@ -61,7 +61,7 @@ class Topic:
 
     people(notices, today): whom each concerns today (active, in their scope); lines(notices): what each says in the
     active language, those that are no longer true left out. Both take a constant number of queries.
-    page: name of the page where all of it is listed.
+    page: name of the page where all of it is listed. rank: the lowest comes first in a mail and gives it its subject.
     """
 
     code: str
@@ -71,6 +71,7 @@ class Topic:
     people: Callable[[Sequence[Notice], date], People]
     lines: Callable[[Sequence[Notice]], Mapping[int, Line]]
     page: str
+    rank: int = 5
 
 
 _topics: dict[str, Topic] = {}
@@ -82,7 +83,7 @@ def register(topic: Topic) -> None:
 
 
 def topics() -> list[Topic]:
-    return list(_topics.values())
+    return sorted(_topics.values(), key=lambda topic: topic.rank)
 
 
 def tell(topic: str, key: str, *, on: date, about: Mapping[str, Any]) -> None:
@@ -176,7 +177,7 @@ def _by_topic(notices: Iterable[Notice]) -> dict[Topic, list[Notice]]:
     grouped: dict[str, list[Notice]] = defaultdict(list)
     for row in notices:
         grouped[row.topic].append(row)
-    return {topic: grouped[code] for code, topic in _topics.items() if code in grouped}
+    return {topic: grouped[topic.code] for topic in topics() if topic.code in grouped}
 
 
 def _write(mode: str, users: Collection[int], today: date) -> int:
@@ -319,7 +320,7 @@ def chosen_modes(user: User) -> dict[str, str]:
 
 
 def topics_of(user: User) -> list[Topic]:
-    return [topic for topic in _topics.values() if user.has_perm(topic.permission)]
+    return [topic for topic in topics() if user.has_perm(topic.permission)]
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from scoring import card_pages, drafts, publishing
-from scoring.card import CardError
+from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
     BinFormSet,
     GateForm,
@@ -84,10 +84,13 @@ def _show(request: HttpRequest, card: Scorecard, status: int = 200, **forms: Any
             refusal = str(error)
     is_draft = card.status == Scorecard.Status.DRAFT
     may_propose = user.has_perm(publishing.PROPOSE)
+    ready = as_card(card, list(card.bins.all()))
     context = {
         "title": f"{card.name} · {card.version}",
         "card": card,
         "tables": card_pages.tables(card),
+        "problems": problems(ready) if is_draft else [],
+        "span": span_of(ready),
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "tried": _tried(request, card_pages.newest(reports, Kind.TRYOUT)),

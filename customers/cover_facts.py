@@ -30,7 +30,8 @@ from customers.models import Cover, CoverNotice, Customer, DisputeItem, StatusCh
 
 def covers_of(scope: Any, as_of: date, view: View = CURRENT) -> QuerySet[Cover]:
     """The covers of some accounts (ids, or a queryset of them) that began by `as_of`, expired ones too."""
-    return Cover.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of)
+    known = Cover.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of)
+    return known.defer("terms")
 
 
 def covers_known(scope: Any, as_of: date, view: View = CURRENT) -> dict[int, list[Cover]]:

@@ -11,7 +11,7 @@ customers/stages.py. What cover is worth: customers/cover_terms.py.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -152,17 +152,13 @@ def exposures(
     covers = covers_known(scope, as_of, view)
     wanted = rows_of if rows_of is not None else {}
     items: dict[int, list[Item]] = {pk: [] for pk in result if pk in covers or pk in wanted}
-    if items:
-        listed = _listed(scope, items, wanted, as_of, view)
-        for item in open_items(
-            listed, as_of, view, order_horizon_days=order_horizon_days, numbers=bool(wanted)
-        ):
-            items[item.account_id].append(item)
+    reading = {"order_horizon_days": order_horizon_days, "numbers": bool(wanted)}
+    rows: Iterable[OpenSum | Item]
     if len(items) == len(result):
-        sums = summed_up((item for own in items.values() for item in own), as_of)
+        rows = open_items(scope, as_of, view, **reading)
     else:
-        sums = open_sums(scope, as_of, view, order_horizon_days=order_horizon_days)
-    _add_up(result, sums, rates)
+        rows = open_sums(scope, as_of, view, listed=_listed(scope, items, wanted, as_of, view), **reading)
+    _add_up(result, _apart(rows, items, as_of), rates)
     for pk in wanted:
         wanted[pk].extend(items[pk])
     facts = facts_for(covers, as_of, view, scope)
@@ -194,9 +190,21 @@ def _scope(accounts: Any, as_of: date) -> tuple[Any, dict[int, Exposure]]:
 def _listed(scope: Any, items: dict[int, list[Item]], wanted: Any, as_of: date, view: View) -> Any:
     """The accounts to be read row by row: named one by one, or as a condition where they are many."""
     if len(items) <= MANY or not isinstance(scope, QuerySet):
-        return list(items)
+        return list(items) or None
     covered = Q(pk__in=covers_of(scope, as_of, view).values("account"))
     return CreditAccount.objects.filter(covered | Q(pk__in=list(wanted)) if wanted else covered).values("pk")
+
+
+def _apart(
+    rows: Iterable[OpenSum | Item], items: dict[int, list[Item]], as_of: date
+) -> Iterator[OpenSum]:
+    """The sums among what was read, and those of the single rows, which are kept in `items`."""
+    for row in rows:
+        if isinstance(row, OpenSum):
+            yield row
+        else:
+            items[row.account_id].append(row)
+    yield from summed_up((item for own in items.values() for item in own), as_of)
 
 
 def _add_up(result: dict[int, Exposure], sums: Iterable[OpenSum], rates: Rates) -> None:

@@ -40,7 +40,7 @@ class Ask:
     view: View
     values: dict[str, Any] = field(default_factory=dict)
     using: str = ""
-    _ids: str = ""
+    _among: str = ""
 
     def __post_init__(self) -> None:
         self.using = router.db_for_read(CreditAccount)
@@ -48,7 +48,7 @@ class Ask:
         _text, seen = view_sql(self.view, "x")
         if seen:
             self.values["seen"] = seen[0]
-        self._ids = self._scoped()
+        self._among = self.in_scope("scope", self.scope)
 
     @property
     def on_server(self) -> bool:
@@ -59,7 +59,7 @@ class Ask:
 
     def among(self, column: str) -> str:
         """` AND` the condition that a column holds the id of an account in scope; nothing when all are."""
-        return f" AND {column} {self._ids}" if self._ids else ""
+        return f" AND {column} {self._among}" if self._among else ""
 
     def seen(self, alias: str) -> str:
         return view_sql(self.view, alias)[0].replace("%s", "%(seen)s")
@@ -77,37 +77,34 @@ class Ask:
     def earlier(self, day: str, days: int) -> str:
         return f"({day} - {days})" if self.on_server else f"date({day}, '-{days} days')"
 
-    def _scoped(self) -> str:
-        if isinstance(self.scope, QuerySet):
-            query = self.scope.query
-            if not query.where and not query.is_sliced and query.model is CreditAccount:
+    def in_scope(self, name: str, scope: Any) -> str:
+        """`IN (...)` of accounts given by ids or a queryset; "": all of them. Raises EmptyResultSet: none."""
+        if isinstance(scope, QuerySet):
+            query = scope.query
+            if query.model is CreditAccount and not query.where and not query.is_sliced:
                 return ""
-            sql, params = query.sql_with_params() if self.using == "default" else _compiled(query, self.using)
-            names = [f"scope{number}" for number in range(len(params))]
+            sql, params = query.get_compiler(self.using).as_sql()
+            names = [f"{name}{number}" for number in range(len(params))]
             self.values.update(zip(names, params, strict=True))
             sql = sql.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
             return f"IN ({sql})"
-        ids = list(self.scope)
+        ids = list(scope)
         if not ids:
             raise EmptyResultSet
         if len(ids) <= _WRITTEN_OUT:
-            self.values.update((f"scope{number}", pk) for number, pk in enumerate(ids))
-            return f"IN ({', '.join(f'%(scope{number})s' for number in range(len(ids)))})"
+            self.values.update((f"{name}{number}", pk) for number, pk in enumerate(ids))
+            return f"IN ({', '.join(f'%({name}{number})s' for number in range(len(ids)))})"
         if self.on_server:
-            self.values["scope"] = ids
-            return "= ANY(%(scope)s)"
-        self.values["scope"] = json.dumps(ids)
-        return "IN (SELECT value FROM json_each(%(scope)s))"
+            self.values[name] = ids
+            return f"= ANY(%({name})s)"
+        self.values[name] = json.dumps(ids)
+        return f"IN (SELECT value FROM json_each(%({name})s))"
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         with connections[self.using].cursor() as cursor:
             cursor.execute(query, self.values)
             while found := cursor.fetchmany(_FETCHED):
                 yield from found
-
-
-def _compiled(query: Any, using: str) -> tuple[str, Any]:
-    return query.get_compiler(using).as_sql()
 
 
 def as_date(value: Any) -> date | None:
@@ -120,13 +117,22 @@ def ledger_rows(ask: Ask, terms: SegmentTerms, numbers: bool) -> str:
     return f"{_due(ask, numbers)} UNION ALL {_cash(ask, terms)} UNION ALL {_tendered(ask, terms)}"
 
 
-def summed(query: str) -> str:
-    """The sums of such rows: account_id, currency, part, minor, overdue, oldest_due_on (of what is overdue)."""
+def summed(query: str, listed: str | None) -> str:
+    """Such rows summed: account_id, currency, part, id, minor, overdue, oldest_due_on (of what is overdue), on_day,
+    due_on, number, about.
+
+    listed: `IN (...)` of accounts whose rows stay apart ("": of all, None: of none); of the others id is NULL, and
+    what follows oldest_due_on means nothing.
+    """
     late = "CASE WHEN part = 'open_invoices' AND due_on < %(day)s THEN {} END"
+    apart = "CAST(NULL AS bigint)" if listed is None else "id"
+    if listed:
+        apart = f"CASE WHEN account_id {listed} THEN id END"
     return (
-        "SELECT account_id, currency, part, CAST(SUM(minor) AS bigint), "
-        f"CAST(SUM({late.format('minor')}) AS bigint), MIN({late.format('due_on')}) "
-        f"FROM ({query}) AS open_rows GROUP BY account_id, currency, part"
+        f"SELECT account_id, currency, part, {apart} AS row_id, CAST(SUM(minor) AS bigint), "
+        f"CAST(SUM({late.format('minor')}) AS bigint), MIN({late.format('due_on')}), "
+        f"MIN(on_day), MIN(due_on), MIN(number), MIN(about) FROM ({query}) AS open_rows "
+        f"GROUP BY account_id, currency, part{'' if listed is None else ', 4'}"
     )
 
 

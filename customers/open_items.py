@@ -77,16 +77,32 @@ def open_items(
 
 
 def open_sums(
-    scope: Any, as_of: date, view: View = CURRENT, *, order_horizon_days: int | None = None
-) -> Iterator[OpenSum]:
-    """The sums of those rows per account, currency and part, added up by the database; three queries."""
+    scope: Any,
+    as_of: date,
+    view: View = CURRENT,
+    *,
+    order_horizon_days: int | None = None,
+    listed: Any = None,
+    numbers: bool = False,
+) -> Iterator[OpenSum | Item]:
+    """The sums of those rows per account, currency and part, added up by the database; three queries.
+
+    listed: accounts (ids, or a queryset of them) whose rows are wanted one by one instead.
+    """
     ask = scoped(scope, as_of, view)
     if ask is None:
         return
     terms = SegmentTerms.load()
-    for query in (ledger_rows(ask, terms, False), business_rows(ask, terms, order_horizon_days)):
-        for account, currency, part, minor, late, oldest in ask.rows(summed(query)):
-            yield OpenSum(account, currency, part, minor, late or 0, as_date(oldest))
+    apart = None if listed is None else ask.in_scope("listed", listed)
+    for query in (ledger_rows(ask, terms, numbers), business_rows(ask, terms, order_horizon_days)):
+        for account, currency, part, pk, minor, late, oldest, *rest in ask.rows(summed(query, apart)):
+            if pk is None:
+                yield OpenSum(account, currency, part, minor, late or 0, as_date(oldest))
+            else:
+                on, due_on, number, about = rest
+                yield Item(
+                    account, part, currency, minor, as_date(on) or as_of, as_date(due_on), pk, number, about
+                )
 
 
 def summed_up(items: Iterable[Item], as_of: date) -> Iterator[OpenSum]:

@@ -195,9 +195,7 @@ def _listed(scope: Any, items: dict[int, list[Item]], wanted: Any, as_of: date, 
     return CreditAccount.objects.filter(covered | Q(pk__in=list(wanted)) if wanted else covered).values("pk")
 
 
-def _apart(
-    rows: Iterable[OpenSum | Item], items: dict[int, list[Item]], as_of: date
-) -> Iterator[OpenSum]:
+def _apart(rows: Iterable[OpenSum | Item], items: dict[int, list[Item]], as_of: date) -> Iterator[OpenSum]:
     """The sums among what was read, and those of the single rows, which are kept in `items`."""
     for row in rows:
         if isinstance(row, OpenSum):

@@ -169,7 +169,9 @@ def _cash(ask: Ask, terms: SegmentTerms) -> str:
     current = ask.view.is_current
     own = ask.among("q.account_id")
     scope = (
-        f" AND x.payment_id IN (SELECT q.id FROM customers_payment q WHERE {own.removeprefix(' AND ')})" if own else ""
+        f" AND x.payment_id IN (SELECT q.id FROM customers_payment q WHERE {own.removeprefix(' AND ')})"
+        if own
+        else ""
     )
     left = "p.open_amount + COALESCE(l.total, 0)" if current else "p.amount - COALESCE(l.total, 0)"
     rows = ask.fenced(

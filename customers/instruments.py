@@ -34,6 +34,4 @@ class SegmentTerms:
 
     def last_days(self, as_of: date, days: int | None = None) -> dict[int, date]:
         """Per segment: an order expected until this day counts at `as_of`. days: a horizon for every segment."""
-        return {
-            pk: as_of + timedelta(days=own if days is None else days) for pk, own in self.horizon.items()
-        }
+        return {pk: as_of + timedelta(days=own if days is None else days) for pk, own in self.horizon.items()}

@@ -135,7 +135,12 @@ def _steps(ask: Ask, also_held: bool) -> str:
         "OVER (PARTITION BY account_id, order_number, currency) AS before "
         f"FROM (SELECT added.*, {direct} AS direct FROM added) AS a"
     )
-    steps = {"live": _live(ask, also_held), "days": _days(ask), "shipped": _shipped(ask), "billed": _billed(ask)}
+    steps = {
+        "live": _live(ask, also_held),
+        "days": _days(ask),
+        "shipped": _shipped(ask),
+        "billed": _billed(ask),
+    }
     steps |= {"there": there, "stacked": stacked, "added": added, "measured": measured}
     return ", ".join(f"{name} AS ({query})" for name, query in steps.items())
 

@@ -22,6 +22,7 @@ from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
 from customers.cover_facts import covers_known, covers_of, facts_for
 from customers.cover_terms import CoverStanding, assess
+from customers.instruments import SegmentTerms
 from customers.models import CreditAccount
 from customers.open_items import (
     BESIDE,
@@ -140,19 +141,25 @@ def exposures(
     view: View = CURRENT,
     order_horizon_days: int | None = None,
     rows_of: dict[int, list[Item]] | None = None,
+    terms: SegmentTerms | None = None,
 ) -> dict[int, Exposure]:
     """Exposure of each account at `as_of`, summed by the database in a constant number of queries.
 
     Row by row are read only the accounts that have cover (its terms speak of single invoices) and those of rows_of:
-    lists, by account, that are filled with the rows behind the figures. order_horizon_days: for every segment;
-    default each segment's own. Raises MissingRate.
+    lists, by account, that are filled with the rows behind the figures. order_horizon_days: for every order; default
+    by segment and product line (customers/instruments.py). terms: of the segments on that day, where they are known
+    already. Raises MissingRate.
     """
     scope, result = _scope(accounts, as_of)
     rates = Rates(as_of, view)
     covers = covers_known(scope, as_of, view)
     wanted = rows_of if rows_of is not None else {}
     items: dict[int, list[Item]] = {pk: [] for pk in result if pk in covers or pk in wanted}
-    reading = {"order_horizon_days": order_horizon_days, "numbers": bool(wanted)}
+    reading: dict[str, Any] = {
+        "order_horizon_days": order_horizon_days,
+        "numbers": bool(wanted),
+        "terms": terms,
+    }
     rows: Iterable[OpenSum | Item]
     if len(items) == len(result):
         rows = open_items(scope, as_of, view, **reading)

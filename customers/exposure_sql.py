@@ -1,7 +1,7 @@
 """The rows behind exposures as SQL, every rule once: read row by row (the drill), or summed by account and part.
 
-A row: account_id, part, currency, minor, on_day, due_on, id, number, about (customers/open_items.py says what they
-mean). Sums are the same rows under a GROUP BY, so that what a page lists always adds up to what it states. Two
+A row: account_id, part, currency, minor, on_day, due_on, id, number, about, line (customers/open_items.py says what
+they mean). Sums are the same rows under a GROUP BY, so that what a page lists always adds up to what it states. Two
 statements: what stands in the ledger, and what is on its way to it (orders and deliveries). Parameters are named:
 `day`, `seen` (of the view), and those of the accounts in scope.
 """
@@ -119,7 +119,7 @@ def ledger_rows(ask: Ask, terms: SegmentTerms, numbers: bool) -> str:
 
 def summed(query: str, listed: str | None) -> str:
     """Such rows summed: account_id, currency, part, id, minor, overdue, oldest_due_on (of what is overdue), on_day,
-    due_on, number, about.
+    due_on, number, about, line.
 
     listed: `IN (...)` of accounts whose rows stay apart ("": of all, None: of none); of the others id is NULL, and
     what follows oldest_due_on means nothing.
@@ -131,7 +131,7 @@ def summed(query: str, listed: str | None) -> str:
     return (
         f"SELECT account_id, currency, part, {apart} AS row_id, CAST(SUM(minor) AS bigint), "
         f"CAST(SUM({late.format('minor')}) AS bigint), MIN({late.format('due_on')}), "
-        f"MIN(on_day), MIN(due_on), MIN(number), MIN(about) FROM ({query}) AS open_rows "
+        f"MIN(on_day), MIN(due_on), MIN(number), MIN(about), MIN(line) FROM ({query}) AS open_rows "
         f"GROUP BY account_id, currency, part{'' if listed is None else ', 4'}"
     )
 
@@ -161,7 +161,7 @@ def _due(ask: Ask, numbers: bool) -> str:
     return (
         "SELECT account_id, CASE WHEN kind = 'credit_note' THEN 'open_credits' ELSE 'open_invoices' END AS part, "
         "currency, minor, effective_on AS on_day, CASE WHEN kind <> 'credit_note' THEN due_on END AS due_on, id, "
-        f"{number} AS number, CASE WHEN kind <> 'credit_note' THEN id END AS about FROM {rows} AS due WHERE minor > 0"
+        f"{number} AS number, CASE WHEN kind <> 'credit_note' THEN id END AS about, '' AS line FROM {rows} AS due WHERE minor > 0"
     )
 
 
@@ -184,7 +184,7 @@ def _cash(ask: Ask, terms: SegmentTerms) -> str:
     )
     return (
         f"SELECT p.account_id, CASE WHEN {not_safe_sql(ask, terms, 'p')} THEN 'unsafe_cash' ELSE 'unapplied_cash' END, "
-        "p.currency, p.minor, p.effective_on, CAST(NULL AS date), p.id, p.key, CAST(NULL AS bigint) "
+        "p.currency, p.minor, p.effective_on, CAST(NULL AS date), p.id, p.key, CAST(NULL AS bigint), '' "
         f"FROM {rows} AS p WHERE p.minor > 0"
     )
 
@@ -192,7 +192,7 @@ def _cash(ask: Ask, terms: SegmentTerms) -> str:
 def _tendered(ask: Ask, terms: SegmentTerms) -> str:
     return (
         "SELECT a.account_id, 'instruments', a.currency, a.amount, i.effective_on, p.matures_on, a.id, p.key, "
-        "a.instalment_id FROM customers_payment p JOIN customers_allocation a ON a.payment_id = p.id "
+        "a.instalment_id, '' FROM customers_payment p JOIN customers_allocation a ON a.payment_id = p.id "
         "JOIN customers_instalment i ON i.id = a.instalment_id "
         f"WHERE {not_safe_sql(ask, terms, 'p')} AND {ask.seen('a')} AND a.kind = 'cash' "
         f"AND a.effective_on <= %(day)s{ask.among('a.account_id')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
@@ -29,7 +29,7 @@ class Item(NamedTuple):
 
     on: issued, delivered, ordered, received. due_on: due day of an invoice, expected delivery of an order.
     pk: of the instalment, payment, delivery, order, or (for instruments) the allocation. number: only when asked for.
-    about: id of the instalment an item is about, for disputes.
+    about: id of the instalment an item is about, for disputes. line: product line of an order.
     """
 
     account_id: int
@@ -41,6 +41,7 @@ class Item(NamedTuple):
     pk: int
     number: str = ""
     about: int | None = None
+    line: str = ""
 
 
 class OpenSum(NamedTuple):
@@ -61,19 +62,21 @@ def open_items(
     *,
     order_horizon_days: int | None = None,
     numbers: bool = False,
+    terms: SegmentTerms | None = None,
 ) -> Iterator[Item]:
     """The rows behind the exposures of some accounts (ids, or a queryset of them); three queries.
 
-    order_horizon_days: for every segment; default each segment's own. numbers: read document numbers as well.
+    order_horizon_days: for every order; default by segment and product line (customers/instruments.py). numbers: read
+    document numbers as well. terms: those of the day, where they are known already.
     """
     ask = scoped(scope, as_of, view)
     if ask is None:
         return
-    terms = SegmentTerms.load()
+    terms = terms or SegmentTerms.load(as_of, view)
     for query in (ledger_rows(ask, terms, numbers), business_rows(ask, terms, order_horizon_days)):
-        for account, part, currency, minor, on, due_on, pk, number, about in ask.rows(query):
+        for account, part, currency, minor, on, due_on, pk, number, about, line in ask.rows(query):
             day = as_date(on) or as_of
-            yield Item(account, part, currency, minor, day, as_date(due_on), pk, number, about)
+            yield Item(account, part, currency, minor, day, as_date(due_on), pk, number, about, line)
 
 
 def open_sums(
@@ -84,6 +87,7 @@ def open_sums(
     order_horizon_days: int | None = None,
     listed: Any = None,
     numbers: bool = False,
+    terms: SegmentTerms | None = None,
 ) -> Iterator[OpenSum | Item]:
     """The sums of those rows per account, currency and part, added up by the database; three queries.
 
@@ -92,17 +96,16 @@ def open_sums(
     ask = scoped(scope, as_of, view)
     if ask is None:
         return
-    terms = SegmentTerms.load()
+    terms = terms or SegmentTerms.load(as_of, view)
     apart = None if listed is None else ask.in_scope("listed", listed)
     for query in (ledger_rows(ask, terms, numbers), business_rows(ask, terms, order_horizon_days)):
         for account, currency, part, pk, minor, late, oldest, *rest in ask.rows(summed(query, apart)):
             if pk is None:
                 yield OpenSum(account, currency, part, minor, late or 0, as_date(oldest))
             else:
-                on, due_on, number, about = rest
-                yield Item(
-                    account, part, currency, minor, as_date(on) or as_of, as_date(due_on), pk, number, about
-                )
+                on, due_on, *named = rest
+                day = as_date(on) or as_of
+                yield Item(account, part, currency, minor, day, as_date(due_on), pk, *named)
 
 
 def summed_up(items: Iterable[Item], as_of: date) -> Iterator[OpenSum]:
@@ -122,13 +125,27 @@ def summed_up(items: Iterable[Item], as_of: date) -> Iterator[OpenSum]:
 
 def business_rows(ask: Ask, terms: SegmentTerms, horizon: int | None) -> str:
     """Orders and unbilled deliveries as rows of an exposure."""
-    last = by_segment(ask, "last", terms.last_days(ask.as_of, horizon), "t.account_id")
+    last = _last_day(ask, terms, horizon)
     return (
         f"SELECT t.account_id, CASE WHEN t.kind = '{DELIVERY}' THEN 'unbilled_deliveries' "
         f"WHEN t.expected_on <= {last} THEN 'open_orders' ELSE 'far_orders' END AS part, t.currency, "
         "t.counted AS minor, t.effective_on AS on_day, t.expected_on AS due_on, t.id, t.number, "
-        f"CAST(NULL AS bigint) AS about FROM ({stage_rows(ask)}) AS t"
+        f"CAST(NULL AS bigint) AS about, t.product_line AS line FROM ({stage_rows(ask)}) AS t"
     )
+
+
+def _last_day(ask: Ask, terms: SegmentTerms, horizon: int | None) -> str:
+    """SQL of the last day until which the order `t` must be expected to count."""
+    usual = by_segment(ask, "last", terms.last_days(ask.as_of, horizon), "t.account_id")
+    if horizon is not None or not terms.lines:
+        return usual
+    arms = ""
+    for number, ((segment, line), days) in enumerate(sorted(terms.lines.items())):
+        ask.values[f"line{number}"] = line
+        ask.values[f"line_day{number}"] = ask.day(ask.as_of + timedelta(days=days))
+        arms += f" WHEN s.segment_id = {int(segment)} AND t.product_line = %(line{number})s THEN %(line_day{number})s"
+    own = f"(SELECT CASE{arms} END FROM customers_creditaccount s WHERE s.id = t.account_id)"
+    return f"COALESCE({own}, {usual})"
 
 
 def _later_sum(as_of: date, view: View, **outer: Any) -> Coalesce:

@@ -49,6 +49,7 @@ class Stage:
     delivered: int = 0
     expected_on: date | None = None
     segment_id: int = 0
+    product_line: str = ""
 
 
 def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool = False) -> list[Stage]:
@@ -61,19 +62,19 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool 
         return []
     query = (
         "SELECT t.kind, t.id, t.account_id, t.number, t.order_number, t.currency, t.effective_on, t.amount, "
-        "t.counted, t.billed, t.delivered, t.expected_on, a.segment_id "
+        "t.counted, t.billed, t.delivered, t.expected_on, a.segment_id, t.product_line "
         f"FROM ({stage_rows(ask, also_held=also_held)}) AS t JOIN customers_creditaccount a ON a.id = t.account_id "
         "ORDER BY t.kind, t.id"
     )
     return [
-        Stage(*row[:6], as_date(row[6]), *row[7:11], as_date(row[11]), row[12])  # type: ignore[arg-type]
+        Stage(*row[:6], as_date(row[6]), *row[7:11], as_date(row[11]), *row[12:])  # type: ignore[arg-type]
         for row in ask.rows(query)
     ]
 
 
 def stage_rows(ask: Ask, *, also_held: bool = False) -> str:
     """SQL of the rows of Stage with anything counted: kind, id, account_id, number, order_number, currency,
-    effective_on, amount, counted, billed, delivered, expected_on."""
+    effective_on, amount, counted, billed, delivered, expected_on, product_line."""
     # Off the oldest first: of a delivery remains what its order's deliveries up to it exceed what was billed ahead.
     of_delivery = ask.least("f.unbilled", ask.greatest("f.so_far - f.all_ahead", "0"))
     of_order = "f.amount - f.gone - f.direct + COALESCE(f.before, 0)"
@@ -82,7 +83,7 @@ def stage_rows(ask: Ask, *, also_held: bool = False) -> str:
         "SELECT kind, id, account_id, number, order_number, currency, effective_on, amount, "
         "CAST(counted AS bigint) AS counted, "
         "CAST(CASE WHEN kind = 'delivery' THEN billed + unbilled - counted ELSE direct END AS bigint) AS billed, "
-        "CAST(CASE WHEN kind = 'delivery' THEN 0 ELSE gone END AS bigint) AS delivered, expected_on "
+        "CAST(CASE WHEN kind = 'delivery' THEN 0 ELSE gone END AS bigint) AS delivered, expected_on, product_line "
         f"FROM (SELECT f.*, CASE WHEN f.kind = 'delivery' THEN {of_delivery} ELSE {of_order} END AS counted "
         "FROM measured f WHERE f.kind IN ('delivery', 'order') AND f.day = %(day)s) AS c WHERE c.counted > 0"
     )
@@ -114,13 +115,13 @@ def _steps(ask: Ask, also_held: bool) -> str:
     stacked = (
         "SELECT 'delivery' AS kind, id, account_id, number, order_number, currency, day, effective_on, amount, billed, "
         f"CASE WHEN {live} THEN {ask.greatest('amount - billed', '0')} ELSE 0 END AS unbilled, amount AS delivered, "
-        "CAST(0 AS bigint) AS ahead, CAST(NULL AS date) AS expected_on FROM there UNION ALL "
-        "SELECT 'part', 0, y.account_id, '', y.order_number, y.currency, y.day, y.day, 0, 0, 0, 0, b.amount, NULL "
+        "CAST(0 AS bigint) AS ahead, CAST(NULL AS date) AS expected_on, '' AS product_line FROM there UNION ALL "
+        "SELECT 'part', 0, y.account_id, '', y.order_number, y.currency, y.day, y.day, 0, 0, 0, 0, b.amount, NULL, '' "
         f"FROM days y JOIN billed b ON {_same_order('b', 'y')} AND b.billed_on <= y.day "
         "AND (b.delivered_on IS NULL OR b.delivered_on > y.day) WHERE y.order_number <> '' UNION ALL "
         "SELECT 'order', id, account_id, number, number, currency, %(day)s, effective_on, amount, 0, 0, 0, 0, "
-        "expected_on FROM live UNION ALL "
-        "SELECT 'listed', id, account_id, number, number, currency, open_on, effective_on, 0, 0, 0, 0, 0, NULL "
+        "expected_on, product_line FROM live UNION ALL "
+        "SELECT 'listed', id, account_id, number, number, currency, open_on, effective_on, 0, 0, 0, 0, 0, NULL, '' "
         "FROM live WHERE open_on IS NOT NULL"
     )
     of_day = "OVER (PARTITION BY account_id, order_number, currency, day"
@@ -147,7 +148,8 @@ def _steps(ask: Ask, also_held: bool) -> str:
 
 def _live(ask: Ask, also_held: bool) -> str:
     return (
-        "SELECT o.id, o.account_id, o.number, o.currency, o.effective_on, o.expected_on, o.amount, o.open_on "
+        "SELECT o.id, o.account_id, o.number, o.currency, o.effective_on, o.expected_on, o.amount, o.open_on, "
+        "o.product_line "
         f"FROM customers_openorder o WHERE {ask.seen('o')} AND o.effective_on <= %(day)s "
         f"AND (o.closed_on IS NULL OR o.closed_on > %(day)s){ask.among('o.account_id')}"
         f"{'' if also_held else f' AND NOT {_not_accepted()}'}"

@@ -13,6 +13,7 @@ from hypothesis.extra.django import TestCase
 from creditdesk.core.facts import CURRENT, View
 from customers.exposure import exposures, instalments_open_at, payments_open_at, totals_now
 from customers.exposure_sql import scoped
+from customers.instruments import SegmentTerms
 from customers.models import (
     BilledPart,
     Cover,
@@ -25,7 +26,6 @@ from customers.models import (
     OrderHorizon,
     Payment,
 )
-from customers.instruments import SegmentTerms
 from customers.open_items import open_items, open_sums, summed_up
 from customers.stages import DELIVERY, stages_at
 from tests.factories import invoice, make_account, make_company, pay, receive

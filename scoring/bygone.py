@@ -67,9 +67,14 @@ def bygone(
 def _peers(as_of: date, view: View, using: str) -> tuple[dict[str, Any], ...]:
     window = {"as_of__lt": as_of, "as_of__gt": as_of - timedelta(days=365)}
     have = set(
-        PeerFigure.objects.using(using).filter(sector="", **window).values_list("company", flat=True).distinct()
+        PeerFigure.objects.using(using)
+        .filter(sector="", **window)
+        .values_list("company", flat=True)
+        .distinct()
     )
-    companies = set(CreditAccount.objects.using(using).order_by().values_list("company", flat=True).distinct())
+    companies = set(
+        CreditAccount.objects.using(using).order_by().values_list("company", flat=True).distinct()
+    )
     if companies <= have:
         return ()
     day = figures_day(as_of)
@@ -78,7 +83,16 @@ def _peers(as_of: date, view: View, using: str) -> tuple[dict[str, Any], ...]:
 
 
 def _figures(day: date, known: date, using: str) -> list[dict[str, Any]]:
-    names = ("company_id", "sector", "accounts", "late_share", "days_late", "z_median", "invoiced", "currency")
+    names = (
+        "company_id",
+        "sector",
+        "accounts",
+        "late_share",
+        "days_late",
+        "z_median",
+        "invoiced",
+        "currency",
+    )
 
     from scoring.peers import figures_on  # which stands on the engine
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from scoring import card_views, override_views
+from scoring import card_views, model_card_views, override_views
 
 app_name = "scorecards"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("<int:pk>/delete/", card_views.delete, name="delete"),
     path("<int:pk>/numbers/", card_views.numbers, name="numbers"),
     path("<int:pk>/signals/<slug:name>/", card_views.signal, name="signal"),
+    path("<int:pk>/model-card/", model_card_views.model_card, name="model_card"),
     path("<int:pk>/measure/", card_views.measure, name="measure"),
     path("<int:pk>/propose/", card_views.propose, name="propose"),
     path("<int:pk>/send-back/", card_views.send_back, name="send_back"),

@@ -122,9 +122,7 @@ class PostgreSQL(Dialect):
 
     def given(self, name: str, columns: Mapping[str, str]) -> str:
         shape = ", ".join(f"{column} {kind}" for column, kind in columns.items())
-        return (
-            f"(SELECT * FROM jsonb_to_recordset(CAST(%({name})s AS jsonb)) AS t({shape}))"
-        )
+        return f"(SELECT * FROM jsonb_to_recordset(CAST(%({name})s AS jsonb)) AS t({shape}))"
 
     @contextmanager
     def prepared(self) -> Iterator[Execute]:

@@ -90,7 +90,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "reviews:words": frozenset({roles.MANAGER}),
     "invoices:estimate": STAFF,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
-    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring")},
+    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card")},
     **{f"scorecards:{page}": CARDS for page in ("copy", "delete", "propose", "numbers", "signal")},
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
@@ -114,6 +114,7 @@ TRIED_ELSEWHERE = {
     *(f"policies:{page}" for page in ("policy", "edit", "copy", "delete", "propose", "publish", "send_back")),
     "policies:simulate",
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
+    "scorecards:model_card",
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")

@@ -27,7 +27,7 @@ from scoring.fitting.outcomes import DAYS_PAST_DUE
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import PUBLISH
 from scoring.reports import store_report
-from scoring.signals import BY_NAME, FAMILIES
+from scoring.signals import FAMILIES, SIGNALS
 
 Kind = CardReport.Kind
 
@@ -142,11 +142,11 @@ def _event(card: Scorecard) -> tuple[tuple[str, str], ...]:
 
 
 def _inputs(card: Scorecard) -> tuple[tuple[str, str], ...]:
-    names = dict.fromkeys(b.signal for b in card.bins.all())
+    used = {b.signal for b in card.bins.all()}
     by_family: dict[str, list[str]] = {}
-    for name in names:
-        if name in BY_NAME:
-            by_family.setdefault(BY_NAME[name].family, []).append(str(BY_NAME[name].label))
+    for signal in SIGNALS:
+        if signal.name in used:
+            by_family.setdefault(signal.family, []).append(str(signal.label))
     return tuple(
         (capfirst(str(FAMILIES[family])), ", ".join(by_family[family]))
         for family in FAMILIES
@@ -210,7 +210,7 @@ def _counts(report: CardReport) -> tuple[tuple[str, str], ...]:
     if "customers" not in figures:
         return ()
     told = _("%(rows)s observations of %(customers)s customers, %(events)s of whom defaulted") % {
-        "rows": figures.get("observations", "?"),
+        "rows": number_format(figures.get("observations") or 0, force_grouping=True),
         "customers": figures["customers"],
         "events": figures.get("events", "?"),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -10,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from creditdesk.core.clock import business_date
+from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page, render_page
 from scoring.card_forms import ReasonForm
 from scoring.model_card import SigningError, digest, sections, sign, signatures
@@ -30,9 +33,10 @@ def model_card(request: HttpRequest, pk: int) -> HttpResponse:
     rows = Scorecard.objects.select_related(*people).prefetch_related("bins", "reports")
     card = get_object_or_404(rows, pk=pk)
     form = SignForm(request.POST or None)
+    user = cast(User, request.user)
     if request.method == "POST" and form.is_valid():
         try:
-            sign(card, by=request.user, words=form.cleaned_data["reason"], as_of=business_date())
+            sign(card, by=user, words=form.cleaned_data["reason"], as_of=business_date())
         except SigningError as error:
             form.add_error(None, str(error))
         else:

@@ -89,6 +89,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "reviews:review": PROPOSING,
     "reviews:words": frozenset({roles.MANAGER}),
     "invoices:estimate": STAFF,
+    "invoices:learn": CARDS,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
     **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card")},
     **{f"scorecards:{page}": CARDS for page in ("copy", "delete", "propose", "numbers", "signal")},

@@ -11,7 +11,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from creditdesk.core.clock import business_date
-from creditdesk.demo.later import plan_the_rest
 from creditdesk.demo.loader import DemoRefused, is_demo, load_story, reset_demo
 from creditdesk.demo.models import DemoLoad
 from creditdesk.demo.preparing import bring_up_to_date, prepare
@@ -59,7 +58,6 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if options["no_serve"]:
             return
-        plan_the_rest(as_of)
         self._serve(options["port"], as_of)
 
     def _load(self, console: Console, options: dict[str, Any]) -> date:

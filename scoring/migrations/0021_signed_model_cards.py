@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scoring", "0018_erasable_words"),
+        ("scoring", "0020_version_guards"),
     ]
 
     operations = [

@@ -22,6 +22,7 @@ from customers.order_versions import counted
 from customers.rates import MissingRate
 from customers.stages import ORDER, Stage, stages_at
 from scoring.checks.check import answer
+from scoring.checks.publishing import open_orders
 from scoring.checks.terms import terms_of_policy
 from scoring.models import CheckPolicy
 from scoring.segment_policies import LAST, accounts_decided_by, replaced_by
@@ -66,9 +67,7 @@ def effect(policy: CheckPolicy, as_of: date, low: int = 0, high: int = LAST) -> 
 def _requests(accounts: Any, as_of: date) -> Iterator[tuple[CheckRequest, OrderHold | None]]:
     """The question of each open order, with the hold it waits in."""
     at = datetime.combine(as_of, time.min, UTC)
-    orders = OpenOrder.objects.filter(
-        account__in=accounts.values("pk"), superseded_at__isnull=True, closed_on__isnull=True
-    )
+    orders = open_orders(accounts)
     ids = sorted(set(orders.order_by().values_list("account", flat=True)))
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]

@@ -11,7 +11,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.jobs import perform
 from creditdesk.core.models import Job
 from customers.models import ImportBatch
-from scoring import simulations
+from scoring import segment_policies, simulations
 from scoring.engine import rescore
 from scoring.models import AccountScore, LimitPolicy
 from scoring.policy_publishing import LIFE, change_policy, copy_policy
@@ -27,7 +27,7 @@ EFFECT = "scoring.simulations.simulate_part"
 @pytest.fixture
 def world(cast, settings, monkeypatch):
     settings.BUSINESS_DATE = DAY
-    monkeypatch.setattr(simulations, "AT_ONCE", 1)
+    monkeypatch.setattr(segment_policies, "AT_ONCE", 1)
     monkeypatch.setattr(simulations, "PART", 2)
     ImportBatch.objects.create(source=cast.company.sources.get(), complete_through=DAY)
     accounts = [cast.account, *(make_account(cast.company, portfolio=cast.portfolio) for _ in "abc")]

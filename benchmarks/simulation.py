@@ -72,7 +72,9 @@ def _draft(model: Any, book: Book) -> Any:
 
     person = User.objects.create(username="bench", is_superuser=True)
     draft = copy_policy(model, by=person, as_of=book.as_of)
-    return change_policy(draft, by=person, as_of=book.as_of, terms={"max_rise_percent": 50, "loss_percent": 40})
+    return change_policy(
+        draft, by=person, as_of=book.as_of, terms={"max_rise_percent": 50, "loss_percent": 40}
+    )
 
 
 def _memory() -> int:

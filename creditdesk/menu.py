@@ -220,6 +220,9 @@ MENU: tuple[Group, ...] = (
             _rows(_("Roles"), "admin_panel_settings", "auth.group"),
             _rows(_("API keys"), "key", "api.apikey"),
             _rows(_("API requests"), "swap_horiz", "api.apirequest"),
+            _rows(
+                _("Mail to staff"), "outgoing_mail", "core.staffmail", badge="staff_mail", variant="danger"
+            ),
             _rows(_("Schedules"), "schedule", "django_q.schedule"),
             _rows(_("Failed tasks"), "error", "django_q.failure"),
         ),

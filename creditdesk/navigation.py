@@ -13,9 +13,11 @@ from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, Value
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
+from creditdesk.core.staff_mail import troubled
 from creditdesk.menu import MENU, Entry
 from customers.access import account_scope
 from customers.mandates import waiting_for_second
@@ -79,6 +81,8 @@ def _count(user: User) -> dict[str, int]:
         found["worklist"] = rows.count()
     if user.has_perm("dunning.resolve_reminder"):
         found["in_doubt"] = outbox.in_doubt().filter(scope).count()
+    if user.has_perm("core.resend_staffmail"):
+        found["staff_mail"] = troubled(timezone.now()).count()
     if user.has_perm("customers.view_refusedrow"):
         refused = RefusedRow.objects.filter(batch__status=ImportBatch.Status.COMMITTED)
         if not user.is_superuser:

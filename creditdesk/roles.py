@@ -61,7 +61,7 @@ MASTER_DATA = (
     *_customers("add change", "customer", "customerkey", "contact", "creditaccount", "portfolio"),
     *_customers("add", "statuschange", "groupmembership", "paymentterms", "collectorassignment"),
     *_customers("add", "legalevent", "cover", "openorder", "delivery", "financialstatement"),
-    *_customers("add", "covernotice"),
+    *_customers("add", "covernotice", "orderhorizon"),
     "customers.change_cover",
     *_customers("add", "supplierpaymentdays"),
     *_customers("add change", "bankconsent"),
@@ -90,6 +90,7 @@ ROLES = {
                 *IMPORTING,
                 *_customers("add change", "dispute", "promise", "dunningblock"),
                 "customers.propose_limitchange",
+                "customers.add_limitbinding",
                 "customers.handle_application",
                 "scoring.decide_credit",
                 "customers.add_credithold",
@@ -113,6 +114,8 @@ ROLES = {
             grants=(
                 "customers.propose_limitchange",
                 "customers.decide_limitchange",
+                "customers.add_limitbinding",
+                "customers.decide_limitbinding",
                 "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.change_credithold",
@@ -138,6 +141,7 @@ ROLES = {
             reads=DESK,
             grants=(
                 "customers.add_collectorassignment",
+                "scoring.erase_words",
                 *(
                     f"scoring.{verb}_{kind}"
                     for kind in ("checkpolicy", "limitpolicy", "scorecard", "termspolicy")

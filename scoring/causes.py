@@ -45,6 +45,7 @@ from customers.models import (
     LimitKind,
 )
 from customers.rates import MissingRate, RateTable
+from scoring.limit_notices import tell_of_cause
 from scoring.limit_terms import CauseTerms, PolicyTerms, floored, share
 from scoring.models import AccountScore, CauseKind, CreditCause, ScoreHistory
 from scoring.policies import policies_at
@@ -250,6 +251,7 @@ def _record(
         data={"account": account.pk},
         changes=[Change.of(cause, None, facts)],
     )
+    tell_of_cause(cause)
     return cause
 
 

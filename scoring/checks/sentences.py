@@ -16,10 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money, format_money
 from creditdesk.core.wording import day, percent_of_100
-from customers.checks import CheckResult, Failure
+from customers.checks import LEVELS, CheckResult, Failure
 from customers.models import CreditHold, Customer
-
-LEVELS = {"payer": _("who pays"), "orderer": _("who orders"), "group": _("the group")}
 
 REASONS: dict[str, Any] = {
     "no_limit": _("%(customer)s has no credit limit yet."),
@@ -27,6 +25,10 @@ REASONS: dict[str, Any] = {
     "over_limit": _(
         "%(customer)s would owe %(would)s and may owe %(allowed)s: %(missing)s too much (limit %(limit)s, "
         "owed and ordered %(exposure)s, reserved %(reserved)s)."
+    ),
+    "over_limit_total": _(
+        "%(customer)s would owe all our companies together %(would)s (%(members)s accounts) and may owe %(allowed)s: "
+        "%(missing)s too much."
     ),
     "over_limit_group": _(
         "The group of %(customer)s (%(members)s accounts) would owe %(would)s and may owe %(allowed)s: %(missing)s "
@@ -95,8 +97,8 @@ def explain_failure(failure: Failure) -> Explained:
     code = failure.code
     if code == "over_limit":
         values |= _over(failure.params)
-        if failure.level == "group":
-            code = "over_limit_group"
+        if failure.level in ("group", "total"):
+            code = f"over_limit_{failure.level}"
     cure = CURES.get(failure.cure)
     return Explained(
         level=failure.level,
@@ -118,13 +120,27 @@ def explain_check(result: CheckResult) -> list[Explained]:
 def message(result: CheckResult) -> str:
     """One sentence or two for whoever has the customer on the telephone."""
     if result.passes:
-        return gettext("The credit check passes.")
+        return f"{gettext('The credit check passes.')} {tightest(result)}".strip()
     first = explain_failure(result.stopping[0])
     more = len(result.stopping) - 1
     text = f"{first.reason} {first.cure} {first.ask}"
     if more:
         text += " " + gettext("%(count)s more to be cured, see below.") % {"count": more}
     return text
+
+
+def tightest(result: CheckResult) -> str:
+    """Where several limits bind: which of them is the tightest, and what it leaves after this business."""
+    room = result.tightest
+    if room is None or room.free is None or len(result.rooms) < 2:
+        return ""
+    return gettext(
+        "The tightest limit is that of %(level)s (%(customer)s): it leaves %(left)s after this."
+    ) % {
+        "level": LEVELS[room.level],
+        "customer": room.customer,
+        "left": format_money(room.free - room.new),
+    }
 
 
 def _over(params: Mapping[str, Any]) -> dict[str, str]:

@@ -106,7 +106,7 @@ PUBLISHED = [published("scoring_checkpolicy"), published("scoring_termspolicy")]
 class Migration(migrations.Migration):
     """Credit checks and terms too are proposed by one person and published by another; what they said then stays."""
 
-    dependencies = [("scoring", "0018_policies_in_versions")]
+    dependencies = [("scoring", "0019_policies_in_versions")]
 
     operations = [
         *(

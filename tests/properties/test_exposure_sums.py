@@ -124,7 +124,7 @@ class Book:
         for number in range(self.random.randint(0, 4)):
             delivery, order = self.random.choice(["", "L0", "L1"]), self.random.choice(["A", "B", ""])
             told = self.random.choice(["", f"F{account.pk}-{number}"])
-            on = self.day()
+            on = self.day(15 * number, 15 * number + 14)  # one part a day
             self.write(
                 BilledPart,
                 account,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
@@ -38,6 +39,22 @@ class TermsPolicy(models.Model):
     valid_from = models.DateField(_("valid from"))
     usual_days = models.PositiveSmallIntegerField(
         _("usual terms (days)"), default=30, help_text=_("Where neither the request nor the customer says.")
+    )
+    currency = models.CharField(_("currency"), max_length=3, default="EUR")
+    prospect_amount = MoneyField(
+        _("prospects approved by rule up to"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Companies without payment history whose accounts, bank flows and registers speak for them. Empty: a "
+            "person decides always."
+        ),
+    )
+    prospect_grade = models.CharField(
+        _("prospects by rule: worst grade"), max_length=1, choices=Grade, default=Grade.B
+    )
+    prospect_z = models.DecimalField(
+        _("prospects by rule: least Altman Z''"), max_digits=4, decimal_places=2, default=Decimal("2.60")
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 

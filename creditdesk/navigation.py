@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from customers.access import account_scope
+from customers.bindings import waiting_for as bindings_waiting_for
 from customers.mandates import waiting_for_second
 from customers.models import (
     Access,
@@ -55,6 +56,8 @@ def _count(user: User) -> dict[str, int]:
             waiting = waiting.exclude(proposer=user).exclude(waiting_for_second(user))
         overdue = Exists(LimitReminder.objects.filter(change=OuterRef("pk"), kind=LimitReminder.Kind.OVERDUE))
         found |= waiting.aggregate(proposals=Count("pk"), proposals_overdue=Count("pk", filter=overdue))
+    if user.has_perm("customers.decide_limitbinding"):
+        found["bindings"] = bindings_waiting_for(user).count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
     if user.has_perm("customers.view_orderhold"):
@@ -122,7 +125,7 @@ class _Menu:
             return path == link
         if name == "admin:customers_importbatch_changelist" and path.endswith(("/add/", "/evidence/")):
             return False
-        beside = ("holds", "reviews", "causes", "delegations", "trail", "duties")
+        beside = ("holds", "reviews", "causes", "delegations", "trail", "duties", "bindings")
         if name == "limits:inbox" and path.startswith(tuple(reverse(f"limits:{page}") for page in beside)):
             return False
         return path == link or path.startswith(link)
@@ -161,6 +164,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "customers.view_credithold",
             badge="holds",
             variant="warning",
+        ),
+        item(
+            _("Which limit binds"),
+            "join_inner",
+            "limits:bindings",
+            "customers.view_limitbinding",
+            badge="bindings",
         ),
         item(_("Limit reviews"), "event_repeat", "limits:reviews", "customers.view_limitchange"),
         item(
@@ -298,6 +308,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "customers.view_creditaccount",
         ),
         item(_("Companies"), "domain", "admin:customers_company_changelist", "customers.change_company"),
+        item(
+            _("Order horizons"),
+            "date_range",
+            "admin:customers_orderhorizon_changelist",
+            "customers.view_orderhorizon",
+        ),
         item(
             _("Exchange rates"),
             "currency_exchange",

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
-from customers.access import visible_accounts
+from customers.access import visible_accounts, visible_customers
 from customers.approval_rules import WORST
 from customers.exposure import Exposure
 from customers.groups import Tree, group_of
@@ -276,6 +276,14 @@ def decide_binding(
         ],
     )
     return row
+
+
+def waiting_for(user: User) -> QuerySet[LimitBinding]:
+    """Settings a person could decide: not their own."""
+    rows = LimitBinding.objects.filter(status=Status.WAITING).exclude(proposed_by=user)
+    return rows.filter(
+        Q(customer__in=visible_customers(user)) | Q(company__in=visible_accounts(user).values("company"))
+    )
 
 
 def _facts(row: LimitBinding | None) -> dict[str, Any] | None:

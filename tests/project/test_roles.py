@@ -73,6 +73,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:duties": frozenset({roles.AUDITOR}),
     "limits:holds": STAFF,
     **{f"limits:{page}": STAFF for page in ("reviews", "ending", "causes")},
+    **{f"limits:{page}": MEASURING for page in ("bindings", "binding", "binding_company")},
     "limits:confirm": PROPOSING,
     **{f"policies:{page}": STAFF for page in ("list", "policy")},
     **{f"policies:{page}": CARDS for page in ("edit", "copy", "delete", "propose")},
@@ -169,6 +170,8 @@ def arguments(name: str, cast: Any) -> list[int]:
         "limits:propose": [cast.account.pk],
         "limits:release": [cast.hold.pk],
         "limits:place_hold": [cast.account.pk],
+        "limits:binding": [cast.account.customer_id],
+        "limits:binding_company": [cast.company.pk],
         "orders:decide": [cast.order_hold.pk],
         "orders:check": [cast.account.pk],
     }.get(name, [])

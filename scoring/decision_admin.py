@@ -23,6 +23,7 @@ from customers.admin.base import AccountPortfolioFilter, FactAdmin, account_sear
 from scoring.admin import VersionedAdmin
 from scoring.models import Decision, Grade, TermsPolicy, TermsPolicyGrade
 
+COPIED = ("usual_days", "currency", "prospect_amount", "prospect_grade", "prospect_z")
 TONES = {"approved": "good", "guarantees": "info", "review": "warn", "declined": "bad"}
 
 
@@ -85,7 +86,7 @@ class TermsGradeInline(TabularInline):
 
 @admin.register(TermsPolicy)
 class TermsPolicyAdmin(VersionedAdmin):
-    list_display = ["segment", "version", "valid_from", "usual_days"]
+    list_display = ["segment", "version", "valid_from", "usual_days", "prospect_amount", "prospect_grade"]
     list_select_related = ["segment"]
     ordering = ["-valid_from", "-pk"]
     inlines = [TermsGradeInline]
@@ -108,7 +109,12 @@ class TermsPolicyAdmin(VersionedAdmin):
         return type("TermsPolicyForm", (form,), {"clean_valid_from": clean_valid_from})
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"valid_from": business_date(), **super().get_changeform_initial_data(request)}
+        """A new version starts from the one for every segment that is in force."""
+        last = TermsPolicy.objects.filter(segment__isnull=True).order_by("-valid_from", "-version").first()
+        copied = {name: getattr(last, name) for name in COPIED} if last else {}
+        if copied and copied["prospect_amount"] is not None:
+            copied["prospect_amount"] = copied["prospect_amount"].amount
+        return {"valid_from": business_date(), **copied, **super().get_changeform_initial_data(request)}
 
     def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
         found = super().get_formset_kwargs(request, obj, inline, prefix)
@@ -126,10 +132,17 @@ class TermsPolicyAdmin(VersionedAdmin):
         super().save_related(request, form, formsets, change)
         policy: TermsPolicy = form.instance
         terms = {row.grade: [row.longest_days, row.guarantee_percent] for row in policy.grades.all()}
+        amount = policy.prospect_amount
+        prospects = {
+            "prospect_amount": amount.minor if amount is not None else None,
+            "currency": policy.currency,
+            "prospect_grade": policy.prospect_grade,
+            "prospect_z": str(policy.prospect_z),
+        }
         record_act(
             "termspolicy.add",
             actor=Actor.person(request.user),
             subject=policy,
             business_date=business_date(),
-            changes=[Change.of(policy, None, {"version": policy.version, "grades": terms})],
+            changes=[Change.of(policy, None, {"version": policy.version, "grades": terms, **prospects})],
         )

@@ -226,7 +226,8 @@ def test_the_number_of_queries_is_fixed_and_the_book_is_not_added_up(book):
 def test_new_terms_are_a_new_version_of_all_grades_and_count_from_their_day(book, settings):
     settings.BUSINESS_DATE = TODAY
     url = reverse("admin:scoring_termspolicy_add")
-    data = {"valid_from": TODAY.isoformat(), "usual_days": "20", "segment": ""}
+    data = {"valid_from": TODAY.isoformat(), "usual_days": "20", "segment": "", "currency": "EUR"}
+    data |= {"prospect_amount": "5000", "prospect_grade": "A", "prospect_z": "3"}
     data |= {"grades-TOTAL_FORMS": "5", "grades-INITIAL_FORMS": "0"}
     for place, grade in enumerate("ABCDE"):
         rows = {"grade": grade, "longest_days": "10", "guarantee_percent": "40"}
@@ -238,7 +239,8 @@ def test_new_terms_are_a_new_version_of_all_grades_and_count_from_their_day(book
         assert manager.post(url, data | wrong).status_code == 200
     assert TermsPolicy.objects.count() == 1
     assert manager.post(url, data).status_code == 302
-    assert TermsPolicy.objects.get(version=2).grades.count() == 5
+    policy = TermsPolicy.objects.get(version=2)
+    assert (policy.grades.count(), policy.prospect_amount) == (5, eur(5_000))
     made = decide(book.good, TODAY, asked_by=ACTOR, terms_days=60)
     assert (made.terms_days, made.terms_policy.version) == (10, 2)
     assert AuditEntry.objects.filter(act="termspolicy.add", actor=book.manager).exists()

@@ -107,7 +107,7 @@ def test_a_new_version_of_the_checks_starts_as_a_copy_and_leaves_a_trail(world):
     data |= {"decide_within_days": "1", "release_days": "9"}
     data |= {f"rules-{name}": value for name, value in rules.management_form.initial.items()}
     rows = [row.initial for row in rules.forms if row.initial.get("code")]
-    assert len(rows) == 11
+    assert len(rows) == 12
     for n, row in enumerate(rows):
         data |= {f"rules-{n}-{name}": value for name, value in row.items() if value not in (None, False, "")}
     data["rules-0-number"] = "50"

@@ -116,7 +116,7 @@ def test_a_new_version_of_the_checks_starts_as_a_copy_and_leaves_a_trail(world):
     answer = client.post(url, data)
     assert answer.status_code == 302, answer.context["errors"]
     policy = CheckPolicy.objects.get(version=2)
-    assert (policy.rules.count(), policy.group_binds) == (11, "none")
+    assert (policy.rules.count(), policy.group_binds) == (12, "none")
     assert check(world.account, 700).passes
     entry = AuditEntry.objects.get(act="check_policy.new")
     assert entry.changes.get().after["rules"]["headroom"]["number"] == "50"

@@ -11,10 +11,12 @@ from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
+from creditdesk.core.staff_mail import troubled
 from customers.access import account_scope
 from customers.bindings import waiting_for as bindings_waiting_for
 from customers.mandates import waiting_for_second
@@ -80,6 +82,8 @@ def _count(user: User) -> dict[str, int]:
         found["worklist"] = rows.count()
     if user.has_perm("dunning.resolve_reminder"):
         found["in_doubt"] = outbox.in_doubt().filter(scope).count()
+    if user.has_perm("core.resend_staffmail"):
+        found["staff_mail"] = troubled(timezone.now()).count()
     if user.has_perm("customers.view_refusedrow"):
         refused = RefusedRow.objects.filter(batch__status=ImportBatch.Status.COMMITTED)
         if not user.is_superuser:
@@ -344,6 +348,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         item(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
         item(_("API keys"), "key", "admin:api_apikey_changelist", "api.view_apikey"),
         item(_("API requests"), "swap_horiz", "admin:api_apirequest_changelist", "api.view_apirequest"),
+        item(
+            _("Mail to staff"),
+            "outgoing_mail",
+            "admin:core_staffmail_changelist",
+            "core.view_staffmail",
+            badge="staff_mail",
+            variant="danger",
+        ),
         item(_("Schedules"), "schedule", "admin:django_q_schedule_changelist", "django_q.view_schedule"),
         item(_("Failed tasks"), "error", "admin:django_q_failure_changelist", "django_q.view_failure"),
     )

@@ -95,9 +95,9 @@ ROLES = {
                 "scoring.decide_credit",
                 "customers.add_credithold",
                 "customers.decide_orderhold",
-                "scoring.add_checkpolicy",
-                "scoring.add_checkrule",
+                "scoring.propose_checkpolicy",
                 "scoring.propose_limitpolicy",
+                "scoring.propose_termspolicy",
                 "scoring.propose_scorecard",
                 "scoring.override_score",
                 "scoring.review_score",
@@ -120,8 +120,10 @@ ROLES = {
                 "customers.add_credithold",
                 "customers.change_credithold",
                 "customers.decide_orderhold",
+                "scoring.publish_checkpolicy",
                 "scoring.publish_limitpolicy",
                 "scoring.publish_scorecard",
+                "scoring.publish_termspolicy",
                 "scoring.override_score",
                 "scoring.review_score",
                 "scoring.contest_score",
@@ -139,13 +141,13 @@ ROLES = {
             reads=DESK,
             grants=(
                 "customers.add_collectorassignment",
-                "scoring.propose_limitpolicy",
-                "scoring.publish_limitpolicy",
-                "scoring.propose_scorecard",
-                "scoring.publish_scorecard",
+                "scoring.erase_words",
+                *(
+                    f"scoring.{verb}_{kind}"
+                    for kind in ("checkpolicy", "limitpolicy", "scorecard", "termspolicy")
+                    for verb in ("propose", "publish")
+                ),
                 "scoring.add_publishinggate",
-                "scoring.add_termspolicy",
-                "scoring.add_termspolicygrade",
                 "kpis.view_kpis",
             ),
         ),

@@ -27,6 +27,7 @@ from customers.exposure import exposures
 from customers.limit_reasons import money_param
 from customers.locks import lock_headroom
 from customers.models import CreditAccount, OpenOrder, OrderHold
+from customers.notices import tell_order_held
 from customers.order_release import OrderHoldError, caps_of, check_authority, held_for_others, kept, taken
 from customers.rates import RateTable
 from customers.reservations import active, use_reservation
@@ -131,6 +132,9 @@ def place_order_hold(
         data={"account": order.account_id, "order": order.number, "point": point},
         changes=[Change.of(hold, None, {"amount": hold.amount.minor, "at_entry": at_entry})],
     )
+    # An order that stays on hold for the same cause is no news.
+    if replacing is None or replacing.cause != cause:
+        tell_order_held(hold)
     return hold
 
 

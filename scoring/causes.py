@@ -41,6 +41,7 @@ from customers.models import (
     LimitChange,
 )
 from customers.rates import MissingRate, RateTable
+from scoring.limit_notices import tell_of_cause
 from scoring.limit_terms import CauseTerms, PolicyTerms, floored, share
 from scoring.models import AccountScore, CauseKind, CreditCause, ScoreHistory
 from scoring.policies import policies_at
@@ -215,6 +216,7 @@ def _record(
         data={"account": account.pk},
         changes=[Change.of(cause, None, facts)],
     )
+    tell_of_cause(cause)
     return cause
 
 

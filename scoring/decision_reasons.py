@@ -14,9 +14,11 @@ from creditdesk.core.money import Money
 from creditdesk.core.wording import day, percent_of_100
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditHold
+from scoring.bank_right import Reader, is_of_bank, sees_bank, withheld
 from scoring.limit_policy import keep_sentence
 from scoring.models import Decision, ScoreOverride
 from scoring.sentences import SENTENCES, sentence
+from scoring.signals.base import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,19 @@ class Reason:
         return self.code == "signal"
 
 
-def reasons_of(decision: Decision) -> list[Reason]:
-    """All reasons of a decision in the active language, in the order in which they counted."""
+def reasons_of(decision: Decision, reader: Reader | None = None) -> list[Reason]:
+    """All reasons of a decision in the active language, in the order in which they counted.
+
+    reader: of a bank signal, somebody without the right to bank data is told the points and nothing else. None: the
+    customer itself (its letter), whose data they are.
+    """
     made = []
+    bank = reader is None or sees_bank(reader)
     for stored in decision.reasons:
         code, params = stored["code"], stored["params"]
+        if code == "signal" and is_of_bank(params["signal"]) and not bank:
+            made.append(Reason(code, withheld(), params["points"], Family.BANK))
+            continue
         signal = (params["points"], params["signal"], params["value"]) if code == "signal" else ()
         made.append(Reason(code, reason_text(decision, code, params), *signal))
     return made

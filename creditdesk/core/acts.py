@@ -29,7 +29,16 @@ ACTS: dict[str, Promise] = {
     "bank_consent.revoke": _("Consent to bank data revoked"),
     "bank_data.import": _("Bank data imported"),
     "bank_data.undo": _("Import of bank data undone"),
+    "check_policy.copied": _("Credit check policy copied to a draft"),
+    "check_policy.draft_deleted": _("Draft credit check policy deleted"),
+    "check_policy.edited": _("Draft credit check policy edited"),
     "check_policy.new": _("New version of the credit checks"),
+    "check_policy.proposed": _("Credit check policy proposed"),
+    "check_policy.published": _("Credit check policy published"),
+    "check_policy.retired": _("Credit check policy retired"),
+    "check_policy.sent_back": _("Credit check policy sent back"),
+    "check_policy.simulated": _("Credit check policy simulated on the open orders"),
+    "check_policy.withdrawn": _("Proposed credit check policy withdrawn"),
     "contact.bounced": _("E-mail address bounced"),
     "cover.withdraw": _("Cover withdrawn for new shipments"),
     "credit_cause.record": _("Cause of a cut recorded"),
@@ -114,6 +123,7 @@ ACTS: dict[str, Promise] = {
     "score.contested": _("Score contested by the customer"),
     "score.overridden": _("Score overridden"),
     "score.override_ended": _("Override of a score ended"),
+    "score.words_erased": _("Words of decisions on a score erased"),
     "score.reviewed": _("Score decided on by a person"),
     "scorecard.copied": _("Scorecard copied to a draft"),
     "scorecard.draft_deleted": _("Draft scorecard deleted"),
@@ -133,8 +143,22 @@ ACTS: dict[str, Promise] = {
     "reminder.write": _("Reminder written"),
     "score.pass": _("Book scored"),
     "score.rescored": _("Accounts scored anew"),
+    "staff_mail.note_sent": _("Mail to staff noted as sent"),
+    "staff_mail.resend": _("Mail to staff sent again"),
+    "terms_policy.copied": _("Terms policy copied to a draft"),
+    "terms_policy.draft_deleted": _("Draft terms policy deleted"),
+    "terms_policy.edited": _("Draft terms policy edited"),
+    "terms_policy.proposed": _("Terms policy proposed"),
+    "terms_policy.published": _("Terms policy published"),
+    "terms_policy.retired": _("Terms policy retired"),
+    "terms_policy.sent_back": _("Terms policy sent back"),
+    "terms_policy.simulated": _("Terms policy simulated on the book"),
+    "terms_policy.withdrawn": _("Proposed terms policy withdrawn"),
     "user.give_access": _("Access given"),
 }
+
+# Recorded by earlier versions only; what is in the trail keeps its name.
+FORMER = frozenset({"check_policy.new"})
 
 _VERBS = {"add": _("%(thing)s added"), "change": _("%(thing)s changed"), "delete": _("%(thing)s deleted")}
 

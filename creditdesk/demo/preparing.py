@@ -5,7 +5,7 @@ Everything here goes through the product's own verbs and may be run again: it th
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import User
@@ -24,10 +24,11 @@ from customers.models import (
     LimitChange,
 )
 from scoring.engine import rescore
-from scoring.models import ScoreHistory
+from scoring.models import LimitReview, ScoreHistory
 from scoring.onboarding.assessing import assess
 from scoring.peers import store_peer_figures
 from scoring.proposals import evidence_of, propose_limits
+from scoring.reviews import overdue_reviews
 from scoring.statement import Scope
 from worklists.runs import build_worklists
 
@@ -47,6 +48,7 @@ def prepare(as_of: date, console: Console) -> None:
     console.step("scoring everyone")
     store_peer_figures(as_of - timedelta(days=1))
     rescore(as_of)
+    past_reviews(as_of)
     propose_for_the_grower(as_of)
     console.step("proposing limit changes")
     propose_limits(as_of)
@@ -94,6 +96,33 @@ def latest_events(as_of: date) -> None:
             source=source,
             actor=controller,
         )
+
+
+def past_reviews(as_of: date) -> None:
+    """The yearly rounds of the past, once: most limits were confirmed within their term, one in thirty was forgotten."""
+    if LimitReview.objects.exists():
+        return
+    carla = User.objects.get(username="carla")
+    made = []
+    for account in overdue_reviews(CreditAccount.objects.all(), as_of):
+        if account.pk % 30 == 0:
+            continue
+        span = (as_of - account.cutoff).days
+        # A step prime to every span spreads the reviews evenly; the first days of a span fall due within weeks.
+        on = previous_business_day(account.cutoff.toordinal() + 4 + account.pk * 97 % (span - 4), "IT")
+        day = date.fromordinal(on)
+        made.append(
+            LimitReview(
+                account=account,
+                currency=account.currency,
+                limit=account.limit_minor,
+                reviewed_on=day,
+                at=datetime.combine(day, time(9), tzinfo=UTC),
+                by=carla,
+                note="Pays as before, nothing known against it.",
+            )
+        )
+    LimitReview.objects.bulk_create(made)
 
 
 def propose_for_the_grower(as_of: date) -> None:

@@ -50,9 +50,10 @@ def check_credit(
     )
 
 
-def answer(request: CheckRequest) -> CheckResult:
+def answer(request: CheckRequest, terms: CheckTerms | None = None) -> CheckResult:
+    """The answer under the policy in force, or under `terms` to be tried in its place."""
     account = _loaded(request.account)
-    terms = terms_of(account, request.as_of)
+    terms = terms or terms_of(account, request.as_of)
     rules = terms.at(request.point)
     rates = Rates(request.as_of)
     segments = SegmentTerms.load(request.as_of)

@@ -10,7 +10,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import CheckPoint, CreditAccount
-from scoring.models import CheckPolicy, CheckRule, CheckRuleCode
+from scoring.models import NEWEST_FIRST, CheckPolicy, CheckRule, CheckRuleCode
+from scoring.segment_policies import were_in_use
 
 Code = CheckRuleCode
 
@@ -97,10 +98,9 @@ def terms_of(account: CreditAccount, as_of: date) -> CheckTerms:
     LookupError: no policy is in force (migrate installs the shipped one).
     """
     policy = (
-        CheckPolicy.objects.filter(
-            Q(segment=account.segment_id) | Q(segment__isnull=True), valid_from__lte=as_of
-        )
-        .order_by(F("segment_id").desc(nulls_last=True), "-valid_from", "-version")
+        were_in_use(CheckPolicy, as_of)
+        .filter(Q(segment=account.segment_id) | Q(segment__isnull=True))
+        .order_by(F("segment_id").desc(nulls_last=True), *NEWEST_FIRST)
         .first()
     )
     if policy is None:

@@ -107,6 +107,7 @@ class ScoreOverride(models.Model):
     card = models.ForeignKey(Scorecard, models.PROTECT, related_name="+", verbose_name=_("scorecard"))
     reason_code = models.CharField(_("reason"), max_length=20, choices=Reason)
     note = models.TextField(_("explanation"))
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     valid_from = models.DateField(_("valid from"))
     valid_until = models.DateField(_("valid until"))
     made_by = models.ForeignKey(
@@ -132,13 +133,15 @@ class ScoreOverride(models.Model):
         indexes = [models.Index(fields=["account", "valid_until"], name="override_of_account")]
         constraints = [
             models.CheckConstraint(
-                name="override_reasoned", condition=~Q(note="") & Q(valid_until__gte=F("valid_from"))
+                name="override_reasoned",
+                condition=(~Q(note="") | Q(erased_at__isnull=False)) & Q(valid_until__gte=F("valid_from")),
             ),
             models.CheckConstraint(name="override_differs", condition=~Q(grade=F("computed_grade"))),
             models.CheckConstraint(
                 name="override_end_named",
                 condition=Q(ended_on__isnull=True, ended_by__isnull=True)
-                | Q(ended_on__isnull=False, ended_by__isnull=False) & ~Q(end_reason=""),
+                | Q(ended_on__isnull=False, ended_by__isnull=False)
+                & (~Q(end_reason="") | Q(erased_at__isnull=False)),
             ),
         ]
 

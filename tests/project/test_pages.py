@@ -109,7 +109,7 @@ def test_the_customer_page_says_what_is_true(desk):
     assert [promise.amount.minor for promise in now.promises] == [40000]
     why = page.context["why"]
     parts = sum(item.points for item in (*why.helping, *why.hurting))
-    assert why.base_points + parts + why.others == now.score.score
+    assert why.base_points + parts + why.unknown + why.others == now.score.score
     assert f"Why {now.score.score}" in page.content.decode()
     assert "uncalibrated" in page.content.decode()
 
@@ -321,7 +321,9 @@ HIDDEN = {
     "kpis.Kpi",
     "scoring.DirtyAccount",
     "scoring.LimitPolicyCause",
-    "scoring.LimitPolicyEditor",  # says who may not publish; shown by the refusal
+    # Says who may not publish; shown by the refusal.
+    *("scoring.LimitPolicyEditor", "scoring.CheckPolicyEditor", "scoring.TermsPolicyEditor"),
+    *("scoring.CheckPolicyReport", "scoring.TermsPolicyReport"),  # shown with their policy
     "scoring.LimitPolicyGrade",
     "scoring.ScorecardBin",
     "worklists.PendingAccount",

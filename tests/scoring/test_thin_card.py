@@ -15,6 +15,7 @@ from customers.models import BankAccount, BankDataAccess, BankTransaction, Finan
 from scoring.card import active_cards, as_card, problems
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import decide
+from scoring.default_terms import GRADES
 from scoring.default_thin_card import BINS, EVIDENCE_FROM, ensure_thin_card
 from scoring.engine import compute, rescore
 from scoring.explain import explain
@@ -24,8 +25,6 @@ from scoring.models import (
     Depth,
     Recommendation,
     Scorecard,
-    TermsPolicy,
-    TermsPolicyGrade,
 )
 from scoring.monitoring import drift
 from scoring.replay import replay
@@ -35,6 +34,7 @@ from scoring.stored import points_of
 from scoring.tasks import score_accounts
 from scoring.tryout import try_card
 from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.scoring.versions_in_use import terms_policy
 
 pytestmark = pytest.mark.django_db
 AS_OF = date(2026, 11, 20)
@@ -212,14 +212,10 @@ def test_a_prospect_is_approved_by_rule_only_where_everything_speaks_for_it(comp
     assert outcome == "review" and missing[0] == "adverse_event"
     assert decided(person, 500)[1:] == ("review", None)
     # The grade, the accounts and the amount are data; without an amount a person decides always.
-    grades = list(
-        TermsPolicy.objects.get(version=1).grades.values("grade", "longest_days", "guarantee_percent")
-    )
     policies = (
         ({"prospect_amount": 2_000_000, "prospect_z": 3}, ["weak_accounts"]),
         ({"prospect_amount": None}, None),
     )
-    for version, (terms, missing) in enumerate(policies, 2):
-        policy = TermsPolicy.objects.create(version=version, valid_from=date(2026, 1, version), **terms)
-        TermsPolicyGrade.objects.bulk_create(TermsPolicyGrade(policy=policy, **row) for row in grades)
+    for terms, missing in policies:
+        terms_policy(None, GRADES, **terms)
         assert decided(good, 500)[1:] == ("review", missing)

@@ -17,6 +17,7 @@ from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.compiled import asked_for
 from customers.models import Cover
+from scoring.bank_right import Reader
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, decide
 from scoring.models import Decision, Recommendation
@@ -117,10 +118,10 @@ class DecisionsEndpoint(Endpoint):
         ).only(*own, *related)
 
     def represent(self, decisions: list[Decision]) -> list[dict[str, Any]]:
-        return [answer_of(decision) for decision in decisions]
+        return [answer_of(decision, self.request.user) for decision in decisions]
 
 
-def answer_of(decision: Decision) -> dict[str, Any]:
+def answer_of(decision: Decision, reader: Reader) -> dict[str, Any]:
     """What DecisionOut describes, written by hand: the serializer would take as long as the decision's rules."""
     account, guarantees = decision.account, decision.guarantees
     settled = getattr(decision, "answer", None)
@@ -153,7 +154,7 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         else None,
         "reasons": [
             {"code": r.code, "text": r.text, "signal": r.signal, "points": r.points}
-            for r in reasons_of(decision)
+            for r in reasons_of(decision, reader)
         ],
         "scorecard": _version(decision.card, "code"),
         "limit_policy": _version(decision.limit_policy),

@@ -7,7 +7,7 @@ import creditdesk.core.money
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scoring", "0017_limit_reviews"),
+        ("scoring", "0020_version_guards"),
     ]
 
     operations = [

@@ -1,0 +1,6 @@
+from django.urls import path
+
+from scoring import invoice_views
+
+app_name = "invoices"
+urlpatterns = [path("<int:pk>/estimate/", invoice_views.estimate_page, name="estimate")]

@@ -274,7 +274,7 @@ def test_room_at_our_own_risk_and_room_under_cover_are_rules_of_their_own(cast, 
     """Limit 10,000, cover of 4,000: 6,000 are free at our own risk."""
     cover = {"account": account, "kind": "insurance", "provider": "Insurer", "currency": "EUR"}
     Cover.objects.create(amount=400_000, effective_on=date(2026, 1, 1), known_on=date(2026, 1, 1), **cover)
-    policy(
+    check_policy(
         None,
         {"code": "headroom"},
         {"code": "secured", "stops": False},
@@ -305,4 +305,4 @@ def test_room_at_our_own_risk_and_room_under_cover_are_rules_of_their_own(cast, 
         {"code": "secured", "on_orderer": True},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
-            policy(account.segment, wrong)
+            check_policy(account.segment, wrong)

@@ -20,7 +20,7 @@ from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from scoring import card_pages, drafts, publishing
-from scoring.card import CardError
+from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
     BinFormSet,
     GateForm,
@@ -80,11 +80,14 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
     card, as_of = pages.load(pk), business_date()
     reports = list(card.reports.all())
     standing = pages.standing(request, card)
+    ready = as_card(card, list(card.bins.all()))
     context = {
         **standing,
         "title": f"{card.name} · {card.version}",
         "card": card,
         "tables": card_pages.tables(card),
+        "problems": problems(ready) if card.status == Scorecard.Status.DRAFT else [],
+        "span": span_of(ready),
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "tried": _tried(request, card_pages.newest(reports, Kind.TRYOUT)),

@@ -76,7 +76,7 @@ def label(code: str) -> str:
     fixed_labels = {
         BASE: _("the portfolio"),
         THIN: _("short record"),
-        LEVEL: _("moved with the book"),
+        LEVEL: _("level of these weeks"),
         AT_ISSUE: _("the card of the day of issue"),
         BOUND: _("bounds"),
         STILL_UNPAID: _("still unpaid"),
@@ -246,40 +246,23 @@ def _weekday(told: Told) -> str:
 
 
 def _month(told: Told) -> str:
-<<<<<<< HEAD
     return _(
         "It fell or falls due on %s; by the part of the month, invoices here are paid differently."
     ) % day(date.fromordinal(int(told.history.ledger.due[told.seen.place[0]])))
 
 
 def _like(kind: str, text: str, none: str) -> Callable[[Told], str]:
-=======
-    due = date.fromordinal(int(told.history.ledger.due[told.seen.place[0]]))
-    parts = (
-        _("It fell or falls due in the first third of the month, on %s."),
-        _("It fell or falls due in the middle of the month, on %s."),
-        _("It fell or falls due at the end of the month, on %s."),
-    )
-    return parts[int(told.history.kinds("month")[told.seen.place[0]])] % day(due)
-
-
-def _alike(kind: str, text: str, none: str) -> Callable[[Told], str]:
->>>>>>> score5
     def write(told: Told) -> str:
         counts = [told.history.alike(kind, days, above, told.seen) for days, above, _r in told.priors.steps]
         decided, happened = float(counts[0][0][0]), float(counts[-1][1][0])
         if round(decided) < 1:
             return _(none)
-<<<<<<< HEAD
         return _(text) % {
             "n": round(decided),
             "late": round(happened),
             "event": event(told.target.days),
             "share": percent(told.rate(None)[1]),
         }
-=======
-        return _(text) % {"share": percent(happened / decided), "event": event(told.target.days)}
->>>>>>> score5
 
     return write
 
@@ -321,11 +304,7 @@ def _thin(told: Told) -> str:
 
 def _level(told: Told) -> str:
     return _(
-<<<<<<< HEAD
         "How other customers have paid lately against what the card had said of them: the card follows them."
-=======
-        "How other customers have paid lately against what the card had said of them: it moves with the book."
->>>>>>> score5
     )
 
 
@@ -381,7 +360,6 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
     "amount_usual": _amount_usual,
     "weekday": _weekday,
     "month": _month,
-<<<<<<< HEAD
     "like_month": _like(
         "month",
         gettext_noop(
@@ -397,17 +375,6 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
             "invoices %(share)s."
         ),
         gettext_noop("None of its invoices as large as this one has been decided yet."),
-=======
-    "like_month": _alike(
-        "month",
-        gettext_noop("Of its invoices due in the same part of the month %(share)s were or are %(event)s."),
-        gettext_noop("None of its invoices due in the same part of the month is decided yet."),
-    ),
-    "like_size": _alike(
-        "size",
-        gettext_noop("Of its invoices as large as this one %(share)s were or are %(event)s."),
-        gettext_noop("None of its invoices as large as this one is decided yet."),
->>>>>>> score5
     ),
     "book": _book(BOOK_NOW),
     "book_trend": _book(BOOK_LONG),

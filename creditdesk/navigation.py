@@ -20,6 +20,7 @@ from creditdesk.core.models import User
 from creditdesk.core.staff_mail import troubled
 from creditdesk.menu import MENU, Entry
 from customers.access import account_scope
+from customers.bindings import waiting_for as bindings_waiting_for
 from customers.mandates import waiting_for_second
 from customers.models import (
     Access,
@@ -64,6 +65,8 @@ def _count(user: User) -> dict[str, int]:
             waiting = waiting.exclude(proposer=user).exclude(waiting_for_second(user))
         overdue = Exists(LimitReminder.objects.filter(change=OuterRef("pk"), kind=LimitReminder.Kind.OVERDUE))
         found |= waiting.aggregate(proposals=Count("pk"), proposals_overdue=Count("pk", filter=overdue))
+    if user.has_perm("customers.decide_limitbinding"):
+        found["bindings"] = bindings_waiting_for(user).count()
     if user.has_perm("customers.view_credithold"):
         found["holds"] = CreditHold.objects.filter(scope, released_on__isnull=True).count()
     if user.has_perm("customers.view_orderhold"):

@@ -13,14 +13,18 @@ from scoring.models import TermsPolicy
 from scoring.policy_publishing import check_grades
 from scoring.segment_policies import SegmentPolicies
 
+PROSPECTS = ("prospect_amount", "currency", "prospect_grade", "prospect_z")
 TERMS_OF_GRADE = ("longest_days", "guarantee_percent")
 
 
 class TermsPolicies(SegmentPolicies[TermsPolicy]):
     model = TermsPolicy
     act = "terms_policy"
-    sections = ((gettext_lazy("Without a wish of the customer"), ("usual_days",)),)
-    terms = ("usual_days",)
+    sections = (
+        (gettext_lazy("Without a wish of the customer"), ("usual_days",)),
+        (gettext_lazy("Prospects without payment history"), PROSPECTS),
+    )
+    terms = ("usual_days", *PROSPECTS)
     rows = MappingProxyType({"grades": ("grade", *TERMS_OF_GRADE)})
     row_keys = frozenset({"grade"})
 

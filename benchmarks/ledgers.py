@@ -1,44 +1,17 @@
 """Ledgers with a known truth, as arrays: every kind of payer we could think of, none of them like the next.
 
-Each maker takes a random generator and gives a scoring.invoices.ledger.Ledger in which every invoice ends paid.
+Each maker takes a random generator and gives a scoring.invoices.ledger.Ledger; nearly all of its invoices end paid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from benchmarks._made import START, Maker, issued_rows, paid_ledger
+from benchmarks._stranger_ledgers import STRANGER
 from scoring.invoices.ledger import Ledger
-
-START = 734_000  # 2010-08-12
-Maker = Callable[[np.random.Generator], Ledger]
-
-
-def _issued(
-    random: np.random.Generator,
-    payers: int,
-    invoices: int,
-    days: int = 700,
-    skew: float = 0.0,
-    terms: tuple[int, ...] = (30,),
-) -> dict[str, Any]:
-    """Invoices of payers, two fifths of whom come later; skew: how unequally the payers buy (Zipf)."""
-    share = np.arange(1, payers + 1) ** -skew
-    payer = random.choice(payers, invoices, p=share / share.sum())
-    begin = random.integers(0, days // 2, payers) * (random.random(payers) < 0.4)
-    issued = START + (begin[payer] + random.random(invoices) * (days - begin[payer])).astype(int)
-    usual = random.normal(6, 1, payers)
-    amount = np.exp(usual[payer] + random.normal(0, 0.7, invoices)).round(2)
-    order = np.argsort(issued, kind="stable")
-    due = issued + random.choice(terms, payers)[payer]
-    return {"account": payer[order], "issued": issued[order], "due": due[order], "amount": amount[order]}
-
-
-def _paid(rows: dict[str, Any], delay: Any) -> Ledger:
-    paid = np.maximum(rows["due"] + np.round(delay).astype(int), rows["issued"])
-    return Ledger.of(**rows, paid=paid)
 
 
 def _punctual(
@@ -49,10 +22,12 @@ def _punctual(
     b: float = 1.6,
     **more: Any,
 ) -> Ledger:
-    rows = _issued(random, payers, invoices, **more)
+    rows = issued_rows(random, payers, invoices, **more)
     chance, severity, who = random.beta(a, b, payers), random.gamma(2, 6, payers), rows["account"]
     late = random.random(invoices) < chance[who]
-    return _paid(rows, np.where(late, 1 + random.exponential(severity[who]), -random.gamma(2, 4, invoices)))
+    return paid_ledger(
+        rows, np.where(late, 1 + random.exponential(severity[who]), -random.gamma(2, 4, invoices))
+    )
 
 
 def punctual(random: np.random.Generator) -> Ledger:
@@ -80,86 +55,86 @@ def mostly_late(random: np.random.Generator) -> Ledger:
 
 def steady(random: np.random.Generator) -> Ledger:
     """Each payer has its usual delay, with a spread of its own."""
-    rows = _issued(random, 100, 2500)
+    rows = issued_rows(random, 100, 2500)
     usual, spread, who = random.normal(-4, 9, 100), random.gamma(6, 1, 100), rows["account"]
-    return _paid(rows, random.normal(usual[who], spread[who]))
+    return paid_ledger(rows, random.normal(usual[who], spread[who]))
 
 
 def drifting(random: np.random.Generator) -> Ledger:
     """Usual delays wander from month to month."""
-    rows = _issued(random, 150, 4000, days=900)
+    rows = issued_rows(random, 150, 4000, days=900)
     path = np.cumsum(random.normal(0, 2.7, (150, 31)), axis=1) + random.normal(-3, 7, 150)[:, None]
     month = np.minimum((rows["issued"] - START) // 30, 30)
-    return _paid(rows, random.normal(path[rows["account"], month], 7))
+    return paid_ledger(rows, random.normal(path[rows["account"], month], 7))
 
 
 def seasonal(random: np.random.Generator) -> Ledger:
-    rows = _issued(random, 120, 4000, days=1000)
+    rows = issued_rows(random, 120, 4000, days=1000)
     usual = random.normal(-4, 7, 120)[rows["account"]] + 6 * np.sin(2 * np.pi * rows["due"] / 365.25)
-    return _paid(rows, random.normal(usual, 7))
+    return paid_ledger(rows, random.normal(usual, 7))
 
 
 def by_amount(random: np.random.Generator) -> Ledger:
     """Large invoices are paid later."""
-    rows = _issued(random, 120, 3500)
+    rows = issued_rows(random, 120, 3500)
     usual = random.normal(-5, 6, 120)[rows["account"]] + 5 * (np.log(rows["amount"]) - 6)
-    return _paid(rows, random.normal(usual, 7))
+    return paid_ledger(rows, random.normal(usual, 7))
 
 
 def heavy_tailed(random: np.random.Generator) -> Ledger:
     """Delays without a mean, several terms, unequal payers."""
-    rows = _issued(random, 150, 4000, skew=0.6, terms=(14, 30, 45, 60))
+    rows = issued_rows(random, 150, 4000, skew=0.6, terms=(14, 30, 45, 60))
     late = random.random(4000) < random.beta(1, 3, 150)[rows["account"]]
-    return _paid(
+    return paid_ledger(
         rows, np.minimum(np.where(late, 1 + random.pareto(1.3, 4000) * 6, -random.gamma(2, 3, 4000)), 700)
     )
 
 
 def own_pace(random: np.random.Generator) -> Ledger:
     """Paid so many days after issue, whatever the terms, which differ from invoice to invoice."""
-    rows = _issued(random, 120, 3500)
+    rows = issued_rows(random, 120, 3500)
     rows["due"] = rows["issued"] + random.choice([14, 30, 45, 60], 3500)
     paid = rows["issued"] + random.normal(random.normal(38, 10, 120)[rows["account"]], 6)
-    return _paid(rows, paid - rows["due"])
+    return paid_ledger(rows, paid - rows["due"])
 
 
 def payment_runs(random: np.random.Generator) -> Ledger:
     """Everybody pays on Fridays."""
-    rows = _issued(random, 120, 3500)
+    rows = issued_rows(random, 120, 3500)
     wanted = rows["due"] + np.round(random.normal(random.normal(-5, 6, 120)[rows["account"]], 5)).astype(int)
-    return _paid(rows, wanted + (5 - wanted) % 7 - rows["due"])
+    return paid_ledger(rows, wanted + (5 - wanted) % 7 - rows["due"])
 
 
 def mixed(random: np.random.Generator) -> Ledger:
     """Half of the payers are late with large invoices only: what an additive card cannot say."""
-    rows = _issued(random, 150, 4000)
+    rows = issued_rows(random, 150, 4000)
     who = rows["account"]
     large = (random.random(150) < 0.5)[who] & (np.log(rows["amount"]) > 6.5)
-    return _paid(rows, random.normal(random.normal(-4, 5, 150)[who] + np.where(large, 14, 0), 6))
+    return paid_ledger(rows, random.normal(random.normal(-4, 5, 150)[who] + np.where(large, 14, 0), 6))
 
 
 def breaking(random: np.random.Generator) -> Ledger:
     """A third of the payers turn bad on some day."""
-    rows = _issued(random, 150, 4000)
+    rows = issued_rows(random, 150, 4000)
     who = rows["account"]
     day = np.where(random.random(150) < 0.35, START + random.integers(150, 700, 150), 10**7)
-    return _paid(
+    return paid_ledger(
         rows, random.normal(random.normal(-6, 5, 150)[who] + np.where(rows["issued"] > day[who], 25, 0), 7)
     )
 
 
 def improving(random: np.random.Generator) -> Ledger:
     """The whole book becomes more punctual."""
-    rows = _issued(random, 100, 2500)
+    rows = issued_rows(random, 100, 2500)
     odds = random.normal(0.3, 1.6, 100)[rows["account"]] - 0.5 * (rows["issued"] - START) / 365
     late = random.random(2500) < 1 / (1 + np.exp(-odds))
-    return _paid(rows, np.where(late, 1 + random.exponential(9, 2500), -random.gamma(2, 4, 2500)))
+    return paid_ledger(rows, np.where(late, 1 + random.exponential(9, 2500), -random.gamma(2, 4, 2500)))
 
 
 def nothing_to_learn(random: np.random.Generator) -> Ledger:
     """All payers alike."""
-    rows = _issued(random, 100, 2500)
-    return _paid(rows, random.normal(-3, 9, 2500))
+    rows = issued_rows(random, 100, 2500)
+    return paid_ledger(rows, random.normal(-3, 9, 2500))
 
 
 LEDGERS: dict[str, Maker] = {
@@ -177,6 +152,6 @@ LEDGERS: dict[str, Maker] = {
             by_amount,
             heavy_tailed,
         ]
-        + [own_pace, payment_runs, mixed, breaking, improving, nothing_to_learn]
+        + [own_pace, payment_runs, mixed, breaking, improving, nothing_to_learn, *STRANGER]
     )
 }

@@ -309,5 +309,26 @@ Q_CLUSTER = {
 # /readyz answers 503 when no worker cluster was seen working for so many seconds.
 HEARTBEAT_MAX_AGE = int(os.environ.get("HEARTBEAT_MAX_AGE", "180"))
 
-# Test mode for everything that would leave the house: reminders are stored and shown, nothing is sent.
+# --- Mail ---
+# Without a mail server a trial prints its mails to the console; production takes the one of this host.
+EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost" if PRODUCTION else "")
+EMAIL_BACKEND = os.environ.get(
+    "EMAIL_BACKEND", f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+)
+EMAIL_USE_SSL = env_bool("EMAIL_USE_SSL", False)
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", False)
+EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "465" if EMAIL_USE_SSL else "587" if EMAIL_USE_TLS else "25"))
+EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
+if not EMAIL_HOST_PASSWORD and (password_file := os.environ.get("EMAIL_HOST_PASSWORD_FILE", "")):
+    EMAIL_HOST_PASSWORD = Path(password_file).read_text().strip()
+# A server that answers nothing holds a worker no longer than this.
+EMAIL_TIMEOUT = int(os.environ.get("EMAIL_TIMEOUT", "20"))
+DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "creditdesk@localhost")
+# Where links in mails lead; no slash at the end.
+SITE_URL = os.environ.get(
+    "SITE_URL", f"https://{ALLOWED_HOSTS[0]}" if PRODUCTION and ALLOWED_HOSTS else "http://127.0.0.1:8000"
+)
+
+# Test mode for what would leave the house: reminders to customers are stored and shown, nothing is sent.
 OUTBOUND_TEST_MODE = env_bool("OUTBOUND_TEST_MODE", True)

@@ -50,6 +50,7 @@ UNFOLD = {
     "ACCOUNT": {
         "navigation": [
             {"title": _("My profile"), "link": reverse_lazy("profile")},
+            {"title": _("Mail I get"), "link": reverse_lazy("mail_preferences")},
             {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
         ]
     },

@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from creditdesk import health
 from creditdesk.desk.home import root
 from creditdesk.desk.language import set_language
+from creditdesk.desk.mail_preferences import mail_preferences
 from creditdesk.desk.profile import profile
 
 
@@ -29,11 +30,15 @@ urlpatterns = [
     path("desk/limits/", include("scoring.limit_urls")),
     path("desk/applications/", include("scoring.onboarding.urls")),
     path("desk/limit-policies/", include("scoring.policy_urls")),
+    path("desk/check-policies/", include("scoring.check_policy_urls")),
+    path("desk/terms-policies/", include("scoring.terms_policy_urls")),
     path("desk/orders/", include("scoring.order_urls")),
+    path("desk/invoices/", include("scoring.invoice_urls")),
     path("desk/reviews/", include("scoring.review_urls")),
     path("desk/reminders/", include("dunning.urls")),
     path("desk/worklist/", include("worklists.urls")),
     path("desk/profile/", profile, name="profile"),
+    path("desk/profile/mail/", mail_preferences, name="mail_preferences"),
     path("desk/language/", set_language, name="set_language"),
 ]
 

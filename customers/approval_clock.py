@@ -13,16 +13,22 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
+from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.models import Notice
+from creditdesk.core.notices import tell_all
 from customers.approval import ApprovalError, expire_limit_change
 from customers.calendars import add_business_days, is_business_day
 from customers.models import ApprovalTerms, Company, CreditHold, LimitChange, LimitReminder
+from customers.notices import tell_of_beginning, tell_proposer, tell_waiting
 
 CLOCK = Actor.job("approval clock")
 NO_END = "period_over"
 TOO_LATE = "not_decided_in_time"
+# Business days before a change expires on which its proposer is told.
+WARN_BEFORE = 3
 
 
 @dataclass(slots=True)
@@ -92,12 +98,15 @@ def run_clock(company: Company, as_of: date) -> Outcome:
         .order_by("account_id", "pk")
     )
     outcome, reminders = Outcome(), []
+    warned: list[Notice] = []
     for change in rows:
         outcome.waiting += 1
         clock = clock_of(change, terms, as_of)
         if not change.is_held and _expire(change, clock, as_of):  # type: ignore[attr-defined]
             outcome.expired += 1
             continue
+        if not change.is_held and _expires_soon(change, clock, as_of):  # type: ignore[attr-defined]
+            warned.append(tell_proposer(change, "expiring", as_of, clock.expires_on))
         if clock.step > (change.last_step or 0):  # type: ignore[attr-defined]
             reminders.append(
                 LimitReminder(change=change, kind=LimitReminder.Kind.REMIND, step=clock.step, due_on=as_of)
@@ -111,12 +120,20 @@ def run_clock(company: Company, as_of: date) -> Outcome:
                     due_on=clock.overdue_on,
                 )
             )
-    outcome.reminded, outcome.overdue = _keep(reminders)
+    outcome.reminded, outcome.overdue = _keep(reminders, warned, as_of)
+    tell_of_beginning(company, as_of)
     return outcome
 
 
-def _keep(reminders: list[LimitReminder]) -> tuple[int, int]:
-    """Store what is not there yet; returns how many reminders and how many overdue notes are new."""
+def _expires_soon(change: LimitChange, clock: Clock, as_of: date) -> bool:
+    if change.proposer_id is None or clock.expires_on is None:
+        return False
+    return _business_days_between(as_of, clock.expires_on, change.account.company.country) <= WARN_BEFORE
+
+
+@transaction.atomic
+def _keep(reminders: list[LimitReminder], warned: list[Notice], as_of: date) -> tuple[int, int]:
+    """Store what is not there yet and tell people; returns how many reminders and how many overdue notes are new."""
     known = set(
         LimitReminder.objects.filter(change__in={one.change_id for one in reminders}).values_list(
             "change_id", "kind", "step"
@@ -125,6 +142,7 @@ def _keep(reminders: list[LimitReminder]) -> tuple[int, int]:
     new = [one for one in reminders if (one.change_id, one.kind, one.step) not in known]
     # Two runs at once: the second one's rows are there already.
     LimitReminder.objects.bulk_create(new, batch_size=1000, ignore_conflicts=True)
+    tell_all([*(tell_waiting(one.change, one.kind, one.step, as_of) for one in new), *warned])
     overdue = sum(one.kind == LimitReminder.Kind.OVERDUE for one in new)
     return len(new) - overdue, overdue
 
@@ -134,18 +152,28 @@ def _expire(change: LimitChange, clock: Clock, as_of: date) -> bool:
         return False
     over = change.valid_until is not None and change.valid_until < as_of
     try:
-        expire_limit_change(change, actor=CLOCK, on=as_of, reason_code=NO_END if over else TOO_LATE)
+        with transaction.atomic():
+            expire_limit_change(change, actor=CLOCK, on=as_of, reason_code=NO_END if over else TOO_LATE)
+            if change.proposer_id is not None:
+                tell_all([tell_proposer(change, "expired", as_of)])
     except ApprovalError:  # decided by a person in the meantime
         return False
     return True
 
 
 def _expires_on(change: LimitChange, terms: ApprovalTerms) -> date | None:
-    """The first day on which the change is closed if nobody decided it."""
+    """The first day on which the change is closed if nobody decided it.
+
+    Never on a day on which nobody works: what would end on a Saturday may still be decided on the next business day.
+    """
     if change.proposer_kind == LimitChange.ProposerKind.EVENT:
         return None
     days = terms.expire_rise_after_days if change.is_rise else terms.expire_cut_after_days
-    ends = [change.as_of + timedelta(days=days)] if days is not None else []
+    ends = []
+    if days is not None:
+        country = change.account.company.country
+        last = add_business_days(change.as_of + timedelta(days=days - 1), 0, country)
+        ends.append(last + timedelta(days=1))
     if change.valid_until is not None:
         ends.append(change.valid_until + timedelta(days=1))
     return min(ends, default=None)
@@ -168,4 +196,8 @@ def _business_days_between(since: date, on: date, country: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _business_day(since: date, days: int, country: str) -> date:
-    return add_business_days(since, days, country)
+    """The day by which so many business days have passed since another: counted as reminders are, from a weekend too."""
+    while days > 0:
+        since += timedelta(days=1)
+        days -= is_business_day(since, country)
+    return since

@@ -23,10 +23,15 @@ class CustomersConfig(AppConfig):
 
     def ready(self) -> None:
         from creditdesk.core import schedules
+        from customers import notices
         from customers.events import business_stopped
         from customers.order_holds import on_business_stopped
 
         business_stopped.connect(on_business_stopped, dispatch_uid="customers.orders_on_hold")
         schedules.register("Lapsed reservations", "customers.order_tasks.sweep_reservations", "*/5 * * * *")
         schedules.register("Orders on hold, again", "customers.order_tasks.check_holds_again", "*/15 * * * *")
+        notices.register_topics()
+        schedules.register(
+            "Daily digest to staff", "customers.notice_tasks.write_digests", "0 7 * * *", due_kwarg="due"
+        )
         post_migrate.connect(_install_bases, sender=self, dispatch_uid="customers.legal_bases")

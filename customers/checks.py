@@ -11,12 +11,21 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from creditdesk.core.money import Money
 from customers.events import credit_check_wanted
 from customers.limit_reasons import money_param
 from customers.models import CheckPoint, CreditAccount, Customer
 
-PAYER, ORDERER, GROUP = "payer", "orderer", "group"
+PAYER, ORDERER, TOTAL, GROUP = "payer", "orderer", "total", "group"
+"""Levels of a check: who pays; who orders; all our companies together; a head of the payer's group."""
+LEVELS = {
+    PAYER: _("who pays"),
+    ORDERER: _("who orders"),
+    TOTAL: _("all our companies together"),
+    GROUP: _("the group"),
+}
 HEADROOM = "headroom"  # the rule about what may be owed
 
 
@@ -27,8 +36,8 @@ class CheckRequest:
     account: the account that will owe. orderer: the customer who orders, where that is somebody else.
     amount: the whole amount at stake. counted: how much of it is in the account's exposure already (an order that is
     changed); adds: what the business adds to exposure, where that is not just amount - counted; already: how much of that the account's
-    exposure shows by now (a version stored before it is checked). expected_on: delivery day; beyond the horizon the
-    amount takes no headroom yet.
+    exposure shows by now (a version stored before it is checked). expected_on: delivery day; beyond the horizon (of
+    the order's product_line) the amount takes no headroom yet.
     exclude_reservation: the reservation this very business holds, which must not count against itself.
     """
 
@@ -43,11 +52,12 @@ class CheckRequest:
     exclude_reservation: int | None = None
     adds: Money | None = None
     already: Money | None = None
+    product_line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One rule that fails at one level (payer, orderer, group), with what would cure it.
+    """One rule that fails at one level (payer, orderer, total, group), with what would cure it.
 
     code: the sentence; rule: the rule it comes from. params: JSON-safe; amounts are {"minor", "currency"}, dates ISO
     text. missing: by how much, where the rule is about money. stops: False where it only warns.
@@ -70,12 +80,56 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What one limit leaves, in its own currency: of who pays, of a total over our companies, or of a group head.
+
+    limit None: none was decided. owed: exposure at the check's point, before this business; new: what it adds. free:
+    limit and tolerance less owed and reserved. binds: False where another limit binds in its place.
+    """
+
+    level: str
+    customer_id: int
+    customer: str
+    limit: Money | None
+    owed: Money
+    reserved: Money
+    new: Money
+    free: Money | None
+    binds: bool = True
+
+    @property
+    def key(self) -> str:
+        return f"{self.level}:{self.customer_id}"
+
+    @property
+    def label(self) -> str:
+        """Whose limit it is, in the reader's language."""
+        return f"{LEVELS[self.level]}: {self.customer}"
+
+    @property
+    def taken(self) -> Money:
+        return self.owed + self.reserved
+
+    def as_json(self) -> dict[str, Any]:
+        found = {name: getattr(self, name) for name in ("level", "customer_id", "customer", "binds")}
+        return found | {name: _param(getattr(self, name)) for name in ROOM_AMOUNTS}
+
+
+ROOM_AMOUNTS = ("limit", "owed", "reserved", "new", "free")
+
+
+def room_of(stored: Mapping[str, Any]) -> Room:
+    return Room(**{**stored, **{name: _money(stored[name]) for name in ROOM_AMOUNTS}})
+
+
+@dataclass(frozen=True, slots=True)
 class CheckResult:
     """The answer: passes when no failure stops. Amounts in the paying account's currency.
 
     headroom: limit plus tolerance, less exposure and reservations, before this business; None without a limit.
     new: what the business adds to exposure. missing: the largest amount missing at any level. fits: how much more
     passes the headroom rules of every level now. disputed: left out of the rules that leave disputes out.
+    rooms: every limit that was looked at; bound_by: the level and customer of the tightest that binds.
     horizon_days, beyond_horizon: orders delivered later take no headroom yet. decide_within_days: in business days, how
     soon an order on hold has to be decided; release_days: how long a release lasts at most.
     """
@@ -99,6 +153,14 @@ class CheckResult:
     rules: tuple[str, ...] = ()
     decide_within_days: int = 2
     release_days: int = 30
+    rooms: tuple[Room, ...] = ()
+    bound_by: str = ""
+    product_line: str = ""
+
+    @property
+    def tightest(self) -> Room | None:
+        """The limit that leaves least room of those that bind."""
+        return next((room for room in self.rooms if room.key == self.bound_by), None)
 
     @property
     def passes(self) -> bool:
@@ -118,9 +180,9 @@ class CheckResult:
 
     @property
     def blocking_level(self) -> str:
-        """The first level that stops the business: payer, orderer, then group; "" when it passes."""
+        """The first level that stops the business: payer, orderer, total, then group; "" when it passes."""
         levels = {failure.level for failure in self.stopping}
-        return next((level for level in (PAYER, ORDERER, GROUP) if level in levels), "")
+        return next((level for level in (PAYER, ORDERER, TOTAL, GROUP) if level in levels), "")
 
     def as_json(self) -> dict[str, Any]:
         """Stored with reservations and holds; never read back into rules."""
@@ -142,7 +204,14 @@ class CheckResult:
             "policy": self.policy_id,
             "rules": list(self.rules),
             "failures": [failure_json(failure) for failure in self.failures],
+            "rooms": [room.as_json() for room in self.rooms],
+            "bound_by": self.bound_by,
+            "product_line": self.product_line,
         }
+
+
+def _money(stored: Mapping[str, Any] | None) -> Any:
+    return stored and Money(int(stored["minor"]), stored["currency"])
 
 
 def _param(money: Money | None) -> dict[str, Any] | None:
@@ -158,29 +227,26 @@ def failure_json(failure: Failure) -> dict[str, Any]:
 def failure_of(stored: Mapping[str, Any]) -> Failure:
     """The Failure behind a stored one, for its sentence."""
     values = dict(stored)
-    missing = values.get("missing")
-    values["missing"] = missing and Money(int(missing["minor"]), missing["currency"])
+    values["missing"] = _money(values.get("missing"))
     return Failure(**values)
 
 
 def result_of(stored: Mapping[str, Any], account_id: int) -> CheckResult:
     """The CheckResult behind a stored one (`as_json`), for its sentences and figures."""
-
-    def money(name: str) -> Any:
-        found = stored[name]
-        return found and Money(int(found["minor"]), found["currency"])
-
     amounts = ("amount", "new", "limit", "tolerance", "exposure", "reserved", "headroom", "fits", "disputed")
     return CheckResult(
         account_id=account_id,
         point=stored["point"],
         as_of=date.fromisoformat(stored["as_of"]),
-        **{name: money(name) for name in amounts},
+        **{name: _money(stored[name]) for name in amounts},
         horizon_days=stored["horizon_days"],
         beyond_horizon=stored["beyond_horizon"],
         failures=tuple(failure_of(failure) for failure in stored["failures"]),
         policy_id=stored["policy"],
         rules=tuple(stored["rules"]),
+        rooms=tuple(room_of(room) for room in stored.get("rooms", ())),
+        bound_by=stored.get("bound_by", ""),
+        product_line=stored.get("product_line", ""),
     )
 
 
@@ -203,11 +269,13 @@ __all__ = [
     "HEADROOM",
     "ORDERER",
     "PAYER",
+    "TOTAL",
     "CheckPoint",
     "CheckRequest",
     "CheckResult",
     "Failure",
     "NobodyChecks",
+    "Room",
     "ask_check",
     "failure_json",
     "failure_of",

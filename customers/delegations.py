@@ -14,9 +14,11 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
+from creditdesk.core.notices import tell_all
 from creditdesk.core.wording import day
 from customers.approval_rules import DECIDE
 from customers.models import Access, ApprovalAuthority, ApprovalDelegation, Company
+from customers.notices import tell_delegated
 
 LONGEST_DAYS = 366
 
@@ -71,6 +73,7 @@ def delegate_approval(
         business_date=today,
         changes=[Change.of(row, None, _facts(row))],
     )
+    tell_all([tell_delegated(row, "recorded", today)])
     return row
 
 

@@ -80,7 +80,8 @@ def held_at(
     scope = accounts.order_by().values("pk") if isinstance(accounts, QuerySet) else list(found)
     held: dict[int, Money] = {}
     rates: Rates | None = None
-    for (pk, currency), minor in reserved(scope, at).items():
+    day = next((exposure.as_of for exposure in found.values()), None)
+    for (pk, currency), minor in reserved(scope, at, on=day).items():
         own = found[pk].currency
         rates = rates or Rates(found[pk].as_of, view)
         held[pk] = held.get(pk, Money.zero(own)) + rates.convert(Money(minor, currency), own)

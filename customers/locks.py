@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 
+from django.db.models import Q
+
+from customers.bindings import Bound, bound_at
 from customers.groups import Tree, group_of
-from customers.models import CreditAccount
+from customers.models import CreditAccount, LimitBinding
 
 TRIES = 5
 
@@ -14,39 +18,65 @@ class GroupKeepsMoving(RuntimeError):
     """The group changed each time its accounts were locked."""
 
 
-def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Tree]:
-    """Lock an account and those of its group's heads; the account (customer, company, segment loaded), its group.
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Whose room an account's business takes besides its own: its group's heads, its totals over our companies."""
 
-    Two businesses of one group then come one after the other: each sees what the other took. One statement locks in
-    order of id. Decisions on limits lock the account the same way (customers/approval.py); posting goes on meanwhile.
-    The group is read again under the lock: it may have moved while the lock was waited for. So may the account itself,
-    joined into another by a merge of customers: the other one is locked then, and given back.
+    tree: Tree
+    heads: frozenset[int]
+    bound: Bound
+
+    @classmethod
+    def of(cls, account: CreditAccount, as_of: date) -> _Reach:
+        tree = group_of(account.customer_id, as_of)
+        above = tree.above(account.customer_id)
+        return cls(tree, frozenset(above), bound_at([account.customer_id, *above], account.company_id, as_of))
+
+    def within(self, locked: _Reach) -> bool:
+        """Everything that has to be locked was."""
+        same = self.bound.reach <= locked.bound.reach and self.bound.of_total <= locked.bound.of_total
+        return same and self.heads <= locked.heads
+
+
+def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Tree]:
+    """Lock an account and whatever else its business takes room of; the account (customer, company, segment loaded), its group.
+
+    That is the accounts of its group's heads and, where a total over our companies binds it, the customer's accounts
+    with each of them; where a ceiling bounds a group over our companies, the setting that says so. Two businesses that
+    want the same room then come one after the other: each sees what the other took. Settings are locked first, then
+    accounts, each in one statement in order of id. Decisions on limits lock the account the same way
+    (customers/approval.py); posting goes on meanwhile.
+    Group and settings are read again under the lock: they may have moved while it was waited for. So may the account
+    itself, joined into another by a merge of customers: the other one is locked then, and given back.
     """
     own = CreditAccount.objects.select_related("customer", "company", "segment", "collector").get(
         pk=account_id
     )
     if own.joined_into_id is not None:
         return lock_headroom(own.joined_into_id, as_of)
-    tree = group_of(own.customer_id, as_of)
+    reach = _Reach.of(own, as_of)
     for _try in range(TRIES):
-        heads = tree.above(own.customer_id)
-        ids = {own.pk}
-        if heads:
-            ids |= set(
-                CreditAccount.objects.filter(customer__in=heads, segment=own.segment_id).values_list(
-                    "pk", flat=True
-                )
-            )
-        locked = list(
-            CreditAccount.objects.select_for_update(no_key=True)
-            .filter(pk__in=ids, joined_into__isnull=True)
-            .order_by("pk")
-            .values_list("pk", flat=True)
-        )
-        if own.pk not in locked:
+        if own.pk not in _lock(own, reach):
             return lock_headroom(account_id, as_of)
-        again = group_of(own.customer_id, as_of)
-        if set(again.above(own.customer_id)) <= set(heads):
-            return own, again
-        tree = again
+        again = _Reach.of(own, as_of)
+        if again.within(reach):
+            return own, again.tree
+        reach = again
     raise GroupKeepsMoving(f"the group of account {account_id} changes all the time")
+
+
+def _lock(own: CreditAccount, reach: _Reach) -> list[int]:
+    """Ids of the accounts locked."""
+    if reach.bound.ceilings:
+        rows = LimitBinding.objects.select_for_update(no_key=True)
+        list(rows.filter(pk__in=[row.pk for row in reach.bound.ceilings]).order_by("pk").values_list("pk"))
+    wanted = Q(pk=own.pk)
+    if reach.heads:
+        wanted |= Q(customer__in=reach.heads, segment=own.segment_id)
+    if reach.bound.of_total:
+        wanted |= Q(customer=own.customer_id)
+    ids = {own.pk}
+    if reach.heads or reach.bound.of_total:
+        ids |= set(CreditAccount.objects.filter(wanted).values_list("pk", flat=True))
+    locked = CreditAccount.objects.select_for_update(no_key=True).filter(pk__in=ids, joined_into__isnull=True)
+    return list(locked.order_by("pk").values_list("pk", flat=True))

@@ -25,6 +25,7 @@ from customers.models import (
     LimitChange,
     LimitDecision,
 )
+from customers.people import staff_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +59,73 @@ def mandates(
     found: dict[int, list[Mandate]] = {change.pk: [] for change in changes}
     if not changes or not user.has_perm(DECIDE):
         return found
-    companies = {change.account.company_id for change in changes}
-    standing_in = _standing_in(user, companies, on)
-    rows = _rows_by_person({user.pk, *(one.delegator_id for one in standing_in)}, companies)
-    scopes = _scopes([one.delegator for one in standing_in])
-    used = people_used(changes)
-    cover = Cover(on)
+    table = _Table(changes, [user], on)
     for change in changes:
-        spent = used[change.pk] | ({change.proposer_id} if change.proposer_id else set())
-        if user.pk in spent:
-            continue
-        need = need_of(change, (grades_now or {}).get(change.account_id, ""))
-        account = change.account
-        ways: list[tuple[int, ApprovalDelegation | None]] = [(user.pk, None)]
+        found[change.pk] = table.of(user.pk, change, (grades_now or {}).get(change.account_id, ""))
+    return found
+
+
+def deciders(
+    changes: Sequence[LimitChange], grades_now: dict[int, str] | None = None, *, on: date
+) -> dict[int, dict[int, Mandate]]:
+    """Everybody who may decide each change on a day, by id of the person, with their first mandate.
+
+    Active people with the right, the account in their scope and authority of their own or lent. A constant number of
+    queries. Changes need `account` loaded.
+    """
+    found: dict[int, dict[int, Mandate]] = {change.pk: {} for change in changes}
+    people = list(User.objects.filter(pk__in=staff_with(DECIDE))) if changes else []
+    if not people:
+        return found
+    table, scopes = _Table(changes, people, on), _scopes(people)
+    for change in changes:
+        grade = (grades_now or {}).get(change.account_id, "")
+        for person in people:
+            ways = table.of(person.pk, change, grade) if _sees(scopes[person.pk], change.account) else []
+            if ways:
+                found[change.pk][person.pk] = ways[0]
+    return found
+
+
+class _Table:
+    """What deciding some changes asks for, and what some people have; read once."""
+
+    def __init__(self, changes: Sequence[LimitChange], people: Sequence[User], on: date) -> None:
+        companies = {change.account.company_id for change in changes}
+        self.standing_in = _standing_in([person.pk for person in people], companies, on)
+        lent = [one for rows in self.standing_in.values() for one in rows]
+        self.rows = _rows_by_person(
+            {person.pk for person in people} | {one.delegator_id for one in lent}, companies
+        )
+        self.scopes = _scopes(list({one.delegator_id: one.delegator for one in lent}.values()))
+        self.used = people_used(changes)
+        self.cover = Cover(on)
+
+    def of(self, user_id: int, change: LimitChange, grade_now: str) -> list[Mandate]:
+        spent = self.used[change.pk] | ({change.proposer_id} if change.proposer_id else set())
+        if user_id in spent:
+            return []
+        need, account = need_of(change, grade_now), change.account
+        ways: list[tuple[int, ApprovalDelegation | None]] = [(user_id, None)]
         ways += [
             (one.delegator_id, one)
-            for one in standing_in
+            for one in self.standing_in.get(user_id, ())
             if one.company_id == account.company_id
             and one.delegator_id not in spent
-            and _sees(scopes[one.delegator_id], account)
+            and _sees(self.scopes[one.delegator_id], account)
         ]
+        found = []
         for person, delegation in ways:
             covering = [
                 row
-                for row in rows[person]
-                if row.company_id == account.company_id and cover.covers(row, need)
+                for row in self.rows[person]
+                if row.company_id == account.company_id and self.cover.covers(row, need)
             ]
             if covering:
                 # Whoever may decide alone does: the row that asks for the fewest people.
                 best = min(covering, key=lambda row: (row.approvers_needed, row.pk))
-                found[change.pk].append(Mandate(best, need, delegation))
-    return found
+                found.append(Mandate(best, need, delegation))
+        return found
 
 
 def people_used(changes: Iterable[LimitChange]) -> dict[int, set[int]]:
@@ -161,10 +198,20 @@ def standing_approvals(change: LimitChange, *, grade_now: str, on: date) -> list
     ]
 
 
-def _standing_in(user: User, companies: set[int], on: date) -> list[ApprovalDelegation]:
-    rows = delegations_in_force(on).filter(delegate=user, company__in=companies, delegator__is_active=True)
-    one_each = {(row.company_id, row.delegator_id): row for row in rows.select_related("delegator")}
-    return [row for row in one_each.values() if row.delegator.has_perm(DECIDE)]
+def _standing_in(people: Sequence[int], companies: set[int], on: date) -> dict[int, list[ApprovalDelegation]]:
+    """Per person the delegations under which they stand in, one for each company and delegator."""
+    rows = delegations_in_force(on).filter(
+        delegate__in=people, company__in=companies, delegator__is_active=True
+    )
+    one_each = {
+        (row.delegate_id, row.company_id, row.delegator_id): row for row in rows.select_related("delegator")
+    }
+    may = {row.delegator_id: row.delegator.has_perm(DECIDE) for row in one_each.values()}
+    found: dict[int, list[ApprovalDelegation]] = defaultdict(list)
+    for row in one_each.values():
+        if may[row.delegator_id]:
+            found[row.delegate_id].append(row)
+    return found
 
 
 def _rows_by_person(people: set[int], companies: set[int]) -> dict[int, list[ApprovalAuthority]]:

@@ -1,8 +1,8 @@
 """Orders that wait for a person: placing a hold, and releasing, rejecting, giving grace.
 
 An order is on hold while it has a waiting hold; nothing of it is delivered then. A release is bounded: until a day and
-up to an amount of the whole order, and as long as the customer owes no more than whoever released it had authority for;
-beyond any of them, the next check holds it again. Only an order's newest hold speaks: when business is stopped, earlier
+up to an amount of the whole order, and as long as the customer, each head of its group and each total over our companies
+whose limit it passed owe no more than what it was released for; beyond any of them, the next check holds it again. Only an order's newest hold speaks: when business is stopped, earlier
 releases are void.
 """
 
@@ -21,15 +21,16 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
 from customers.access import visible_accounts
-from customers.approval_rules import WORST
 from customers.calendars import add_business_days
-from customers.checks import HEADROOM, CheckResult, failure_json
+from customers.checks import CheckResult, failure_json
 from customers.exposure import exposures
 from customers.limit_reasons import money_param
 from customers.locks import lock_headroom
-from customers.models import ApprovalAuthority, CreditAccount, OpenOrder, OrderHold, Reservation
-from customers.rates import MissingRate, RateTable
-from customers.reservations import active, reserved, use_reservation
+from customers.models import CreditAccount, OpenOrder, OrderHold
+from customers.notices import tell_order_held
+from customers.order_release import OrderHoldError, caps_of, check_authority, held_for_others, kept, taken
+from customers.rates import RateTable
+from customers.reservations import active, use_reservation
 from customers.stages import ORDER, stages_at
 
 Status, Cause = OrderHold.Status, OrderHold.Cause
@@ -41,31 +42,10 @@ STOP_DECIDE_DAYS = 2
 REJECTION = ("rejected_on", "rejected_amount")
 
 
-class OrderHoldError(ValueError):
-    """A hold that cannot be decided; the text says why.
-
-    code: not_allowed, out_of_scope, own_order, no_authority, no_reason, decided, dates, cap.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def waiting_hold(account_id: int, order_number: str) -> OrderHold | None:
     return (
         OrderHold.objects.select_for_update(of=("self",))
         .filter(account=account_id, order_number=order_number, status=Status.WAITING)
-        .first()
-    )
-
-
-def newest_hold(account_id: int, order_number: str) -> OrderHold | None:
-    """The newest hold of an order that says something for the future: one that passed again leaves what was before."""
-    return (
-        OrderHold.objects.filter(account=account_id, order_number=order_number)
-        .exclude(status__in=[Status.REPLACED, Status.CURED])
-        .order_by("-pk")
         .first()
     )
 
@@ -94,36 +74,8 @@ def rejection_of(hold: OrderHold | None) -> dict[str, Any]:
 def waits_for_person(hold: OrderHold, order: OpenOrder) -> bool:
     """A person refused this order, and it has not become smaller since: passing the check is not enough."""
     rejection = rejection_of(hold)
-    refused = _kept(rejection.get("rejected_amount"))
+    refused = kept(rejection.get("rejected_amount"))
     return bool(rejection) and (refused is None or order.amount >= refused)
-
-
-def is_released(account_id: int, order_number: str, amount: Money, on: date, result: CheckResult) -> bool:
-    """Does the newest decision about the order let it go, on this day, with this amount and what is owed by now?"""
-    hold = newest_hold(account_id, order_number)
-    return (
-        hold is not None
-        and hold.status == Status.RELEASED
-        and hold.released_until >= on
-        and hold.currency == amount.currency
-        and amount <= hold.released_up_to
-        and _within(hold.details, result)
-    )
-
-
-def _within(details: Mapping[str, Any], result: CheckResult) -> bool:
-    """What will be owed, and held for others, is what the release was given for, or less."""
-    if all(failure.rule != HEADROOM for failure in result.stopping):
-        return True
-    need, reserved = (_kept(details.get(name)) for name in ("need", "reserved"))
-    if need is None or reserved is None or need.currency != result.exposure.currency:
-        return False
-    owed = result.exposure + result.new
-    return owed <= need and owed + result.reserved <= need + reserved
-
-
-def _kept(stored: Mapping[str, Any] | None) -> Money | None:
-    return Money(int(stored["minor"]), stored["currency"]) if stored else None
 
 
 def release_days(hold: OrderHold) -> int:
@@ -180,6 +132,9 @@ def place_order_hold(
         data={"account": order.account_id, "order": order.number, "point": point},
         changes=[Change.of(hold, None, {"amount": hold.amount.minor, "at_entry": at_entry})],
     )
+    # An order that stays on hold for the same cause is no news.
+    if replacing is None or replacing.cause != cause:
+        tell_order_held(hold)
     return hold
 
 
@@ -226,7 +181,9 @@ def release_order(
     """Let an order go until a day and up to an amount. Needs the right, authority over what will be owed, and a reason.
 
     Who handled the order cannot release it. The authority is the one for rises: the release lets the customer owe
-    more than the rules do. What is still reserved under the order's number becomes the order. Raises OrderHoldError.
+    more than the rules do. It covers as well what the group, or our companies together, are owed where their limit is
+    passed; that amount caps the release. What is still reserved under the order's number becomes the order. Raises
+    OrderHoldError.
     """
     account, waiting = _lock(hold, on)
     _check_person(by, account, reason)
@@ -246,16 +203,28 @@ def release_order(
             _("Release at least the order's %(amount)s, or have it changed first.")
             % {"amount": waiting.amount},
         )
-    need = _check_authority(by, account, waiting, up_to, on, grade_now)
     moment = at or timezone.now()
     held = active(moment).filter(account=account, reference=waiting.order_number).first()
-    others = _held_for_others(account, moment, on, held)
-    waiting.details = {**waiting.details, "need": money_param(need), "reserved": money_param(others)}
-    waiting.released_until, waiting.released_up_to = until, up_to
-    _resolve(waiting, Status.RELEASED, on=on, actor=Actor.person(by), reason=reason)
     order = OpenOrder.objects.filter(
         account=account, number=waiting.order_number, superseded_at__isnull=True
     ).first()
+    rates = RateTable.at(on)
+    adds = up_to if waiting.at_entry else up_to - taken(account, waiting, on)
+    need = exposures([account], on)[account.pk].total + rates.convert(adds, account.currency)
+    caps = caps_of(account, waiting, order, adds, held, on, moment)
+    check_authority(by, account, [need, *(cap for cap, _held in caps.values())], rates, grade_now)
+    others = held_for_others(account, moment, on, held)
+    waiting.details = {
+        **waiting.details,
+        "need": money_param(need),
+        "reserved": money_param(others),
+        "caps": {
+            key: {"need": money_param(cap), "reserved": money_param(kept)}
+            for key, (cap, kept) in caps.items()
+        },
+    }
+    waiting.released_until, waiting.released_up_to = until, up_to
+    _resolve(waiting, Status.RELEASED, on=on, actor=Actor.person(by), reason=reason)
     if held is not None and order is not None:
         use_reservation(held, order, actor=Actor.person(by), on=on, at=moment)
     return waiting
@@ -382,65 +351,6 @@ def _check_person(by: User, account: CreditAccount, reason: str) -> None:
         raise OrderHoldError("out_of_scope", _("This customer is not in your portfolio."))
     if not reason.strip():
         raise OrderHoldError("no_reason", _("Write down why: the reason stays with the decision."))
-
-
-def _check_authority(
-    by: User, account: CreditAccount, hold: OrderHold, up_to: Money, on: date, grade_now: str
-) -> Money:
-    """All that will be owed: the person's authority for rises covers it. Raises OrderHoldError, MissingRate."""
-    owed = exposures([account], on)[account.pk].total
-    adds = up_to if hold.at_entry else up_to - _taken(account, hold, on)
-    rates = RateTable.at(on)
-    need = owed + rates.convert(adds, account.currency)
-    rows = ApprovalAuthority.objects.filter(
-        group__in=by.groups.values("pk"),
-        company=account.company_id,
-        direction=ApprovalAuthority.Direction.RISE,
-    )
-    for row in rows:
-        if (grade_now or WORST) > row.worst_grade or getattr(row, "approvers_needed", 1) > 1:
-            continue
-        try:
-            if row.max_amount is None or rates.convert(need, row.currency) <= row.max_amount:
-                return need
-        except MissingRate:
-            continue
-    raise OrderHoldError(
-        "no_authority",
-        _(
-            "With this order the customer would owe %(amount)s; your authority does not go that far: ask somebody whose does."
-        )
-        % {"amount": need},
-    )
-
-
-def _taken(account: CreditAccount, hold: OrderHold, on: date) -> Money:
-    """What of an accepted order is counted already; beyond the horizon only what has left."""
-    stage = next(
-        (
-            row
-            for row in stages_at([account.pk], on, also_held=True)
-            if row.kind == ORDER and row.number == hold.order_number
-        ),
-        None,
-    )
-    if stage is None:
-        return hold.amount
-    far = stage.expected_on is not None and (stage.expected_on - on).days > account.segment.order_horizon_days
-    return min(
-        Money(stage.delivered + stage.billed + (0 if far else stage.counted), stage.currency), hold.amount
-    )
-
-
-def _held_for_others(account: CreditAccount, at: datetime, on: date, own: Reservation | None) -> Money:
-    """Reservations beside the order's own, in the account's currency."""
-    rates = RateTable.at(on)
-    until = on + timedelta(days=account.segment.order_horizon_days)
-    found = reserved([account.pk], at, without=own.pk if own else None, until=until)
-    return sum(
-        (rates.convert(Money(minor, currency), account.currency) for (_pk, currency), minor in found.items()),
-        Money.zero(account.currency),
-    )
 
 
 def _resolve(hold: OrderHold, to: str, *, on: date, actor: Actor, reason: str = "") -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
+from customers.instruments import horizon_of
 from customers.models import BilledPart, CheckPoint, Delivery, OpenOrder
 from customers.order_versions import OrderError, Outcome, ask, counted, open_order, refuse_held, settle
 
@@ -44,7 +45,7 @@ def deliver_order(
     if Delivery.objects.filter(account=row.account_id, number=number, superseded_at__isnull=True).exists():
         raise OrderError("number_taken", _("Delivery %(number)s is there already.") % {"number": number})
     # What the order takes of the headroom already; beyond the horizon that is nothing.
-    left = counted(stage, row, row.expected_on, on, row.account.segment.order_horizon_days)
+    left = counted(stage, row, row.expected_on, on, horizon_of(row.account, row.product_line, on))
     gone = (stage.delivered + stage.billed) if stage else row.amount.minor
     total = Money(max(row.amount.minor, gone + amount.minor), row.currency)
     if amount.minor > left:
@@ -110,7 +111,7 @@ def bill_order(
         _check_delivered(row, delivery_number, amount, billed)
     else:
         delivered = stage.delivered if stage else row.amount.minor
-        near = counted(stage, row, row.expected_on, on, row.account.segment.order_horizon_days)
+        near = counted(stage, row, row.expected_on, on, horizon_of(row.account, row.product_line, on))
         left = min(max(row.amount.minor - delivered - billed, 0), near)
         if amount.minor > left:
             more = Money(amount.minor - left, row.currency)

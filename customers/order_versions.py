@@ -21,13 +21,13 @@ from customers.order_holds import (
     details_of,
     end_hold,
     fails_the_same,
-    is_released,
     place_order_hold,
     refresh_hold,
     rejection_of,
     waiting_hold,
     waits_for_person,
 )
+from customers.order_release import is_released
 from customers.reservations import active
 from customers.stages import ORDER, Stage, stages_at
 
@@ -153,6 +153,7 @@ def ask(
             at,
             orderer=order.orderer,
             expected_on=order.expected_on,
+            product_line=order.product_line,
             exclude_reservation=exclude_reservation,
             adds=adds,
             already=already,
@@ -216,6 +217,7 @@ def new_version(before: OpenOrder, on: date, **changes: Any) -> OpenOrder:
             "account",
             "orderer",
             "number",
+            "product_line",
             "expected_on",
             "currency",
             "amount",
@@ -240,6 +242,7 @@ def told(order: OpenOrder, before: OpenOrder | None, actor: Actor, on: date) -> 
         return {
             "amount": row.amount.minor,
             "currency": row.currency,
+            "product_line": row.product_line,
             "expected_on": row.expected_on,
             "closed_on": row.closed_on,
         }

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
+from customers.instruments import horizon_of
 from customers.locks import lock_headroom
 from customers.models import CheckPoint, CreditAccount, Customer, OpenOrder, OrderHold
 from customers.order_holds import details_of, end_hold, last_word, rejection_of, waiting_hold
@@ -49,10 +50,12 @@ def record_order(
     at: datetime,
     orderer: Customer | None = None,
     reference: str = "",
+    product_line: str = "",
 ) -> Outcome:
     """Take an order of the account that pays. What was reserved under `reference` (default: the number) becomes it.
 
-    The same order again gives what is there. Raises OrderError, MissingRate.
+    product_line: decides how far ahead it counts; an order keeps it. The same order again gives what is there.
+    Raises OrderError, MissingRate.
     """
     number = number.strip()
     if amount.minor <= 0 or not number:
@@ -60,8 +63,8 @@ def record_order(
     locked, _tree = lock_headroom(account.pk, on)
     there = current_order(locked.pk, number)
     if there is not None:
-        same = (there.amount, there.expected_on, there.orderer_id, there.closed_on)
-        if same != (amount, expected_on, orderer.pk if orderer else None, None):
+        same = (there.amount, there.expected_on, there.orderer_id, there.product_line, there.closed_on)
+        if same != (amount, expected_on, orderer.pk if orderer else None, product_line, None):
             raise OrderError(
                 "exists", _("Order %(number)s is there already: change that one.") % {"number": number}
             )
@@ -70,6 +73,7 @@ def record_order(
         account=locked,
         orderer=orderer,
         number=number,
+        product_line=product_line,
         expected_on=expected_on,
         currency=amount.currency,
         amount=amount,
@@ -109,7 +113,7 @@ def change_order(
     waiting = waiting_hold(before.account_id, before.number)
     if (new_amount, new_day) == (before.amount, before.expected_on):
         return Outcome(before, waiting)
-    horizon = before.account.segment.order_horizon_days
+    horizon = horizon_of(before.account, before.product_line, on)
     was = counted(stage, before, before.expected_on, on, horizon)
     after = new_version(before, on, amount=new_amount, expected_on=new_day)
     record_act("order.change", **told(after, before, actor, on))
@@ -159,7 +163,7 @@ def reopen_order(order: OpenOrder, *, actor: Actor, on: date, at: datetime) -> O
     last = last_word(locked.pk, before.number)
     after = new_version(before, on, closed_on=None)
     record_act("order.reopen", **told(after, before, actor, on))
-    horizon = locked.segment.order_horizon_days
+    horizon = horizon_of(locked, before.product_line, on)
     will = counted(stage_of(after, on, also_held=True), after, after.expected_on, on, horizon)
     adds = Money(will, after.currency)
     result = ask(after, CheckPoint.ORDER, on, at, adds=adds, already=adds)
@@ -184,7 +188,7 @@ def check_again(hold: OrderHold, *, actor: Actor, on: date, at: datetime) -> Out
     if waiting is None or row.closed_on is not None:
         return Outcome(row)
     stage = stage_of(row, on, also_held=True)
-    horizon = locked.segment.order_horizon_days
+    horizon = horizon_of(locked, row.product_line, on)
     adds = counted(stage, row, row.expected_on, on, horizon) if waiting.at_entry else 0
     held = reserved_for(locked, row.number, at)
     if waiting.point in (CheckPoint.PICK, CheckPoint.DELIVERY):

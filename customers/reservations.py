@@ -14,12 +14,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
 from customers.checks import CheckRequest, CheckResult, ask_check
+from customers.instruments import SegmentTerms
 from customers.locks import lock_headroom
 from customers.models import CheckPoint, CreditAccount, Customer, OpenOrder, Reservation
 
@@ -56,20 +57,24 @@ def reserved(
     at: datetime,
     *,
     without: int | None = None,
-    until: date | None = None,
+    on: date | None = None,
+    terms: SegmentTerms | None = None,
 ) -> dict[tuple[int, str], int]:
-    """Minor units held at an instant per (account, currency), in one query.
+    """Minor units held at an instant per (account, currency); one query, two where a day is given without its terms.
 
-    without: a reservation left out. until: the last day of the order horizon; what is delivered later takes no room.
+    without: a reservation left out. on: the day whose order horizons count; what is delivered later takes no room.
     """
     rows = active(at).filter(account__in=account_ids)
-    if until is not None:
-        rows = rows.filter(Q(expected_on__isnull=True) | Q(expected_on__lte=until))
     if without is not None:
         rows = rows.exclude(pk=without)
     found: dict[tuple[int, str], int] = defaultdict(int)
-    sums = rows.order_by().values("account", "currency").annotate(total=Sum("amount"))
-    for pk, currency, total in sums.values_list("account", "currency", "total"):
+    names = ["account", "currency", "expected_on", "account__segment", "product_line"]
+    sums = rows.order_by().values(*names).annotate(total=Sum("amount"))
+    for pk, currency, expected_on, segment, line, total in sums.values_list(*names, "total"):
+        if on is not None and expected_on is not None and expected_on > on:
+            terms = terms or SegmentTerms.load(on)
+            if expected_on > on + timedelta(days=terms.days(segment, line)):
+                continue
         found[pk, currency] += int(total)
     return found
 
@@ -86,6 +91,7 @@ def reserve(
     minutes: int = DEFAULT_MINUTES,
     orderer: Customer | None = None,
     expected_on: date | None = None,
+    product_line: str = "",
 ) -> Reservation:
     """Hold `amount` of the account's headroom until `minutes` from `at`, if the credit check passes.
 
@@ -100,7 +106,12 @@ def reserve(
     if existing is not None:
         return _same(existing, locked, amount, orderer)
     result = ask_check(
-        CheckRequest(locked, amount, CheckPoint.ORDER, as_of, at, orderer=orderer, expected_on=expected_on)
+        CheckRequest(
+            *(locked, amount, CheckPoint.ORDER, as_of, at),
+            orderer=orderer,
+            expected_on=expected_on,
+            product_line=product_line,
+        )
     )
     if not result.passes:
         raise ReservationError("blocked", _("The credit check does not pass: see why."), result=result)
@@ -112,6 +123,7 @@ def reserve(
         currency=amount.currency,
         amount=amount,
         expected_on=expected_on,
+        product_line=product_line,
         reserved_on=as_of,
         made_at=at,
         made_by=actor.user,

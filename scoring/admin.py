@@ -25,6 +25,7 @@ from customers.admin.base import (
     money_html,
 )
 from customers.limit_reasons import render_reason
+from scoring.bank_right import is_of_bank, sees_bank
 from scoring.invoices.cards import USE, InvoiceCardError, take_into_use
 from scoring.models import (
     AccountScore,
@@ -46,11 +47,21 @@ from scoring.models import (
 from scoring.rationale import shown
 from scoring.signals import BY_NAME
 
+_BANK = tuple(name for name in BY_NAME if is_of_bank(name))
+
 
 class ScoredAdmin(FactAdmin):
     account_path = "account"
     list_select_related = ["account__customer", "card"]
     search_fields = account_search()
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without the figures of bank lines for who may not read these; nobody needs the keys of the layout."""
+        hidden = () if sees_bank(request.user) else _BANK
+        # The first layout holds all values and points in one: it would tell them as well.
+        first = () if sees_bank(request.user) else ("first_signals", "first_points", "bins")
+        names = {field.name for field in self.model._meta.fields}
+        return [*(super().get_exclude(request, obj) or ()), *(n for n in (*hidden, *first) if n in names)]
 
     @admin.display(description=_("score"), ordering="score")
     def score_grade(self, row: Any) -> SafeString:

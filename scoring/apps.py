@@ -73,11 +73,12 @@ class ScoringConfig(AppConfig):
     def ready(self) -> None:
         from creditdesk.core import schedules
         from customers.events import credit_check_wanted, limit_applied, limit_evidence_wanted
-        from scoring import listeners
+        from scoring import limit_notices, listeners
         from scoring.onboarding.converting import on_limit_applied
         from scoring.proposals import answer_evidence, keep_deciding_score
 
         listeners.connect()
+        limit_notices.register_topics()
         schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
         schedules.register(
             "Weekly peer figures", "scoring.tasks.store_peers", "0 1 * * 1", "bulk", due_kwarg="due"
@@ -102,6 +103,13 @@ class ScoringConfig(AppConfig):
             "Reminders and expiry of limit changes",
             "scoring.limit_tasks.plan_clock",
             "30 5 * * *",
+            "bulk",
+            due_kwarg="due",
+        )
+        schedules.register(
+            "Warnings of cover, temporary limits and reviews",
+            "scoring.limit_tasks.plan_watch",
+            "45 5 * * *",
             "bulk",
             due_kwarg="due",
         )

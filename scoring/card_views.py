@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from scoring import card_pages, drafts, publishing
-from scoring.card import CardError
+from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
     BinFormSet,
     GateForm,
     MissingForm,
     NumbersForm,
     PublishForm,
-    ReasonForm,
     initial_lines,
 )
 from scoring.evidence import measure_card
-from scoring.models import CardReport, Scorecard
+from scoring.invoice_views import LEARN
+from scoring.models import CardReport, InvoiceCard, Scorecard
 from scoring.signals import BY_NAME
+from scoring.version_views import VersionPages
 
 VIEW = "scoring.view_scorecard"
 AT_ONCE = 3000
@@ -55,60 +57,62 @@ def card_list(request: HttpRequest) -> HttpResponse:
         "gate": publishing.gate_in_force(),
         "gate_form": GateForm(instance=publishing.gate_in_force()),
         "may_propose": request.user.has_perm(publishing.PROPOSE),
+        **_invoice_cards(request),
     }
     return render_page(request, "scorecards/list.html", context)
+
+
+def _invoice_cards(request: HttpRequest) -> dict[str, Any]:
+    """The card in use for single invoices, the newest draft after it, and what became of the last learning."""
+    if not request.user.has_perm("scoring.view_invoicecard"):
+        return {}
+    rows = list(InvoiceCard.objects.defer("model").select_related("activated_by").order_by("-version")[:20])
+    used = next((row for row in rows if row.status == InvoiceCard.Status.ACTIVE), None)
+    drafts_after = [r for r in rows if r.status == InvoiceCard.Status.DRAFT and (not used or r.pk > used.pk)]
+    return {
+        "invoice_card": used,
+        "invoice_draft": next(iter(drafts_after), None),
+        "learning": Job.objects.filter(kind=LEARN).order_by("-pk").first(),
+        "shows_invoice_cards": True,
+    }
+
+
+class CardPages(VersionPages[Scorecard]):
+    refusals = (CardError, ValueError)
+    prefetched = ("bins", "reports")
+    sent_back = gettext_lazy("The card is a draft again.")
+    published = gettext_lazy("Published. The whole book is being scored with it.")
+    copied = gettext_lazy("This is a draft: change it, try it, then propose it.")
+
+    def standing(self, request: HttpRequest, version: Scorecard) -> dict[str, Any]:
+        found = super().standing(request, version)
+        return found | {"publish_form": PublishForm(prefix="publish")}
+
+
+pages = CardPages(publishing.LIFE, "scorecards", "card")
 
 
 @desk_page(VIEW)
 @require_http_methods(["GET"])
 def card_page(request: HttpRequest, pk: int) -> HttpResponse:
-    return _show(request, _card(pk))
-
-
-def _card(pk: int) -> Scorecard:
-    related = ("created_by", "proposed_by", "decided_by", "based_on")
-    return get_object_or_404(
-        Scorecard.objects.select_related(*related).prefetch_related("bins", "reports"), pk=pk
-    )
-
-
-def _show(request: HttpRequest, card: Scorecard, status: int = 200, **forms: Any) -> HttpResponse:
-    as_of = business_date()
+    card, as_of = pages.load(pk), business_date()
     reports = list(card.reports.all())
-    user = request.user
-    refusal = ""
-    if card.status == Scorecard.Status.PROPOSED and user.has_perm(publishing.PUBLISH):
-        try:
-            publishing.check_may_publish(card, user)
-        except publishing.PublishingError as error:
-            refusal = str(error)
-    is_draft = card.status == Scorecard.Status.DRAFT
-    may_propose = user.has_perm(publishing.PROPOSE)
+    standing = pages.standing(request, card)
+    ready = as_card(card, list(card.bins.all()))
     context = {
+        **standing,
         "title": f"{card.name} · {card.version}",
         "card": card,
         "tables": card_pages.tables(card),
+        "problems": problems(ready) if card.status == Scorecard.Status.DRAFT else [],
+        "span": span_of(ready),
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "tried": _tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
-        "may_edit": is_draft and may_propose,
-        "may_propose": may_propose,
-        "may_publish": card.status == Scorecard.Status.PROPOSED
-        and user.has_perm(publishing.PUBLISH)
-        and not refusal,
-        "may_send_back": card.status == Scorecard.Status.PROPOSED
-        and (user.has_perm(publishing.PUBLISH) or card.proposed_by_id == user.pk),
-        "refusal": refusal,
-        "unused": card_pages.unused(card) if is_draft and may_propose else [],
-        "propose_form": ReasonForm(prefix="propose"),
-        "publish_form": PublishForm(prefix="publish"),
-        "back_form": ReasonForm(prefix="back"),
-        **forms,
+        "unused": card_pages.unused(card) if standing["may_edit"] else [],
     }
-    response = render_page(request, "scorecards/card.html", context)
-    response.status_code = status
-    return response
+    return render_page(request, "scorecards/card.html", context)
 
 
 def _tried(request: HttpRequest, report: CardReport | None) -> dict[str, Any] | None:
@@ -144,69 +148,9 @@ def matrix_rows(moves: list[list[Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _acting(view: Callable[..., Any]) -> Callable[..., HttpResponse]:
-    """A POST that does one thing to a card: success says what happened, a refusal says why, and shows the card."""
-
-    @desk_page(VIEW)
-    @require_POST
-    def act(request: HttpRequest, pk: int) -> HttpResponse:
-        card = _card(pk)
-        try:
-            told, target = view(request, card)
-        except (CardError, ValueError) as error:
-            if getattr(error, "code", "") == "not_allowed":
-                raise PermissionDenied(str(error)) from error
-            messages.error(request, str(error))
-            return redirect("scorecards:card", pk)
-        messages.success(request, told)
-        return redirect("scorecards:card", target) if target else redirect("scorecards:list")
-
-    return act
-
-
-@_acting
-def copy(request: HttpRequest, card: Scorecard) -> Any:
-    made = drafts.copy_card(card, by=request.user, as_of=business_date())
-    return _("This is a draft: change it, try it, then propose it."), made.pk
-
-
-@_acting
-def delete(request: HttpRequest, card: Scorecard) -> Any:
-    drafts.delete_draft(card, by=request.user, as_of=business_date())
-    return _("The draft is deleted."), None
-
-
-@_acting
-def propose(request: HttpRequest, card: Scorecard) -> Any:
-    reason = request.POST.get("propose-reason", "")
-    publishing.propose_card(card, by=request.user, reason=reason, as_of=business_date())
-    return _("Proposed: a second person publishes it or sends it back."), card.pk
-
-
-@_acting
-def send_back(request: HttpRequest, card: Scorecard) -> Any:
-    reason = request.POST.get("back-reason", "")
-    publishing.send_back_card(card, by=request.user, reason=reason, as_of=business_date())
-    return _("The card is a draft again."), card.pk
-
-
-@_acting
-def publish(request: HttpRequest, card: Scorecard) -> Any:
-    publishing.publish_card(
-        card,
-        approver=request.user,
-        reason=request.POST.get("publish-reason", ""),
-        override_reason=request.POST.get("publish-override_reason", ""),
-        as_of=business_date(),
-    )
-    return _("Published. The whole book is being scored with it."), card.pk
-
-
-@_acting
-def measure(request: HttpRequest, card: Scorecard) -> Any:
+def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     """Try the card on the live book and against the past, now or, for a large book, in the background."""
-    if not request.user.has_perm(publishing.PROPOSE) and not request.user.has_perm(publishing.PUBLISH):
-        raise publishing.PublishingError("not_allowed", _("Your role does not allow this."))
+    publishing.check_permission(request.user, publishing.PROPOSE, publishing.PUBLISH)
     as_of = business_date()
     if CreditAccount.objects.count() <= AT_ONCE:
         measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
@@ -216,10 +160,13 @@ def measure(request: HttpRequest, card: Scorecard) -> Any:
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
 
 
+measure = pages.acting(_measure)
+
+
 @desk_page(VIEW)
 @require_http_methods(["GET", "POST"])
 def numbers(request: HttpRequest, pk: int) -> HttpResponse:
-    card = _editable(request, pk)
+    card = pages.editable(request, pk)
     form = NumbersForm(request.POST or None, instance=Scorecard.objects.get(pk=pk))
     if request.method == "POST" and form.is_valid():
         changed = {name: form.cleaned_data[name] for name in form.changed_data}
@@ -239,7 +186,7 @@ def numbers(request: HttpRequest, pk: int) -> HttpResponse:
 @desk_page(VIEW)
 @require_http_methods(["GET", "POST"])
 def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
-    card = _editable(request, pk)
+    card = pages.editable(request, pk)
     if name not in BY_NAME:
         raise Http404
     bins = list(card.bins.filter(signal=name).order_by("pk"))
@@ -277,13 +224,6 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     response = render_page(request, "scorecards/signal.html", context)
     response.status_code = 422 if request.method == "POST" else 200
     return response
-
-
-def _editable(request: HttpRequest, pk: int) -> Scorecard:
-    card = _card(pk)
-    if not request.user.has_perm(publishing.PROPOSE) or card.status != Scorecard.Status.DRAFT:
-        raise PermissionDenied
-    return card
 
 
 @desk_page(VIEW, "scoring.add_publishinggate")

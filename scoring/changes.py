@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from customers.bank.access import log_computed
+from customers.models import CreditAccount
+from scoring.bank_right import Reader, is_of_bank, sees_bank
 from scoring.card import Card
 from scoring.engine import compute
 from scoring.explain import Explanation, Item, explain, items_under
@@ -38,6 +42,7 @@ class Changes:
 
     cards: (old, new), the same one twice where one card scored both days. card_step: what the new card makes of
     the earlier day's values, less what the old one made of them; so what moved is the customer's doing alone.
+    withheld: points that signals moved which the reader may not see one by one (`for_reader`); they belong to the sum.
     moved: signals whose points changed under the new card, strongest first. silent: values that moved within
     their bin.
     """
@@ -48,6 +53,18 @@ class Changes:
     moved: tuple[Moved, ...]
     silent: tuple[Moved, ...]
     cards: tuple[Card, Card]
+    withheld: int | None = None
+
+    def for_reader(self, user: Reader) -> Changes:
+        """What the user may see of it: without the right to bank data, what bank signals moved together."""
+        if sees_bank(user):
+            return self
+        moved = tuple(m for m in self.moved if not is_of_bank(m.item.name))
+        silent = tuple(m for m in self.silent if not is_of_bank(m.item.name))
+        hidden = sum(m.points for m in self.moved) - sum(m.points for m in moved)
+        return replace(
+            self, moved=moved, silent=silent, withheld=hidden if len(moved) < len(self.moved) else None
+        )
 
     @property
     def is_other_card(self) -> bool:
@@ -58,13 +75,20 @@ class Changes:
         return self.after.score - self.before.score
 
 
-def changes_between(account_id: int, first: date, second: date) -> Changes | None:
-    """The two scores of an account compared; None when one of them cannot be had.
+PURPOSE = "what changed between two days"
+
+
+def changes_between(account: CreditAccount, first: date, second: date, *, reader: Actor) -> Changes | None:
+    """The two scores of an account compared for `reader`; None when one of them cannot be had.
 
     Each is the one that was kept on that day, or else computed from what was known then, with the card kept
-    nearest before it (the first kept one for days before any).
+    nearest before it (the first kept one for days before any). What is computed reads bank lines: their log says so.
     """
-    before, after = _at(account_id, first), _at(account_id, second)
+    kept = {day: _kept(account.pk, day) for day in (first, second)}
+    computed = [day for day, (row, _model) in kept.items() if row is None]
+    if computed:
+        log_computed(account, reader=reader, purpose=PURPOSE, days=computed)
+    before, after = (_at(account.pk, day, *kept[day]) for day in (first, second))
     return compare(before, after) if before and after else None
 
 
@@ -88,12 +112,18 @@ def compare(first: Day, second: Day) -> Changes:
     return Changes(before, after, base - before.score, tuple(moved), tuple(silent), (first.card, new))
 
 
-def _at(account_id: int, day: date) -> Day | None:
+def _kept(account_id: int, day: date) -> tuple[ScoreHistory | None, ScoreHistory | None]:
+    """The score kept on that day, if any, and the one whose card speaks for it."""
     kept = ScoreHistory.objects.filter(account=account_id)
     nearest = kept.filter(as_of__lte=day).order_by("-as_of", "-pk").first()
     if nearest is not None and nearest.as_of == day:
-        return _day(nearest, card_of(nearest))
-    model = nearest or kept.order_by("as_of", "pk").first()
+        return nearest, nearest
+    return None, nearest or kept.order_by("as_of", "pk").first()
+
+
+def _at(account_id: int, day: date, kept: ScoreHistory | None, model: ScoreHistory | None) -> Day | None:
+    if kept is not None:
+        return _day(kept, card_of(kept))
     card = card_of(model) if model else None
     row = next(iter(compute(day, Scope.of([account_id]), View(known_at=day), card=card)), None)
     return _day(row, card or card_of(row)) if row else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -18,8 +18,10 @@ from django.db import transaction
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
+from customers.bank.access import log_computed
 from customers.ledger import allocate_payment, post_payment
 from customers.models import CreditAccount, DocumentKind, ImportBatch, Instalment, Source
+from scoring.bank_right import Reader, is_of_bank, sees_bank
 from scoring.card import Card, card_by_id
 from scoring.engine import compute
 from scoring.explain import Explanation, Item
@@ -31,6 +33,7 @@ _ACTOR = Actor.job("what would lift it")
 MOST_INVOICES = 12
 """Paying is tried invoice by invoice up to here, then all at once."""
 AHEAD = timedelta(days=90)
+PURPOSE = "what would lift the score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,14 @@ class WouldLift:
     all_paid: IfPaid | None
     on_time: IfPaid | None
 
+    def for_reader(self, user: Reader) -> WouldLift:
+        """Without the bins of bank signals, where the user may not see their figures."""
+        if sees_bank(user):
+            return self
+        return replace(
+            self, better_bins=tuple(one for one in self.better_bins if not is_of_bank(one.item.name))
+        )
+
 
 def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
     """For each signal with a value, the nearest bin that earns more points; most worth first."""
@@ -90,12 +101,14 @@ def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
     return sorted(found, key=lambda b: (-b.points, b.item.name))
 
 
-def would_lift(explanation: Explanation, row: AccountScore, as_of: date) -> WouldLift:
-    """Everything this module knows about one account at a date; see WouldLift.
+def would_lift(explanation: Explanation, row: AccountScore, as_of: date, *, reader: Actor) -> WouldLift:
+    """Everything this module knows about one account at a date, told to `reader`; see WouldLift.
 
-    Takes the account's row locks for the moment it takes, and always rolls back.
+    Takes the account's row locks for the moment it takes, and always rolls back. That bank lines were read for it
+    stays in their log.
     """
     card = card_by_id(row.card_id)
+    log_computed(row.account, reader=reader, purpose=PURPOSE, days=[as_of, as_of + AHEAD])
     steps, on_time = _simulated(row.account_id, as_of, card)
     better = next((step for step in steps if step.grade < explanation.grade), None)
     last = steps[-1] if steps else None

@@ -1,27 +1,25 @@
-"""Decisions, and the terms they follow, in the admin. A decision is read; terms come in new versions."""
+"""Decisions, and the terms they follow, in the admin: both are read here."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from django import forms
 from django.contrib import admin
-from django.db import transaction
-from django.db.models import Max
-from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 
-from creditdesk.core.audit import Actor, Change, record_act
-from creditdesk.core.clock import business_date
 from creditdesk.core.templatetags.desk import badge
-from customers.admin.base import AccountPortfolioFilter, FactAdmin, account_search, customer_of
+from customers.admin.base import (
+    AccountPortfolioFilter,
+    FactAdmin,
+    ReadOnlyInline,
+    account_search,
+    customer_of,
+)
 from scoring.admin import VersionedAdmin
-from scoring.models import Decision, Grade, TermsPolicy, TermsPolicyGrade
+from scoring.models import Decision, TermsPolicy, TermsPolicyGrade
 
 TONES = {"approved": "good", "guarantees": "info", "review": "warn", "declined": "bad"}
 
@@ -58,78 +56,22 @@ class DecisionAdmin(FactAdmin):
         return row.decided_by.get_username() if row.decided_by else row.get_by_kind_display()
 
 
-class GradeFormSet(BaseInlineFormSet):
-    """A version says something of every grade, once."""
-
-    def clean(self) -> None:
-        super().clean()
-        given = sorted(form.cleaned_data.get("grade", "") for form in self.forms if form.is_valid())
-        if given != sorted(Grade.values):
-            raise forms.ValidationError(gettext("Give terms for each grade, A to E, once."))
-
-
-class TermsGradeInline(TabularInline):
+class TermsGradeInline(ReadOnlyInline):
     model = TermsPolicyGrade
-    formset = GradeFormSet
-    extra = 0
-    min_num = max_num = len(Grade)
-    can_delete = False
     tab = False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(TermsPolicy)
 class TermsPolicyAdmin(VersionedAdmin):
-    list_display = ["segment", "version", "valid_from", "usual_days"]
+    """Read here; worked on, simulated and published on the terms policy pages."""
+
+    list_display = ["segment", "version", "status", "valid_from", "usual_days", "page"]
     list_select_related = ["segment"]
     ordering = ["-valid_from", "-pk"]
     inlines = [TermsGradeInline]
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return ModelAdmin.has_add_permission(self, request)
-
-    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
-        return () if obj else ("version",)
-
-    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, **kwargs)
-
-        def clean_valid_from(self: Any) -> Any:
-            # Decisions of the past followed what was in force then.
-            if self.cleaned_data["valid_from"] < business_date():
-                raise forms.ValidationError(gettext("New terms hold from today or later."))
-            return self.cleaned_data["valid_from"]
-
-        return type("TermsPolicyForm", (form,), {"clean_valid_from": clean_valid_from})
-
-    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"valid_from": business_date(), **super().get_changeform_initial_data(request)}
-
-    def get_formset_kwargs(self, request: HttpRequest, obj: Any, inline: Any, prefix: str) -> dict[str, Any]:
-        found = super().get_formset_kwargs(request, obj, inline, prefix)
-        if request.method == "GET" and obj.pk is None:
-            found["initial"] = [{"grade": grade} for grade in Grade.values]
-        return found
-
-    def save_model(self, request: HttpRequest, obj: TermsPolicy, form: Any, change: bool) -> None:
-        with transaction.atomic():
-            last = TermsPolicy.objects.filter(segment=obj.segment).aggregate(last=Max("version"))["last"]
-            obj.version = (last or 0) + 1
-            super().save_model(request, obj, form, change)
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        policy: TermsPolicy = form.instance
-        terms = {row.grade: [row.longest_days, row.guarantee_percent] for row in policy.grades.all()}
-        record_act(
-            "termspolicy.add",
-            actor=Actor.person(request.user),
-            subject=policy,
-            business_date=business_date(),
-            changes=[Change.of(policy, None, {"version": policy.version, "grades": terms})],
+    @admin.display(description=_("terms policy page"))
+    def page(self, row: TermsPolicy) -> SafeString:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("termspolicies:policy", args=[row.pk]), gettext("open")
         )

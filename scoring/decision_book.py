@@ -22,6 +22,7 @@ from scoring.limit_inputs import Book
 from scoring.limit_terms import PolicyTerms
 from scoring.models import TermsPolicy, TermsPolicyGrade
 from scoring.policies import policies_at
+from scoring.segment_policies import in_force
 
 Terms = tuple[TermsPolicy, dict[str, TermsPolicyGrade]]
 Key = tuple[Any, ...]
@@ -29,10 +30,11 @@ KEPT = 8
 """Fingerprints kept at a time: a few business dates of companies in other time zones."""
 
 _FINGERPRINT = """
-SELECT (SELECT MAX(id) FROM customers_exchangerate), (SELECT MAX(id) FROM scoring_termspolicygrade),
-       (SELECT MAX(id) FROM scoring_bookfigure), COUNT(*), SUM(id), MAX(activated_at), MAX(created_at),
-       SUM(CASE status WHEN 'active' THEN id END), SUM(CASE status WHEN 'retired' THEN id END)
-FROM scoring_limitpolicy
+SELECT (SELECT MAX(id) FROM customers_exchangerate), (SELECT MAX(id) FROM scoring_bookfigure), l.*, t.* FROM
+(SELECT COUNT(*), MAX(activated_at), SUM(CASE status WHEN 'active' THEN id END), SUM(id), MAX(created_at)
+ FROM scoring_limitpolicy WHERE status IN ('active', 'retired')) AS l,
+(SELECT COUNT(*), MAX(activated_at), SUM(CASE status WHEN 'active' THEN id END), SUM(id), MAX(created_at)
+ FROM scoring_termspolicy WHERE status IN ('active', 'retired')) AS t
 """
 
 
@@ -83,15 +85,5 @@ def _read(as_of: date) -> Shared:
 
 
 def _terms(as_of: date) -> dict[int | None, Terms]:
-    rows = (
-        TermsPolicyGrade.objects.filter(policy__valid_from__lte=as_of)
-        .select_related("policy")
-        .order_by("policy__valid_from", "policy__version")
-    )
-    found: dict[int | None, Terms] = {}
-    for row in rows:
-        known = found.get(row.policy.segment_id)
-        if known is None or known[0].pk != row.policy_id:
-            known = found[row.policy.segment_id] = (row.policy, {})
-        known[1][row.grade] = row
-    return found
+    found = in_force(TermsPolicy, as_of, "grades")
+    return {segment: (row, {one.grade: one for one in row.grades.all()}) for segment, row in found.items()}

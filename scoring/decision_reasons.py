@@ -8,14 +8,17 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from creditdesk.core.money import Money
 from creditdesk.core.wording import day, percent_of_100
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditHold
+from scoring.bank_right import Reader, is_of_bank, sees_bank, withheld
 from scoring.limit_policy import keep_sentence
 from scoring.models import Decision, ScoreOverride
 from scoring.sentences import SENTENCES, sentence
+from scoring.signals.base import Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,19 @@ class Reason:
         return self.code == "signal"
 
 
-def reasons_of(decision: Decision) -> list[Reason]:
-    """All reasons of a decision in the active language, in the order in which they counted."""
+def reasons_of(decision: Decision, reader: Reader | None = None) -> list[Reason]:
+    """All reasons of a decision in the active language, in the order in which they counted.
+
+    reader: of a bank signal, somebody without the right to bank data is told the points and nothing else. None: the
+    customer itself (its letter), whose data they are.
+    """
     made = []
+    bank = reader is None or sees_bank(reader)
     for stored in decision.reasons:
         code, params = stored["code"], stored["params"]
+        if code == "signal" and is_of_bank(params["signal"]) and not bank:
+            made.append(Reason(code, withheld(), params["points"], Family.BANK))
+            continue
         signal = (params["points"], params["signal"], params["value"]) if code == "signal" else ()
         made.append(Reason(code, reason_text(decision, code, params), *signal))
     return made
@@ -78,6 +89,15 @@ def _kept(params: dict[str, Any]) -> str:
     return keep_sentence(params["keep"], policy)
 
 
+_MISSING = {
+    "amount": gettext_lazy("a smaller amount"),
+    "no_bank": gettext_lazy("three months of bank data"),
+    "no_accounts": gettext_lazy("recent annual accounts"),
+    "weak_accounts": gettext_lazy("stronger accounts"),
+    "adverse_event": gettext_lazy("clean registers"),
+    "low_score": gettext_lazy("a better score"),
+}
+
 _TEXTS = {
     "told": lambda p: p["text"],
     "insolvent": lambda p: _("Insolvency proceedings are open."),
@@ -97,6 +117,17 @@ _TEXTS = {
         % {**p, "reason": ScoreOverride.Reason(p["reason"]).label}
     ),
     "no_history": lambda p: _("No payment history: a person decides."),
+    "prospect_by_rule": lambda p: (
+        _(
+            "No payment history, but accounts, bank flows and registers speak for it (score %(score)s): up to %(up_to)s "
+            "the rules approve."
+        )
+        % {"score": p["score"], "up_to": money_of(p["up_to"])}
+    ),
+    "prospect_for_person": lambda p: (
+        _("Up to %(up_to)s the rules could approve; what is missing for it: %(missing)s.")
+        % {"up_to": money_of(p["up_to"]), "missing": ", ".join(str(_MISSING[one]) for one in p["missing"])}
+    ),
     "thin_history": lambda p: _("Little payment history: a person decides."),
     "grey_zone": lambda p: (
         _("Score %(score)s lies between %(low)s and %(high)s, where a person decides.") % p

@@ -39,6 +39,8 @@ RULES: tuple[dict[str, Any], ...] = (
         "at_delivery": False,
     },
     {"code": Code.DUNNING_LEVEL, "number": 2, "stops": False, **EVERYWHERE},
+    # What goes beyond the room at our own risk is taken on under cover: a guarantee is asked.
+    {"code": Code.SECURED, "stops": False, "at_order": True, "at_pick": False, "at_delivery": False},
 )
 
 
@@ -48,6 +50,9 @@ def ensure_default_checks() -> CheckPolicy:
     existing = CheckPolicy.objects.filter(segment__isnull=True).order_by("version").first()
     if existing is not None:
         return existing
-    policy = CheckPolicy.objects.create(version=1, valid_from=date(2000, 1, 1))
+    # A draft first: what a policy in use says can no longer be written (triggers).
+    policy = CheckPolicy.objects.create(version=1, valid_from=date(2000, 1, 1), is_shipped=True)
     CheckRule.objects.bulk_create(CheckRule(policy=policy, **rule) for rule in RULES)
+    policy.status = CheckPolicy.Status.ACTIVE
+    policy.save(update_fields=["status"])
     return policy

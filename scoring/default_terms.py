@@ -19,9 +19,18 @@ def ensure_default_terms() -> TermsPolicy:
     existing = TermsPolicy.objects.filter(segment__isnull=True).order_by("version").first()
     if existing is not None:
         return existing
-    policy = TermsPolicy.objects.create(version=1, valid_from=date(2000, 1, 1))
+    # A draft first: what a policy in use says can no longer be written (triggers).
+    policy = TermsPolicy.objects.create(
+        version=1,
+        valid_from=date(2000, 1, 1),
+        is_shipped=True,
+        # A cautious start: 10,000 EUR, grade B, and the zone in which Altman saw hardly a failure.
+        prospect_amount=1_000_000,
+    )
     TermsPolicyGrade.objects.bulk_create(
         TermsPolicyGrade(policy=policy, grade=grade, longest_days=days, guarantee_percent=percent)
         for grade, (days, percent) in GRADES.items()
     )
+    policy.status = TermsPolicy.Status.ACTIVE
+    policy.save(update_fields=["status"])
     return policy

@@ -9,19 +9,15 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.audit import Change
 from creditdesk.core.models import User
-from scoring.models import Scorecard, ScorecardBin, ScorecardEditor
-from scoring.publishing import PROPOSE, PublishingError, check_permission
+from scoring.models import Scorecard, ScorecardBin
+from scoring.publishing import LIFE
 from scoring.signals import BY_NAME
 
-NUMBERS = (
-    "base_points grade_a_from grade_b_from grade_c_from grade_d_from review_from review_to guarantees_below "
-    "thin_below thin_recent_below evidence_from anchor_score odds_at_anchor points_to_double"
-).split()
+NUMBERS = LIFE.terms
 """What may be edited on a draft besides its name and bins."""
 
 
@@ -35,47 +31,18 @@ class Row:
     is_missing: bool = False
 
 
-@transaction.atomic
 def copy_card(card: Scorecard, *, by: User, as_of: date, name: str = "") -> Scorecard:
     """A draft with the numbers and bins of any card, as the next version of its code."""
-    check_permission(by, PROPOSE)
-    newest = Scorecard.objects.filter(code=card.code).aggregate(v=Max("version"))["v"]
-    copied = {name: getattr(card, name) for name in (*NUMBERS, "kind")}
-    draft = Scorecard.objects.create(
-        code=card.code,
-        version=newest + 1,
-        name=name or card.name,
-        calibration=Scorecard.Calibration.UNCALIBRATED,
-        based_on=card,
-        created_by=by,
-        **copied,
-    )
-    ScorecardBin.objects.bulk_create(
-        ScorecardBin(
-            card=draft,
-            signal=b.signal,
-            is_missing=b.is_missing,
-            lower=b.lower,
-            upper=b.upper,
-            points=b.points,
-            rationale=b.rationale,
-        )
-        for b in card.bins.all()
-    )
-    record_act(
-        "scorecard.copied",
-        actor=Actor.person(by),
-        subject=draft,
-        business_date=as_of,
-        data={"from": card.pk, "code": draft.code, "version": draft.version},
-    )
-    return draft
+    return LIFE.copy(card, by=by, as_of=as_of, **({"name": name} if name else {}))
+
+
+delete_draft = LIFE.delete_draft
 
 
 @transaction.atomic
 def change_numbers(card: Scorecard, values: dict[str, Any], *, by: User, as_of: date) -> Scorecard:
     """Set name, cut-offs, base points or odds of a draft; unknown names raise ValueError."""
-    locked = _editable(card, by)
+    locked = LIFE.editable(card, by)
     unknown = set(values) - {*NUMBERS, "name"}
     if unknown:
         raise ValueError(f"not a number of a scorecard: {sorted(unknown)}")
@@ -84,7 +51,7 @@ def change_numbers(card: Scorecard, values: dict[str, Any], *, by: User, as_of: 
         setattr(locked, name, value)
     locked.full_clean(exclude=["code", "version"])
     locked.save(update_fields=[*values])
-    _note(locked, by, as_of, [Change.of(locked, _plain(before), _plain(values))])
+    LIFE.edited(locked, [Change.of(locked, _plain(before), _plain(values))], by=by, as_of=as_of)
     return locked
 
 
@@ -95,7 +62,7 @@ def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User,
     Raises PublishingError, or ValueError naming the line: bounds must rise, each line needs its rationale,
     exactly one line has no upper bound and exactly one is for the missing value.
     """
-    locked = _editable(card, by)
+    locked = LIFE.editable(card, by)
     if signal not in BY_NAME:
         raise ValueError(_("%s is not a signal of this version.") % signal)
     wanted = _checked(rows)
@@ -123,7 +90,7 @@ def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User,
         change = Change(
             ScorecardBin._meta.label_lower, f"{locked.pk}:{signal}", {"bins": before}, {"bins": after}
         )
-        _note(locked, by, as_of, [change])
+        LIFE.edited(locked, [change], by=by, as_of=as_of)
 
 
 def _checked(rows: Sequence[Row]) -> list[Row]:
@@ -143,33 +110,6 @@ def _checked(rows: Sequence[Row]) -> list[Row]:
     if len(set(bounds)) != len(bounds):
         raise ValueError(_("Two lines have the same upper bound."))
     return [*missing, *ordered]
-
-
-def delete_draft(card: Scorecard, *, by: User, as_of: date) -> None:
-    """Throw a draft away; the audit trail keeps that it existed."""
-    with transaction.atomic():
-        locked = _editable(card, by)
-        record_act(
-            "scorecard.draft_deleted",
-            actor=Actor.person(by),
-            subject=locked,
-            business_date=as_of,
-            data={"code": locked.code, "version": locked.version},
-        )
-        locked.delete()
-
-
-def _editable(card: Scorecard, by: User) -> Scorecard:
-    check_permission(by, PROPOSE)
-    locked = Scorecard.objects.select_for_update(of=("self",)).get(pk=card.pk)
-    if locked.status != Scorecard.Status.DRAFT:
-        raise PublishingError("not_draft", _("Only a draft can be edited: make a copy of this version."))
-    ScorecardEditor.objects.get_or_create(card=locked, user=by)
-    return locked
-
-
-def _note(card: Scorecard, by: User, as_of: date, changes: list[Change]) -> None:
-    record_act("scorecard.edited", actor=Actor.person(by), subject=card, business_date=as_of, changes=changes)
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from creditdesk.core.wording import day, percent
+from scoring.bank_right import Reader, is_of_bank, sees_bank
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.rationale import shown
@@ -48,8 +51,11 @@ class Item:
 class Explanation:
     """base_points + the points of all items = score, exactly.
 
-    helping, hurting: up to five strongest each way; others: the points of all other signals.
-    base_points + sum(helping) + sum(hurting) + others = score, too.
+    helping, hurting: up to five strongest each way. What nobody knows may count against an account, but never raises
+    its score in a reader's eyes: unknown holds the points of missing signals that no reason names, others all the rest.
+    base_points + sum(helping) + sum(hurting) + unknown + others = score, too.
+    withheld: points of all bank signals together, where the reader may not see them one by one (`for_reader`): then
+    base_points + items + withheld = score, and base_points + helping + hurting + withheld + unknown + others = score.
     """
 
     score: int
@@ -63,8 +69,18 @@ class Explanation:
     items: tuple[Item, ...]
     helping: tuple[Item, ...]
     hurting: tuple[Item, ...]
+    unknown: int
     others: int
     insolvent: bool
+    withheld: int | None = None
+
+    def for_reader(self, user: Reader) -> Explanation:
+        """What the user may see of it: without the right to bank data no bank signal on its own."""
+        if sees_bank(user) or not any(is_of_bank(item.name) for item in self.items):
+            return self
+        rest = tuple(item for item in self.items if not is_of_bank(item.name))
+        shown = sum(item.points for item in rest)
+        return replace(self, items=rest, withheld=self.score - self.base_points - shown, **_sides(rest))
 
     @property
     def grade_label(self) -> str:
@@ -154,12 +170,6 @@ def _items(row: AccountScore | ScoreHistory, card: Card, points: dict[str, int])
 def _assemble(
     row: AccountScore | ScoreHistory, card: Card, items: list[Item], *, insolvent: bool
 ) -> Explanation:
-    def strongest(sign: int) -> tuple[Item, ...]:
-        ours = [item for item in items if item.points * sign > 0]
-        return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
-
-    helping, hurting = strongest(1), strongest(-1)
-    shown = sum(item.points for item in (*helping, *hurting))
     return Explanation(
         score=row.score,
         grade=row.grade,
@@ -170,8 +180,20 @@ def _assemble(
         judged_on=row.judged_on,
         base_points=card.base_points,
         items=tuple(items),
-        helping=helping,
-        hurting=hurting,
-        others=row.score - card.base_points - shown,
         insolvent=insolvent,
+        **_sides(items),
     )
+
+
+def _sides(items: Sequence[Item]) -> dict[str, Any]:
+    """The reasons each way, strongest first, and the points that no reason names."""
+
+    def strongest(sign: int) -> tuple[Item, ...]:
+        ours = [item for item in items if item.points * sign > 0 and (sign < 0 or item.value is not None)]
+        return tuple(sorted(ours, key=lambda i: (-abs(i.points), i.name))[:STRONGEST])
+
+    helping, hurting = strongest(1), strongest(-1)
+    rest = [item for item in items if item not in helping and item not in hurting]
+    unknown = sum(item.points for item in rest if item.value is None)
+    others = sum(item.points for item in rest if item.value is not None)
+    return {"helping": helping, "hurting": hurting, "unknown": unknown, "others": others}

@@ -15,6 +15,7 @@ from customers.limit_evidence import money_of
 from customers.limit_moves import Move, moves
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer
+from scoring.bank_right import is_of_bank, withheld
 from scoring.limit_gates import gate_sentence
 from scoring.limit_policy import cap_formula
 from scoring.models import Recommendation
@@ -147,11 +148,16 @@ def key_facts(then: Evidence, now: Evidence) -> list[Line]:
     return [Line(label, text(then), text(now)) for label, text in read]
 
 
-def signals(then: Evidence, now: Evidence) -> list[Line]:
-    """Every signal with its value and points then and now, the largest loss of points first."""
+def signals(then: Evidence, now: Evidence, *, bank: bool) -> list[Line]:
+    """Every signal with its value and points then and now, the largest loss of points first.
+
+    bank: whether the reader may see those told from bank lines.
+    """
     before, after = _json_signals(then), _json_signals(now)
     lines = []
     for signal in SIGNALS:
+        if is_of_bank(signal.name) and not bank:
+            continue
         was, is_now = before.get(signal.name), after.get(signal.name)
         if was is None and is_now is None:
             continue
@@ -178,14 +184,17 @@ def _json_signals(evidence: Evidence) -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in evidence.get("signals", [])}
 
 
-def caps(evidence: Evidence) -> list[CapLine]:
-    """The caps of the recommendation in the evidence; empty when nothing was recommended."""
+def caps(evidence: Evidence, *, bank: bool) -> list[CapLine]:
+    """The caps of the recommendation in the evidence; empty when nothing was recommended.
+
+    bank: whether the reader may see what was told from bank lines; else that cap stands there without its figures.
+    """
     recommended = evidence.get("recommended") or {}
     return [
         CapLine(
             str(CAP_LABELS[cap["code"]]),
-            _money(cap["amount"]),
-            cap_formula(cap["code"], cap["params"]),
+            _money(cap["amount"]) if bank or cap["code"] != "bank_flows" else "…",
+            cap_formula(cap["code"], cap["params"]) if bank or cap["code"] != "bank_flows" else withheld(),
             recommended.get("bound_by") == cap["code"],
         )
         for cap in recommended.get("caps", [])

@@ -9,6 +9,7 @@ from creditdesk.core.money import Money
 from customers.legal_bases import rule_text
 from customers.limit_reasons import render_reason
 from customers.models import CreditAccount
+from scoring.bank_right import Reader, sees_bank
 from scoring.book_figures import figures_for
 from scoring.limit_comparison import CapLine, GateLine, caps, gates
 from scoring.limit_inputs import Book, recommendations
@@ -37,8 +38,8 @@ class CauseLine:
     rule: str
 
 
-def policy_view(account: CreditAccount, as_of: date) -> PolicyView | None:
-    """None where an exchange rate is missing. A company's receivables are those of the night."""
+def policy_view(account: CreditAccount, as_of: date, reader: Reader) -> PolicyView | None:
+    """As the reader may see it; None where an exchange rate is missing. A company's receivables are those of the night."""
     book = Book(as_of, figures_for([account.company_id], as_of).receivables)
     found = recommendations([account], as_of, book).get(account.pk)
     if found is None:
@@ -52,7 +53,7 @@ def policy_view(account: CreditAccount, as_of: date) -> PolicyView | None:
         found.is_automatic,
         found.policy.policy_id,
         found.policy.version,
-        caps(evidence),
+        caps(evidence, bank=sees_bank(reader)),
         gates(evidence),
     )
 

@@ -10,12 +10,16 @@ from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.approval_clock import run_clock
 from customers.models import Company, CreditAccount
+from customers.notices import tell_of_cover
+from customers.rates import MissingRate
 from scoring.book_figures import store_book_figures
 from scoring.causes import react_to_causes
+from scoring.limit_notices import tell_of_limits
 from scoring.proposals import propose_limits
 
 NIGHTLY = "limits"
 CLOCK = "approval clock"
+WATCH = "watch over limits"
 RANGE = 1000
 
 
@@ -45,6 +49,23 @@ def plan_clock(due: str | None = None) -> int:
     return plan_jobs(
         CLOCK, keys, business_date_due(due), "scoring.limit_tasks.clock_of_company", cluster="bulk"
     )
+
+
+def plan_watch(due: str | None = None) -> int:
+    """Queue one job per company: tell of cover, temporary limits and reviews whose day comes near."""
+    keys = [str(pk) for pk in Company.objects.order_by("pk").values_list("pk", flat=True)]
+    return plan_jobs(WATCH, keys, business_date_due(due), "scoring.limit_tasks.watch_company", cluster="bulk")
+
+
+def watch_company(job: Job) -> dict[str, Any]:
+    """The effect of one such job: every stage of every row is told of once, however often it runs."""
+    company = Company.objects.get(pk=int(job.key))
+    told = {"limits": tell_of_limits(company, job.business_date)}
+    accounts = CreditAccount.objects.filter(company=company).select_related("customer", "company", "segment")
+    try:
+        return told | {"cover": tell_of_cover(accounts, job.business_date)}
+    except MissingRate as missing:  # the page of cover says the same
+        return told | {"cover": str(missing)}
 
 
 def clock_of_company(job: Job) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from customers.limit_reasons import render_reason
 from customers.mandates import check_may_decide, decisions_shown, mandates, standing_approvals
 from customers.models import CreditAccount, LimitChange, LimitDecision, LimitKind
 from scoring import limit_comparison, limit_inbox
+from scoring.bank_right import sees_bank
 from scoring.limit_forms import BulkForm, CommentForm, DecisionForm, LimitForm
 from scoring.limit_policy import keep_sentence
 from scoring.proposals import evidence_of
@@ -214,10 +215,10 @@ def _decision_context(
         "facts": limit_comparison.facts(then, now),
         "moved": limit_comparison.moved(then, now, change.new_amount) if then and change.is_waiting else [],
         "moved_since": _moved_since(change, decisions, now),
-        "signals": limit_comparison.signals(then, now),
-        "caps_then": limit_comparison.caps(then),
+        "signals": limit_comparison.signals(then, now, bank=sees_bank(request.user)),
+        "caps_then": limit_comparison.caps(then, bank=sees_bank(request.user)),
         "gates_then": limit_comparison.gates(then),
-        "caps_now": limit_comparison.caps(now),
+        "caps_now": limit_comparison.caps(now, bank=sees_bank(request.user)),
         "recommended_now": _recommended_text(recommended),
         "then": then,
         "now": now,
@@ -368,7 +369,7 @@ def propose(request: HttpRequest, account_id: int) -> HttpResponse:
         "form": form,
         "today": today,
         "facts": limit_comparison.facts(evidence, evidence),
-        "caps": limit_comparison.caps(evidence),
+        "caps": limit_comparison.caps(evidence, bank=sees_bank(request.user)),
         "gates": limit_comparison.gates(evidence),
         "recommended": recommended,
         "recommended_text": _recommended_text(recommended),

@@ -17,11 +17,11 @@ from django.utils.translation import gettext as _
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
 from customers.access import account_scope
-from customers.checks import failure_of
+from customers.checks import LEVELS, failure_of
 from customers.limit_reasons import render_reason
 from customers.models import OpenOrder, OrderHold
 from customers.rates import MissingRate, RateTable
-from scoring.checks.sentences import LEVELS, Explained, explain_failure
+from scoring.checks.sentences import Explained, explain_failure
 from scoring.models import AccountScore
 
 

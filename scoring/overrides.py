@@ -62,6 +62,11 @@ def overrides_at(account_ids: Collection[int], as_of: date) -> dict[int, ScoreOv
     return {row.account_id: row for row in asked_for("overrides", rows, account_ids, as_of)}
 
 
+def standing(as_of: date) -> QuerySet[ScoreOverride]:
+    """Every override that holds on a day: few in any book."""
+    return ScoreOverride.objects.filter(in_force(as_of))
+
+
 def effective(row: AccountScore | None, override: ScoreOverride | None) -> tuple[str, str]:
     """(grade, recommendation) to decide on: the override's where one holds, else the card's; "" without a score."""
     if row is None:

@@ -8,12 +8,9 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
-from django.db.models import F, prefetch_related_objects
-
 from scoring.limit_terms import CauseTerms, GradeTerms, PolicyTerms
 from scoring.models import LimitPolicy
-
-Status = LimitPolicy.Status
+from scoring.segment_policies import in_force
 
 PLAIN = (
     *("version", "currency", "buffer_days", "capacity_percent", "bank_percent", "concentration_percent"),
@@ -21,20 +18,12 @@ PLAIN = (
     *("year_rises", "rise_max_days_past_due", "gate_promise_days", "gate_event_days", "gate_score_fall"),
     *("gate_use_percent", "material_percent", "loss_percent", "review_months_unscored", "warn_days"),
 )
-# Two versions published on one day: the later one counts.
-IN_ORDER = ("valid_from", F("activated_at").asc(nulls_first=True), "version")
 AMOUNTS = ("material_amount", "group_ceiling", "auto_rise_amount", "auto_limit_amount")
 
 
 def policies_at(as_of: date, *, causes: bool = True) -> dict[int | None, PolicyTerms]:
     """The version in force per segment; under None the one for every other segment. Three queries, two without causes."""
-    rows = LimitPolicy.objects.filter(valid_from__lte=as_of, status__in=(Status.ACTIVE, Status.RETIRED))
-    latest = {row.segment_id: row for row in rows.order_by(*IN_ORDER)}
-    prefetch_related_objects(list(latest.values()), "grades", *(["causes"] if causes else []))
-    if None not in latest:
-        raise LookupError(
-            "No limit policy is in force: run `manage.py migrate`, which installs the shipped one"
-        )
+    latest = in_force(LimitPolicy, as_of, "grades", *(["causes"] if causes else []))
     return {segment_id: terms_of(row, causes=causes) for segment_id, row in latest.items()}
 
 

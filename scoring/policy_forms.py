@@ -8,34 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from scoring.models import CauseKind, Grade, LimitPolicy, LimitPolicyCause, LimitPolicyGrade
-from scoring.policy_publishing import CAUSE_TERMS, GRADE_TERMS
-
-# Title, and the fields below it.
-SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
-    (
-        _("Caps"),
-        (
-            *("currency", "buffer_days", "capacity_percent", "bank_percent", "concentration_percent"),
-            *("concentration_from_customers", "group_ceiling"),
-        ),
-    ),
-    (
-        _("How far and how fast"),
-        (
-            *("step", "max_rise_percent", "cool_down_days", "year_rises", "year_rise_percent"),
-            *("material_percent", "material_amount"),
-        ),
-    ),
-    (
-        _("Gates of a rise"),
-        (
-            *("rise_max_days_past_due", "gate_promise_days", "gate_event_days", "gate_score_fall"),
-            "gate_use_percent",
-        ),
-    ),
-    (_("Rises that wait for nobody"), ("auto_rise_amount", "auto_limit_amount")),
-    (_("Loss, reviews, warnings"), ("loss_percent", "review_months_unscored", "warn_days")),
-)
+from scoring.policy_publishing import CAUSE_TERMS, GRADE_TERMS, SECTIONS
 
 
 class TermsForm(forms.ModelForm):
@@ -57,8 +30,10 @@ class TermsForm(forms.ModelForm):
         return [(title, [self[name] for name in names]) for title, names in SECTIONS]
 
 
-def _in_table(form: forms.BaseForm) -> None:
-    for field in form.fields.values():
+def in_table(form: forms.BaseForm, row: str) -> None:
+    """Fields that stand in a table: narrow, and named after their row for who does not see it."""
+    for name, field in form.fields.items():
+        field.widget.attrs |= {"aria-label": f"{row}: {field.label}", "data-name": name}
         if not isinstance(field.widget, forms.CheckboxInput):
             field.widget.attrs |= {"class": "d-input d-input--number", "inputmode": "decimal", "step": "any"}
 
@@ -70,9 +45,7 @@ class GradeForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _in_table(self)
-        for name, field in self.fields.items():
-            field.widget.attrs |= {"aria-label": f"{self.instance.grade}: {field.label}", "data-name": name}
+        in_table(self, self.instance.grade)
 
 
 class CauseForm(forms.ModelForm):
@@ -84,10 +57,7 @@ class CauseForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        _in_table(self)
-        kind = CauseKind(self.instance.kind).label
-        for field in self.fields.values():
-            field.widget.attrs |= {"aria-label": f"{kind}: {field.label}"}
+        in_table(self, str(CauseKind(self.instance.kind).label))
         self.fields["threshold"].required = False
 
     def clean(self) -> dict[str, Any]:
@@ -130,16 +100,17 @@ class PolicyForms:
 
     @property
     def said(self) -> dict[str, Any]:
-        """As scoring.policy_publishing.change_policy takes it."""
+        """As `change` of scoring/segment_policies.py takes it."""
+        grades = [
+            {"grade": form.instance.grade, **{name: form.cleaned_data[name] for name in GRADE_TERMS}}
+            for form in self.grades
+        ]
+        causes = [
+            {"kind": form.instance.kind, **{name: form.cleaned_data[name] for name in CAUSE_TERMS}}
+            for form in self.causes
+            if form.cleaned_data["is_used"]
+        ]
         return {
             "terms": dict(self.terms.cleaned_data),
-            "grades": {
-                form.instance.grade: {name: form.cleaned_data[name] for name in GRADE_TERMS}
-                for form in self.grades
-            },
-            "causes": {
-                form.instance.kind: {name: form.cleaned_data[name] for name in CAUSE_TERMS}
-                for form in self.causes
-                if form.cleaned_data["is_used"]
-            },
+            "rows": {"grades": grades, "causes": causes},
         }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
@@ -15,31 +14,14 @@ from customers.limit_reasons import CAP_LABELS
 from scoring.limit_policy import keep_sentence
 from scoring.models import CauseKind, LimitPolicy, PolicyReport
 from scoring.policies import terms_of
-from scoring.policy_forms import SECTIONS
+from scoring.policy_publishing import LIFE
+from scoring.policy_sections import Section, sections
 from scoring.policy_simulation import STATES
 
-ORDER = {"active": 0, "proposed": 1, "draft": 2, "retired": 3}
 
-
-def policies() -> list[LimitPolicy]:
-    """Every version, the ones in use first, then what waits, drafts, the rest."""
-    rows = LimitPolicy.objects.select_related("segment__company", "created_by", "proposed_by", "decided_by")
-    return sorted(rows, key=lambda row: (ORDER[row.status], row.segment_id or 0, -row.version))
-
-
-def sections(policy: LimitPolicy) -> list[tuple[str, list[tuple[str, str]]]]:
-    """(title, [(what, value)]) of everything a policy says; "—" where it does not ask."""
-
-    def value(name: str) -> str:
-        found = getattr(policy, name)
-        if found is None or (found == 0 and (name.startswith("gate_") or name == "bank_percent")):
-            return "—"
-        return str(found)
-
-    def label(name: str) -> str:
-        return capfirst(str(policy._meta.get_field(name).verbose_name))  # type: ignore[union-attr]
-
-    return [(str(title), [(label(name), value(name)) for name in names]) for title, names in SECTIONS]
+def terms(policy: LimitPolicy) -> list[Section]:
+    """(title, [(what, value)]) of what a policy says besides its grades and causes."""
+    return sections(LIFE, policy)[: len(LIFE.sections)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,18 +19,19 @@ from decimal import Decimal
 from heapq import nlargest
 from typing import Any
 
-from django.db import transaction
+from django.db.models import QuerySet
 
-from creditdesk.core.audit import Actor, record_act
-from creditdesk.core.models import Job
 from creditdesk.core.money import Money
 from customers.models import CreditAccount
 from customers.rates import MissingRate
+from scoring.book_figures import figures_for
 from scoring.causes import find_causes
 from scoring.limit_inputs import CHUNK, Book, gather, inputs_of, stored_scores
 from scoring.limit_policy import LimitInputs, LimitRecommendation, PolicyTerms, recommend_limit
-from scoring.models import LimitPolicy, PolicyReport
-from scoring.policies import fingerprint, policies_at, terms_of
+from scoring.models import LimitPolicy
+from scoring.policies import terms_of
+from scoring.policy_publishing import LIFE
+from scoring.segment_policies import LAST, accounts_decided_by
 
 MOVERS = 50
 STATES = ("now", "in_use", "draft")
@@ -50,16 +51,21 @@ class _Tally:
     movers: list[dict[str, Any]] = field(default_factory=list)
 
 
-def simulate(policy: LimitPolicy, as_of: date) -> dict[str, Any]:
-    """Figures of a version against what is in use, for every account it would decide on, at a date.
+def simulate(policy: LimitPolicy, as_of: date, low: int = 0, high: int = LAST) -> dict[str, Any]:
+    """Figures of a version against what is in use, for the accounts `low` to `high` it would decide on, at a date.
+
+    The whole book at once counts today's receivables; a range those kept for all ranges alike.
 
     counts: per state raised, at_once (of the raised), first, cut, to_zero (of the cut), kept, blocked (exposure at or
     above the limit, or a limit of zero). money: per currency and state the sums of limits, target (where the steps
     end), exposure and expected_loss. causes, held: accounts a cause would cut, or hold, tonight.
     """
-    draft, book, tally = terms_of(policy), Book(as_of), _Tally()
+    rows = accounts_decided_by(policy, as_of).filter(pk__range=(low, high))
+    draft, tally = terms_of(policy), _Tally()
+    kept = None if (low, high) == (0, LAST) else figures_for(list(_companies(rows)), as_of).receivables
+    book = Book(as_of, kept)
     asks_of_groups = book.asks_of_groups or draft.group_ceiling is not None
-    for ids in _accounts_of(policy, as_of):
+    for ids in _chunks(rows):
         accounts = list(
             CreditAccount.objects.filter(pk__in=ids).select_related("customer", "company").order_by("pk")
         )
@@ -97,39 +103,14 @@ def simulate(policy: LimitPolicy, as_of: date) -> dict[str, Any]:
     }
 
 
-@transaction.atomic
-def keep_simulation(policy: LimitPolicy, as_of: date, *, actor: Actor) -> PolicyReport:
-    """Simulate and keep the report with the fingerprint of what the policy says."""
-    # Nobody edits the draft meanwhile: the figures are of what the fingerprint is of.
-    policy = LimitPolicy.objects.select_for_update(of=("self",)).get(pk=policy.pk)
-    said = fingerprint(terms_of(policy))
-    report = PolicyReport.objects.create(
-        policy=policy, as_of=as_of, fingerprint=said, figures=simulate(policy, as_of), made_by=actor.name[:80]
-    )
-    record_act(
-        "limit_policy.simulated",
-        actor=actor,
-        subject=policy,
-        business_date=as_of,
-        data={"report": report.pk, "fingerprint": said},
-    )
-    return report
+keep_simulation = LIFE.keep_simulation
 
 
-def simulate_planned(job: Job) -> dict[str, Any]:
-    """The effect of one job: the simulation of a policy (key: its id, how many reports it had, and who asked)."""
-    pk, _number, who = job.key.split("-", 2)
-    policy = LimitPolicy.objects.get(pk=int(pk))
-    return {"report": keep_simulation(policy, job.business_date, actor=Actor.job(who)).pk}
+def _companies(rows: QuerySet[CreditAccount]) -> QuerySet[CreditAccount, int]:
+    return rows.order_by().values_list("company", flat=True).distinct()
 
 
-def _accounts_of(policy: LimitPolicy, as_of: date) -> Iterator[list[int]]:
-    """Ids of the accounts a version would decide on, in chunks."""
-    rows = CreditAccount.objects.filter(joined_into__isnull=True).order_by("pk")
-    if policy.segment_id is not None:
-        rows = rows.filter(segment=policy.segment_id)
-    else:
-        rows = rows.exclude(segment__in=[pk for pk in policies_at(as_of) if pk is not None])
+def _chunks(rows: QuerySet[CreditAccount]) -> Iterator[list[int]]:
     ids = list(rows.values_list("pk", flat=True))
     for start in range(0, len(ids), CHUNK):
         yield ids[start : start + CHUNK]

@@ -1,8 +1,8 @@
 """From a draft scorecard to the one in use: propose, send back, publish; two persons, on evidence.
 
-Whoever proposes a card, made it or edited it cannot publish it (the proposer by a CHECK, the editors here). The
-gates (PublishingGate) ask for a Gini and a population stability measured lately; publishing against them needs a
-reason of its own, which stays with the card. One verb, one function, one transaction.
+The life itself is that of every version (scoring/versions.py). What is a card's own: the gates (PublishingGate) ask for
+a Gini and a population stability measured lately; publishing against them needs a reason of its own, which stays with
+the card; and the whole book is scored anew.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.jobs import plan_jobs
@@ -22,22 +23,17 @@ from creditdesk.core.models import User
 from scoring.card import CardError, as_card, problems
 from scoring.models import CardReport, PublishingGate, Scorecard
 from scoring.ranges import account_ranges
+from scoring.versions import Lacking, Life, Told, VersionError
 
-PROPOSE = "scoring.propose_scorecard"
-PUBLISH = "scoring.publish_scorecard"
 SET_GATE = "scoring.add_publishinggate"
 Kind = CardReport.Kind
 
 
-class PublishingError(CardError):
+class PublishingError(VersionError, CardError):
     """A card that cannot be proposed or published; the text says why and what to do.
 
-    code: not_allowed, own_proposal, edited_it, not_draft, not_proposed, no_reason, wrong_card, gates.
+    code: those of every version, and gates.
     """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,107 +99,60 @@ def _gate(code: str, label: str, report: CardReport | None, asked: Any, *, at_le
     return Gate(code, label, value, asked, report, passed, sentence)
 
 
-@transaction.atomic
-def propose_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Scorecard:
-    """Put a draft before a second person; from now on its numbers are frozen (triggers).
-
-    Raises PublishingError, and CardError with everything that is wrong with the card itself.
-    """
-    check_permission(by, PROPOSE)
-    if not reason.strip():
-        raise PublishingError("no_reason", _("Say why this card should replace the one in use."))
-    locked = _lock(card)
-    if locked.status != Scorecard.Status.DRAFT:
-        raise PublishingError("not_draft", _("Only a draft can be proposed."))
-    wrong = problems(as_card(locked, list(locked.bins.all())))
-    if wrong:
-        raise CardError(" ".join(wrong))
-    return _move(
-        locked,
-        "scorecard.proposed",
-        Actor.person(by),
-        as_of,
-        note=reason,
-        status=Scorecard.Status.PROPOSED,
-        proposed_by=by,
-        proposed_at=timezone.now(),
-        proposal_reason=reason,
-        decided_by=None,
-        decision_reason="",
+class CardLife(Life[Scorecard]):
+    model = Scorecard
+    act = "scorecard"
+    error = PublishingError
+    place = ("kind",)
+    numbered_by = ("code",)
+    extra_copied = ("code", "name")
+    terms = (
+        *("base_points", "grade_a_from", "grade_b_from", "grade_c_from", "grade_d_from", "review_from"),
+        *("review_to", "guarantees_below", "thin_below", "thin_recent_below", "evidence_from"),
+        *("anchor_score", "odds_at_anchor", "points_to_double"),
+    )
+    rows = MappingProxyType({"bins": ("signal", "is_missing", "lower", "upper", "points", "rationale")})
+    told = Told(
+        why_propose=gettext_lazy("Say why this card should replace the one in use."),
+        why_publish=gettext_lazy("Say why the card may be used."),
+        why_back=gettext_lazy("Say why the card goes back."),
+        not_waiting=gettext_lazy("This card does not wait for anybody any more."),
+        own_proposal=gettext_lazy("Who made or proposed a card cannot publish it: a second person does."),
+        edited_it=gettext_lazy("You worked on this card: somebody who did not publishes it."),
     )
 
+    def data_of(self, version: Scorecard) -> dict[str, Any]:
+        return {"code": version.code, "version": version.version}
 
-@transaction.atomic
-def send_back_card(card: Scorecard, *, by: User, reason: str, as_of: date) -> Scorecard:
-    """Make a proposed card a draft again: its proposer withdraws it, or a second person sends it back."""
-    locked = _lock(card)
-    if by != locked.proposed_by:
-        check_permission(by, PUBLISH)
-    if locked.status != Scorecard.Status.PROPOSED:
-        raise PublishingError("not_proposed", _("This card does not wait for anybody any more."))
-    if not reason.strip():
-        raise PublishingError("no_reason", _("Say why the card goes back."))
-    withdrawn = by == locked.proposed_by
-    decided: dict[str, Any] = {} if withdrawn else {"decided_by": by}
-    return _move(
-        locked,
-        "scorecard.withdrawn" if withdrawn else "scorecard.sent_back",
-        Actor.person(by),
-        as_of,
-        note=reason,
-        status=Scorecard.Status.DRAFT,
-        decision_reason=reason,
-        **decided,
-    )
+    def check_complete(self, version: Scorecard) -> None:
+        """Raises CardError with everything that is wrong with the card itself."""
+        wrong = problems(as_card(version, list(version.bins.all())))
+        if wrong:
+            raise CardError(" ".join(wrong))
 
-
-def check_may_publish(card: Scorecard, user: User) -> None:
-    """Raises PublishingError unless the user may publish this card: the permission, and a second pair of eyes."""
-    check_permission(user, PUBLISH)
-    if user in (card.proposed_by, card.created_by):
-        raise PublishingError(
-            "own_proposal", _("Who made or proposed a card cannot publish it: a second person does.")
+    def missing_evidence(self, version: Scorecard, as_of: date) -> Lacking | None:
+        missed = [gate for gate in gates(version, as_of) if not gate.passed]
+        if not missed:
+            return None
+        return Lacking(
+            "gates",
+            " ".join(gate.sentence for gate in missed),
+            may_override=True,
+            names=tuple(gate.code for gate in missed),
         )
-    if card.editors.filter(user=user).exists():
-        raise PublishingError("edited_it", _("You worked on this card: somebody who did not publishes it."))
+
+    def evidence_of(self, version: Scorecard, as_of: date, lacking: Lacking | None) -> dict[str, Any]:
+        return {"gates_missed": list(lacking.names) if lacking else []}
+
+    def after_publishing(self, version: Scorecard, as_of: date) -> None:
+        keys = [f"{low}-{high}" for low, high in account_ranges()]
+        plan_jobs(f"score-card-{version.pk}", keys, as_of, "scoring.tasks.score_range", cluster="bulk")
 
 
-@transaction.atomic
-def publish_card(
-    card: Scorecard, *, approver: User, reason: str, as_of: date, override_reason: str = ""
-) -> Scorecard:
-    """Put a proposed card into use in place of the one of its kind, and have the whole book scored anew.
-
-    Below a gate it is refused (PublishingError "gates") unless `override_reason` says why it is right all the same.
-    """
-    locked = _lock(card)
-    if locked.status != Scorecard.Status.PROPOSED:
-        raise PublishingError("not_proposed", _("This card does not wait for anybody any more."))
-    check_may_publish(locked, approver)
-    if not reason.strip():
-        raise PublishingError("no_reason", _("Say why the card may be used."))
-    missed = [gate for gate in gates(locked, as_of) if not gate.passed]
-    if missed and not override_reason.strip():
-        raise PublishingError("gates", " ".join(gate.sentence for gate in missed))
-    actor = Actor.person(approver)
-    for old in Scorecard.objects.select_for_update().filter(status=Scorecard.Status.ACTIVE, kind=locked.kind):
-        _move(old, "scorecard.retired", actor, as_of, status=Scorecard.Status.RETIRED)
-    published = _move(
-        locked,
-        "scorecard.published",
-        actor,
-        as_of,
-        note=override_reason or reason,
-        data={"gates_missed": [gate.code for gate in missed]},
-        status=Scorecard.Status.ACTIVE,
-        activated_at=timezone.now(),
-        decided_by=approver,
-        decision_reason=reason,
-        override_reason=override_reason if missed else "",
-    )
-    keys = [f"{low}-{high}" for low, high in account_ranges()]
-    plan_jobs(f"score-card-{published.pk}", keys, as_of, "scoring.tasks.score_range", cluster="bulk")
-    return published
+LIFE = CardLife()
+PROPOSE, PUBLISH = LIFE.propose_permission, LIFE.publish_permission
+propose_card, send_back_card, publish_card = LIFE.propose, LIFE.send_back, LIFE.publish
+check_may_publish, check_permission = LIFE.check_may_publish, LIFE.check_permission
 
 
 @transaction.atomic
@@ -229,39 +178,3 @@ def set_gate(
         ],
     )
     return made
-
-
-def check_permission(user: User, permission: str) -> None:
-    """Raises PublishingError "not_allowed" unless the user is active and holds the permission."""
-    if not user.is_active or not user.has_perm(permission):
-        raise PublishingError("not_allowed", _("Your role does not allow this."))
-
-
-def _lock(card: Scorecard) -> Scorecard:
-    return Scorecard.objects.select_for_update(of=("self",)).get(pk=card.pk)
-
-
-def _move(
-    card: Scorecard,
-    act: str,
-    actor: Actor,
-    as_of: date,
-    *,
-    note: str = "",
-    data: dict[str, Any] | None = None,
-    **fields: Any,
-) -> Scorecard:
-    before = {"status": card.status}
-    for name, value in fields.items():
-        setattr(card, name, value)
-    card.save(update_fields=list(fields))
-    record_act(
-        act,
-        actor=actor,
-        subject=card,
-        business_date=as_of,
-        note=note,
-        data={"code": card.code, "version": card.version} | (data or {}),
-        changes=[Change.of(card, before, {"status": card.status})],
-    )
-    return card

@@ -12,14 +12,15 @@ from typing import Any
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
-from customers.bank.access import log_study
-from customers.models import CreditAccount
+from customers.bank.access import log_computed
 from scoring.card import Card, card_by_id
 from scoring.decision import recommend
 from scoring.engine import compute
 from scoring.models import AccountScore, ScoreHistory
 from scoring.statement import Scope
 from scoring.stored import points_of, values_of
+
+PURPOSE = "replay of a score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,7 @@ class Replay:
 
 def replay(row: AccountScore | ScoreHistory, reader: Actor | None = None) -> Replay:
     """Replay a current or kept score. Three queries whatever the score stands on, and those of the bank access log."""
-    accounts = CreditAccount.objects.filter(pk=row.account_id)
-    log_study(reader=reader or Actor.job("replay"), days=[row.as_of], accounts=accounts)
+    log_computed(row.account, reader=reader or Actor.job("replay"), purpose=PURPOSE, days=[row.as_of])
     card = card_by_id(row.card_id)
     return Replay(row, card, tuple(_from_inputs(row, card)), tuple(_from_facts(row, card)))
 

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from scoring.erasing import Because, Words
 from scoring.models import AccountScore, Grade, ScoreOverride
 
 
@@ -60,3 +61,16 @@ class ContestForm(forms.Form):
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text=gettext_lazy("The month to answer runs from this day."),
     )
+
+
+class ErasureForm(forms.Form):
+    """Which words of an account's score decisions are erased for good, and why."""
+
+    keys = forms.MultipleChoiceField(label=gettext_lazy("words"), choices=())
+    because = forms.ChoiceField(
+        label=gettext_lazy("why they are erased"), choices=[("", "—"), *Because.choices]
+    )
+
+    def __init__(self, *args: Any, words: list[Words], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["keys"].choices = [(one.key, one.what) for one in words if not one.why_not]  # type: ignore[attr-defined]

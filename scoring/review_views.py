@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from creditdesk.core.clock import business_date
@@ -18,11 +19,13 @@ from customers.access import visible_accounts
 from customers.exposure import exposures
 from customers.models import CreditAccount
 from scoring.completeness import completeness
+from scoring.erasing import PERMISSION as ERASE
+from scoring.erasing import ErasureError, erase, words_of
 from scoring.explain import explain
 from scoring.models import AccountScore
 from scoring.overrides import PERMISSION as OVERRIDE
 from scoring.overrides import OverrideError, overrides_at
-from scoring.review_forms import ContestForm, DecisionForm
+from scoring.review_forms import ContestForm, DecisionForm, ErasureForm
 from scoring.review_queue import ranked, rows
 from scoring.reviews_of_scores import (
     CONTEST,
@@ -91,7 +94,7 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
         "account": account,
         "as_of": as_of,
         "score": score,
-        "why": explain(score),
+        "why": explain(score).for_reader(request.user),
         "grid": completeness([account], as_of, enough_due=score.card.thin_below)[account.pk],
         "exposure": exposures([account], as_of)[account.pk],
         "override": overrides_at([account.pk], as_of).get(account.pk),
@@ -134,5 +137,39 @@ def contested(request: HttpRequest, account_id: int) -> HttpResponse:
         "past": reviews_of(account),
     }
     response = render_page(request, "reviews/contest.html", context)
+    response.status_code = 422 if form.errors else 200
+    return response
+
+
+@desk_page(VIEW, ERASE)
+@require_http_methods(["GET", "POST"])
+def words(request: HttpRequest, account_id: int) -> HttpResponse:
+    """What people wrote about an account's scores, and the erasing of it."""
+    accounts = visible_accounts(request.user).select_related("customer", "company")
+    account = get_object_or_404(accounts, pk=account_id)
+    written = words_of(account, request.user)
+    form = ErasureForm(request.POST or None, words=written)
+    if request.method == "POST" and form.is_valid():
+        try:
+            gone = erase(
+                account, by=request.user, as_of=business_date(account.company.time_zone), **form.cleaned_data
+            )
+        except ErasureError as error:
+            form.add_error(None, str(error))
+        else:
+            text = ngettext(
+                "The words of %s record are erased.", "The words of %s records are erased.", len(gone)
+            )
+            messages.success(request, text % len(gone))
+            return redirect("reviews:words", account.pk)
+    context = {
+        "title": _("What was written about the score"),
+        "account": account,
+        "written": written,
+        "chosen": set(request.POST.getlist("keys")),
+        "form": form,
+        "past": reviews_of(account),
+    }
+    response = render_page(request, "reviews/words.html", context)
     response.status_code = 422 if form.errors else 200
     return response

@@ -18,7 +18,7 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from creditdesk.core import admin_machinery  # noqa: F401 - registers the pages of the machinery
+from creditdesk.core import admin_machinery, admin_mail  # noqa: F401 - register the pages of the machinery
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 

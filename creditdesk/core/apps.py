@@ -13,3 +13,7 @@ class CoreConfig(AppConfig):
 
         pulse.connect()
         schedules.register("Seal the audit trail", "creditdesk.core.tasks.seal_audit_trail", "10 * * * *")
+        schedules.register("Mail to staff (sweep)", "creditdesk.core.tasks.sweep_staff_mail", "*/5 * * * *")
+        schedules.register(
+            "Texts of old mail to staff", "creditdesk.core.tasks.forget_texts_of_mail", "40 3 * * *"
+        )

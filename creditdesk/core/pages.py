@@ -34,13 +34,18 @@ def desk_page(*permissions: str) -> Callable[[View], View]:
 
 
 def render_page(
-    request: HttpRequest, template: str, context: dict[str, Any], partial: str | None = None
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    partial: str | None = None,
+    *,
+    status: int = 200,
 ) -> HttpResponse:
     """The page in its shell, or only `partial` when htmx asks for a part of it (same address, same context)."""
     if partial and request.htmx and not request.htmx.history_restore_request:
         response = render(request, partial, context)
     else:
-        response = render(request, template, {**admin.site.each_context(request), **context})
+        response = render(request, template, {**admin.site.each_context(request), **context}, status=status)
     if partial:
         patch_vary_headers(response, ["HX-Request"])
     return response

@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 APPEND_ONLY = "is append-only"
 _KEPT = _("What was recorded stays as it was: record a correction instead of changing or deleting it.")
 
+_ERASED = _("What was recorded stays as it was; only its words may be erased, all of them and for good.")
+
 # What the ledger refers to (creditdesk/core/slimming.py); the columns are for operators.
 # Kept scores refer to their account in the same way (scoring/migration_steps.py).
 _REFERENCE = re.compile(
@@ -56,6 +58,9 @@ REFUSALS: dict[str, Promise] = {
     ),
     "customers_customer: customers are never deleted": _(
         "Customers are never deleted: merge the customer into another, or close it."
+    ),
+    "customers_limitbinding: what was decided is never edited": _(
+        "Which limit binds was decided and stays as it is: propose a new setting."
     ),
     "customers_limitchange: a change is decided only by the decisions": _(
         "A limit change is applied or rejected only by the people its authority asks for."
@@ -104,6 +109,26 @@ REFUSALS: dict[str, Promise] = {
     ),
     "customers_limitdecision: no authority covers": _(
         "No authority covers this direction, amount and grade: ask somebody whose does."
+    ),
+    "scoring_scoreoverride: what was recorded stays": _ERASED,
+    "scoring_scorereview: what was recorded stays": _ERASED,
+    "scoring_checkpolicy: a draft is proposed first": _(
+        "A draft of a credit check policy is proposed first, and published by a second person."
+    ),
+    "scoring_checkpolicy: a policy that was proposed is never edited": _(
+        "A credit check policy that was proposed is never changed: make a new version."
+    ),
+    "scoring_termspolicy: a draft is proposed first": _(
+        "A draft of a terms policy is proposed first, and published by a second person."
+    ),
+    "scoring_termspolicy: a policy that was proposed is never edited": _(
+        "A terms policy that was proposed is never changed: make a new version."
+    ),
+    "a version is published by somebody who neither made nor edited it": _(
+        "A version is published by somebody who neither made, edited nor proposed it."
+    ),
+    "who made, proposed and published a version stays as it was": _(
+        "Who made, proposed and published a version stays as it was."
     ),
     "scoring_scorereview: a contest is answered": _(
         "A contest is answered on its own account, by another person than decided first."

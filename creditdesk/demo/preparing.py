@@ -5,7 +5,7 @@ Everything here goes through the product's own verbs and may be run again: it th
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import User
@@ -24,16 +24,18 @@ from customers.models import (
     LimitChange,
 )
 from scoring.engine import rescore
-from scoring.models import ScoreHistory
+from scoring.models import LimitReview, ScoreHistory
 from scoring.onboarding.assessing import assess
 from scoring.peers import store_peer_figures
 from scoring.proposals import evidence_of, propose_limits
+from scoring.reviews import overdue_reviews
 from scoring.statement import Scope
 from worklists.runs import build_worklists
 
 from .characters import character_code
 from .days import business_days_after, previous_business_day
 from .orders import take_in_orders
+from .policies import adopt_own_policy, propose_next_policy, react
 from .progress import Console
 
 HISTORY_MONTHS = 23
@@ -47,11 +49,17 @@ def prepare(as_of: date, console: Console) -> None:
     console.step("scoring everyone")
     store_peer_figures(as_of - timedelta(days=1))
     rescore(as_of)
+    past_reviews(as_of)
+    console.step("looking for causes of cuts")
+    adopt_own_policy(as_of)
+    react(as_of)
     propose_for_the_grower(as_of)
     console.step("proposing limit changes")
     propose_limits(as_of)
     console.step("taking in orders")
     take_in_orders(as_of)
+    console.step("simulating the next limit policy")
+    propose_next_policy(as_of)
     console.step("building today's worklists")
     build_worklists(as_of)
 
@@ -94,6 +102,33 @@ def latest_events(as_of: date) -> None:
             source=source,
             actor=controller,
         )
+
+
+def past_reviews(as_of: date) -> None:
+    """The yearly rounds of the past, once: most limits were confirmed within their term, one in thirty was forgotten."""
+    if LimitReview.objects.exists():
+        return
+    carla = User.objects.get(username="carla")
+    made = []
+    for account in overdue_reviews(CreditAccount.objects.all(), as_of):
+        if account.pk % 30 == 0:
+            continue
+        span = (as_of - account.cutoff).days
+        # A step prime to every span spreads the reviews evenly; the first days of a span fall due within weeks.
+        on = previous_business_day(account.cutoff.toordinal() + 4 + account.pk * 97 % (span - 4), "IT")
+        day = date.fromordinal(on)
+        made.append(
+            LimitReview(
+                account=account,
+                currency=account.currency,
+                limit=account.limit_minor,
+                reviewed_on=day,
+                at=datetime.combine(day, time(9), tzinfo=UTC),
+                by=carla,
+                note="Pays as before, nothing known against it.",
+            )
+        )
+    LimitReview.objects.bulk_create(made)
 
 
 def propose_for_the_grower(as_of: date) -> None:

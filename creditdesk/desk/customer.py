@@ -66,7 +66,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         now = figures.standing(account, as_of)
         context.update(
             now=now,
-            why=explain(now.score) if now.score else None,
+            why=explain(now.score).for_reader(request.user) if now.score else None,
             **standing_on(request.user, account, as_of, now.score),
             trend=figures.trend(now),
             score_chart=figures.score_chart(now),

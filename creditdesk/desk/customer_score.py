@@ -17,6 +17,7 @@ from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
+from scoring.bank_right import is_of_bank, sees_bank
 from scoring.changes import Changes, changes_between
 from scoring.completeness import completeness
 from scoring.counterfactual import would_lift as computed_lift
@@ -60,7 +61,9 @@ def would_lift(request: HttpRequest, account_id: int) -> HttpResponse:
     """Loaded when somebody opens it: payments are tried on the ledger, which is more work than a page's reading."""
     account = _account(request, account_id)
     row = get_object_or_404(AccountScore.objects.select_related("card"), account=account)
-    found = computed_lift(explain(row), row, business_date(account.company.time_zone))
+    row.account = account
+    as_of, reader = business_date(account.company.time_zone), Actor.person(request.user)
+    found = computed_lift(explain(row), row, as_of, reader=reader).for_reader(request.user)
     context = {
         "title": _("What would lift the score"),
         "account": account,
@@ -82,7 +85,9 @@ def history(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[s
     form = TwoDatesForm(request.GET if asked else None, as_of=as_of, kept=kept)
     changes: Changes | None = None
     if asked and form.is_valid():
-        changes = changes_between(account.pk, form.cleaned_data["first"], form.cleaned_data["second"])
+        days = form.cleaned_data["first"], form.cleaned_data["second"]
+        changes = changes_between(account, *days, reader=Actor.person(request.user))
+        changes = changes and changes.for_reader(request.user)
     return {
         "page": page,
         "kept": kept,
@@ -108,15 +113,15 @@ def replayed(request: HttpRequest, pk: int) -> HttpResponse:
         "row": row,
         "account": row.account,
         "found": found,
-        "inputs": [_named(one) for one in found.inputs],
-        "facts": [_named(one) for one in found.facts],
+        "inputs": [_named(one, request.user) for one in found.inputs],
+        "facts": [_named(one, request.user) for one in found.facts],
     }
     if found.is_exact:
-        context["why"] = explain(row)
+        context["why"] = explain(row).for_reader(request.user)
     return render_page(request, "desk/customer/replay.html", context)
 
 
-def _named(one: Difference) -> dict[str, Any]:
+def _named(one: Difference, user: User) -> dict[str, Any]:
     signal = BY_NAME.get(one.name.removesuffix(" points"))
     labels = {
         "score": _("score"),
@@ -130,4 +135,6 @@ def _named(one: Difference) -> dict[str, Any]:
     label = str(signal.label) if signal else labels.get(one.name, one.name)
     if signal and one.name.endswith(" points"):
         label = _("%s, points") % label
+    if signal and is_of_bank(signal.name) and not sees_bank(user):
+        return {"label": label, "stored": "…", "replayed": "…"}
     return {"label": label, "stored": one.stored, "replayed": one.replayed}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import F, Prefetch, Q
@@ -37,6 +37,7 @@ from customers.models import (
     StatusChange,
     SupplierPaymentDays,
 )
+from scoring.invoices.delays import LAST
 from scoring.invoices.estimates import estimate
 from scoring.limit_shown import causes_of, policy_view
 from worklists.story import Happening, story_of
@@ -66,7 +67,8 @@ def invoices(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[
     expected = estimate([row.pk for row in page if row.open_amount and row.kind == "invoice"], as_of)
     for row in page:
         row.late = (as_of - row.due_on).days if row.open_amount and row.kind == "invoice" else None
-        row.expected = expected.get(row.pk)
+        row.expected = said = expected.get(row.pk)
+        row.never = said is not None and said.expected_on >= row.due_on + timedelta(days=LAST)
     return {"page": page, "only_open": only_open, "has_estimates": bool(expected)}
 
 
@@ -97,7 +99,7 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
     page = paged(request, changes)
     for change in page:
         change.why = render_reason(change.reason_code, change.reason_params)
-    allowed = policy_view(account, as_of)
+    allowed = policy_view(account, as_of, request.user)
     return {
         "allowed": allowed,
         "causes": causes_of(account),

@@ -177,7 +177,9 @@ class CoverNoticeAdmin(AddOnlyFactAdmin):
 @admin.register(OpenOrder)
 class OpenOrderAdmin(AmountAdmin, FactAdmin):
     account_path = "account"
-    list_display = ["number", customer_of, "effective_on", "expected_on", "amount_money", "closed_on"]
+    list_display = [
+        *("number", customer_of, "product_line", "effective_on", "expected_on", "amount_money", "closed_on"),
+    ]
     list_filter = [AccountPortfolioFilter, ("expected_on", RangeDateFilter), VersionFilter]
     list_select_related = ["account__customer"]
     search_fields = ["number", *account_search()]

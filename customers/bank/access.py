@@ -106,6 +106,28 @@ def log_study(
     return 0
 
 
+def log_computed(
+    account: CreditAccount, *, reader: Actor, purpose: str, days: Collection[date], what: str = ""
+) -> int:
+    """Log that figures of one customer were computed from its bank lines for somebody's eyes: one row, in its own
+    log, named after the latest of `days` on which they could be read; 0 where no consent was in force on any.
+
+    The row belongs to the read, so it is written before, outside of whatever is tried and taken back.
+    """
+    for day in sorted(set(days), reverse=True):
+        if accounts_read(day).filter(customer=account.customer_id).exists():
+            log_access(
+                account.customer_id,
+                reader=reader,
+                what=what or BankDataAccess.What.SCORING,
+                purpose=purpose,
+                as_of=day,
+                days=sorted({d.isoformat() for d in days}),
+            )
+            return 1
+    return 0
+
+
 def log_listed(rows: Iterable[BankTransaction], *, reader: Actor, what: str, **data: Any) -> None:
     """One row per customer whose lines stand in a list of several customers'."""
     counts: dict[int, int] = {}

@@ -42,7 +42,10 @@ KEYS: dict[Any, tuple[str, ...]] = {
     BilledPart: ("order_number", "delivery_number", "invoice_number", "effective_on"),
     Cover: ("kind", "provider", "policy", "basis", "effective_on"),
 }
-_EMPTY_TEXT = ("order_number", "delivery_number", "invoice_number", "provider", "policy")
+_EMPTY_TEXT = (
+    *("order_number", "delivery_number", "invoice_number", "provider", "policy"),
+    "product_line",
+)
 
 
 def people_of(rows: Sequence[Row], people: Mapping[str, Customer], company: Company) -> dict[str, Customer]:

@@ -92,6 +92,7 @@ class _Reader:
             ),
             **dict.fromkeys(("orderer", "guarantor", "policy"), Text(60, encoding)),
             "segment": Text(20, encoding),
+            "product_line": Text(40, encoding),
             "provider": Text(120, encoding),
             "basis": Known(spec.values.get("basis") or {basis: basis for basis in Cover.Basis.values}),
             **dict.fromkeys(("percent", "haircut_percent"), Whole(0, 100)),

@@ -27,7 +27,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     Layout.SUPPLIER: ("customer", "effective_on", "known_on", "days", "source"),
     Layout.ORDERS: (
         *("customer", "segment", "orderer", "number", "effective_on", "expected_on", "currency", "amount"),
-        *("open_amount", "open_on", "closed_on", "known_on"),
+        *("open_amount", "open_on", "closed_on", "known_on", "product_line"),
     ),
     Layout.DELIVERIES: (
         *("customer", "segment", "number", "order_number", "effective_on", "currency", "amount"),

@@ -1,6 +1,7 @@
 from .applications import ApplicationDocument, ApplicationDocumentPart, CreditApplication
 from .approvals import ApprovalDelegation, ApprovalTerms, LimitDecision, LimitReminder
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
+from .binding import LimitBinding, OrderHorizon
 from .business import BilledPart, Delivery, OpenOrder
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
 from .company import Access, Company, CreditSegment, ExchangeRate, Portfolio, Source
@@ -64,6 +65,7 @@ __all__ = [
     "Invoice",
     "LegalBasis",
     "LegalEvent",
+    "LimitBinding",
     "LimitChange",
     "LimitChangeComment",
     "LimitDecision",
@@ -71,6 +73,7 @@ __all__ = [
     "LimitReminder",
     "OpenOrder",
     "OrderHold",
+    "OrderHorizon",
     "Payment",
     "PaymentTerms",
     "Portfolio",

@@ -37,6 +37,13 @@ class OpenOrder(Fact):
         help_text=_("Only when somebody else than the payer ordered."),
     )
     number = models.CharField(_("order number"), max_length=60)
+    product_line = models.CharField(
+        _("product line"),
+        max_length=40,
+        blank=True,
+        db_default="",
+        help_text=_("Decides how far ahead the order counts (order horizons)."),
+    )
     expected_on = models.DateField(_("expected delivery"))
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("order amount"))

@@ -49,6 +49,7 @@ class Reservation(models.Model):
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("amount"))
     expected_on = models.DateField(_("expected delivery"), null=True, blank=True)
+    product_line = models.CharField(_("product line"), max_length=40, blank=True, db_default="")
     reserved_on = models.DateField(_("business date"))
     made_at = models.DateTimeField(_("made at"), default=timezone.now)
     made_by_name = models.CharField(_("made by"), max_length=80)

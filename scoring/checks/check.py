@@ -1,18 +1,22 @@
 """One credit check: gather the facts of everybody concerned, ask every rule at every level, answer with all failures.
 
-Levels are kept apart: who pays answers for the money, who orders for its own behaviour, and each head of the payer's
-group whose limit binds for the whole tree below it.
+Levels are kept apart: who pays answers for the money, who orders for its own behaviour, each head of the payer's
+group whose limit binds for the whole tree below it, and where it is set so the total over all our companies
+(customers/bindings.py), besides each company's own limit or in its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from creditdesk.core.money import Money
-from customers.checks import GROUP, ORDERER, PAYER, CheckRequest, CheckResult, Failure
+from customers.bindings import Binds, Bound, Scope, bound_at, reached, scopes_of
+from customers.checks import GROUP, ORDERER, PAYER, TOTAL, CheckRequest, CheckResult, Failure, Room
 from customers.groups import Tree, group_of
+from customers.instruments import SegmentTerms
 from customers.models import CheckPoint, CreditAccount, Customer
 from scoring.checks.facts import AccountFacts, Late, Rates, gather
 from scoring.checks.rules import LEAVING, Case, failures_of, room, tolerance
@@ -31,6 +35,7 @@ def check_credit(
     counted: Money | None = None,
     expected_on: date | None = None,
     exclude_reservation: int | None = None,
+    product_line: str = "",
 ) -> CheckResult:
     """May this business be taken on with the account that pays? Reads only; see CheckRequest for the arguments.
 
@@ -38,24 +43,32 @@ def check_credit(
     Raises MissingRate, and LookupError where no policy is in force.
     """
     return answer(
-        CheckRequest(account, amount, point, as_of, at, orderer, counted, expected_on, exclude_reservation)
+        CheckRequest(
+            *(account, amount, point, as_of, at, orderer, counted, expected_on, exclude_reservation),
+            product_line=product_line,
+        )
     )
 
 
-def answer(request: CheckRequest) -> CheckResult:
+def answer(request: CheckRequest, terms: CheckTerms | None = None) -> CheckResult:
+    """The answer under the policy in force, or under `terms` to be tried in its place."""
     account = _loaded(request.account)
-    terms = terms_of(account, request.as_of)
+    terms = terms or terms_of(account, request.as_of)
     rules = terms.at(request.point)
     rates = Rates(request.as_of)
-    horizon = account.segment.order_horizon_days
-    alone = Tree(request.as_of, {})
-    tree = alone if terms.group_binds == NONE else group_of(account.customer_id, request.as_of)
-    members = _members(account, tree)
+    segments = SegmentTerms.load(request.as_of)
+    horizon = segments.days(account.segment_id, request.product_line)
+    tree = group_of(account.customer_id, request.as_of)
+    line = [account.customer_id, *tree.above(account.customer_id)]
+    bound = bound_at(line, account.company_id, request.as_of)
+    scopes = scopes_of(bound, account, tree)
+    members = {} if terms.group_binds == NONE else _members(account, tree)
     binding = _binding(account, tree, members, terms)
     orderer = _orderer(request, account, terms)
     wanted: dict[int, CreditAccount] = {account.pk: account}
     for head in binding:
         wanted |= {members[pk].pk: members[pk] for pk in tree.below(head) if pk in members}
+    wanted |= _with_our_companies(scopes, wanted)
     if isinstance(orderer, CreditAccount):
         wanted[orderer.pk] = orderer
     facts = gather(
@@ -63,7 +76,7 @@ def answer(request: CheckRequest) -> CheckResult:
         request.as_of,
         request.at,
         rates=rates,
-        horizon_days=horizon,
+        segments=segments,
         older_days=sorted({rule.number or 0 for rule in rules if rule.code == CheckRuleCode.OLDEST_ITEM}),
         promise_days=max(
             (rule.number or 0 for rule in rules if rule.code == CheckRuleCode.BROKEN_PROMISE), default=None
@@ -73,20 +86,77 @@ def answer(request: CheckRequest) -> CheckResult:
     )
     beyond = request.expected_on is not None and request.expected_on > request.as_of + timedelta(days=horizon)
     new = _new(request, beyond)
+    asking = Asking(request, account, terms, rules, rates, new)
     own = _case(PAYER, account, [facts[account.pk]], request, new, account.currency, rates)
-    failures = failures_of(own, _with_amounts(rules, terms, account.currency, rates))
+    own_binds = bound.binds != Binds.TOTAL or (own.limit is not None and not own.limit.minor)
+    # Where only the total binds, a limit of zero still says: no business with this company.
+    failures, room = asking.of(own, rules if own_binds else _without_headroom(rules))
+    rooms = [replace(room, binds=own_binds)]
     failures += _of_orderer(orderer, facts, rules, request, terms, rates, account)
-    rooms = [_room(own, rules, terms, rates)]
+    for failed, room in _of_totals(asking, scopes, bound, own, facts):
+        failures, rooms = failures + failed, [*rooms, room]
+    on_group = tuple(rule for rule in rules if rule.on_group)
     for head in binding:
         top = members[head]
         below = [facts[members[pk].pk] for pk in sorted(tree.below(head)) if pk in members]
         case = _case(GROUP, top, below, request, new, top.currency, rates)
-        on_group = tuple(rule for rule in rules if rule.on_group)
-        failures += failures_of(case, _with_amounts(on_group, terms, top.currency, rates))
-        if any(rule.code == CheckRuleCode.HEADROOM for rule in on_group) and case.limit is not None:
-            free = _room(case, on_group, terms, rates)
-            rooms.append(None if free is None else rates.convert(free, account.currency))
-    return _result(request, account, own, new, rules, terms, failures, rooms, horizon, beyond, rates)
+        failed, room = asking.of(case, on_group)
+        asked = any(rule.code == CheckRuleCode.HEADROOM for rule in on_group)
+        failures, rooms = failures + failed, [*rooms, replace(room, binds=asked and case.limit is not None)]
+    return _result(asking, own, failures, rooms, horizon, beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One question with what it is measured by; asks the rules of each party in turn."""
+
+    request: CheckRequest
+    account: CreditAccount
+    terms: CheckTerms
+    rules: tuple[RuleTerms, ...]
+    rates: Rates
+    new: Money
+
+    def of(self, case: Case, rules: tuple[RuleTerms, ...]) -> tuple[list[Failure], Room]:
+        """Every failing rule of a party, and what its limit leaves."""
+        failures = failures_of(case, _with_amounts(rules, self.terms, case.currency, self.rates))
+        amounts = (case.limit, case.exposure, case.reserved, case.new)
+        free = _room(case, self.rules, self.terms, self.rates)
+        return failures, Room(case.level, case.customer_id, case.customer, *amounts, free)
+
+
+def _without_headroom(rules: tuple[RuleTerms, ...]) -> tuple[RuleTerms, ...]:
+    return tuple(rule for rule in rules if rule.code != CheckRuleCode.HEADROOM)
+
+
+def _with_our_companies(scopes: list[Scope], known: dict[int, CreditAccount]) -> dict[int, CreditAccount]:
+    """The accounts, with all our companies, that the totals count; one query where a total binds."""
+    people = reached(scopes)
+    if not people:
+        return {}
+    rows = CreditAccount.objects.filter(customer__in=people, joined_into__isnull=True).exclude(pk__in=known)
+    return {row.pk: row for row in rows.select_related("customer", "collector")}
+
+
+def _of_totals(
+    asking: Asking, scopes: list[Scope], bound: Bound, own: Case, facts: dict[int, AccountFacts]
+) -> Iterator[tuple[list[Failure], Room]]:
+    """The headroom rule for each total over our companies, in the paying account's currency."""
+    rules = tuple(rule for rule in asking.rules if rule.code == CheckRuleCode.HEADROOM)
+    currency, account = asking.account.currency, asking.account
+    for scope in scopes:
+        rows = [row for row in facts.values() if row.account.customer_id in scope.customers]
+        case = replace(
+            _case(TOTAL, account, rows, asking.request, asking.new, currency, asking.rates),
+            limit=scope.limit((row.limit.in_force for row in rows), currency, asking.rates),
+            customer_id=scope.customer.pk,
+            customer=scope.customer.name,
+            account_id=account.pk if scope.customer.pk == account.customer_id else None,
+        )
+        # Without a limit with this company the payer's own rule has said so already.
+        told = case.limit is None and bound.binds != Binds.TOTAL
+        failed, room = asking.of(case, () if told else rules)
+        yield failed, replace(room, binds=bool(rules) and not told)
 
 
 def _loaded(account: CreditAccount) -> CreditAccount:
@@ -170,8 +240,8 @@ def _case(
             owed -= f.exposure.open_orders
         elif request.already is not None and f.account.pk == request.account.pk:
             owed -= rates.convert(request.already, owed.currency)
-        # One member's credit balance does not pay what another owes.
-        return max(owed, Money.zero(owed.currency)) if level == GROUP else owed
+        # One member's credit balance does not pay what another owes, nor one of our companies another's claims.
+        return max(owed, Money.zero(owed.currency)) if level in (GROUP, TOTAL) else owed
 
     broken = [(day, rates.convert(money, currency)) for f in facts for day, money in f.broken]
     paid = [f.last_paid_on for f in facts if f.last_paid_on]
@@ -201,6 +271,8 @@ def _case(
         grade=own.grade,
         collector=(collector.get_full_name() or collector.get_username()) if collector else "",
         members=len(facts),
+        covered=own.exposure.cover if level == PAYER else None,
+        cover_room=own.exposure.standing.room if level == PAYER and own.exposure.standing else None,
     )
 
 
@@ -296,22 +368,18 @@ def _room(case: Case, rules: tuple[RuleTerms, ...], terms: CheckTerms, rates: Ra
 
 
 def _result(
-    request: CheckRequest,
-    account: CreditAccount,
-    own: Case,
-    new: Money,
-    rules: tuple[RuleTerms, ...],
-    terms: CheckTerms,
-    failures: list[Failure],
-    rooms: list[Money | None],
-    horizon: int,
-    beyond: bool,
-    rates: Rates,
+    asking: Asking, own: Case, failures: list[Failure], rooms: list[Room], horizon: int, beyond: bool
 ) -> CheckResult:
+    request, account, terms, rates = asking.request, asking.account, asking.terms, asking.rates
     zero = Money.zero(account.currency)
-    rule = _headroom_rule(rules)
-    known = [free for free in rooms if free is not None]
-    fits = None if rooms[0] is None else max(min(known), zero)
+    rule = _headroom_rule(asking.rules)
+    left = {
+        room.key: rates.convert(room.free, account.currency)
+        for room in rooms
+        if room.binds and room.free is not None
+    }
+    unlimited = any(room.binds and room.free is None and room.level != GROUP for room in rooms)
+    tightest = min(left, key=lambda key: left[key], default="")
     tolerated = (
         tolerance(own.limit, rule, _amount(rule, terms, account.currency, rates))
         if own.limit is not None and own.limit.minor
@@ -322,21 +390,24 @@ def _result(
         point=request.point,
         as_of=request.as_of,
         amount=rates.convert(request.amount, account.currency),
-        new=rates.convert(new, account.currency),
+        new=rates.convert(asking.new, account.currency),
         limit=own.limit,
         tolerance=tolerated,
         exposure=own.exposure,
         reserved=own.reserved,
-        headroom=rooms[0],
-        fits=fits,
-        disputed=own.late.open_disputed if any(r.without_disputed for r in rules) else zero,
+        headroom=rooms[0].free,
+        fits=None if unlimited or not left else max(left[tightest], zero),
+        disputed=own.late.open_disputed if any(r.without_disputed for r in asking.rules) else zero,
         horizon_days=horizon,
         beyond_horizon=beyond,
         failures=tuple(failures),
         policy_id=terms.policy_id,
-        rules=tuple(rule.code for rule in rules),
+        rules=tuple(rule.code for rule in asking.rules),
         decide_within_days=terms.decide_within_days,
         release_days=terms.release_days,
+        rooms=tuple(rooms),
+        bound_by="" if unlimited else tightest,
+        product_line=request.product_line,
     )
 
 

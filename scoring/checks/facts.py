@@ -21,6 +21,7 @@ from customers.disputes import open_at
 from customers.events import dunning_levels_wanted
 from customers.exposure import Exposure, exposures
 from customers.holds import open_holds
+from customers.instruments import SegmentTerms
 from customers.limits import Limit, limits_at
 from customers.models import (
     CreditAccount,
@@ -94,7 +95,7 @@ def gather(
     at: datetime,
     *,
     rates: Rates,
-    horizon_days: int,
+    segments: SegmentTerms,
     older_days: Iterable[int] = (),
     promise_days: int | None = None,
     wants: Iterable[str] = (),
@@ -102,15 +103,16 @@ def gather(
 ) -> dict[int, AccountFacts]:
     """Facts of each account (with `customer` loaded), keyed by account id. Raises MissingRate.
 
+    segments: horizons and return periods of the day.
     older_days: for which ages sums of older items are wanted. promise_days: how far back broken promises count.
     wants: codes of rules whose facts cost a query of their own (dunning_level, last_payment, grade, score, unscored).
     """
     ids, wanted = list(accounts), set(wants)
     through = complete_through_all(sorted({account.company_id for account in accounts.values()}))
     judged = {pk: _judged(as_of, through.get(account.company_id)) for pk, account in accounts.items()}
-    exposure = exposures(list(accounts.values()), as_of, order_horizon_days=horizon_days)
+    exposure = exposures(list(accounts.values()), as_of, terms=segments)
     limits = limits_at(ids, as_of)
-    held = reserved(ids, at, without=without_reservation, until=as_of + timedelta(days=horizon_days))
+    held = reserved(ids, at, without=without_reservation, on=as_of, terms=segments)
     late = _late(accounts, as_of, judged, tuple(older_days), rates)
     statuses = status_at(Customer.objects.filter(pk__in={a.customer_id for a in accounts.values()}), as_of)
     broken = _broken(accounts, as_of, promise_days, rates) if promise_days is not None else {}

@@ -16,10 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money, format_money
 from creditdesk.core.wording import day, percent_of_100
-from customers.checks import CheckResult, Failure
+from customers.checks import LEVELS, CheckResult, Failure
 from customers.models import CreditHold, Customer
-
-LEVELS = {"payer": _("who pays"), "orderer": _("who orders"), "group": _("the group")}
 
 REASONS: dict[str, Any] = {
     "no_limit": _("%(customer)s has no credit limit yet."),
@@ -28,9 +26,20 @@ REASONS: dict[str, Any] = {
         "%(customer)s would owe %(would)s and may owe %(allowed)s: %(missing)s too much (limit %(limit)s, "
         "owed and ordered %(exposure)s, reserved %(reserved)s)."
     ),
+    "over_limit_total": _(
+        "%(customer)s would owe all our companies together %(would)s (%(members)s accounts) and may owe %(allowed)s: "
+        "%(missing)s too much."
+    ),
     "over_limit_group": _(
         "The group of %(customer)s (%(members)s accounts) would owe %(would)s and may owe %(allowed)s: %(missing)s "
         "too much."
+    ),
+    "over_own_risk": _(
+        "%(uncovered)s of this would be at our own risk, on top of %(at_risk)s; at most %(most)s may be. Cover would pay "
+        "%(left)s."
+    ),
+    "needs_cover": _(
+        "%(leans)s of this goes beyond the %(unsecured)s that are free at our own risk; %(secured)s of cover remain."
     ),
     "oldest_item": _(
         "%(customer)s owes %(amount)s that is more than %(allowed)s days late; the oldest invoice is %(days)s days late."
@@ -57,6 +66,13 @@ CURES: dict[str, Any] = {
         "An order of up to %(fits)s passes now; or a payment of %(missing)s makes room for all of it."
     ),
     "pay_or_limit": _("A payment of %(missing)s makes room, or a higher limit."),
+    "ask_guarantee": _(
+        "A guarantee or cover of %(missing)s is asked, or a payment; an order of up to %(fits)s passes now."
+    ),
+    "confirm_cover": _(
+        "A guarantee is asked: have cover of %(missing)s confirmed for this order; up to %(own)s needs none."
+    ),
+    "more_cover": _("A guarantee of %(missing)s is asked, %(beyond)s more than the cover that remains."),
     "pay_items": _("A payment of %(amount)s of the oldest invoices cures it."),
     "pay_overdue": _("A payment of %(amount)s of what is late cures it."),
     "keep_promise": _("The promised %(amount)s has to arrive."),
@@ -95,8 +111,8 @@ def explain_failure(failure: Failure) -> Explained:
     code = failure.code
     if code == "over_limit":
         values |= _over(failure.params)
-        if failure.level == "group":
-            code = "over_limit_group"
+        if failure.level in ("group", "total"):
+            code = f"over_limit_{failure.level}"
     cure = CURES.get(failure.cure)
     return Explained(
         level=failure.level,
@@ -118,13 +134,27 @@ def explain_check(result: CheckResult) -> list[Explained]:
 def message(result: CheckResult) -> str:
     """One sentence or two for whoever has the customer on the telephone."""
     if result.passes:
-        return gettext("The credit check passes.")
+        return f"{gettext('The credit check passes.')} {tightest(result)}".strip()
     first = explain_failure(result.stopping[0])
     more = len(result.stopping) - 1
     text = f"{first.reason} {first.cure} {first.ask}"
     if more:
         text += " " + gettext("%(count)s more to be cured, see below.") % {"count": more}
     return text
+
+
+def tightest(result: CheckResult) -> str:
+    """Where several limits bind: which of them is the tightest, and what it leaves after this business."""
+    room = result.tightest
+    if room is None or room.free is None or len(result.rooms) < 2:
+        return ""
+    return gettext(
+        "The tightest limit is that of %(level)s (%(customer)s): it leaves %(left)s after this."
+    ) % {
+        "level": LEVELS[room.level],
+        "customer": room.customer,
+        "left": format_money(room.free - room.new),
+    }
 
 
 def _over(params: Mapping[str, Any]) -> dict[str, str]:

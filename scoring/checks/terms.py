@@ -10,7 +10,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import CheckPoint, CreditAccount
-from scoring.models import CheckPolicy, CheckRule, CheckRuleCode
+from scoring.models import NEWEST_FIRST, CheckPolicy, CheckRule, CheckRuleCode
+from scoring.segment_policies import were_in_use
 
 Code = CheckRuleCode
 
@@ -41,13 +42,20 @@ MEANING: dict[str, dict[str, Promise]] = {
     Code.GRADE: {"grade": _("fails when the grade is worse than this")},
     Code.SCORE: {"number": _("fails when the score is below this")},
     Code.UNSCORED: {},
+    Code.UNSECURED: {
+        "number": _("most at our own risk, in % of the limit"),
+        "amount": _("most at our own risk, as an amount; with a percentage, the smaller of the two"),
+    },
+    Code.SECURED: {},
     Code.LAST_PAYMENT: {
         "number": _("fails when invoices are past due and nothing was paid for more days than this")
     },
 }
 
 # Levels at which a rule may be asked besides the payer's.
-ON_ORDERER = frozenset(set(Code.values) - {Code.HEADROOM, Code.ORDER_SIZE})
+ON_ORDERER = frozenset(set(Code.values) - {Code.HEADROOM, Code.ORDER_SIZE, Code.UNSECURED, Code.SECURED})
+# Of who pays only: a group has no cover of its own.
+ON_GROUP = frozenset(set(Code.values) - {Code.UNSECURED, Code.SECURED})
 
 NONE, MARKED, EVERY = CheckPolicy.GroupBinds.values
 
@@ -90,10 +98,9 @@ def terms_of(account: CreditAccount, as_of: date) -> CheckTerms:
     LookupError: no policy is in force (migrate installs the shipped one).
     """
     policy = (
-        CheckPolicy.objects.filter(
-            Q(segment=account.segment_id) | Q(segment__isnull=True), valid_from__lte=as_of
-        )
-        .order_by(F("segment_id").desc(nulls_last=True), "-valid_from", "-version")
+        were_in_use(CheckPolicy, as_of)
+        .filter(Q(segment=account.segment_id) | Q(segment__isnull=True))
+        .order_by(F("segment_id").desc(nulls_last=True), *NEWEST_FIRST)
         .first()
     )
     if policy is None:

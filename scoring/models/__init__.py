@@ -1,7 +1,7 @@
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .cause import CreditCause
-from .checks import CheckPolicy, CheckRule, CheckRuleCode
-from .decision import BookFigure, Decision, DecisionLetter, TermsPolicy, TermsPolicyGrade
+from .checks import CheckPolicy, CheckPolicyEditor, CheckPolicyReport, CheckRule, CheckRuleCode
+from .decision import BookFigure, Decision, DecisionLetter
 from .invoice import InvoiceCard
 from .limit_review import LimitReview
 from .peers import PeerFigure
@@ -16,13 +16,20 @@ from .policy import (
 from .report import CardReport, PublishingGate, ScoreOverride
 from .review import ScoreReview
 from .score import AccountScore, Depth, DirtyAccount, Grade, Recommendation, Scored, ScoreHistory
+from .terms import TermsPolicy, TermsPolicyEditor, TermsPolicyGrade, TermsPolicyReport
+from .version import IN_ORDER, NEWEST_FIRST, WAS_IN_USE, SegmentVersion, Version, VersionReport
 
 __all__ = [
+    "IN_ORDER",
+    "NEWEST_FIRST",
+    "WAS_IN_USE",
     "AccountScore",
     "BookFigure",
     "CardReport",
     "CauseKind",
     "CheckPolicy",
+    "CheckPolicyEditor",
+    "CheckPolicyReport",
     "CheckRule",
     "CheckRuleCode",
     "CreditCause",
@@ -48,6 +55,11 @@ __all__ = [
     "ScorecardBin",
     "ScorecardEditor",
     "Scored",
+    "SegmentVersion",
     "TermsPolicy",
+    "TermsPolicyEditor",
     "TermsPolicyGrade",
+    "TermsPolicyReport",
+    "Version",
+    "VersionReport",
 ]

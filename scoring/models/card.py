@@ -1,12 +1,13 @@
 """The scorecard as data: bins, points and rationale per signal, in versions that are never edited once used."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from .version import Version, VersionEditor, two_persons
 
-class Scorecard(models.Model):
+
+class Scorecard(Version):
     """One version of a scorecard. At most one of a kind is active; drafts may be edited, the rest never (triggers).
 
     kind: the full card scores every account; a thin one those whose payment history is not deep enough but whose
@@ -17,12 +18,6 @@ class Scorecard(models.Model):
     PD = 1 / (1 + odds_at_anchor * 2 ** ((score - anchor_score) / points_to_double)).
     """
 
-    class Status(models.TextChoices):
-        DRAFT = "draft", _("draft")
-        PROPOSED = "proposed", _("waiting for a second person")
-        ACTIVE = "active", _("active")
-        RETIRED = "retired", _("retired")
-
     class Kind(models.TextChoices):
         FULL = "full", _("full: every account")
         THIN = "thin", _("thin: bank data in place of payment history")
@@ -32,9 +27,7 @@ class Scorecard(models.Model):
         FITTED = "fitted", _("fitted to outcomes")
 
     code = models.SlugField(_("code"), max_length=40)
-    version = models.PositiveIntegerField(_("version"))
     name = models.CharField(_("name"), max_length=120)
-    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.DRAFT)
     kind = models.CharField(_("kind"), max_length=4, choices=Kind, default=Kind.FULL)
     base_points = models.SmallIntegerField(_("base points"))
     grade_a_from = models.PositiveSmallIntegerField(_("grade A from"), default=80)
@@ -70,49 +63,9 @@ class Scorecard(models.Model):
         help_text=_("Thin cards only: with fewer days of bank lines the full card scores the account."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    activated_at = models.DateTimeField(_("activated"), null=True, blank=True)
-    is_shipped = models.BooleanField(
-        _("comes with the product"),
-        default=False,
-        editable=False,
-        help_text=_("Put into use by the installation."),
-    )
-    based_on = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("made from")
-    )
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-        verbose_name=_("made by"),
-    )
-    proposed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-        verbose_name=_("proposed by"),
-    )
-    proposed_at = models.DateTimeField(_("proposed at"), null=True, blank=True, editable=False)
-    proposal_reason = models.TextField(_("reason of the proposal"), blank=True, editable=False)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-        verbose_name=_("published by"),
-    )
-    decision_reason = models.TextField(_("reason of the decision"), blank=True, editable=False)
     override_reason = models.TextField(_("published against the gates because"), blank=True, editable=False)
 
-    class Meta:
+    class Meta(Version.Meta):
         verbose_name = _("scorecard")
         verbose_name_plural = _("scorecards")
         ordering = ["-pk"]
@@ -121,21 +74,7 @@ class Scorecard(models.Model):
             ("publish_scorecard", _("Can publish or send back a proposed scorecard")),
         ]
         constraints = [
-            models.CheckConstraint(
-                name="scorecard_four_eyes",
-                condition=Q(decided_by__isnull=True)
-                | Q(proposed_by__isnull=False) & ~Q(decided_by=F("proposed_by")),
-            ),
-            models.CheckConstraint(
-                name="scorecard_published_by_two",
-                condition=Q(status__in=["draft", "proposed"])
-                | Q(is_shipped=True)
-                | Q(proposed_by__isnull=False, decided_by__isnull=False),
-            ),
-            models.CheckConstraint(
-                name="scorecard_proposal_named",
-                condition=~Q(status="proposed") | Q(proposed_by__isnull=False, proposed_at__isnull=False),
-            ),
+            *two_persons("scorecard"),
             models.UniqueConstraint(fields=["code", "version"], name="scorecard_version"),
             models.UniqueConstraint(
                 fields=["kind"], condition=Q(status="active"), name="one_active_scorecard_of_a_kind"
@@ -197,13 +136,8 @@ class ScorecardBin(models.Model):
         return f"{self.signal} [{self.lower}, {self.upper}): {self.points:+d}"
 
 
-class ScorecardEditor(models.Model):
-    """Somebody who worked on a draft: none of them can publish it (scoring/publishing.py)."""
-
+class ScorecardEditor(VersionEditor):
     card = models.ForeignKey(Scorecard, models.CASCADE, related_name="editors", verbose_name=_("scorecard"))
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("editor")
-    )
 
     class Meta:
         verbose_name = _("editor of a scorecard")

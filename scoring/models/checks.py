@@ -1,14 +1,14 @@
-"""Which credit checks a segment makes, where, and how strictly: data, in versions that are never edited (triggers)."""
+"""Which credit checks a segment makes, where, and how strictly: data, in versions published by two persons."""
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import MoneyField
 from customers.models import CreditSegment
 
 from .score import Grade
+from .version import SegmentVersion, VersionEditor, VersionReport, one_for_each_segment, two_persons
 
 
 class CheckRuleCode(models.TextChoices):
@@ -26,13 +26,12 @@ class CheckRuleCode(models.TextChoices):
     SCORE = "score", _("score")
     UNSCORED = "unscored", _("no current score")
     LAST_PAYMENT = "last_payment", _("time since the last payment")
+    UNSECURED = "unsecured", _("room at our own risk")
+    SECURED = "secured", _("room under cover")
 
 
-class CheckPolicy(models.Model):
-    """One version of the credit checks of a segment, or of every segment without one of its own (segment null).
-
-    In force is the version with the latest (valid_from, version) not after the day.
-    """
+class CheckPolicy(SegmentVersion):
+    """One version of the credit checks of a segment, or of every segment without one of its own (segment null)."""
 
     class GroupBinds(models.TextChoices):
         NONE = "none", _("no head's limit binds its group")
@@ -48,8 +47,6 @@ class CheckPolicy(models.Model):
         verbose_name=_("credit segment"),
         help_text=_("Empty: every segment without checks of its own."),
     )
-    version = models.PositiveIntegerField(_("version"))
-    valid_from = models.DateField(_("valid from"))
     currency = models.CharField(_("currency"), max_length=3, default="EUR")
     group_binds = models.CharField(
         _("group limit"),
@@ -68,35 +65,30 @@ class CheckPolicy(models.Model):
         _("orders on hold are decided within (business days)"), default=2
     )
     release_days = models.PositiveSmallIntegerField(_("a release lasts at most (days)"), default=30)
-    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
-    class Meta:
+    class Meta(SegmentVersion.Meta):
         verbose_name = _("credit check policy")
         verbose_name_plural = _("credit check policies")
         ordering = ["-valid_from", "-version"]
+        permissions = [
+            ("propose_checkpolicy", _("Can propose a credit check policy for publishing")),
+            ("publish_checkpolicy", _("Can publish or send back a proposed credit check policy")),
+        ]
         constraints = [
-            models.UniqueConstraint(fields=["segment", "version"], name="check_policy_version"),
-            models.UniqueConstraint(
-                fields=["version"], condition=Q(segment__isnull=True), name="default_check_policy_version"
-            ),
+            *one_for_each_segment("check_policy"),
+            *two_persons("check_policy"),
             models.CheckConstraint(
                 name="check_policy_in_bounds",
                 condition=Q(reservation_minutes__gt=0, reservation_minutes__lte=44640, release_days__gt=0),
             ),
         ]
 
-    def __str__(self) -> str:
-        return _("%(segment)s, version %(version)s") % {
-            "segment": self.segment or _("every segment"),
-            "version": self.version,
-        }
-
 
 class CheckRule(models.Model):
     """One rule of a policy: its thresholds, at which points it is asked, of whom, and whether it stops or warns."""
 
     policy = models.ForeignKey(
-        CheckPolicy, models.PROTECT, related_name="rules", verbose_name=_("credit check policy")
+        CheckPolicy, models.CASCADE, related_name="rules", verbose_name=_("credit check policy")
     )
     code = models.CharField(_("rule"), max_length=14, choices=CheckRuleCode)
     number = models.PositiveIntegerField(_("threshold (days, %, level, points)"), null=True, blank=True)
@@ -125,10 +117,16 @@ class CheckRule(models.Model):
             # A rule without its threshold would pass everything, or nothing.
             models.CheckConstraint(
                 name="check_rule_has_its_threshold",
-                condition=Q(code__in=["headroom", "status", "hold", "unscored"])
+                condition=Q(code__in=["headroom", "status", "hold", "unscored", "secured"])
                 | Q(code="grade") & ~Q(grade="")
-                | Q(code="order_size") & (Q(number__isnull=False) | Q(amount__isnull=False))
-                | ~Q(code__in=["headroom", "status", "hold", "unscored", "grade", "order_size"])
+                | Q(code__in=["order_size", "unsecured"])
+                & (Q(number__isnull=False) | Q(amount__isnull=False))
+                | ~Q(
+                    code__in=[
+                        *("headroom", "status", "hold", "unscored", "secured", "grade", "order_size"),
+                        "unsecured",
+                    ]
+                )
                 & Q(number__isnull=False),
             ),
             models.CheckConstraint(
@@ -138,9 +136,45 @@ class CheckRule(models.Model):
             # Money is checked on who pays; who orders has no debt of this business.
             models.CheckConstraint(
                 name="check_rule_orderer_without_money",
-                condition=Q(on_orderer=False) | ~Q(code__in=["headroom", "order_size"]),
+                condition=Q(on_orderer=False)
+                | ~Q(code__in=["headroom", "order_size", "unsecured", "secured"]),
+            ),
+            # A group has no cover of its own: each account is covered by itself.
+            models.CheckConstraint(
+                name="check_rule_cover_of_the_payer",
+                condition=Q(on_group=False) | ~Q(code__in=["unsecured", "secured"]),
             ),
         ]
 
     def __str__(self) -> str:
         return str(self.get_code_display())
+
+
+class CheckPolicyEditor(VersionEditor):
+    policy = models.ForeignKey(
+        CheckPolicy, models.CASCADE, related_name="editors", verbose_name=_("credit check policy")
+    )
+
+    class Meta(VersionEditor.Meta):
+        verbose_name = _("editor of a credit check policy")
+        verbose_name_plural = _("editors of credit check policies")
+        constraints = [models.UniqueConstraint(fields=["policy", "user"], name="check_policy_editor_once")]
+
+    def __str__(self) -> str:
+        return f"{self.policy_id}: {self.user}"
+
+
+class CheckPolicyReport(VersionReport):
+    """Which open and held orders a version would decide otherwise (scoring/checks/effect.py)."""
+
+    policy = models.ForeignKey(
+        CheckPolicy, models.CASCADE, related_name="reports", verbose_name=_("credit check policy")
+    )
+
+    class Meta(VersionReport.Meta):
+        verbose_name = _("effect of a credit check policy")
+        verbose_name_plural = _("effects of credit check policies")
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.policy_id} {self.as_of}"

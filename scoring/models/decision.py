@@ -12,78 +12,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import MoneyField
-from customers.models import Company, CreditAccount, CreditApplication, CreditSegment
+from customers.models import Company, CreditAccount, CreditApplication
 
 from .card import Scorecard
 from .policy import LimitPolicy
 from .score import Depth, Grade, Recommendation, ScoreHistory
-
-
-class TermsPolicy(models.Model):
-    """Payment terms and guarantees by grade, of a segment or (segment null) of every other one; never edited.
-
-    In force is the version with the latest (valid_from, version) not after the day.
-    """
-
-    segment = models.ForeignKey(
-        CreditSegment,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="terms_policies",
-        verbose_name=_("credit segment"),
-        help_text=_("Empty: every segment without terms of its own."),
-    )
-    version = models.PositiveIntegerField(_("version"))
-    valid_from = models.DateField(_("valid from"))
-    usual_days = models.PositiveSmallIntegerField(
-        _("usual terms (days)"), default=30, help_text=_("Where neither the request nor the customer says.")
-    )
-    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
-
-    class Meta:
-        verbose_name = _("terms policy")
-        verbose_name_plural = _("terms policies")
-        ordering = ["-valid_from", "-version"]
-        constraints = [
-            models.UniqueConstraint(fields=["segment", "version"], name="terms_policy_version"),
-            models.UniqueConstraint(
-                fields=["version"], condition=Q(segment__isnull=True), name="default_terms_policy_version"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return _("%(segment)s, version %(version)s") % {
-            "segment": self.segment or _("every segment"),
-            "version": self.version,
-        }
-
-
-class TermsPolicyGrade(models.Model):
-    """What a grade gets: the longest payment terms, and the share of the limit to be guaranteed where asked."""
-
-    policy = models.ForeignKey(
-        TermsPolicy, models.PROTECT, related_name="grades", verbose_name=_("terms policy")
-    )
-    grade = models.CharField(_("grade"), max_length=1, choices=Grade)
-    longest_days = models.PositiveSmallIntegerField(_("longest terms (days)"))
-    guarantee_percent = models.PositiveSmallIntegerField(
-        _("guaranteed share (%)"), help_text=_("Of the limit, where guarantees are asked.")
-    )
-
-    class Meta:
-        verbose_name = _("grade of a terms policy")
-        verbose_name_plural = _("grades of a terms policy")
-        ordering = ["policy", "grade"]
-        constraints = [
-            models.UniqueConstraint(fields=["policy", "grade"], name="terms_policy_grade_once"),
-            models.CheckConstraint(
-                name="terms_policy_share", condition=Q(guarantee_percent__gte=1, guarantee_percent__lte=100)
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.grade}: {self.longest_days}"
+from .terms import TermsPolicy
 
 
 class BookFigure(models.Model):

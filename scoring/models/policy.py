@@ -3,32 +3,24 @@
 Neutral defaults: a setting that a version was made without changes nothing of what the version says.
 """
 
-from django.conf import settings
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
-from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import MoneyField
 from customers.models import CreditSegment
 
 from .score import Grade
+from .version import SegmentVersion, VersionEditor, VersionReport, one_for_each_segment, two_persons
 
 
-class LimitPolicy(models.Model):
+class LimitPolicy(SegmentVersion):
     """One version of the policy of a segment, or of every segment without one of its own (segment null).
 
     In force on a day is, of the versions that are active or were, the one with the latest (valid_from, version) not
     after it. Drafts may be edited, the rest never (triggers). Amounts are in `currency` and converted for accounts in
     another one; `step` counts in major units of the account's own currency.
     """
-
-    class Status(models.TextChoices):
-        DRAFT = "draft", _("draft")
-        PROPOSED = "proposed", _("waiting for a second person")
-        ACTIVE = "active", _("active")
-        RETIRED = "retired", _("retired")
 
     segment = models.ForeignKey(
         CreditSegment,
@@ -38,11 +30,6 @@ class LimitPolicy(models.Model):
         related_name="limit_policies",
         verbose_name=_("credit segment"),
         help_text=_("Empty: every segment without a policy of its own."),
-    )
-    version = models.PositiveIntegerField(_("version"))
-    status = models.CharField(_("status"), max_length=8, choices=Status, default=Status.DRAFT)
-    valid_from = models.DateField(
-        _("valid from"), help_text=_("Of a draft: the day it was made. Publishing sets it.")
     )
     currency = models.CharField(_("currency"), max_length=3, default="EUR")
 
@@ -127,49 +114,7 @@ class LimitPolicy(models.Model):
         _("warn so many days before a temporary limit ends"), default=14
     )
 
-    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
-    is_shipped = models.BooleanField(
-        _("comes with the product"),
-        default=False,
-        editable=False,
-        help_text=_("Put into use by the installation, or before policies were published by two persons."),
-    )
-    based_on = models.ForeignKey(
-        "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
-    )
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-        verbose_name=_("made by"),
-    )
-    proposed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-        verbose_name=_("proposed by"),
-    )
-    proposed_at = models.DateTimeField(_("proposed at"), null=True, blank=True, editable=False)
-    proposal_reason = models.TextField(_("reason of the proposal"), blank=True, editable=False)
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        editable=False,
-        related_name="+",
-        verbose_name=_("published by"),
-    )
-    activated_at = models.DateTimeField(_("activated"), null=True, blank=True, editable=False)
-    decision_reason = models.TextField(_("reason of the decision"), blank=True, editable=False)
-
-    class Meta:
+    class Meta(SegmentVersion.Meta):
         verbose_name = _("limit policy")
         verbose_name_plural = _("limit policies")
         ordering = ["-valid_from", "-version"]
@@ -178,18 +123,8 @@ class LimitPolicy(models.Model):
             ("publish_limitpolicy", _("Can publish or send back a proposed limit policy")),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["segment", "version"], name="limit_policy_version"),
-            models.UniqueConstraint(
-                fields=["version"], condition=Q(segment__isnull=True), name="default_limit_policy_version"
-            ),
-            models.UniqueConstraint(
-                fields=["segment"], condition=Q(status="active"), name="one_active_limit_policy"
-            ),
-            models.UniqueConstraint(
-                fields=["status"],
-                condition=Q(status="active", segment__isnull=True),
-                name="one_active_default_limit_policy",
-            ),
+            *one_for_each_segment("limit_policy"),
+            *two_persons("limit_policy"),
             models.CheckConstraint(
                 name="limit_policy_in_bounds",
                 condition=Q(
@@ -201,28 +136,7 @@ class LimitPolicy(models.Model):
                 condition=Q(auto_rise_amount__gte=0, auto_limit_amount__gte=0, loss_percent__lte=100)
                 & (Q(group_ceiling__isnull=True) | Q(group_ceiling__gte=0)),
             ),
-            models.CheckConstraint(
-                name="limit_policy_four_eyes",
-                condition=Q(decided_by__isnull=True)
-                | Q(proposed_by__isnull=False) & ~Q(decided_by=F("proposed_by")),
-            ),
-            models.CheckConstraint(
-                name="limit_policy_published_by_two",
-                condition=Q(status__in=["draft", "proposed"])
-                | Q(is_shipped=True)
-                | Q(proposed_by__isnull=False, decided_by__isnull=False),
-            ),
-            models.CheckConstraint(
-                name="limit_policy_proposal_named",
-                condition=~Q(status="proposed") | Q(proposed_by__isnull=False, proposed_at__isnull=False),
-            ),
         ]
-
-    def __str__(self) -> str:
-        return _("%(segment)s, version %(version)s") % {
-            "segment": self.segment or _("every segment"),
-            "version": self.version,
-        }
 
 
 class LimitPolicyGrade(models.Model):
@@ -273,7 +187,7 @@ class LimitPolicyCause(models.Model):
     """From when on a cause counts, and what it does to a limit at once.
 
     threshold: late_payment: days past due of the oldest undisputed item; score_drop: points lost within
-    `window_days`; cash_shock: how many usual deviations the net flow of four weeks fell below its usual level.
+    `window_days`, within which each kind but the cash shock (four weeks) counts once; cash_shock: how many usual deviations the net flow of four weeks fell below its usual level.
     Insolvency needs no row: it always cuts to zero (customers/legal.py).
     """
 
@@ -285,7 +199,9 @@ class LimitPolicyCause(models.Model):
     )
     threshold = models.PositiveSmallIntegerField(_("counts from"))
     window_days = models.PositiveSmallIntegerField(
-        _("within days"), default=30, help_text=_("Only for the score drop.")
+        _("within days"),
+        default=30,
+        help_text=_("Seen once within them; a score drop is looked for over them. A cash shock: four weeks."),
     )
     least_amount = MoneyField(
         _("and at least"),
@@ -318,14 +234,9 @@ class LimitPolicyCause(models.Model):
         return f"{self.get_kind_display()} ≥ {self.threshold}"
 
 
-class LimitPolicyEditor(models.Model):
-    """Somebody who worked on a draft: none of them can publish it (scoring/policy_publishing.py)."""
-
+class LimitPolicyEditor(VersionEditor):
     policy = models.ForeignKey(
         LimitPolicy, models.CASCADE, related_name="editors", verbose_name=_("limit policy")
-    )
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("editor")
     )
 
     class Meta:
@@ -337,22 +248,14 @@ class LimitPolicyEditor(models.Model):
         return f"{self.policy_id}: {self.user}"
 
 
-class PolicyReport(models.Model):
-    """A simulation of a policy on the whole book, as evidence: append-only, thrown away only with its draft.
-
-    fingerprint: of everything the policy said when it was simulated; a draft edited since needs a new simulation.
-    """
+class PolicyReport(VersionReport):
+    """A simulation of a limit policy on the whole book (scoring/policy_simulation.py)."""
 
     policy = models.ForeignKey(
         LimitPolicy, models.CASCADE, related_name="reports", verbose_name=_("limit policy")
     )
-    as_of = models.DateField(_("as of"))
-    fingerprint = models.CharField(max_length=64, editable=False)
-    figures = models.JSONField(_("figures"), encoder=DjangoJSONEncoder)
-    made_by = models.CharField(_("made by"), max_length=80)
-    made_at = models.DateTimeField(_("made at"), default=timezone.now)
 
-    class Meta:
+    class Meta(VersionReport.Meta):
         verbose_name = _("simulation of a limit policy")
         verbose_name_plural = _("simulations of limit policies")
         ordering = ["-pk"]

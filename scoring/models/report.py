@@ -17,7 +17,8 @@ class CardReport(models.Model):
     """What was measured about a card, with the dates it speaks of. Append-only; the newest of a kind counts.
 
     figures: for "backtest" and "fit" at least gini and events (gini null when nothing could be measured, with
-    "refused" saying why); for "stability" psi, from, to; for "tryout" the movements on the live book.
+    "refused" saying why); for "stability" psi, from, to; for "tryout" the movements on the live book; for "signed"
+    the model card as it was when signed (scoring/model_card.py).
     """
 
     class Kind(models.TextChoices):
@@ -26,6 +27,7 @@ class CardReport(models.Model):
         STABILITY = "stability", _("stability")
         TRYOUT = "tryout", _("try-out on the live book")
         MONITORING = "monitoring", _("monthly monitoring")
+        SIGNED = "signed", _("model card signed off")
 
     card = models.ForeignKey(Scorecard, models.CASCADE, related_name="reports", verbose_name=_("scorecard"))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
@@ -107,6 +109,7 @@ class ScoreOverride(models.Model):
     card = models.ForeignKey(Scorecard, models.PROTECT, related_name="+", verbose_name=_("scorecard"))
     reason_code = models.CharField(_("reason"), max_length=20, choices=Reason)
     note = models.TextField(_("explanation"))
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     valid_from = models.DateField(_("valid from"))
     valid_until = models.DateField(_("valid until"))
     made_by = models.ForeignKey(
@@ -132,13 +135,15 @@ class ScoreOverride(models.Model):
         indexes = [models.Index(fields=["account", "valid_until"], name="override_of_account")]
         constraints = [
             models.CheckConstraint(
-                name="override_reasoned", condition=~Q(note="") & Q(valid_until__gte=F("valid_from"))
+                name="override_reasoned",
+                condition=(~Q(note="") | Q(erased_at__isnull=False)) & Q(valid_until__gte=F("valid_from")),
             ),
             models.CheckConstraint(name="override_differs", condition=~Q(grade=F("computed_grade"))),
             models.CheckConstraint(
                 name="override_end_named",
                 condition=Q(ended_on__isnull=True, ended_by__isnull=True)
-                | Q(ended_on__isnull=False, ended_by__isnull=False) & ~Q(end_reason=""),
+                | Q(ended_on__isnull=False, ended_by__isnull=False)
+                & (~Q(end_reason="") | Q(erased_at__isnull=False)),
             ),
         ]
 

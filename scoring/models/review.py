@@ -15,7 +15,8 @@ from .score import Grade, Recommendation, ScoreHistory
 
 
 class ScoreReview(models.Model):
-    """A person's decision on a score, or a customer's contest of one. Append-only (triggers).
+    """A person's decision on a score, or a customer's contest of one. Append-only (triggers), but for its words:
+    they may be erased once (scoring/erasing.py), and nothing else with them.
 
     score, grade, recommendation: as they were; `kept` is the whole copy. valid_until: last day of a decision, or
     the day by which a contest must be answered.
@@ -37,6 +38,7 @@ class ScoreReview(models.Model):
     recommendation = models.CharField(_("recommendation"), max_length=10, choices=Recommendation)
     kept = models.ForeignKey(ScoreHistory, models.PROTECT, related_name="+", verbose_name=_("kept score"))
     note = models.TextField(_("explanation"))
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("recorded by")
     )
@@ -83,11 +85,13 @@ class ScoreReview(models.Model):
         permissions = [
             ("review_score", _("Can decide on scores that a person must decide")),
             ("contest_score", _("Can record that a customer contests a score")),
+            ("erase_words", _("Can erase the words of reviews and overrides of scores")),
         ]
         indexes = [models.Index(fields=["account", "outcome", "valid_until"], name="review_of_account")]
         constraints = [
             models.CheckConstraint(
-                name="review_explained", condition=~Q(note="") & Q(valid_until__gte=models.F("on"))
+                name="review_explained",
+                condition=(~Q(note="") | Q(erased_at__isnull=False)) & Q(valid_until__gte=models.F("on")),
             ),
             models.CheckConstraint(
                 name="review_override_named",

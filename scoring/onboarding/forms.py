@@ -311,7 +311,13 @@ def _advised(decision: Decision) -> dict[str, Any]:
     against = [
         str(place)
         for place, reason in enumerate(decision.reasons)
-        if reason["code"] == "signal" and reason["params"]["points"] < 0
+        if reason["code"] in ("no_history", "thin_history")
+        or (
+            reason["code"] == "signal"
+            and reason["params"]["points"] < 0
+            # How few instalments fell due is what the sentence on the history says better.
+            and reason["params"]["signal"] != "due_count_12m"
+        )
     ]
     return {
         "seen": str(decision.public_id),

@@ -118,7 +118,7 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
     )
     return Screen(
         decision=decision,
-        reasons=reasons_of(decision) if decision else [],
+        reasons=reasons_of(decision, user) if decision else [],
         caps=_caps(decision),
         advised_limit=money_of(advice.get("limit")),
         guarantee=_guarantee(decision),
@@ -126,7 +126,7 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
         history=history,
         grid=grid,
         grid_rows=cured(grid, account, user),
-        why=explain(score) if score else None,
+        why=explain(score).for_reader(user) if score else None,
         consent=consent_of(account.customer, as_of),
         documents=documents,
         may_assess=may_assess(application, decision),

@@ -6,6 +6,7 @@ import pytest
 
 from customers import locks
 from customers.attributes import set_parent
+from customers.bindings import decide_binding, propose_binding
 from customers.exposure import exposures
 from customers.groups import group_of
 from customers.merging import merge_customers
@@ -86,3 +87,55 @@ def test_the_last_headroom_is_given_away_once():
     assert (OpenOrder.objects.count(), OrderHold.objects.filter(status="waiting").count()) == (3, 2)
     owed = exposures(CreditAccount.objects.all(), DAY)
     assert sum(owed[a.pk].total.minor for a in (cast.account, sister, holding)) == 30_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_of_our_companies_do_not_both_give_the_last_of_a_total():
+    """A customer of two companies whose total binds, and a group of two under a ceiling; a switch comes in between."""
+    from scoring.default_checks import ensure_default_checks
+
+    ensure_default_checks()
+    cast = make_cast()
+    other = cast.elsewhere.company
+    beta = CreditAccount.objects.create(
+        customer=cast.account.customer, company=other, segment=other.segments.get(), currency="EUR"
+    )
+    for user in (cast.controller, cast.approver):
+        user.accesses.create(company=other)
+    give_limit(cast.account, 300)
+    give_limit(beta, 200)
+
+    def switch(customer, binds, ceiling=None):
+        row = propose_binding(
+            customer, binds, by=cast.controller, on=DAY, reason="one limit", ceiling=ceiling
+        )
+        return lambda: decide_binding(
+            row, approve=True, by=cast.approver, on=DAY, reason="agreed", grade_now="C"
+        )
+
+    def taking(account, reference, amount=100):
+        return lambda: reserve(account, eur(amount), reference=reference, actor=ACTOR, as_of=DAY, at=NOW)
+
+    switch(cast.account.customer, "total")()
+    results = together(
+        *(taking(account, f"{account.pk}-{n}") for n in range(4) for account in (cast.account, beta))
+    )
+    made = [r for r in results if isinstance(r, Reservation)]
+    assert len(made) == 5, results
+    assert sum(reserved([cast.account.pk, beta.pk], NOW).values()) == 50_000
+    for row in made:
+        release_reservation(row, actor=ACTOR, on=DAY, at=NOW)
+
+    # A ceiling on the group comes into force while its members order: what passes keeps to one setting or the other.
+    holding, sister = make_account(cast.company), make_account(cast.company)
+    for account in (cast.account, sister):
+        set_parent(account.customer, holding.customer, on=date(2026, 1, 1), actor=ACTOR)
+    give_limit(sister, 500)
+    decide = switch(holding.customer, "both", eur(400))
+    results = together(decide, taking(beta, "B", 400), taking(sister, "S", 400))
+    assert not isinstance(results[0], Exception), results
+    first = sum(reserved([cast.account.pk, beta.pk, sister.pk], NOW).values())
+    assert first in (40_000, 80_000)  # before the ceiling both had room of their own
+    assert not any(
+        isinstance(r, Reservation) for r in together(*(taking(a, f"L{a.pk}", 1) for a in (beta, sister)))
+    )

@@ -22,11 +22,11 @@ from customers.order_moves import bill_order, deliver_order, pick_order
 from customers.order_tasks import check_holds_again
 from customers.order_versions import OrderError
 from customers.orders import change_order, check_again, close_order, record_order, reopen_order
-from scoring.models import CheckPolicy, CheckRule
 from scoring.order_queue import stop_text
 from tests.factories import ACTOR, invoice, make_account
 from tests.people import give_authority
 from tests.scoring.checks.worlds import DAY, NOW, check, codes, eur, give_limit, hold_room, later
+from tests.scoring.versions_in_use import with_rule
 
 pytestmark = pytest.mark.django_db
 WHEN = {"actor": ACTOR, "on": DAY, "at": NOW}
@@ -136,7 +136,7 @@ def test_asking_again_leaves_the_hold_its_handler_and_its_grace(cast, account, m
     small.refresh_from_db()
     assert small.status == "cured"
     # Another rule fails: a hold of its own, still handled by whom it was, and with its grace.
-    CheckRule.objects.create(policy=CheckPolicy.objects.get(segment=None), code="order_size", amount=1)
+    with_rule(code="order_size", amount=1)
     again = check_again(hold, **by_other).hold
     assert again.pk != hold.pk
     assert (again.placed_by, again.decide_by, again.grace_reason) == (cast.approver, SOON, "promised")

@@ -109,7 +109,7 @@ def test_the_customer_page_says_what_is_true(desk):
     assert [promise.amount.minor for promise in now.promises] == [40000]
     why = page.context["why"]
     parts = sum(item.points for item in (*why.helping, *why.hurting))
-    assert why.base_points + parts + why.others == now.score.score
+    assert why.base_points + parts + why.unknown + why.others == now.score.score
     assert f"Why {now.score.score}" in page.content.decode()
     assert "uncalibrated" in page.content.decode()
 
@@ -279,6 +279,8 @@ def test_pages_carry_one_main_landmark_a_skip_link_and_no_inline_script(desk):
 
 # Models without a page of their own: shown inside another's, or machinery nobody opens.
 HIDDEN = {
+    # What people are told, as codes: its mails have a page, and each person's choices are on theirs.
+    *("core.Notice", "core.NoticeCopy", "core.MailPreference"),
     "api.ApiMinute",  # what the throttle counts with
     "api.IdempotentAnswer",  # answers of clients, kept for a while; nobody reads them but the same client
     "api.ScoringJobRow",  # read by the client
@@ -293,6 +295,7 @@ HIDDEN = {
     "scoring.CheckRule",  # part of its policy
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.
     "customers.ImportUpload",
+    "customers.LimitBinding",  # a page of its own
     "customers.ImportUploadPart",
     "admin.LogEntry",
     "auth.Permission",
@@ -320,7 +323,9 @@ HIDDEN = {
     "kpis.Kpi",
     "scoring.DirtyAccount",
     "scoring.LimitPolicyCause",
-    "scoring.LimitPolicyEditor",  # says who may not publish; shown by the refusal
+    # Says who may not publish; shown by the refusal.
+    *("scoring.LimitPolicyEditor", "scoring.CheckPolicyEditor", "scoring.TermsPolicyEditor"),
+    *("scoring.CheckPolicyReport", "scoring.TermsPolicyReport"),  # shown with their policy
     "scoring.LimitPolicyGrade",
     "scoring.ScorecardBin",
     "worklists.PendingAccount",

@@ -140,6 +140,6 @@ def test_base_and_points_are_the_score_exactly(company, drawn):
     told = explain(row, active_card())
     assert told.base_points + sum(item.points for item in told.items) == row.score
     shown = sum(item.points for item in (*told.helping, *told.hurting))
-    assert told.base_points + shown + told.others == row.score
+    assert told.base_points + shown + told.unknown + told.others == row.score
     assert len(told.helping) <= 5 and len(told.hurting) <= 5
     assert 0 <= row.score <= 100

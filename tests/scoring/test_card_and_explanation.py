@@ -166,7 +166,13 @@ def test_no_history_is_for_a_person(account):
     rescore(TODAY)
     row = AccountScore.objects.get()
     assert (row.recommendation, row.depth) == ("review", "none")
-    assert any("a person decides" in note for note in explain(row).notes)
+    told = explain(row)
+    assert any("a person decides" in note for note in told.notes)
+    # What nobody knows has its points, but raises nothing in a reader's eyes.
+    assert all(item.value is not None for item in told.helping)
+    assert (
+        told.unknown == sum(item.points for item in told.items if item.value is None and item.points > 0) > 0
+    )
 
 
 def test_insolvency_declines_whatever_the_points(account):

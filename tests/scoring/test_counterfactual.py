@@ -15,7 +15,7 @@ from scoring.engine import compute, rescore
 from scoring.explain import explain
 from scoring.models import AccountScore
 from scoring.statement import Scope
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import ACTOR, invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -44,7 +44,7 @@ def account(kept_account, db):
 
 def lift(account):
     row = AccountScore.objects.get(account=account)
-    return would_lift(explain(row), row, TODAY)
+    return would_lift(explain(row), row, TODAY, reader=ACTOR)
 
 
 def rows_of_everything() -> dict[str, int]:

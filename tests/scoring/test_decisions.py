@@ -223,22 +223,36 @@ def test_the_number_of_queries_is_fixed_and_the_book_is_not_added_up(book):
     assert one == few == more <= 30
 
 
-def test_new_terms_are_a_new_version_of_all_grades_and_count_from_their_day(book, settings):
+def test_new_terms_take_two_persons_and_a_look_at_the_book(book, settings):
     settings.BUSINESS_DATE = TODAY
-    url = reverse("admin:scoring_termspolicy_add")
-    data = {"valid_from": TODAY.isoformat(), "usual_days": "20", "segment": ""}
-    data |= {"grades-TOTAL_FORMS": "5", "grades-INITIAL_FORMS": "0"}
-    for place, grade in enumerate("ABCDE"):
-        rows = {"grade": grade, "longest_days": "10", "guarantee_percent": "40"}
-        data |= {f"grades-{place}-{name}": value for name, value in rows.items()}
-    assert client_of(book.controller).get(url).status_code == 403
-    manager = client_of(book.manager)
-    assert manager.get(url).status_code == 200
-    for wrong in ({"grades-4-grade": "A"}, {"valid_from": (TODAY - timedelta(days=1)).isoformat()}):
-        assert manager.post(url, data | wrong).status_code == 200
-    assert TermsPolicy.objects.count() == 1
-    assert manager.post(url, data).status_code == 302
-    assert TermsPolicy.objects.get(version=2).grades.count() == 5
+    carla, paolo = client_of(book.controller), client_of(book.approver)
+    carla.post(reverse("termspolicies:copy", args=[TermsPolicy.objects.get().pk]))
+    draft = TermsPolicy.objects.get(status="draft")
+    edit = reverse("termspolicies:edit", args=[draft.pk])
+    forms = carla.get(edit).context["forms"]
+    data = {field.html_name: field.value() for form in (forms.terms, *forms.rows) for field in form}
+    assert carla.post(edit, data | {"grade-A-guarantee_percent": "0"}).status_code == 422
+    shorter = {f"grade-{grade}-longest_days": "10" for grade in "ABCDE"} | {"grade-A-guarantee_percent": "40"}
+    assert carla.post(edit, data | shorter).status_code == 302
+    put_score(book.good, 90, "A", "guarantees")
+    carla.post(reverse("termspolicies:simulate", args=[draft.pk]))
+    page = carla.get(reverse("termspolicies:policy", args=[draft.pk]))
+    figures = page.context["report"].figures
+    # Two who pay early, of them one natural person; the cast's own two have no history but a grade, and 30 days.
+    assert (figures["accounts"], figures["unscored"]) == (4, 0)
+    total = page.context["figures"]["total"]
+    assert (total["shorter"], total["persons"], total["longer"]) == (4, 1, 0)
+    assert (total["more_guarantees"], total["less_guarantees"]) == (1, 0)
+    assert "4 accounts get shorter terms" in page.content.decode()
+    carla.post(reverse("termspolicies:propose", args=[draft.pk]), {"propose-reason": "Cash."})
+    assert decide(book.sole, TODAY, asked_by=ACTOR, terms_days=60).terms_policy.version == 1
+    paolo.post(reverse("termspolicies:publish", args=[draft.pk]), {"publish-reason": "Agreed."})
+    put_score(book.good, 90, "A", "approved")
     made = decide(book.good, TODAY, asked_by=ACTOR, terms_days=60)
     assert (made.terms_days, made.terms_policy.version) == (10, 2)
-    assert AuditEntry.objects.filter(act="termspolicy.add", actor=book.manager).exists()
+    acts = AuditEntry.objects.filter(act__startswith="terms_policy.").order_by("pk")
+    assert list(acts.values_list("act", "actor__username")) == [
+        *(("terms_policy.copied", "carla"), ("terms_policy.edited", "carla")),
+        *(("terms_policy.simulated", "carla"), ("terms_policy.proposed", "carla")),
+        *(("terms_policy.retired", "paolo"), ("terms_policy.published", "paolo")),
+    ]

@@ -17,7 +17,6 @@ from scoring.engine import rescore
 from scoring.models import AccountScore, LimitPolicy, PolicyReport
 from scoring.policies import policies_at
 from scoring.policy_publishing import (
-    PolicyError,
     change_policy,
     copy_policy,
     delete_draft,
@@ -27,6 +26,7 @@ from scoring.policy_publishing import (
     simulation_of,
 )
 from scoring.policy_simulation import keep_simulation, simulate
+from scoring.segment_policies import PolicyError
 from tests.desk_world import client_of
 from tests.factories import invoice, make_account
 from tests.scoring.test_limit_proposals import give_limit, trade

@@ -12,14 +12,14 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from customers.models import ImportBatch
+from customers.models import CreditAccount, ImportBatch
 from scoring.card import active_card
 from scoring.changes import Day, changes_between, compare
 from scoring.engine import rescore
 from scoring.explain import explain
 from scoring.models import AccountScore, ScoreHistory
 from scoring.replay import replay
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import ACTOR, invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -85,7 +85,7 @@ def test_the_command_proves_it_and_fails_when_it_cannot(account, capsys):
 
 
 def test_changes_between_two_dates_add_up_to_the_step(account):
-    found = changes_between(account.pk, TODAY - timedelta(days=30), TODAY)
+    found = changes_between(account, TODAY - timedelta(days=30), TODAY, reader=ACTOR)
     assert found.step < 0
     assert found.before.score + found.card_step + sum(m.points for m in found.moved) == found.after.score
     moved = {m.item.name: (m.before.value, m.after.value) for m in found.moved}
@@ -94,9 +94,17 @@ def test_changes_between_two_dates_add_up_to_the_step(account):
 
 
 def test_a_day_without_a_kept_score_is_computed_from_what_was_known_then(account):
-    found = changes_between(account.pk, TODAY - timedelta(days=45), TODAY - timedelta(days=30))
+    found = changes_between(account, TODAY - timedelta(days=45), TODAY - timedelta(days=30), reader=ACTOR)
     assert found.before.as_of == TODAY - timedelta(days=45)
-    assert changes_between(account.pk + 999, TODAY - timedelta(days=45), TODAY) is None
+    assert (
+        changes_between(
+            CreditAccount(pk=account.pk + 999, customer_id=account.customer_id),
+            TODAY - timedelta(days=45),
+            TODAY,
+            reader=ACTOR,
+        )
+        is None
+    )
 
 
 def test_another_card_is_a_step_of_its_own_and_the_rest_is_the_customers(account):

@@ -11,12 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from creditdesk.api.fields import MoneyIn, MoneyOut, PageQuery, Text, Whole, money, money_or_none
-from creditdesk.api.problems import Problem
+from creditdesk.api.problems import Problem, decision_code
 from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.compiled import asked_for
 from customers.models import Cover
+from scoring.bank_right import Reader
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, decide
 from scoring.models import Decision, Recommendation
@@ -117,10 +118,10 @@ class DecisionsEndpoint(Endpoint):
         ).only(*own, *related)
 
     def represent(self, decisions: list[Decision]) -> list[dict[str, Any]]:
-        return [answer_of(decision) for decision in decisions]
+        return [answer_of(decision, self.request.user) for decision in decisions]
 
 
-def answer_of(decision: Decision) -> dict[str, Any]:
+def answer_of(decision: Decision, reader: Reader) -> dict[str, Any]:
     """What DecisionOut describes, written by hand: the serializer would take as long as the decision's rules."""
     account, guarantees = decision.account, decision.guarantees
     settled = getattr(decision, "answer", None)
@@ -153,7 +154,7 @@ def answer_of(decision: Decision) -> dict[str, Any]:
         else None,
         "reasons": [
             {"code": r.code, "text": r.text, "signal": r.signal, "points": r.points}
-            for r in reasons_of(decision)
+            for r in reasons_of(decision, reader)
         ],
         "scorecard": _version(decision.card, "code"),
         "limit_policy": _version(decision.limit_policy),
@@ -219,8 +220,7 @@ class DecisionList(ActsOnce, DecisionsEndpoint):
                 terms_days=data.get("terms_days"),
             )
         except DecisionError as error:
-            code = {"currency": "wrong_currency", "amount": "amount_not_positive"}.get(error.code, error.code)
-            raise Problem(422, code, str(error)) from error
+            raise Problem(422, decision_code(error), str(error)) from error
         (answer,) = self.represent([self.made(made.pk)])
         where = reverse("api:decision", args=[made.public_id])
         return Response(answer, status=201, headers={"Location": where})

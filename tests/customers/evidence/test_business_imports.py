@@ -51,10 +51,11 @@ def test_an_order_becomes_an_invoice_through_files_in_any_order(tmp_path, accoun
     first = take(tmp_path, "deliveries", deliveries)
     assert counts(first) == (3, 0, 0, 0) and parts(account) == (0, 500, 0)
     orders = (
-        "customer,order,ordered_on,expected_on,currency,amount\n"
-        "T-A,O1,2026-11-01,2026-11-25,EUR,1000.00\nT-A,O2,2026-11-02,2027-06-01,EUR,50\n"
+        "customer,order,ordered_on,expected_on,currency,amount,product_line\n"
+        "T-A,O1,2026-11-01,2026-11-25,EUR,1000.00,machines\nT-A,O2,2026-11-02,2027-06-01,EUR,50,\n"
     )
     assert counts(take(tmp_path, "orders", orders)) == (2, 0, 0, 0)
+    assert set(OpenOrder.objects.values_list("number", "product_line")) == {("O1", "machines"), ("O2", "")}
     assert parts(account) == (0, 500, 500)
     invoice(account, "250", D(2026, 11, 12), number="F1")
     assert parts(account) == (250, 250, 500)

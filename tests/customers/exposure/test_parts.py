@@ -5,13 +5,17 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import DatabaseError, transaction
 
+from creditdesk.core.facts import View
 from creditdesk.core.money import Money
 from customers.exposure import exposures, totals_now
 from customers.headroom import headroom_of
+from customers.horizons import set_horizon
+from customers.instruments import SegmentTerms
 from customers.limits import Limit
-from customers.models import BilledPart, Delivery, ExchangeRate, OpenOrder, Payment
-from tests.factories import invoice, make_account, make_company, pay, receive
+from customers.models import BilledPart, Delivery, ExchangeRate, OpenOrder, OrderHorizon, Payment
+from tests.factories import ACTOR, invoice, make_account, make_company, pay, receive
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +78,41 @@ def test_each_segment_has_its_horizon():
     assert parts(account, D(2026, 1, 30)) == {"far_orders": 1000}
     assert parts(account, D(2026, 1, 31)) == {"open_orders": 1000}
     assert exposures([account], D(2026, 1, 2), order_horizon_days=59)[account.pk].open_orders.minor == 1000
+
+
+def test_a_product_line_has_a_horizon_of_its_own_from_a_day_on():
+    account = make_account(make_company())
+    segment = account.segment
+    for number, line in (("7", "machines"), ("8", "")):
+        OpenOrder.objects.create(
+            account=account,
+            currency="EUR",
+            known_on=D(2026, 1, 1),
+            effective_on=D(2026, 1, 1),
+            number=number,
+            product_line=line,
+            expected_on=D(2026, 3, 2),
+            amount=1000,
+        )
+    set_horizon(segment, 20, product_line="machines", on=D(2026, 1, 10), actor=ACTOR)
+    set_horizon(segment, 30, on=D(2026, 1, 20), actor=ACTOR)
+    set_horizon(segment, None, product_line="machines", on=D(2026, 1, 25), actor=ACTOR)
+    # What counted on a past day stays: first the segment's own 90 days, then each from its day on.
+    assert parts(account, D(2026, 1, 9)) == {"open_orders": 2000}
+    assert parts(account, D(2026, 1, 15)) == {"open_orders": 1000, "far_orders": 1000}
+    assert parts(account, D(2026, 1, 24)) == {"far_orders": 2000}
+    # Without one of its own the line follows the segment again.
+    assert SegmentTerms.load(D(2026, 1, 25)).days(segment.pk, "machines") == 30
+    assert sum(totals_now([account.pk], D(2026, 1, 15)).values()) == 1000
+    # As it was known on a day; and a row stays what it was.
+    set_horizon(segment, 60, on=D(2026, 1, 5), known_on=D(2026, 2, 1), actor=ACTOR)
+    assert parts(account, D(2026, 1, 9)) == {"open_orders": 2000}
+    known = SegmentTerms.load(D(2026, 1, 19), View(known_at=D(2026, 1, 19)))
+    assert (known.days(segment.pk), SegmentTerms.load(D(2026, 1, 19)).days(segment.pk)) == (90, 60)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        OrderHorizon.objects.update(days=1)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        OpenOrder.objects.update(product_line="other")
 
 
 def test_a_bill_is_not_money_before_it_can_no_longer_come_back():

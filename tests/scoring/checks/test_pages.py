@@ -9,6 +9,7 @@ from django.urls import reverse
 from creditdesk.core.models import AuditEntry
 from customers.models import OrderHold, Portfolio
 from customers.orders import record_order
+from scoring.checks.check import check_credit
 from scoring.models import CheckPolicy
 from tests.desk_world import client_of
 from tests.factories import ACTOR, invoice, make_account
@@ -92,33 +93,69 @@ def test_anybody_of_the_desk_may_ask_whether_an_order_passes(world):
     assert client.get(url, {"amount": "x"}).status_code == 400
 
 
-def test_a_new_version_of_the_checks_starts_as_a_copy_and_leaves_a_trail(world):
-    client = client_of(world.controller)
-    url = reverse("admin:scoring_checkpolicy_add")
-    form = client.get(url).context
-    rules = form["inline_admin_formsets"][0].formset
-    data = {
-        "segment": "",
-        "valid_from": "2026-03-02",
-        "currency": "EUR",
-        "group_binds": "none",
-        "reservation_minutes": "5",
+def form_of(page):
+    """What the browser would send back of an edit page."""
+    forms = page.context["forms"]
+    found = {}
+    for field in (field for form in (forms.terms, *forms.rows) for field in form):
+        value = field.value()
+        if value not in (None, False):
+            found[field.html_name] = value
+    return found
+
+
+def test_new_checks_take_two_persons_and_a_look_at_the_open_orders(world, django_assert_max_num_queries):
+    accepted = record_order(world.account, "SMALLER", eur(150), expected_on=SOON, actor=ACTOR, on=DAY, at=NOW)
+    assert accepted.goes_on
+    carla, paolo = client_of(world.controller), client_of(world.approver)
+    shipped = CheckPolicy.objects.get(status="active")
+    carla.post(reverse("checkpolicies:copy", args=[shipped.pk]))
+    draft = CheckPolicy.objects.get(status="draft")
+    assert (draft.version, draft.rules.count(), draft.created_by) == (2, 12, world.controller)
+    edit = reverse("checkpolicies:edit", args=[draft.pk])
+    data = form_of(carla.get(edit))
+    for wrong in ({"rule-3-number": ""}, {"rule-12-code": "score"}, {"terms-reservation_minutes": "0"}):
+        assert carla.post(edit, data | wrong).status_code == 422, wrong
+    assert carla.post(edit, {name: "" for name in data if name.endswith("-code")}).status_code == 422
+    # Twice the limit passes, an order of more than 100 does not: the big one stays on hold, for another reason.
+    changed = data | {"rule-0-number": "100", "rule-12-code": "order_size", "rule-12-amount": "100"}
+    changed |= {"rule-12-at_order": "on", "rule-12-stops": "on", "terms-group_binds": "none"}
+    assert carla.post(edit, changed).status_code == 302
+    assert carla.post(reverse("checkpolicies:simulate", args=[draft.pk])).status_code == 302
+    page = carla.get(reverse("checkpolicies:policy", args=[draft.pk]))
+    figures = page.context["report"].figures
+    assert figures["orders"] == {"accepted": 1, "held": 3}
+    assert figures["changed"] == {
+        "stops_accepted": 1,
+        "passes_accepted": 0,
+        "stops_held": 0,
+        "passes_held": 0,
     }
-    data |= {"decide_within_days": "1", "release_days": "9"}
-    data |= {f"rules-{name}": value for name, value in rules.management_form.initial.items()}
-    rows = [row.initial for row in rules.forms if row.initial.get("code")]
-    assert len(rows) == 11
-    for n, row in enumerate(rows):
-        data |= {f"rules-{n}-{name}": value for name, value in row.items() if value not in (None, False, "")}
-    data["rules-0-number"] = "50"
-    assert client.post(url, data | {"rules-3-number": ""}).status_code == 200
-    assert client.post(url, data | {"valid_from": "2026-03-01"}).status_code == 200
-    answer = client.post(url, data)
-    assert answer.status_code == 302, answer.context["errors"]
-    policy = CheckPolicy.objects.get(version=2)
-    assert (policy.rules.count(), policy.group_binds) == (11, "none")
-    assert check(world.account, 700).passes
-    entry = AuditEntry.objects.get(act="check_policy.new")
-    assert entry.changes.get().after["rules"]["headroom"]["number"] == "50"
-    change = client.get(reverse("admin:scoring_checkpolicy_change", args=[policy.pk]))
+    assert figures["stopped"]["in_use"] == {"accepted": 0, "held": 3}
+    assert figures["rules"]["draft"]["order_size"] == 4
+    text = page.content.decode()
+    assert "1 accepted orders would be stopped" in text and world.account.customer.name in text
+    assert "not there" in text and "Tolerance in % of the limit" in text
+    compare = carla.get(reverse("checkpolicies:compare", args=[draft.pk]))
+    differing = [one for _title, settings in compare.context["compared"] for one in settings if one.differs]
+    assert compare.context["count"] == len(differing)
+    # A tolerance, whose limit binds, and the five lines of a rule that was not there.
+    assert len(differing) == 7, [one.label for one in differing]
+    carla.post(reverse("checkpolicies:propose", args=[draft.pk]), {"propose-reason": "Growth."})
+    assert carla.post(reverse("checkpolicies:publish", args=[draft.pk])).status_code == 403
+    assert check(world.account, 150).policy_id == shipped.pk
+    paolo.get(reverse("checkpolicies:policy", args=[draft.pk]))
+    with django_assert_max_num_queries(40):
+        paolo.get(reverse("checkpolicies:policy", args=[draft.pk]))
+    paolo.post(reverse("checkpolicies:publish", args=[draft.pk]), {"publish-reason": "Agreed."})
+    result = check(world.account, 150)
+    assert (result.policy_id, result.passes) == (draft.pk, False)
+    assert (
+        check_credit(world.account, eur(150), as_of=DAY - timedelta(days=1), at=NOW).policy_id == shipped.pk
+    )
+    edited = AuditEntry.objects.get(act="check_policy.edited").changes.get()
+    assert (edited.before["headroom.number"], edited.after["headroom.number"]) == (None, 100)
+    for url in ("checkpolicies:list", "admin:scoring_checkpolicy_changelist"):
+        assert paolo.get(reverse(url)).status_code == 200
+    change = carla.get(reverse("admin:scoring_checkpolicy_change", args=[draft.pk]))
     assert (change.status_code, change.context["has_change_permission"]) == (200, False)

@@ -9,13 +9,14 @@ from django.db import IntegrityError, transaction
 from customers.attributes import set_parent, set_status
 from customers.disputes import open_dispute
 from customers.holds import place_hold
-from customers.models import CreditAccount, Delivery, OpenOrder
+from customers.models import Cover, CreditAccount, Delivery, OpenOrder
 from customers.promises import settle_promises, take_promise
 from dunning.models import Reminder, ReminderItem
 from scoring.checks.sentences import explain_check, message
-from scoring.models import CheckPolicy, CheckRule
+from scoring.models import CheckPolicy
 from tests.factories import ACTOR, invoice, make_account, receive
 from tests.scoring.checks.worlds import DAY, NOW, check, codes, complete, eur, give_limit, hold_room
+from tests.scoring.versions_in_use import check_policy
 
 pytestmark = pytest.mark.django_db
 
@@ -25,14 +26,6 @@ def account(cast):
     complete(cast.company)
     give_limit(cast.account, 10_000)
     return cast.account
-
-
-def policy(segment=None, *rules, **fields):
-    """A new version with these rules only."""
-    last = CheckPolicy.objects.filter(segment=segment).count()
-    row = CheckPolicy.objects.create(segment=segment, version=last + 1, valid_from=date(2026, 1, 1), **fields)
-    CheckRule.objects.bulk_create(CheckRule(policy=row, **rule) for rule in rules)
-    return row
 
 
 def remind(item, level):
@@ -65,7 +58,7 @@ def test_every_failing_rule_is_told_with_its_cure(cast, account, django_assert_n
     settle_promises(DAY, actor=ACTOR)
     remind(old, 3)
     place_hold(account, reason_code="new_information", actor=ACTOR, on=DAY)
-    policy(
+    check_policy(
         None,
         *({"code": code} for code in ("headroom", "status", "hold", "unscored")),
         {"code": "oldest_item", "number": 30},
@@ -78,7 +71,7 @@ def test_every_failing_rule_is_told_with_its_cure(cast, account, django_assert_n
         {"code": "score", "number": 40},
     )
     account = CreditAccount.objects.get(pk=account.pk)
-    with django_assert_num_queries(23):
+    with django_assert_num_queries(21):
         result = check(account, 1_600)
     told = {failure.rule: failure for failure in result.failures}
     assert set(told) == {
@@ -111,7 +104,7 @@ def test_every_failing_rule_is_told_with_its_cure(cast, account, django_assert_n
 
 
 def test_a_rule_only_asked_where_it_stands_and_only_warning_does_not_stop(account):
-    policy(
+    check_policy(
         None,
         {"code": "headroom", "at_delivery": False, "stops": False},
         {"code": "order_size", "amount": 50_000, "at_pick": False, "at_delivery": False},
@@ -128,7 +121,7 @@ def test_tolerance_is_a_share_an_amount_or_the_smaller_and_a_zero_limit_has_none
         ({"amount": 20_000}, 10_200),
         ({"number": 5, "amount": 20_000}, 10_200),
     ):
-        policy(None, {"code": "headroom", **terms})
+        check_policy(None, {"code": "headroom", **terms})
         assert check(account, most).passes
         assert codes(check(account, most + 1)) == ["over_limit"]
     assert check(account, 1).tolerance == eur(200)
@@ -141,14 +134,14 @@ def test_tolerance_is_a_share_an_amount_or_the_smaller_and_a_zero_limit_has_none
 def test_disputed_items_are_in_or_out_as_each_rule_says(account):
     late = invoice(account, "9500", DAY - timedelta(days=100))
     open_dispute(account, [(late, Decimal(9500))], reason="quality", opened_on=DAY, actor=ACTOR)
-    policy(
+    check_policy(
         None,
         {"code": "headroom", "without_disputed": True},
         {"code": "oldest_item", "number": 30, "without_disputed": True},
     )
     result = check(account, 9_000)
     assert (result.passes, result.disputed, result.headroom) == (True, eur(9_500), eur(10_000))
-    policy(
+    check_policy(
         None,
         {"code": "headroom", "without_disputed": False},
         {"code": "oldest_item", "number": 30, "without_disputed": False},
@@ -157,7 +150,7 @@ def test_disputed_items_are_in_or_out_as_each_rule_says(account):
     # A part in dispute: the rest is late.
     half = invoice(account, "100", DAY - timedelta(days=90))
     open_dispute(account, [(half, Decimal(40))], reason="price", opened_on=DAY, actor=ACTOR)
-    policy(None, {"code": "oldest_item", "number": 30, "without_disputed": True})
+    check_policy(None, {"code": "oldest_item", "number": 30, "without_disputed": True})
     (failure,) = check(account, 1).failures
     assert (failure.params["amount"]["minor"], failure.params["days"]) == (6_000, 60)
 
@@ -166,7 +159,7 @@ def test_nobody_is_late_beyond_the_day_the_ledger_is_complete_through(cast):
     give_limit(cast.account, 1_000)
     complete(cast.company, DAY - timedelta(days=60))
     invoice(cast.account, "100", DAY - timedelta(days=90))
-    policy(None, {"code": "oldest_item", "number": 0}, {"code": "past_due_share", "number": 0})
+    check_policy(None, {"code": "oldest_item", "number": 0}, {"code": "past_due_share", "number": 0})
     assert check(cast.account, 1).passes
 
 
@@ -243,9 +236,9 @@ def test_far_orders_take_no_room_yet_and_what_leaves_is_not_held_up_by_what_is_o
 
 
 def test_a_segment_has_its_own_checks_and_versions_are_never_edited(cast, account):
-    policy(None, {"code": "order_size", "amount": 100})
+    check_policy(None, {"code": "order_size", "amount": 100})
     assert codes(check(account, 2)) == ["order_size"]
-    row = policy(account.segment, {"code": "order_size", "amount": 500})
+    row = check_policy(account.segment, {"code": "order_size", "amount": 500})
     assert check(account, 5).policy_id == row.pk
     assert check(account, 5).passes
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -257,7 +250,7 @@ def test_a_segment_has_its_own_checks_and_versions_are_never_edited(cast, accoun
         {"code": "headroom", "on_orderer": True},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
-            policy(account.segment, wrong)
+            check_policy(account.segment, wrong)
 
 
 def test_amounts_in_other_currencies_are_converted_at_the_rates_of_the_day(cast, account):
@@ -272,6 +265,44 @@ def test_amounts_in_other_currencies_are_converted_at_the_rates_of_the_day(cast,
     hold_room(account, 9_000, "E-1")
     dollars = make_account(cast.company, currency="USD")
     give_limit(dollars, 100)
-    policy(None, {"code": "headroom", "amount": 1_000})
+    check_policy(None, {"code": "headroom", "amount": 1_000})
     assert check(dollars, "112.50").passes
     assert codes(check(dollars, "112.51")) == ["over_limit"]
+
+
+def test_room_at_our_own_risk_and_room_under_cover_are_rules_of_their_own(cast, account):
+    """Limit 10,000, cover of 4,000: 6,000 are free at our own risk."""
+    cover = {"account": account, "kind": "insurance", "provider": "Insurer", "currency": "EUR"}
+    Cover.objects.create(amount=400_000, effective_on=date(2026, 1, 1), known_on=date(2026, 1, 1), **cover)
+    check_policy(
+        None,
+        {"code": "headroom"},
+        {"code": "secured", "stops": False},
+        {"code": "unsecured", "number": 50, "amount": 900_000},
+    )
+    assert not check(account, 6_000).failures
+    asked = check(account, 7_000)
+    assert asked.passes and [f.code for f in asked.failures] == ["needs_cover"]
+    (line,) = explain_check(asked)
+    assert line.missing == eur(1_000) and "4,000" in line.reason and "guarantee is asked" in line.cure
+    # Half the limit at our own risk: 9,500 would be 5,500.
+    over = check(account, 9_500)
+    assert codes(over) == ["over_own_risk"] and over.missing == eur(500)
+    assert "500" in next(one for one in explain_check(over) if one.stops).cure
+    assert check(account, 9_000).passes
+    # What is reserved takes the cover first; what is owed is secured by it as far as it goes.
+    hold_room(account, 3_000, "R")
+    reserved = next(f for f in check(account, 6_100).failures if f.code == "needs_cover")
+    assert reserved.missing == eur(100) and reserved.cure == "confirm_cover"
+    assert codes(check(account, 6_500)) == ["over_own_risk"]
+    invoice(account, "6000", DAY - timedelta(days=5))
+    # 2,000 no cover pays, and 3,000 that are reserved: the half is used up, and no cover is left to lean on.
+    assert [f.code for f in check(account, 1_000).failures] == ["over_own_risk"]
+    assert not check(account, 1_000, point="delivery").failures
+    for wrong in (
+        {"code": "unsecured"},
+        {"code": "secured", "on_group": True},
+        {"code": "secured", "on_orderer": True},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            check_policy(account.segment, wrong)

@@ -56,7 +56,8 @@ def test_a_day_takes_a_handful_of_queries_whatever_the_book(true_book):
     with CaptureQueriesContext(connection) as queries:
         obs = observe([DAY])
     assert obs.rows > 150
-    assert len(queries) <= 25
+    # Five of them tell the figures of peers and groups of a day no pass ever scored.
+    assert len(queries) <= 30
 
 
 def test_what_became_known_later_changes_outcomes_but_no_signal(true_book):

@@ -1,0 +1,4 @@
+from scoring.check_policy_views import pages
+
+app_name = "checkpolicies"
+urlpatterns = pages.urls

@@ -1,0 +1,329 @@
+"""The life of a version of whatever decides about credit: scorecards, limit, check and terms policies.
+
+    copy -> change -> measure -> propose -> publish (a second person) -> retire, or sent back to a draft
+
+Whoever made, edited or proposed a version cannot publish it (CHECKs and triggers hold it, too). What it stands on is
+measured first: `missing_evidence` of each kind says what is lacking, and whether a reason of its own may stand in. One
+verb, one transaction, one audit entry with the change of state; the version it replaces is retired in the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+from django.db import transaction
+from django.db.models import Max, Model
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.models import User
+from creditdesk.core.money import Money
+from scoring.models import Version
+
+V = TypeVar("V", bound=Version)
+Status = Version.Status
+
+# What is recorded of each kind, after its `act` and a dot.
+VERBS = (
+    *("copied", "edited", "draft_deleted", "simulated"),
+    *("proposed", "withdrawn", "sent_back", "published", "retired"),
+)
+
+
+class VersionError(ValueError):
+    """A version that cannot be edited, proposed or published; the text says why and what to do.
+
+    code: not_allowed, own_proposal, edited_it, not_draft, not_proposed, no_reason, and what each kind adds.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The sentences of a kind."""
+
+    why_propose: str | Promise
+    why_publish: str | Promise
+    why_back: str | Promise
+    not_waiting: str | Promise
+    own_proposal: str | Promise
+    edited_it: str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What a version lacks before it may be published. may_override: a reason of its own may stand in."""
+
+    code: str
+    message: str
+    may_override: bool = False
+    names: tuple[str, ...] = ()
+
+
+class Life(Generic[V]):
+    """One kind of version. Subclasses say what it is made of and what publishing it takes and sets off."""
+
+    model: type[V]
+    act: str
+    told: Told
+    error: type[VersionError] = VersionError
+    place: tuple[str, ...]
+    """Fields whose values say what a version is for: of each place one version is in use."""
+    numbered_by: tuple[str, ...] = ()
+    """Fields within which versions are numbered; empty: the place."""
+    terms: tuple[str, ...]
+    """What a draft may be changed in, besides its rows."""
+    rows: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """Related rows that are part of what a version says: {name: columns}."""
+    extra_copied: tuple[str, ...] = ()
+
+    # What each kind says for itself.
+
+    def data_of(self, version: V) -> dict[str, Any]:
+        """What names a version in the audit trail."""
+        return {"version": version.version}
+
+    def check_complete(self, version: V) -> None:
+        """Raises when a draft cannot be proposed as it is."""
+
+    def missing_evidence(self, version: V, as_of: date) -> Lacking | None:
+        """What publishing still lacks at a date."""
+        return None
+
+    def evidence_of(self, version: V, as_of: date, lacking: Lacking | None) -> dict[str, Any]:
+        """What a version is published on, and what it lacked, for the audit trail."""
+        return {}
+
+    def on_publishing(self, version: V, as_of: date) -> dict[str, Any]:
+        """Further fields that publishing sets."""
+        return {}
+
+    def after_publishing(self, version: V, as_of: date) -> None:
+        """What publishing sets off, in the same transaction."""
+
+    # The verbs.
+
+    @property
+    def propose_permission(self) -> str:
+        return f"scoring.propose_{self.model._meta.model_name}"
+
+    @property
+    def publish_permission(self) -> str:
+        return f"scoring.publish_{self.model._meta.model_name}"
+
+    def check_permission(self, user: User, *permissions: str) -> None:
+        """Raises "not_allowed" unless the user is active and holds one of the permissions."""
+        if not user.is_active or not any(user.has_perm(permission) for permission in permissions):
+            raise self.error("not_allowed", _("Your role does not allow this."))
+
+    @transaction.atomic
+    def copy(self, version: V, *, by: User, as_of: date, **given: Any) -> V:
+        """A draft that says what any version says, as the next version of its place (or of the place `given`)."""
+        self.check_permission(by, self.propose_permission)
+        copied = {
+            name: getattr(version, name) for name in (*self.place, *self.terms, *self.extra_copied)
+        } | given
+        series = {name: copied[name] for name in self.numbered_by or self.place}
+        newest = self.model._default_manager.filter(**_where(series)).aggregate(v=Max("version"))["v"]
+        draft = self.model._default_manager.create(
+            version=(newest or 0) + 1, based_on=version, created_by=by, **copied, **self.fresh(as_of)
+        )
+        for name, columns in self.rows.items():
+            child, key = self._child(name)
+            child._default_manager.bulk_create(
+                child(**{key: draft}, **{column: plain(getattr(row, column)) for column in columns})
+                for row in getattr(version, name).all()
+            )
+        self.record("copied", draft, Actor.person(by), as_of, data={"from": version.pk})
+        return draft
+
+    def fresh(self, as_of: date) -> dict[str, Any]:
+        """Fields of a new draft that come from no other version."""
+        return {}
+
+    @transaction.atomic
+    def delete_draft(self, version: V, *, by: User, as_of: date) -> None:
+        """Throw a draft away with its evidence; the audit trail keeps that it existed."""
+        locked = self.editable(version, by)
+        self.record("draft_deleted", locked, Actor.person(by), as_of)
+        locked.delete()
+
+    def editable(self, version: V, by: User) -> V:
+        """The draft, locked; from now on `by` is one of those who cannot publish it. Within a transaction."""
+        self.check_permission(by, self.propose_permission)
+        locked = self.lock(version)
+        if locked.status != Status.DRAFT:
+            raise self.error("not_draft", _("Only a draft can be edited: make a copy of this version."))
+        locked.editors.get_or_create(user=by)  # type: ignore[attr-defined]
+        return locked
+
+    def edited(self, version: V, changes: Sequence[Change], *, by: User, as_of: date) -> None:
+        """Record what changed of a draft."""
+        self.record("edited", version, Actor.person(by), as_of, changes=changes)
+
+    @transaction.atomic
+    def propose(self, version: V, *, by: User, reason: str, as_of: date) -> V:
+        """Put a draft before a second person; from now on what it says is frozen (triggers)."""
+        self.check_permission(by, self.propose_permission)
+        self._ask_reason(reason, self.told.why_propose)
+        locked = self.lock(version)
+        if locked.status != Status.DRAFT:
+            raise self.error("not_draft", _("Only a draft can be proposed."))
+        self.check_complete(locked)
+        return self._move(
+            locked,
+            "proposed",
+            by,
+            as_of,
+            note=reason,
+            status=Status.PROPOSED,
+            proposed_by=by,
+            proposed_at=timezone.now(),
+            proposal_reason=reason.strip(),
+            decided_by=None,
+            decision_reason="",
+        )
+
+    @transaction.atomic
+    def send_back(self, version: V, *, by: User, reason: str, as_of: date) -> V:
+        """Make a proposed version a draft again: its proposer withdraws it, or a second person sends it back."""
+        locked = self.lock(version)
+        withdrawn = by == locked.proposed_by
+        if not withdrawn:
+            self.check_permission(by, self.publish_permission)
+        self._ask_waiting(locked)
+        self._ask_reason(reason, self.told.why_back)
+        decided: dict[str, Any] = {} if withdrawn else {"decided_by": by}
+        return self._move(
+            locked,
+            "withdrawn" if withdrawn else "sent_back",
+            by,
+            as_of,
+            note=reason,
+            status=Status.DRAFT,
+            decision_reason=reason.strip(),
+            **decided,
+        )
+
+    def check_may_publish(self, version: V, user: User) -> None:
+        """Raises unless the user may publish this version: the permission, and a second pair of eyes."""
+        self.check_permission(user, self.publish_permission)
+        if user in (version.proposed_by, version.created_by):
+            raise self.error("own_proposal", str(self.told.own_proposal))
+        if version.editors.filter(user=user).exists():  # type: ignore[attr-defined]
+            raise self.error("edited_it", str(self.told.edited_it))
+
+    @transaction.atomic
+    def publish(
+        self, version: V, *, approver: User, reason: str, as_of: date, override_reason: str = ""
+    ) -> V:
+        """Put a proposed version into use in place of the one of its place.
+
+        Without the evidence it takes it is refused, unless the kind lets `override_reason` say why it is right all the
+        same; that reason then stays with the version.
+        """
+        locked = self.lock(version)
+        self._ask_waiting(locked)
+        self.check_may_publish(locked, approver)
+        self._ask_reason(reason, self.told.why_publish)
+        lacking = self.missing_evidence(locked, as_of)
+        against = override_reason.strip() if lacking is not None and lacking.may_override else ""
+        if lacking is not None and not against:
+            raise self.error(lacking.code, lacking.message)
+        in_use = self.model._default_manager.select_for_update(of=("self",)).filter(status=Status.ACTIVE)
+        for old in in_use.filter(**_where({name: getattr(locked, name) for name in self.place})):
+            self._move(old, "retired", approver, as_of, status=Status.RETIRED)
+        published = self._move(
+            locked,
+            "published",
+            approver,
+            as_of,
+            note=against or reason,
+            data=self.evidence_of(locked, as_of, lacking),
+            status=Status.ACTIVE,
+            activated_at=timezone.now(),
+            decided_by=approver,
+            decision_reason=reason.strip(),
+            **({"override_reason": against} if against else {}),
+            **self.on_publishing(locked, as_of),
+        )
+        self.after_publishing(published, as_of)
+        return published
+
+    def lock(self, version: V) -> V:
+        return self.model._default_manager.select_for_update(of=("self",)).get(pk=version.pk)
+
+    def _ask_reason(self, reason: str, sentence: str | Promise) -> None:
+        if not reason.strip():
+            raise self.error("no_reason", str(sentence))
+
+    def _ask_waiting(self, version: V) -> None:
+        if version.status != Status.PROPOSED:
+            raise self.error("not_proposed", str(self.told.not_waiting))
+
+    def _child(self, name: str) -> tuple[type[Model], str]:
+        relation: Any = self.model._meta.get_field(name)
+        return relation.related_model, relation.field.name
+
+    def _move(
+        self,
+        version: V,
+        verb: str,
+        by: User,
+        as_of: date,
+        *,
+        note: str = "",
+        data: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> V:
+        before = {"status": version.status}
+        for name, value in fields.items():
+            setattr(version, name, value)
+        version.save(update_fields=list(fields))
+        change = Change.of(version, before, {"status": version.status})
+        self.record(verb, version, Actor.person(by), as_of, note=note, data=data, changes=[change])
+        return version
+
+    def record(
+        self,
+        verb: str,
+        version: V,
+        actor: Actor,
+        as_of: date,
+        *,
+        note: str = "",
+        data: dict[str, Any] | None = None,
+        changes: Sequence[Change] = (),
+    ) -> None:
+        """The audit entry of one verb of this kind."""
+        if verb not in VERBS:
+            raise ValueError(f"not a verb of a version: {verb}")
+        record_act(
+            f"{self.act}.{verb}",
+            actor=actor,
+            subject=version,
+            business_date=as_of,
+            note=note,
+            data=self.data_of(version) | (data or {}),
+            changes=changes,
+        )
+
+
+def plain(value: Any) -> Any:
+    """Money as its minor units, for columns and JSON."""
+    return value.minor if isinstance(value, Money) else value
+
+
+def _where(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{name}__isnull" if value is None else name: value is None or value for name, value in values.items()
+    }

@@ -1,0 +1,147 @@
+"""Why one invoice is expected when it is: the lines add up to the chance shown, on every day and for every target."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import timedelta
+from math import log
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from creditdesk.core.audit import Actor
+from creditdesk.core.models import Job, User
+from customers.models import Instalment
+from scoring.invoices.cards import fit_draft, take_into_use
+from scoring.invoices.estimates import estimate
+from scoring.invoices.explaining import explain_invoice
+from scoring.invoices.points import DOUBLING, whole
+from scoring.tasks import fit_planned_invoice_card
+from tests.desk_world import client_of
+from tests.factories import make_company
+
+from .books import START, made, stored
+
+pytestmark = pytest.mark.django_db
+DAY = START + timedelta(days=260)
+
+
+@pytest.fixture(scope="module")
+def kept_world(module_database):
+    company = make_company(complete_through=DAY)
+    stored(company, made(seed=11, payers=25, invoices=420, days=300), through=DAY.toordinal())
+    boss = User.objects.create(username="paolo", is_superuser=True, is_staff=True)
+    take_into_use(fit_draft(DAY, actor=Actor.job("test")), by=boss)
+    return company, boss
+
+
+@pytest.fixture
+def world(kept_world, db, settings):
+    settings.BUSINESS_DATE = DAY
+    cache.clear()
+    return deepcopy(kept_world)
+
+
+def open_rows():
+    rows = Instalment.objects.filter(open_amount__gt=0).select_related("account__company", "invoice")
+    return list(rows.order_by("pk"))
+
+
+def test_the_lines_add_up_to_the_very_chance_that_is_shown(world):
+    rows = open_rows()
+    said = estimate([row.pk for row in rows], DAY)
+    levels, overdue = set(), 0
+    for row in rows:
+        seen = explain_invoice(row, DAY).now
+        for name in ("p_late", "p_late_15", "p_late_30", "days_late"):
+            assert getattr(seen.estimate, name) == pytest.approx(getattr(said[row.pk], name), abs=1e-9)
+        assert seen.estimate.expected_on == said[row.pk].expected_on
+        for chance in seen.chances:
+            if chance.happened:
+                assert chance.value > 1 - 1e-9 or chance.value == 0
+                continue
+            odds = log(chance.value) - log(1 - chance.value)
+            assert chance.odds == pytest.approx(odds, abs=1e-9)
+            assert chance.total == sum(line.points for line in chance.lines)
+            assert chance.total == round(odds * DOUBLING / log(2))
+            assert chance.level is not None and chance.base is not None
+            shown = chance.base.points + chance.raised + chance.lowered + chance.level.points + chance.others
+            assert shown == chance.total
+            levels.add(round(chance.level.odds, 6))
+            overdue += chance.points.overdue
+            # What is left over is named for what it is and never carries the whole.
+            assert "still_unpaid" in chance.points.lines or not chance.points.overdue or row.due_on == DAY
+    assert overdue > 5 and levels - {0.0}, "the level of this book moves, and unpaid invoices are told, too"
+
+
+def test_points_are_whole_and_add_up_however_they_are_rounded():
+    lines = {"a": 0.0501, "b": 0.0499, "c": -0.0502, "base": -1.01}
+    points = whole(lines)
+    assert sum(points.values()) == round(sum(lines.values()) * DOUBLING / log(2))
+    assert all(abs(points[code] - lines[code] * DOUBLING / log(2)) < 1 for code in lines)
+
+
+def test_the_page_tells_today_the_day_of_issue_and_the_outcome(world):
+    company, boss = world
+    late = next(row for row in open_rows() if row.due_on < DAY - timedelta(days=2))
+    client = client_of(boss)
+    counts = []
+    for row in (late, open_rows()[-1]):
+        cache.clear()
+        explain_invoice(row, DAY)
+        with CaptureQueriesContext(connection) as caught:
+            page = client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
+        counts.append(len(caught))
+        for text in ("Its course", "day of issue", "today", "level of these weeks", "together", "version 1"):
+            assert text in page
+    assert len(set(counts)) == 1 and counts[0] <= 20
+    assert "it is already" in client.get(reverse("invoices:estimate", args=[late.pk])).content.decode()
+    paid = Instalment.objects.filter(settled_by="cash", settled_on__gt=DAY - timedelta(days=30)).first()
+    page = client.get(reverse("invoices:estimate", args=[paid.pk])).content.decode()
+    assert "outcome" in page and "estimate of the day it was issued" in page
+    at_issue = explain_invoice(paid, DAY).at_issue
+    assert at_issue.on == paid.effective_on and at_issue.estimate.p_late < 1
+    with translation.override("it"):
+        assert explain_invoice(late, DAY).now.main.lines
+
+
+def test_what_became_known_later_plays_no_part_on_the_day_of_issue(world):
+    row = open_rows()[0]
+    before = explain_invoice(row, DAY).at_issue
+    others = Instalment.objects.filter(account=row.account, settled_on__gt=row.effective_on)
+    assert others.exists(), "the payer paid something since: the case is worth asking"
+    known = explain_invoice(row, row.effective_on).at_issue
+    assert known.estimate.p_late == pytest.approx(before.estimate.p_late, abs=1e-9)
+
+
+def test_only_who_may_see_the_account_and_the_cards(world):
+    row = open_rows()[0]
+    url = reverse("invoices:estimate", args=[row.pk])
+    nobody = User.objects.create(username="nobody", is_staff=True)
+    assert client_of(nobody).get(url).status_code == 403
+    for name in ("view_instalment", "view_invoicecard"):
+        nobody.user_permissions.add(Permission.objects.get(codename=name))
+    assert client_of(User.objects.get(pk=nobody.pk)).get(url).status_code == 404
+    assert client_of(world[1]).post(url).status_code == 405
+
+
+def test_a_person_starts_the_learning_of_a_draft_and_sees_what_became_of_it(world):
+    client = client_of(world[1])
+    url = reverse("invoices:learn")
+    page = reverse("scorecards:list")
+    assert "Version 1 is in use" in client.get(page).content.decode()
+    assert client.get(url).status_code == 405
+    assert client.post(url).url == page
+    assert "being learned in the background" in client.get(page).content.decode()
+    job = Job.objects.get(kind="fit-invoice-card")
+    job.business_date = START  # Nothing had fallen due by then.
+    job.result = fit_planned_invoice_card(job)
+    assert "Only 0 invoices" in job.result["refused"]
+    job.status, job.done_at = Job.Status.DONE, timezone.now()
+    job.save(update_fields=["status", "result", "done_at"])
+    assert "not learned" in client.get(page).content.decode()

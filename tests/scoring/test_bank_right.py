@@ -1,0 +1,130 @@
+"""Bank figures: whoever looks at what was computed from them is in their log, and only who may sees them."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.core.cache import cache
+from django.urls import reverse
+
+from customers.models import BankDataAccess
+from scoring.bank_right import is_of_bank
+from scoring.decision_reasons import reasons_of
+from scoring.engine import rescore
+from scoring.explain import explain
+from scoring.limit_comparison import caps, signals
+from scoring.models import AccountScore, ScoreHistory
+from scoring.proposals import score_evidence
+from tests.desk_world import client_of
+from tests.people import make_cast
+from tests.scoring.test_thin_card import AS_OF, feed
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def kept_desk(module_database):
+    """One account scored by the thin card from its bank lines, today and a month ago."""
+    cast = make_cast()
+    feed(cast.account, days=300, drop=40)
+    for day in (AS_OF - timedelta(days=31), AS_OF):
+        rescore(day)
+    return cast
+
+
+@pytest.fixture
+def desk(kept_desk, db, settings):
+    settings.BUSINESS_DATE = AS_OF
+    cache.clear()
+    return deepcopy(kept_desk)
+
+
+def reads(user):
+    rows = BankDataAccess.objects.filter(user=user).order_by("pk")
+    return list(rows.values_list("customer", "purpose"))
+
+
+def test_every_page_that_computes_from_bank_lines_names_the_person_and_the_purpose(desk):
+    account, customer = desk.account, desk.account.customer_id
+    for user in (desk.controller, desk.collector):
+        client = client_of(user)
+        assert client.get(reverse("desk:would_lift", args=[account.pk])).status_code == 200
+        assert reads(user) == [(customer, "what would lift the score")]
+        page = reverse("desk:customer", args=[customer])
+        asked = {"account": account.pk, "tab": "history", "first": AS_OF - timedelta(days=7), "second": AS_OF}
+        assert client.get(page, asked).status_code == 200
+        assert reads(user)[1:] == [(customer, "what changed between two days")]
+        kept = ScoreHistory.objects.filter(account=account).latest("pk")
+        assert client.get(reverse("desk:replay", args=[kept.pk])).status_code == 200
+        assert reads(user)[2:] == [(customer, "replay of a score")]
+        # Kept scores are only shown: nothing is computed, so nothing is read.
+        asked["first"] = AS_OF - timedelta(days=31)
+        client.get(page, asked)
+        assert len(reads(user)) == 3
+    # An account without a consent leaves no row: nothing could be read.
+    rescore(AS_OF)
+    BankDataAccess.objects.count()
+    stranger = client_of(desk.stranger)
+    assert stranger.get(reverse("desk:would_lift", args=[desk.elsewhere.pk])).status_code == 200
+    assert reads(desk.stranger) == []
+
+
+def test_without_the_right_points_add_up_and_no_figure_is_told(desk):
+    row = AccountScore.objects.get(account=desk.account)
+    whole = explain(row)
+    told = whole.for_reader(desk.collector)
+    mine = [item for item in whole.items if is_of_bank(item.name)]
+    assert mine and sum(item.points for item in mine), "the thin card scores by bank signals"
+    assert not any(is_of_bank(item.name) for item in told.items)
+    assert told.base_points + sum(i.points for i in told.items) + told.withheld == told.score == row.score
+    shown = sum(i.points for i in (*told.helping, *told.hurting))
+    assert told.base_points + shown + told.unknown + told.withheld + told.others == row.score
+    assert whole.for_reader(desk.controller) is whole
+
+    sentences = [item.sentence for item in mine]
+    customer = desk.account.customer_id
+    kept = ScoreHistory.objects.filter(account=desk.account).latest("pk")
+    pages = (
+        reverse("desk:customer", args=[customer]),
+        reverse("desk:customer", args=[customer])
+        + f"?tab=history&first={AS_OF - timedelta(days=31)}&second={AS_OF}",
+        reverse("desk:would_lift", args=[desk.account.pk]),
+        reverse("desk:replay", args=[kept.pk]),
+        reverse("admin:scoring_accountscore_change", args=[row.pk]),
+        reverse("admin:scoring_scorehistory_change", args=[kept.pk]),
+    )
+    seen = {}
+    for user in (desk.controller, desk.collector):
+        client = client_of(user)
+        seen[user.username] = "".join(client.get(page).content.decode() for page in pages)
+    labels = [str(item.signal.label) for item in mine]
+    assert any(s in seen[desk.controller.username] for s in sentences)
+    for text in (*sentences, *labels):
+        assert text not in seen[desk.collector.username]
+    assert "figures for those who may read bank data" in seen[desk.collector.username]
+
+
+def test_limits_and_decisions_keep_them_back_too(desk):
+    row = AccountScore.objects.select_related("card").get(account=desk.account)
+    evidence = score_evidence(row, row.grade)
+    labels = {line.label for line in signals(evidence, evidence, bank=True)}
+    fewer = {line.label for line in signals(evidence, evidence, bank=False)}
+    hidden = {str(i.signal.label) for i in explain(row).items if is_of_bank(i.name)}
+    assert hidden <= labels and not hidden & fewer
+    minor = {"minor": "1234500", "currency": "EUR"}
+    cap = {"code": "bank_flows", "amount": minor, "params": {"percent": 10, "inflow": minor}}
+    stored = {"recommended": {"caps": [cap], "bound_by": ""}}
+    (open_line,), (closed,) = caps(stored, bank=True), caps(stored, bank=False)
+    assert "12,345" in open_line.formula + open_line.amount
+    assert "12,345" not in closed.formula + closed.amount and closed.label == open_line.label
+    params = {"signal": "bank_sudden_change", "points": -9, "value": -5.5}
+    decision = SimpleNamespace(
+        reasons=[{"code": "signal", "params": params}], scored_as_of=AS_OF, as_of=AS_OF, kept=None
+    )
+    (open_reason,) = reasons_of(decision, desk.controller)
+    (closed_reason,) = reasons_of(decision, desk.integration)
+    assert "5.5" in open_reason.text and open_reason.value == -5.5
+    assert "5.5" not in closed_reason.text and closed_reason.value is None and closed_reason.points == -9

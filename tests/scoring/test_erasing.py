@@ -1,0 +1,150 @@
+"""What people wrote about a score is erased for good; what was decided, by whom and when, stays."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.db import DatabaseError, transaction
+from django.urls import reverse
+
+from creditdesk.core.audit import Actor, seal_entries, verify_seals
+from creditdesk.core.models import AuditEntry, AuditNote
+from customers.models import Customer, ImportBatch
+from scoring.engine import rescore
+from scoring.erasing import Because, ErasureError, erase, words_of
+from scoring.models import AccountScore, ScoreOverride, ScoreReview
+from scoring.overrides import end_override
+from scoring.reviews_of_scores import contest, decide
+from tests.desk_world import TODAY, client_of, fill
+from tests.people import make_cast
+
+pytestmark = pytest.mark.django_db
+UNTIL = TODAY + timedelta(days=90)
+
+
+@pytest.fixture(scope="module")
+def kept_desk(module_database):
+    """A sole trader's thin score: the approver set another grade, the customer contests it."""
+    cast = make_cast()
+    Customer.objects.filter(pk=cast.account.customer_id).update(kind=Customer.Kind.SOLE_TRADER)
+    fill(cast.account, cast.collector)
+    ImportBatch.objects.create(source=cast.company.sources.get(code="erp"), complete_through=TODAY)
+    rescore(TODAY)
+    cast.account.refresh_from_db()
+    row = AccountScore.objects.get(account=cast.account)
+    decide(
+        cast.account,
+        by=cast.approver,
+        note="Her husband is ill; she told Anna.",
+        valid_until=UNTIL,
+        as_of=TODAY,
+        seen_grade=row.grade,
+        grade="B" if row.grade != "B" else "C",
+        reason_code="new_information",
+    )
+    contest(cast.account, by=cast.collector, said="I am not ill at all.", said_on=TODAY, as_of=TODAY)
+    return cast
+
+
+@pytest.fixture
+def desk(kept_desk, db, settings):
+    settings.BUSINESS_DATE = TODAY
+    cache.clear()
+    return deepcopy(kept_desk)
+
+
+def keys(desk, *outcomes):
+    rows = ScoreReview.objects.filter(account=desk.account, outcome__in=outcomes)
+    return [f"review-{pk}" for pk in rows.values_list("pk", flat=True)]
+
+
+def test_the_words_go_everywhere_and_the_rest_of_the_row_stays(desk):
+    (override,) = ScoreOverride.objects.filter(account=desk.account)
+    (review,) = ScoreReview.objects.filter(outcome="overridden")
+    assert AuditNote.objects.filter(text__contains="husband").count() == 2
+    seal_entries(older_than=timedelta(0))
+    chosen = [f"review-{review.pk}", f"override-{override.pk}"]
+    gone = erase(desk.account, chosen, by=desk.manager, because=Because.REQUEST, as_of=TODAY)
+    assert len(gone) == 2
+    before = {n: getattr(review, n) for n in ("grade", "score", "by_id", "on", "valid_until", "kept_id")}
+    review.refresh_from_db()
+    override.refresh_from_db()
+    assert review.note == override.note == "" and review.erased_at and override.erased_at
+    assert before == {name: getattr(review, name) for name in before}
+    assert override.reason_code == "new_information" and override.made_by == desk.approver
+    assert not AuditNote.objects.filter(text__contains="husband").exists()
+    entry = AuditEntry.objects.get(act="score.words_erased")
+    assert (entry.actor, entry.reason_code, entry.data["audit_notes"]) == (desk.manager, "request", 2)
+    assert {c.table for c in entry.changes.all()} == {"scoring.scorereview", "scoring.scoreoverride"}
+    assert "husband" not in str([entry.data, *entry.changes.values()])
+    assert verify_seals() == [], "the sealed trail is whole: free text never was part of it"
+    # An override without words still ends, and what is then written can be erased as well.
+    end_override(override, by=desk.controller, reason="She is well.", as_of=TODAY)
+    erase(desk.account, chosen[1:], by=desk.manager, because=Because.MISTAKE, as_of=TODAY)
+    override.refresh_from_db()
+    assert override.end_reason == "" and override.ended_by == desk.controller
+
+
+def test_not_ones_own_not_an_open_contest_and_only_by_right(desk):
+    def refused(user, chosen):
+        with pytest.raises(ErasureError) as caught:
+            erase(desk.account, chosen, by=user, because=Because.REQUEST, as_of=TODAY)
+        return caught.value.code
+
+    (contested,), (decided,) = keys(desk, "contested"), keys(desk, "overridden")
+    assert refused(desk.manager, [contested]) == "open"
+    assert refused(desk.approver, [decided]) == "not_allowed"
+    assert refused(desk.manager, []) == refused(desk.manager, [decided, "review-0"]) == "nothing"
+    desk.approver.groups.set(desk.manager.groups.all())
+    approver = type(desk.approver).objects.get(pk=desk.approver.pk)
+    assert refused(approver, [decided]) == "own"
+    assert ScoreReview.objects.exclude(note="").count() == 2
+    # Answered: the contest's words may go.
+    row = AccountScore.objects.get(account=desk.account)
+    values = {"valid_until": UNTIL, "as_of": TODAY, "seen_grade": row.grade}
+    decide(desk.account, by=desk.controller, note="Looked again.", **values)
+    erase(desk.account, [contested], by=desk.manager, because=Because.REQUEST, as_of=TODAY)
+    assert {words.text for words in words_of(desk.account, desk.manager)} >= {"Looked again."}
+
+
+def test_the_database_lets_words_go_and_nothing_else(desk):
+    review = ScoreReview.objects.filter(outcome="overridden")
+    override = ScoreOverride.objects.all()
+    moment = AuditEntry.objects.earliest("pk").at
+    for rows, change in (
+        (review, {"note": "another story"}),
+        (review, {"note": ""}),
+        (review, {"erased_at": moment}),
+        (review, {"note": "", "erased_at": moment, "grade": "A"}),
+        (override, {"note": "another story"}),
+        (override, {"end_reason": "words without an end"}),
+        (override, {"note": "", "erased_at": moment, "reason_code": "guarantee"}),
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.update(**change)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        review.delete()
+    assert review.update(note="", erased_at=moment) == 1
+    for change in ({"note": "written again"}, {"erased_at": None}):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            review.update(**change)
+
+
+def test_the_page_erases_what_is_ticked(desk):
+    url = reverse("reviews:words", args=[desk.account.pk])
+    client = client_of(desk.manager)
+    history = reverse("desk:customer", args=[desk.account.customer_id]) + "?tab=history"
+    assert url in client.get(history).content.decode()
+    page = client.get(url).content.decode()
+    assert "husband" in page and "waits for its answer" in page
+    (chosen,) = keys(desk, "overridden")
+    assert client.post(url, {"because": "request"}).status_code == 422
+    assert client.post(url, {"keys": [chosen]}).status_code == 422
+    assert client.post(url, {"keys": [chosen], "because": "request"}).url == url
+    assert "erased on" in client.get(history).content.decode()
+    assert url not in client_of(desk.controller).get(history).content.decode()
+    assert client_of(desk.controller).get(url).status_code == 403
+    assert Actor.person(desk.manager).user == AuditEntry.objects.latest("pk").actor

@@ -71,7 +71,7 @@ def test_every_failing_rule_is_told_with_its_cure(cast, account, django_assert_n
         {"code": "score", "number": 40},
     )
     account = CreditAccount.objects.get(pk=account.pk)
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(21):
         result = check(account, 1_600)
     told = {failure.rule: failure for failure in result.failures}
     assert set(told) == {

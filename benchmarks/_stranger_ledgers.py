@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -84,11 +86,13 @@ def weekly_payers(random: np.random.Generator) -> Ledger:
 
 
 def month_end_payers(random: np.random.Generator) -> Ledger:
-    """Half of the payers pay at the end of the month in which an invoice falls due (months of 30 days)."""
+    """Half of the payers pay at the end of the month in which an invoice falls due."""
     rows = issued_rows(random, 120, 3500)
     who = rows["account"]
     plain = random.normal(random.normal(-3, 6, 120)[who], 5)
-    to_end = 29 - (rows["due"] - START) % 30 + random.integers(0, 2, 3500)
+    due = (rows["due"] - date(1970, 1, 1).toordinal()).astype("datetime64[D]")
+    to_end = ((due.astype("datetime64[M]") + 1).astype("datetime64[D]") - due).astype(int) - 1
+    to_end = to_end + random.integers(0, 2, 3500)
     return paid_ledger(rows, np.where((random.random(120) < 0.5)[who], to_end, plain))
 
 
@@ -204,9 +208,8 @@ def short(random: np.random.Generator) -> Ledger:
 
 
 def _changed(ledger: Ledger, **columns: Any) -> Ledger:
-    from dataclasses import replace
-
-    return replace(ledger, **{n: np.asarray(v, dtype=np.int64) for n, v in columns.items()})
+    changed: dict[str, Any] = {name: np.asarray(days, dtype=np.int64) for name, days in columns.items()}
+    return replace(ledger, **changed)
 
 
 STRANGER: tuple[Maker, ...] = (

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[s
     book = Book(options.check_accounts)
     started = time.perf_counter()
     book.build()
-    _give_limits()
+    give_limits()
     say(
         f"{options.check_accounts:,} accounts, {20 * options.check_accounts:,} invoices: {time.perf_counter() - started:.0f} s"
     )
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[s
         _reservations(book, options.reservations, room, options.reservation_threads, say)
 
 
-def _give_limits() -> None:
+def give_limits() -> None:
     """Every account may owe 50,000.00; written as an import opens limits."""
     with connection.cursor() as cursor:
         cursor.execute(

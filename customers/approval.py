@@ -24,7 +24,7 @@ from customers.approval_steps import lock_change as _lock
 from customers.approval_steps import new_change as _new_change
 from customers.deciding import approve_limit_change, expire_limit_change, reject_limit_change
 from customers.holds import pass_holds_on
-from customers.limits import limit_at
+from customers.limits import has_temporary, limit_at
 from customers.models import CreditAccount, LimitChange, LimitKind
 
 __all__ = [
@@ -179,7 +179,7 @@ def apply_automatic_cut(
 ) -> LimitChange | None:
     """Cut the base limit at once, without waiting for anybody; for hard causes. None: there is nothing to cut.
 
-    The cut ends temporary limits too. Where no limit was ever decided only a cut to zero says something: any
+    The cut ends temporary limits too, those to start later as well. Where no limit was ever decided only a cut to zero says something: any
     other amount would grant credit. Whatever was waiting for the account is replaced. Never for natural
     persons (ValueError): place a hold.
     """
@@ -188,7 +188,8 @@ def apply_automatic_cut(
         raise ValueError("An automatic cut of a natural person's limit needs a named person: place a hold")
     supersede_waiting(locked, actor=actor, on=on)
     limit = limit_at(locked, on)
-    if limit.in_force is not None and limit.in_force <= new_amount:
+    nothing_left = limit.in_force is not None and limit.in_force <= new_amount
+    if nothing_left and (new_amount.minor or not has_temporary(locked, on)):
         return None
     if new_amount.minor and (limit.base is None or limit.base <= new_amount):
         return None

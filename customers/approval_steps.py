@@ -16,7 +16,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
 from customers.approval_rules import ApprovalError
 from customers.events import limit_applied
-from customers.limits import limit_at
+from customers.limits import has_temporary, limit_at
 from customers.models import CreditAccount, CreditLimit, LimitChange, LimitDecision, LimitKind
 
 Status = LimitChange.Status
@@ -57,10 +57,12 @@ def new_change(
     valid_until: date | None = None,
     **fields: Any,
 ) -> LimitChange:
-    limit = limit_at(account, as_of)
-    base = limit.base
-    # A base limit of zero beside a temporary one: cutting to zero once more is what ends the temporary one.
-    ends_temporary = bool(fields.get("is_automatic")) and not new_amount.minor and limit.temporary is not None
+    base = limit_at(account, as_of).base
+    # A base limit of zero beside a temporary one, now or to come: cutting to zero once more is what ends that.
+    of_a_cause = fields.get("is_automatic") or proposer_kind == LimitChange.ProposerKind.EVENT
+    ends_temporary = bool(
+        of_a_cause and new_amount == base and not new_amount.minor and has_temporary(account, as_of)
+    )
     _check_amount(account, new_amount, base, kind, may_stay=ends_temporary)
     if kind == LimitKind.BASE:
         valid_from, valid_until = as_of, None

@@ -31,7 +31,7 @@ from customers.events import business_stopped
 from customers.exposure import exposures
 from customers.holds import is_stopped, pass_holds_on, place_hold
 from customers.legal_bases import basis_of
-from customers.limits import limit_at
+from customers.limits import has_temporary, limit_at
 from customers.models import CreditAccount, CreditHold, LegalBasis, LimitChange
 
 ProposerKind = LimitChange.ProposerKind
@@ -147,7 +147,8 @@ def _hold_until_decided(
     base = limit_at(locked, on).base
     superseded = supersede_waiting(locked, actor=actor, on=on)
     change = None
-    if base is None or base > new_amount:
+    ends_temporary = not new_amount.minor and has_temporary(locked, on)
+    if base is None or base > new_amount or ends_temporary:
         change = propose_limit_change(
             locked, new_amount, actor=actor, as_of=on, proposer_kind=ProposerKind.EVENT, **why
         )

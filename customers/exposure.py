@@ -4,29 +4,39 @@ exposure = open instalments + unbilled deliveries + open orders within the horiz
 yet safe - unallocated cash - open credit notes (DESIGN.md, 'Facts and dates'). Risk exposure = exposure -
 cover. Other currencies are converted at the rates of `as_of`, per account and currency, never row by row.
 
-The rows behind it: customers/open_items.py. Stages from order to invoice: customers/stages.py. What cover is worth:
-customers/cover_terms.py.
+The rows behind it: customers/open_items.py, as SQL in customers/exposure_sql.py. Stages from order to invoice:
+customers/stages.py. What cover is worth: customers/cover_terms.py.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
-from customers.cover_facts import covers_known, facts_for
+from customers.cover_facts import covers_known, covers_of, facts_for
 from customers.cover_terms import CoverStanding, assess
-from customers.instruments import SegmentTerms, not_safe
-from customers.models import Allocation, CreditAccount, DocumentKind, Instalment, Payment
-from customers.open_items import BESIDE, MINUS, PLUS, Item, instalments_open_at, open_items, payments_open_at
+from customers.instruments import SegmentTerms
+from customers.models import CreditAccount
+from customers.open_items import (
+    BESIDE,
+    MINUS,
+    PLUS,
+    Item,
+    OpenSum,
+    instalments_open_at,
+    open_items,
+    open_sums,
+    payments_open_at,
+    summed_up,
+)
 from customers.rates import RateTable
-from customers.stages import ORDER, stages_at
 
 __all__ = [
     "BESIDE",
@@ -40,45 +50,55 @@ __all__ = [
     "totals_now",
 ]
 
+# Beyond this many, accounts travel to the database as a condition instead of a list.
+MANY = 1000
 # A segment's own horizon when nothing else is set (CreditSegment.order_horizon_days).
 ORDER_HORIZON_DAYS = 90
+
+
+def _part(name: str) -> property:
+    """A part as Money; its minor units lie in `minor`, where a whole book makes a hundred thousand of them."""
+
+    def read(exposure: Exposure) -> Money:
+        return Money(exposure.minor.get(name, 0), exposure.currency)
+
+    return property(read)
 
 
 @dataclass(slots=True)
 class Exposure:
     """The parts of one account's exposure, each a non-negative Money in the account's currency.
 
-    far_orders, unsafe_cash and other_currency stand beside it (customers/open_items.py).
-    standing: the account's covers one by one (None: it has none).
+    far_orders, unsafe_cash and other_currency stand beside it (customers/open_items.py). minor: the parts that are
+    there, in minor units. standing: the account's covers one by one (None: it has none).
     """
 
     currency: str
     as_of: date
-    open_invoices: Money = field(init=False)
-    unbilled_deliveries: Money = field(init=False)
-    open_orders: Money = field(init=False)
-    instruments: Money = field(init=False)
-    unapplied_cash: Money = field(init=False)
-    open_credits: Money = field(init=False)
-    cover: Money = field(init=False)
-    overdue: Money = field(init=False)
-    far_orders: Money = field(init=False)
-    unsafe_cash: Money = field(init=False)
-    other_currency: Money = field(init=False)
+    minor: dict[str, int] = field(default_factory=dict)
     oldest_due_on: date | None = None
     standing: CoverStanding | None = None
 
-    def __post_init__(self) -> None:
-        # One by one and from one zero: a whole book makes a hundred thousand of these.
-        zero = Money.zero(self.currency)
-        self.open_invoices = self.unbilled_deliveries = self.open_orders = self.instruments = zero
-        self.unapplied_cash = self.open_credits = self.far_orders = self.unsafe_cash = zero
-        self.cover = self.overdue = self.other_currency = zero
+    open_invoices = _part("open_invoices")
+    unbilled_deliveries = _part("unbilled_deliveries")
+    open_orders = _part("open_orders")
+    instruments = _part("instruments")
+    unapplied_cash = _part("unapplied_cash")
+    open_credits = _part("open_credits")
+    overdue = _part("overdue")
+    far_orders = _part("far_orders")
+    unsafe_cash = _part("unsafe_cash")
+    other_currency = _part("other_currency")
+
+    @property
+    def cover(self) -> Money:
+        return Money.zero(self.currency) if self.standing is None else self.standing.secured
 
     @property
     def total(self) -> Money:
-        plus = sum(getattr(self, name).minor for name in PLUS)
-        return Money(plus - sum(getattr(self, name).minor for name in MINUS), self.currency)
+        own = self.minor
+        owed = sum(own.get(name, 0) for name in PLUS) - sum(own.get(name, 0) for name in MINUS)
+        return Money(owed, self.currency)
 
     @property
     def at_risk(self) -> Money:
@@ -90,6 +110,10 @@ class Exposure:
     def oldest_days_past_due(self) -> int:
         """Days past due of the oldest open instalment; 0 when nothing is overdue."""
         return max((self.as_of - self.oldest_due_on).days, 0) if self.oldest_due_on else 0
+
+    def add(self, name: str, minor: int) -> None:
+        if minor:
+            self.minor[name] = self.minor.get(name, 0) + minor
 
 
 class Rates:
@@ -119,117 +143,141 @@ def exposures(
     rows_of: dict[int, list[Item]] | None = None,
     terms: SegmentTerms | None = None,
 ) -> dict[int, Exposure]:
-    """Exposure of each account at `as_of`, in a constant number of queries. Raises MissingRate.
+    """Exposure of each account at `as_of`, summed by the database in a constant number of queries.
 
-    order_horizon_days: for every order; default by segment and product line (customers/instruments.py). rows_of: lists, by account, that are filled
-    with the rows behind the figures. terms: of the segments on that day, where they are known already.
+    Row by row are read only the accounts that have cover (its terms speak of single invoices) and those of rows_of:
+    lists, by account, that are filled with the rows behind the figures. order_horizon_days: for every order; default
+    by segment and product line (customers/instruments.py). terms: of the segments on that day, where they are known
+    already. Raises MissingRate.
     """
-    found = {account.pk: account for account in accounts}
-    result = {pk: Exposure(account.currency, as_of) for pk, account in found.items()}
-    # A queryset of accounts stays a subquery: an IN list of a whole book breaks SQLite's variable limit.
-    scope: Any = accounts.order_by().values("pk") if isinstance(accounts, QuerySet) else list(found)
+    scope, result = _scope(accounts, as_of)
     rates = Rates(as_of, view)
     covers = covers_known(scope, as_of, view)
-    covered: dict[int, list[Item]] = {pk: [] for pk in covers}
-    parts: dict[tuple[int, str, str], int] = defaultdict(int)
     wanted = rows_of if rows_of is not None else {}
-    for item in open_items(
-        scope, as_of, view, order_horizon_days=order_horizon_days, numbers=bool(wanted), terms=terms
-    ):
-        pk = item.account_id
-        parts[pk, item.currency, item.part] += item.minor
-        if item.part == "open_invoices" and item.due_on < as_of:  # type: ignore[operator]
-            parts[pk, item.currency, "overdue"] += item.minor
-            oldest = result[pk].oldest_due_on
-            result[pk].oldest_due_on = item.due_on if oldest is None else min(oldest, item.due_on)  # type: ignore[type-var]
-        if pk in covered:
-            covered[pk].append(item)
-        if pk in wanted:
-            wanted[pk].append(item)
-    _net_within_currencies(parts)
-    for (pk, currency, name), minor in parts.items():
-        exposure = result[pk]
-        money = rates.convert(Money(minor, currency), exposure.currency)
-        setattr(exposure, name, getattr(exposure, name) + money)
-    facts = facts_for(covers, as_of, view)
-    for pk, items in covered.items():
+    items: dict[int, list[Item]] = {pk: [] for pk in result if pk in covers or pk in wanted}
+    reading: dict[str, Any] = {
+        "order_horizon_days": order_horizon_days,
+        "numbers": bool(wanted),
+        "terms": terms,
+    }
+    rows: Iterable[OpenSum | Item]
+    if len(items) == len(result):
+        rows = open_items(scope, as_of, view, **reading)
+    else:
+        rows = open_sums(scope, as_of, view, listed=_listed(scope, items, wanted, as_of, view), **reading)
+    _add_up(result, _apart(rows, items, as_of), rates)
+    for pk in wanted:
+        wanted[pk].extend(items[pk])
+    facts = facts_for(covers, as_of, view, scope)
+    for pk in covers:
         exposure = result[pk]
         currency = exposure.currency
         exposure.standing = assess(
-            pk, exposure.total, items, facts, as_of, lambda money, to=currency: rates.convert(money, to)
+            pk, exposure.total, items[pk], facts, as_of, lambda money, to=currency: rates.convert(money, to)
         )
-        exposure.cover = exposure.standing.secured
     return result
 
 
-def _net_within_currencies(parts: dict[tuple[int, str, str], int]) -> None:
-    """Cash and credit notes reduce what is owed in their own currency; what is over stands beside the exposure."""
-    nets: dict[int, dict[str, int]] = defaultdict(dict)
-    for (pk, currency, name), minor in parts.items():
+def _scope(accounts: Any, as_of: date) -> tuple[Any, dict[int, Exposure]]:
+    """What the statements are told of the accounts, and an exposure of nothing for each.
+
+    A queryset stays a subquery, and its accounts need not be loaded.
+    """
+    if not isinstance(accounts, QuerySet):
+        result = {account.pk: Exposure(account.currency, as_of) for account in accounts}
+        return list(result), result
+    if accounts._result_cache is not None:
+        pairs: Iterable[tuple[int, str]] = [(account.pk, account.currency) for account in accounts]
+    else:
+        pairs = accounts.values_list("pk", "currency")
+    result = {pk: Exposure(currency, as_of) for pk, currency in pairs}
+    return accounts.order_by().values("pk"), result
+
+
+def _listed(scope: Any, items: dict[int, list[Item]], wanted: Any, as_of: date, view: View) -> Any:
+    """The accounts to be read row by row: named one by one, or as a condition where they are many."""
+    if len(items) <= MANY or not isinstance(scope, QuerySet):
+        return list(items) or None
+    covered = Q(pk__in=covers_of(scope, as_of, view).values("account"))
+    return CreditAccount.objects.filter(covered | Q(pk__in=list(wanted)) if wanted else covered).values("pk")
+
+
+def _apart(rows: Iterable[OpenSum | Item], items: dict[int, list[Item]], as_of: date) -> Iterator[OpenSum]:
+    """The sums among what was read, and those of the single rows, which are kept in `items`."""
+    for row in rows:
+        if isinstance(row, OpenSum):
+            yield row
+        else:
+            items[row.account_id].append(row)
+    yield from summed_up((item for own in items.values() for item in own), as_of)
+
+
+def _add_up(result: dict[int, Exposure], sums: Iterable[OpenSum], rates: Rates) -> None:
+    """Put sums into the exposures, those of other currencies converted once per account, currency and part."""
+    mixed: dict[int, list[OpenSum]] = defaultdict(list)
+    for one in sums:
+        exposure = result[one.account_id]
+        if one.currency != exposure.currency:
+            mixed[one.account_id].append(one)
+        else:
+            exposure.minor[one.part] = one.minor
+            if one.overdue:
+                exposure.minor["overdue"] = one.overdue
+        oldest = one.oldest_due_on
+        if oldest is not None and (exposure.oldest_due_on is None or oldest < exposure.oldest_due_on):
+            exposure.oldest_due_on = oldest
+    for pk, foreign in mixed.items():
+        exposure = result[pk]
+        own = exposure.currency
+        parts = {(own, name): minor for name, minor in exposure.minor.items()}
+        for one in foreign:
+            parts[one.currency, one.part] = one.minor
+            if one.overdue:
+                parts[one.currency, "overdue"] = one.overdue
+        _net_within_currencies(parts)
+        exposure.minor = {}
+        for (currency, name), minor in parts.items():
+            exposure.add(name, rates.convert(Money(minor, currency), own).minor)
+
+
+def _net_within_currencies(parts: dict[tuple[str, str], int]) -> None:
+    """Cash and credit notes reduce what is owed in their own currency; what is over stands beside the exposure.
+
+    parts: of one account, by currency and name.
+    """
+    nets: dict[str, int] = defaultdict(int)
+    for (currency, name), minor in parts.items():
         if name in PLUS or name in MINUS:
-            own = nets[pk]
-            own[currency] = own.get(currency, 0) + (minor if name in PLUS else -minor)
-    for pk, own in nets.items():
-        for currency in _in_excess(own):
-            over = -own[currency]
-            for name in MINUS:
-                taken = min(over, parts.get((pk, currency, name), 0))
-                if taken:
-                    parts[pk, currency, name] -= taken
-                    parts[pk, currency, "other_currency"] += taken
-                    over -= taken
-
-
-def _in_excess(nets: dict[str, int]) -> list[str]:
-    """Currencies with a credit balance in an account that owes in another one."""
+            nets[currency] += minor if name in PLUS else -minor
     if len(nets) < 2 or max(nets.values()) <= 0:
-        return []
-    return [currency for currency, net in nets.items() if net < 0]
+        return
+    for currency, net in nets.items():
+        over = -net
+        for name in MINUS if over > 0 else ():
+            taken = min(over, parts.get((currency, name), 0))
+            if taken:
+                parts[currency, name] -= taken
+                parts[currency, "other_currency"] = parts.get((currency, "other_currency"), 0) + taken
+                over -= taken
 
 
 def totals_now(
     scope: Any, as_of: date, *, order_horizon_days: int | None = None
 ) -> dict[tuple[int, str], int]:
-    """Exposure today in minor units per (account, currency), summed in SQL from the stored counters.
+    """Exposure in minor units per (account, currency), before conversion, summed in SQL.
 
-    scope: account ids, or a queryset of them. For ranking a whole book: `exposures` reads every open instalment.
-    The same figure where nothing is recorded with a date after `as_of`.
+    scope: account ids, or a queryset of them. For ranking a whole book: no account is loaded, no cover assessed. What
+    an account has over in one currency while it owes in another is left out, as it is of its exposure.
     """
-    found: dict[tuple[int, str], int] = defaultdict(int)
-    terms = SegmentTerms.load(as_of)
-    known = {"account__in": scope, "superseded_at__isnull": True, "effective_on__lte": as_of}
-    rows = Instalment.objects.filter(**known, open_amount__gt=0).order_by()
-    due = rows.values("account_id", "currency", "kind").annotate(total=Sum("open_amount"))
-    for pk, currency, kind, minor in due.values_list("account_id", "currency", "kind", "total"):
-        found[pk, currency] += -minor if kind == DocumentKind.CREDIT_NOTE else minor
-
-    def summed(rows: QuerySet, amount: str) -> Iterable[tuple[int, str, int]]:
-        groups = rows.order_by().values("account_id", "currency").annotate(total=Sum(amount))
-        return groups.values_list("account_id", "currency", "total")
-
-    cash = Payment.objects.filter(**known, open_amount__gt=0)
-    for pk, currency, minor in summed(cash, "open_amount"):
-        found[pk, currency] -= minor
-    # Cash that can still come back reduces nothing; what it was allocated to is exposure still.
-    back = Payment.objects.filter(not_safe(as_of, terms), **known, open_amount__gt=0)
-    tendered = Allocation.objects.filter(not_safe(as_of, terms, "payment__"), kind="cash", **known)
-    for risky, amount in ((back, "open_amount"), (tendered, "amount")):
-        for pk, currency, minor in summed(risky, amount):
-            found[pk, currency] += minor
-    for stage in stages_at(scope, as_of):
-        if stage.kind == ORDER:
-            days = (
-                terms.days(stage.segment_id, stage.product_line)
-                if order_horizon_days is None
-                else order_horizon_days
-            )
-            if stage.expected_on > as_of + timedelta(days=days):  # type: ignore[operator]
-                continue
-        found[stage.account_id, stage.currency] += stage.counted
-    by_account: dict[int, dict[str, int]] = defaultdict(dict)
-    for (pk, currency), minor in found.items():
-        by_account[pk][currency] = minor
-    for pk, nets in by_account.items():
-        for currency in _in_excess(nets):
-            del found[pk, currency]
-    return found
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for one in open_sums(scope, as_of, order_horizon_days=order_horizon_days):
+        if one.part in BESIDE:
+            continue
+        own = found[one.account_id]
+        own[one.currency] = own.get(one.currency, 0) + (-one.minor if one.part in MINUS else one.minor)
+    return {
+        (pk, currency): net
+        for pk, own in found.items()
+        for currency, net in own.items()
+        if net >= 0 or len(own) < 2 or max(own.values()) <= 0
+    }

@@ -2,12 +2,11 @@
 
 safe on = the payment's own `safe_on`, else maturity + the segment's return period; for a bill, RiBa or pagaré without
 a maturity, the day it was received + the return period. Until that day what it paid stays exposure, and what of it is
-not allocated yet does not reduce exposure.
+not allocated yet does not reduce exposure. The condition itself: customers/exposure_sql.py.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -57,36 +56,15 @@ class SegmentTerms:
         """How far ahead orders of a product line count: its own horizon, else the segment's."""
         return self.lines.get((segment_id, product_line), self.horizon[segment_id])
 
+    def still_out(self, as_of: date) -> dict[int, date]:
+        """Per segment: an instrument that matured (or came in) after this day can still come back at `as_of`."""
+        return {pk: as_of - timedelta(days=days) for pk, days in self.returns.items()}
+
+    def last_days(self, as_of: date, days: int | None = None) -> dict[int, date]:
+        """Per segment: an order expected until this day counts at `as_of`. days: a horizon for every segment."""
+        return {pk: as_of + timedelta(days=own if days is None else days) for pk, own in self.horizon.items()}
+
 
 def horizon_of(account: CreditAccount, product_line: str, on: date) -> int:
     """How many days ahead an order of the account counts on a day; one query."""
     return SegmentTerms.load(on).days(account.segment_id, product_line)
-
-
-def not_safe(as_of: date, terms: SegmentTerms, prefix: str = "") -> Q:
-    """Condition on payments (or, with prefix "payment__", on rows that have one) that can still come back then."""
-
-    def arm(days: int) -> Q:
-        after = as_of - timedelta(days=days)
-        no_day = Q(**{f"{prefix}safe_on__isnull": True})
-        return (no_day & Q(**{f"{prefix}matures_on__gt": after})) | (
-            no_day
-            & Q(
-                **{
-                    f"{prefix}matures_on__isnull": True,
-                    f"{prefix}instrument__in": TENDERED,
-                    f"{prefix}effective_on__gt": after,
-                }
-            )
-        )
-
-    segments: dict[int, list[int]] = defaultdict(list)
-    for segment, days in terms.returns.items():
-        segments[days].append(segment)
-    found = Q(**{f"{prefix}safe_on__gt": as_of})
-    for days, own in segments.items():
-        part = arm(days)
-        if len(segments) > 1:
-            part &= Q(**{f"{prefix}account__segment__in": own})
-        found |= part
-    return found

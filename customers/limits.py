@@ -46,7 +46,19 @@ def with_limits(accounts: QuerySet[CreditAccount], as_of: date) -> QuerySet[Cred
     """Accounts annotated with base_limit, temporary_limit (int minor units or None) and temporary_until."""
     own = CreditLimit.objects.filter(account=OuterRef("pk"), valid_from__lte=as_of)
     base = own.filter(kind=LimitKind.BASE).order_by("-valid_from", "-pk")
-    ended = CreditLimit.objects.filter(
+    temporary = own.filter(
+        ~Exists(_ending(as_of)), kind=LimitKind.TEMPORARY, valid_until__gte=as_of
+    ).order_by("-pk")
+    return accounts.annotate(
+        base_limit=Subquery(base.values("amount")[:1]),
+        temporary_limit=Subquery(temporary.values("amount")[:1]),
+        temporary_until=Subquery(temporary.values("valid_until")[:1]),
+    )
+
+
+def _ending(as_of: date) -> QuerySet[CreditLimit]:
+    """Cuts of the base by a day that end the temporary limit of the outer query."""
+    return CreditLimit.objects.filter(
         Q(change__new_amount=0) | Q(change__new_amount__lt=F("change__old_amount")),
         account=OuterRef("account"),
         kind=LimitKind.BASE,
@@ -54,12 +66,12 @@ def with_limits(accounts: QuerySet[CreditAccount], as_of: date) -> QuerySet[Cred
         # Decided after the temporary limit was: row order is the order of decisions (accounts are locked).
         pk__gt=OuterRef("pk"),
     )
-    temporary = own.filter(~Exists(ended), kind=LimitKind.TEMPORARY, valid_until__gte=as_of).order_by("-pk")
-    return accounts.annotate(
-        base_limit=Subquery(base.values("amount")[:1]),
-        temporary_limit=Subquery(temporary.values("amount")[:1]),
-        temporary_until=Subquery(temporary.values("valid_until")[:1]),
-    )
+
+
+def has_temporary(account: CreditAccount, on: date) -> bool:
+    """A temporary limit was granted that holds on the day or is to start later, and nothing has ended it."""
+    granted = CreditLimit.objects.filter(account=account, kind=LimitKind.TEMPORARY, valid_until__gte=on)
+    return granted.filter(~Exists(_ending(on)), amount__gt=0).exists()
 
 
 def limits_at(

@@ -91,9 +91,15 @@ def _stage(one: watch.CoverWarning, as_of: date) -> str:
 
 
 def tell_of_beginning(company: Company, as_of: date) -> int:
-    """Tell deputies on the first day of their delegation, if it was recorded before."""
+    """Tell deputies on the first day of their delegation, unless it was recorded on that day."""
     rows = ApprovalDelegation.objects.filter(company=company, starts_on=as_of, revoked_at__isnull=True)
-    found = [tell_delegated(row, "begins", as_of) for row in rows if row.created_at.date() < as_of]
+    begins = {row.pk: tell_delegated(row, "begins", as_of) for row in rows}
+    just_told = set(
+        Notice.objects.filter(
+            key__in=[f"delegation:{pk}:recorded" for pk in begins], business_date=as_of
+        ).values_list("key", flat=True)
+    )
+    found = [one for pk, one in begins.items() if f"delegation:{pk}:recorded" not in just_told]
     with transaction.atomic():
         tell_all(found)
     return len(found)
@@ -272,6 +278,7 @@ def register_topics() -> None:
             _owners,
             _order_lines,
             "orders:queue",
+            rank=1,
         )
     )
     register(

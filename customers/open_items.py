@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, Case, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
-from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import MoneyField
-from customers.instruments import SegmentTerms, not_safe
+from customers.exposure_sql import Ask, as_date, by_segment, ledger_rows, scoped, summed
+from customers.instruments import SegmentTerms
 from customers.models import Allocation, DocumentKind, Instalment, Payment
-from customers.stages import ORDER, Stage, stages_at
+from customers.stages import DELIVERY, stage_rows
 
 PLUS = ("open_invoices", "unbilled_deliveries", "open_orders", "instruments")
 MINUS = ("unapplied_cash", "open_credits")
@@ -43,6 +44,17 @@ class Item(NamedTuple):
     line: str = ""
 
 
+class OpenSum(NamedTuple):
+    """Minor units of one part in one currency; overdue: of them, past due; oldest_due_on: due day of the oldest."""
+
+    account_id: int
+    currency: str
+    part: str
+    minor: int
+    overdue: int
+    oldest_due_on: date | None
+
+
 def open_items(
     scope: Any,
     as_of: date,
@@ -52,89 +64,88 @@ def open_items(
     numbers: bool = False,
     terms: SegmentTerms | None = None,
 ) -> Iterator[Item]:
-    """The rows behind the exposures of some accounts (ids, or a queryset of them); six queries.
+    """The rows behind the exposures of some accounts (ids, or a queryset of them); three queries.
 
-    order_horizon_days: for every order; default by segment and product line (customers/instruments.py). numbers: read document numbers as well.
-    terms: those of the day, where they are known already.
+    order_horizon_days: for every order; default by segment and product line (customers/instruments.py). numbers: read
+    document numbers as well. terms: those of the day, where they are known already.
     """
+    ask = scoped(scope, as_of, view)
+    if ask is None:
+        return
     terms = terms or SegmentTerms.load(as_of, view)
-    current = view.is_current
-    rows = asked(
-        ("due", numbers) if current else None, lambda ids, on: _due(ids, on, view, numbers), scope, as_of
-    )
-    for account, currency, kind, on, due_on, minor, pk, number in rows:
-        if kind == DocumentKind.CREDIT_NOTE:
-            yield Item(account, "open_credits", currency, minor, on, None, pk, number)
-        else:
-            yield Item(account, "open_invoices", currency, minor, on, due_on, pk, number, pk)
-    returns = tuple(sorted(terms.returns.items()))
-    paid = asked(
-        ("cash", returns) if current else None, lambda ids, on: _cash(ids, on, view, terms), scope, as_of
-    )
-    for account, currency, on, minor, pk, key, is_unsafe in paid:
-        part = "unsafe_cash" if is_unsafe else "unapplied_cash"
-        yield Item(account, part, currency, minor, on, None, pk, key)
-    for stage in stages_at(scope, as_of, view):
-        yield _staged(stage, as_of, terms, order_horizon_days)
-    tendered = asked(
-        ("tendered", returns) if current else None,
-        lambda ids, on: _tendered(ids, on, view, terms),
-        scope,
-        as_of,
-    )
-    for account, currency, minor, on, matures_on, pk, key, about in tendered:
-        yield Item(account, "instruments", currency, minor, on, matures_on, pk, key, about)
+    for query in (ledger_rows(ask, terms, numbers), business_rows(ask, terms, order_horizon_days)):
+        for account, part, currency, minor, on, due_on, pk, number, about, line in ask.rows(query):
+            day = as_date(on) or as_of
+            yield Item(account, part, currency, minor, day, as_date(due_on), pk, number, about, line)
 
 
-def _due(scope: Any, as_of: date, view: View, numbers: bool) -> QuerySet:
-    due = instalments_open_at(as_of, view=view, instalments=Instalment.objects.filter(account__in=scope))
-    label = "invoice__number" if numbers else "kind"
-    return due.order_by().values_list(
-        *("account_id", "currency", "kind", "effective_on", "due_on", "open_then", "pk", label)
-    )
+def open_sums(
+    scope: Any,
+    as_of: date,
+    view: View = CURRENT,
+    *,
+    order_horizon_days: int | None = None,
+    listed: Any = None,
+    numbers: bool = False,
+    terms: SegmentTerms | None = None,
+) -> Iterator[OpenSum | Item]:
+    """The sums of those rows per account, currency and part, added up by the database; three queries.
+
+    listed: accounts (ids, or a queryset of them) whose rows are wanted one by one instead.
+    """
+    ask = scoped(scope, as_of, view)
+    if ask is None:
+        return
+    terms = terms or SegmentTerms.load(as_of, view)
+    apart = None if listed is None else ask.in_scope("listed", listed)
+    for query in (ledger_rows(ask, terms, numbers), business_rows(ask, terms, order_horizon_days)):
+        for account, currency, part, pk, minor, late, oldest, *rest in ask.rows(summed(query, apart)):
+            if pk is None:
+                yield OpenSum(account, currency, part, minor, late or 0, as_date(oldest))
+            else:
+                on, due_on, *named = rest
+                day = as_date(on) or as_of
+                yield Item(account, part, currency, minor, day, as_date(due_on), pk, *named)
 
 
-def _cash(scope: Any, as_of: date, view: View, terms: SegmentTerms) -> QuerySet:
-    cash = payments_open_at(as_of, view=view, payments=Payment.objects.filter(account__in=scope))
-    unsafe = Case(
-        When(not_safe(as_of, terms), then=Value(True)), default=Value(False), output_field=BooleanField()
-    )
+def summed_up(items: Iterable[Item], as_of: date) -> Iterator[OpenSum]:
+    """The same sums, of rows that were read anyway."""
+    sums: dict[tuple[int, str, str], int] = defaultdict(int)
+    late: dict[tuple[int, str, str], list[Item]] = defaultdict(list)
+    for item in items:
+        key = item.account_id, item.currency, item.part
+        sums[key] += item.minor
+        if item.part == "open_invoices" and item.due_on is not None and item.due_on < as_of:
+            late[key].append(item)
+    for key, minor in sums.items():
+        days = [item.due_on for item in late[key] if item.due_on is not None]
+        overdue = sum(item.minor for item in late[key])
+        yield OpenSum(*key, minor, overdue, min(days) if days else None)
+
+
+def business_rows(ask: Ask, terms: SegmentTerms, horizon: int | None) -> str:
+    """Orders and unbilled deliveries as rows of an exposure."""
+    last = _last_day(ask, terms, horizon)
     return (
-        cash.annotate(unsafe=unsafe)
-        .order_by()
-        .values_list("account_id", "currency", "effective_on", "open_then", "pk", "key", "unsafe")
+        f"SELECT t.account_id, CASE WHEN t.kind = '{DELIVERY}' THEN 'unbilled_deliveries' "
+        f"WHEN t.expected_on <= {last} THEN 'open_orders' ELSE 'far_orders' END AS part, t.currency, "
+        "t.counted AS minor, t.effective_on AS on_day, t.expected_on AS due_on, t.id, t.number, "
+        f"CAST(NULL AS bigint) AS about, t.product_line AS line FROM ({stage_rows(ask)}) AS t"
     )
 
 
-def _tendered(scope: Any, as_of: date, view: View, terms: SegmentTerms) -> QuerySet:
-    return (
-        Allocation.objects.filter(
-            not_safe(as_of, terms, "payment__"),
-            view.q(),
-            kind=Allocation.Kind.CASH,
-            account__in=scope,
-            effective_on__lte=as_of,
-        )
-        .order_by()
-        .values_list(
-            *("account_id", "currency", "amount", "instalment__effective_on", "payment__matures_on", "pk"),
-            *("payment__key", "instalment_id"),
-        )
-    )
-
-
-def _staged(stage: Stage, as_of: date, terms: SegmentTerms, horizon: int | None) -> Item:
-    if stage.kind != ORDER:
-        part, due_on = "unbilled_deliveries", None
-    else:
-        days = terms.days(stage.segment_id, stage.product_line) if horizon is None else horizon
-        due_on = stage.expected_on
-        near = due_on is not None and due_on <= as_of + timedelta(days=days)
-        part = "open_orders" if near else "far_orders"
-    return Item(
-        *(stage.account_id, part, stage.currency, stage.counted, stage.on, due_on, stage.pk, stage.number),
-        line=stage.product_line,
-    )
+def _last_day(ask: Ask, terms: SegmentTerms, horizon: int | None) -> str:
+    """SQL of the last day until which the order `t` must be expected to count."""
+    usual = by_segment(ask, "last", terms.last_days(ask.as_of, horizon), "t.account_id")
+    if horizon is not None or not terms.lines:
+        return usual
+    arms = ""
+    for number, ((segment, line), days) in enumerate(sorted(terms.lines.items())):
+        ask.values[f"line{number}"] = line
+        ask.values[f"line_day{number}"] = ask.day(ask.as_of + timedelta(days=days))
+        arms += f" WHEN s.segment_id = {int(segment)} AND t.product_line = %(line{number})s THEN %(line_day{number})s"
+    own = f"(SELECT CASE{arms} END FROM customers_creditaccount s WHERE s.id = t.account_id)"
+    return f"COALESCE({own}, {usual})"
 
 
 def _later_sum(as_of: date, view: View, **outer: Any) -> Coalesce:

@@ -7,44 +7,25 @@ ordered (or to what was delivered, or billed, when that is more). In one account
 unbilled part of a delivery  its amount - what of it was billed; nothing from `invoiced_on` on
 billed ahead of an order     billed on the order without a delivery that is there: first taken off the order's
                              unbilled deliveries (the oldest first), the rest off what is still to be delivered
-open part of an order        ordered - delivered - billed ahead, never below zero; nothing from `closed_on` on
+open part of an order        ordered - delivered - billed ahead, never below zero; nothing from `closed_on` on.
+                             Where the amount is what was open on a day: less what has gone since that day
 
 A billed part with an invoice number counts from the day that invoice is in the ledger (customers/models/business.py).
-Two queries for any number of accounts, five where orders were listed by what is open of them.
+One statement for any number of accounts; `stage_rows` is also what exposures sum (customers/exposure_sql.py).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from django.db.models import (
-    Case,
-    DateField,
-    Exists,
-    ExpressionWrapper,
-    F,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Sum,
-    Value,
-    When,
-)
-from django.db.models.functions import Coalesce
-
-from creditdesk.core.compiled import asked
 from creditdesk.core.facts import CURRENT, View
-from creditdesk.core.money import MoneyField
-from customers.models import BilledPart, Delivery, Invoice, OpenOrder, OrderHold
+from customers.exposure_sql import Ask, as_date, scoped
 
 ORDER, DELIVERY = "order", "delivery"
 # A document number may come again in another year: only an invoice about as old as it was said to be is meant.
-_SAME_INVOICE = timedelta(days=60)
+_SAME_INVOICE_DAYS = 60
 
 
 @dataclass(slots=True)
@@ -76,227 +57,153 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool 
 
     scope: account ids, or a queryset of them. also_held: orders nobody has accepted yet, too.
     """
-    current = view.is_current
-    deliveries = list(
-        asked("deliveries" if current else None, lambda ids, on: _deliveries(ids, on, view), scope, as_of)
+    ask = scoped(scope, as_of, view)
+    if ask is None:
+        return []
+    query = (
+        "SELECT t.kind, t.id, t.account_id, t.number, t.order_number, t.currency, t.effective_on, t.amount, "
+        "t.counted, t.billed, t.delivered, t.expected_on, a.segment_id, t.product_line "
+        f"FROM ({stage_rows(ask, also_held=also_held)}) AS t JOIN customers_creditaccount a ON a.id = t.account_id "
+        "ORDER BY t.kind, t.id"
     )
-    orders = list(
-        asked(
-            ("orders", also_held) if current else None,
-            lambda ids, on: _orders(ids, on, view, also_held),
-            scope,
-            as_of,
-        )
-    )
-    ahead: dict[tuple[int, str, str], int] = {}
-    unbilled: dict[tuple[int, str, str], list[Stage]] = defaultdict(list)
-    found = []
-    for row in deliveries:
-        pk, account, number, order, currency, on, amount, billed, billed_ahead = row
-        stage = Stage(
-            DELIVERY, pk, account, number, order, currency, on, amount, max(amount - billed, 0), billed
-        )
-        found.append(stage)
-        if order:
-            ahead[account, order, currency] = billed_ahead
-            unbilled[account, order, currency].append(stage)
-    for row in orders:
-        ahead[row[1], row[2], row[3]] = row[7]
-    left = {key: _take_off(minor, unbilled.get(key, ())) for key, minor in ahead.items()}
-    listed = any(row[9] is not None for row in orders)
-    before = _gone_before(scope, as_of, view) if listed else {}
-    for (
-        pk,
-        account,
-        number,
-        currency,
-        on,
-        expected,
-        amount,
-        _ahead_of,
-        delivered,
-        open_on,
-        segment,
-        line,
-    ) in orders:
-        billed = left[account, number, currency]
-        # An amount that was open on a day: what had gone by then is out of it already.
-        gone = delivered + billed - (before[pk] if open_on else 0)
-        found.append(
-            Stage(
-                *(ORDER, pk, account, number, number, currency, on, amount, max(amount - gone, 0)),
-                billed=billed,
-                delivered=delivered,
-                expected_on=expected,
-                segment_id=segment,
-                product_line=line,
-            )
-        )
-    return [stage for stage in found if stage.counted]
+    return [
+        Stage(*row[:6], as_date(row[6]), *row[7:11], as_date(row[11]), *row[12:])  # type: ignore[arg-type]
+        for row in ask.rows(query)
+    ]
 
 
-def _take_off(minor: int, deliveries: Iterable[Stage]) -> int:
-    """Take what was billed ahead off the order's unbilled deliveries, the oldest first; returns the rest."""
-    for stage in sorted(deliveries, key=lambda one: (one.on, one.pk)):
-        taken = min(minor, stage.counted)
-        stage.counted -= taken
-        stage.billed += taken
-        minor -= taken
-    return minor
-
-
-def _known(model: Any, scope: Any, as_of: date, view: View) -> QuerySet:
-    return model.objects.filter(view.q(), account__in=scope, effective_on__lte=as_of).order_by()
-
-
-def _deliveries(scope: Any, as_of: date, view: View) -> QuerySet:
-    rows = _known(Delivery, scope, as_of, view).filter(Q(invoiced_on__isnull=True) | Q(invoiced_on__gt=as_of))
-    named = _billed(as_of, view, delivery_number=OuterRef("number"))
-    return rows.annotate(
-        billed=_sum(named, "delivery_number"),
-        ahead=Case(
-            When(order_number="", then=Value(0)),
-            default=_sum(_ahead(as_of, view, OuterRef("order_number")), "order_number"),
-            output_field=MoneyField(),
-        ),
-    ).values_list(
-        *(
-            "pk",
-            "account_id",
-            "number",
-            "order_number",
-            "currency",
-            "effective_on",
-            "amount",
-            "billed",
-            "ahead",
-        )
+def stage_rows(ask: Ask, *, also_held: bool = False) -> str:
+    """SQL of the rows of Stage with anything counted: kind, id, account_id, number, order_number, currency,
+    effective_on, amount, counted, billed, delivered, expected_on, product_line."""
+    # Off the oldest first: of a delivery remains what its order's deliveries up to it exceed what was billed ahead.
+    of_delivery = ask.least("f.unbilled", ask.greatest("f.so_far - f.all_ahead", "0"))
+    of_order = "f.amount - f.gone - f.direct + COALESCE(f.before, 0)"
+    return (
+        f"WITH {_steps(ask, also_held)} "
+        "SELECT kind, id, account_id, number, order_number, currency, effective_on, amount, "
+        "CAST(counted AS bigint) AS counted, "
+        "CAST(CASE WHEN kind = 'delivery' THEN billed + unbilled - counted ELSE direct END AS bigint) AS billed, "
+        "CAST(CASE WHEN kind = 'delivery' THEN 0 ELSE gone END AS bigint) AS delivered, expected_on, product_line "
+        f"FROM (SELECT f.*, CASE WHEN f.kind = 'delivery' THEN {of_delivery} ELSE {of_order} END AS counted "
+        "FROM measured f WHERE f.kind IN ('delivery', 'order') AND f.day = %(day)s) AS c WHERE c.counted > 0"
     )
 
 
-def _orders(scope: Any, as_of: date, view: View, also_held: bool) -> QuerySet:
-    rows = _known(OpenOrder, scope, as_of, view).filter(Q(closed_on__isnull=True) | Q(closed_on__gt=as_of))
-    if not also_held:
-        rows = rows.exclude(not_accepted(as_of))
-    delivered = Delivery.objects.filter(
-        view.q(),
-        account=OuterRef("account"),
-        order_number=OuterRef("number"),
-        currency=OuterRef("currency"),
-        effective_on__lte=as_of,
-    ).exclude(order_number="")
-    return rows.annotate(
-        ahead=_sum(_ahead(as_of, view, OuterRef("number")), "order_number"),
-        delivered=_sum(delivered, "order_number"),
-    ).values_list(
-        *("pk", "account_id", "number", "currency", "effective_on", "expected_on", "amount", "ahead"),
-        *("delivered", "open_on", "account__segment_id", "product_line"),
+def _same_order(left: str, right: str, number: str = "order_number") -> str:
+    return (
+        f"{left}.account_id = {right}.account_id AND {left}.order_number = {right}.{number} "
+        f"AND {left}.currency = {right}.currency"
     )
 
 
-def _gone_before(scope: Any, as_of: date, view: View) -> dict[int, int]:
-    """What was delivered or billed ahead, by its `open_on`, of each order whose amount is what was open that day.
+def _steps(ask: Ask, also_held: bool) -> str:
+    """The named steps of the statement.
 
-    {order id: minor units}; three queries, and only for companies that take in lists of open orders.
+    live: orders. days: of which order we must know what has gone, on which days (order number '': deliveries without
+    one). shipped: their deliveries until then. billed: the parts that name them. measured: all of it with what had
+    gone of its order on its day. Stacked and summed over windows, not joined: a planner knows nothing of how many rows
+    meet on three columns.
     """
-    live = _known(OpenOrder, scope, as_of, view).filter(
-        Q(closed_on__isnull=True) | Q(closed_on__gt=as_of), open_on__isnull=False
+    there = (
+        "SELECT t.day, t.id, t.account_id, t.number, t.order_number, t.currency, t.effective_on, t.amount, "
+        "t.invoiced_on, CAST(COALESCE(SUM(b.amount), 0) AS bigint) AS billed FROM shipped t LEFT JOIN billed b "
+        "ON b.account_id = t.account_id AND b.delivery_number = t.number AND b.currency = t.currency "
+        "AND b.billed_on <= t.day GROUP BY t.day, t.id, t.account_id, t.number, t.order_number, t.currency, "
+        "t.effective_on, t.amount, t.invoiced_on"
     )
-    orders = list(live.values_list("pk", "account_id", "number", "currency", "open_on"))
-    of_order = Exists(
-        live.filter(
-            account=OuterRef("account"), number=OuterRef("order_number"), currency=OuterRef("currency")
-        )
+    live = "(invoiced_on IS NULL OR invoiced_on > day)"
+    stacked = (
+        "SELECT 'delivery' AS kind, id, account_id, number, order_number, currency, day, effective_on, amount, billed, "
+        f"CASE WHEN {live} THEN {ask.greatest('amount - billed', '0')} ELSE 0 END AS unbilled, amount AS delivered, "
+        "CAST(0 AS bigint) AS ahead, CAST(NULL AS date) AS expected_on, '' AS product_line FROM there UNION ALL "
+        "SELECT 'part', 0, y.account_id, '', y.order_number, y.currency, y.day, y.day, 0, 0, 0, 0, b.amount, NULL, '' "
+        f"FROM days y JOIN billed b ON {_same_order('b', 'y')} AND b.billed_on <= y.day "
+        "AND (b.delivered_on IS NULL OR b.delivered_on > y.day) WHERE y.order_number <> '' UNION ALL "
+        "SELECT 'order', id, account_id, number, number, currency, %(day)s, effective_on, amount, 0, 0, 0, 0, "
+        "expected_on, product_line FROM live UNION ALL "
+        "SELECT 'listed', id, account_id, number, number, currency, open_on, effective_on, 0, 0, 0, 0, 0, NULL, '' "
+        "FROM live WHERE open_on IS NOT NULL"
     )
-    deliveries: dict[Any, list[tuple[Any, ...]]] = defaultdict(list)
-    for account, order, currency, *rest in Delivery.objects.filter(of_order, view.q()).values_list(
-        *("account_id", "order_number", "currency", "number", "effective_on", "amount", "invoiced_on")
-    ):
-        deliveries[account, order, currency].append(tuple(rest))
-    by_delivery: dict[Any, list[tuple[date, int]]] = defaultdict(list)
-    on_order: dict[Any, list[tuple[date, int, str]]] = defaultdict(list)
-    known = Exists(
-        Delivery.objects.filter(
-            of_order, view.q(), account=OuterRef("account"), number=OuterRef("delivery_number")
-        )
+    of_day = "OVER (PARTITION BY account_id, order_number, currency, day"
+    added = (
+        f"SELECT s.*, SUM(delivered) {of_day}) AS gone, SUM(unbilled) {of_day}) AS all_unbilled, "
+        f"SUM(ahead) {of_day}) AS all_ahead, "
+        f"SUM(unbilled) {of_day} ORDER BY effective_on, id ROWS UNBOUNDED PRECEDING) AS so_far FROM stacked s"
     )
-    parts = BilledPart.objects.filter(of_order | known, view.q()).annotate(
-        ledger_on=Subquery(
-            _invoices(view).order_by("effective_on").values("effective_on")[:1], output_field=DateField()
-        )
+    direct = ask.greatest("all_ahead - all_unbilled", "0")
+    measured = (
+        "SELECT a.*, MAX(CASE WHEN kind = 'listed' THEN gone + direct END) "
+        "OVER (PARTITION BY account_id, order_number, currency) AS before "
+        f"FROM (SELECT added.*, {direct} AS direct FROM added) AS a"
     )
-    for account, order, currency, delivery, invoice, told_on, ledger_on, amount in parts.values_list(
-        *("account_id", "order_number", "currency", "delivery_number", "invoice_number", "effective_on"),
-        *("ledger_on", "amount"),
-    ):
-        on = ledger_on if invoice else told_on
-        if on is not None:
-            by_delivery[account, delivery, currency].append((on, amount))
-            on_order[account, order, currency].append((on, amount, delivery))
-    found = {}
-    for pk, account, number, currency, day in orders:
-        own = [row for row in deliveries[account, number, currency] if row[1] <= day]
-        unbilled = 0
-        for delivery, _on, amount, invoiced_on in own:
-            billed = sum(minor for on, minor in by_delivery[account, delivery, currency] if on <= day)
-            unbilled += 0 if invoiced_on and invoiced_on <= day else max(amount - billed, 0)
-        there = {row[0] for row in own}
-        ahead = sum(
-            minor
-            for on, minor, name in on_order[account, number, currency]
-            if on <= day and name not in there
-        )
-        found[pk] = sum(row[2] for row in own) + max(ahead - unbilled, 0)
-    return found
+    steps = {
+        "live": _live(ask, also_held),
+        "days": _days(ask),
+        "shipped": _shipped(ask),
+        "billed": _billed(ask),
+    }
+    steps |= {"there": there, "stacked": stacked, "added": added, "measured": measured}
+    return ", ".join(f"{name} AS ({query})" for name, query in steps.items())
 
 
-def _invoices(view: View) -> QuerySet[Invoice]:
-    """The invoices that the outer billed part names."""
-    about = ExpressionWrapper(OuterRef("effective_on") - _SAME_INVOICE, output_field=DateField())
-    return Invoice.objects.filter(
-        view.q(),
-        number=OuterRef("invoice_number"),
-        account=OuterRef("account"),
-        effective_on__gte=about,
+def _live(ask: Ask, also_held: bool) -> str:
+    return (
+        "SELECT o.id, o.account_id, o.number, o.currency, o.effective_on, o.expected_on, o.amount, o.open_on, "
+        "o.product_line "
+        f"FROM customers_openorder o WHERE {ask.seen('o')} AND o.effective_on <= %(day)s "
+        f"AND (o.closed_on IS NULL OR o.closed_on > %(day)s){ask.among('o.account_id')}"
+        f"{'' if also_held else f' AND NOT {_not_accepted()}'}"
     )
 
 
-def not_accepted(as_of: date) -> Exists:
-    """Orders that were held before they were accepted and wait for a person still: nobody has agreed to them."""
-    return Exists(
-        OrderHold.objects.filter(
-            Q(resolved_on__isnull=True) | Q(resolved_on__gt=as_of),
-            account=OuterRef("account"),
-            order_number=OuterRef("number"),
-            at_entry=True,
-            placed_on__lte=as_of,
-        )
+def _not_accepted() -> str:
+    """The order `o` was held before it was accepted and waits for a person still: nobody has agreed to it."""
+    return (
+        "EXISTS (SELECT 1 FROM customers_orderhold h WHERE h.account_id = o.account_id "
+        "AND h.order_number = o.number AND h.at_entry AND h.placed_on <= %(day)s "
+        "AND (h.resolved_on IS NULL OR h.resolved_on > %(day)s))"
     )
 
 
-def _billed(as_of: date, view: View, **named: Any) -> QuerySet[BilledPart]:
-    """Parts of the outer row's account and currency billed by `as_of`: dated until then, and in the ledger."""
-    invoices = _invoices(view).filter(effective_on__lte=as_of)
-    return BilledPart.objects.filter(
-        Q(invoice_number="", effective_on__lte=as_of) | (~Q(invoice_number="") & Exists(invoices)),
-        view.q(),
-        account=OuterRef("account"),
-        currency=OuterRef("currency"),
-        **named,
+def _days(ask: Ask) -> str:
+    """An order listed by what was open of it is measured on the day of the list, too."""
+    return (
+        "SELECT account_id, number AS order_number, currency, %(day)s AS day FROM live UNION "
+        "SELECT account_id, number, currency, open_on FROM live WHERE open_on IS NOT NULL UNION "
+        "SELECT d.account_id, d.order_number, d.currency, %(day)s FROM customers_delivery d "
+        f"WHERE {ask.seen('d')} AND d.effective_on <= %(day)s "
+        f"AND (d.invoiced_on IS NULL OR d.invoiced_on > %(day)s){ask.among('d.account_id')}"
     )
 
 
-def _ahead(as_of: date, view: View, order: OuterRef) -> QuerySet[BilledPart]:
-    """Parts billed on an order whose delivery is not named, or not there yet."""
-    there = Delivery.objects.filter(
-        view.q(), account=OuterRef("account"), number=OuterRef("delivery_number"), effective_on__lte=as_of
+def _shipped(ask: Ask) -> str:
+    return (
+        "SELECT y.day, d.id, d.account_id, d.number, d.order_number, d.currency, d.effective_on, d.amount, "
+        f"d.invoiced_on FROM days y JOIN customers_delivery d ON {_same_order('d', 'y')} "
+        f"WHERE {ask.seen('d')} AND d.effective_on <= y.day{ask.among('d.account_id')}"
     )
-    return _billed(as_of, view, order_number=order).filter(Q(delivery_number="") | ~Exists(there))
 
 
-def _sum(rows: QuerySet, key: str) -> Coalesce:
-    return Coalesce(
-        Subquery(rows.order_by().values(key).annotate(total=Sum(F("amount"))).values("total")),
-        Value(0),
-        output_field=MoneyField(),
+def _billed(ask: Ask) -> str:
+    """Parts with the day from which each counts, and the day its delivery (if it names one) arrived."""
+    invoice = (
+        "(SELECT MIN(v.effective_on) FROM customers_invoice v WHERE v.number = b.invoice_number "
+        f"AND v.account_id = b.account_id AND {ask.seen('v')} "
+        f"AND v.effective_on >= {ask.earlier('b.effective_on', _SAME_INVOICE_DAYS)})"
+    )
+    delivery = (
+        "(SELECT MIN(e.effective_on) FROM customers_delivery e WHERE e.account_id = b.account_id "
+        f"AND e.number = b.delivery_number AND {ask.seen('e')})"
+    )
+    parts = (
+        "SELECT b.id, b.account_id, b.order_number, b.delivery_number, b.invoice_number, b.currency, b.amount, "
+        f"b.effective_on FROM customers_billedpart b WHERE {ask.seen('b')}{ask.among('b.account_id')}"
+    )
+    return (
+        "SELECT b.account_id, b.order_number, b.delivery_number, b.currency, b.amount, "
+        f"CASE WHEN b.invoice_number = '' THEN b.effective_on ELSE {invoice} END AS billed_on, "
+        f"CASE WHEN b.delivery_number <> '' AND b.order_number <> '' THEN {delivery} END AS delivered_on FROM ("
+        f"{parts} AND b.order_number <> '' AND EXISTS (SELECT 1 FROM days y WHERE {_same_order('y', 'b')}) UNION "
+        f"{parts} AND EXISTS (SELECT 1 FROM shipped t WHERE t.account_id = b.account_id "
+        "AND t.number = b.delivery_number)) AS b"
     )

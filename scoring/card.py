@@ -229,9 +229,7 @@ def problems(card: Card) -> list[str]:
         found += _problems_of(card, BY_NAME[name])
     if found:
         return found
-    extremes = [[b.points for b in card.bins[name]] + [card.missing[name]] for name in card.bins]
-    least = card.base_points + sum(min(points) for points in extremes)
-    greatest = card.base_points + sum(max(points) for points in extremes)
+    least, greatest = span_of(card)
     if least < 0 or greatest > 100:
         found.append(
             _(
@@ -240,6 +238,12 @@ def problems(card: Card) -> list[str]:
             % {"least": least, "greatest": greatest}
         )
     return found
+
+
+def span_of(card: Card) -> tuple[int, int]:
+    """The least and the greatest score that can come out of a card."""
+    points = [[b.points for b in card.bins[name]] + [card.missing.get(name, 0)] for name in card.bins]
+    return card.base_points + sum(map(min, points)), card.base_points + sum(map(max, points))
 
 
 def _problems_of(card: Card, signal: Signal) -> list[str]:

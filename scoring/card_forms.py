@@ -63,7 +63,9 @@ class BinForm(forms.Form):
 
     upper = forms.DecimalField(label=gettext_lazy("below"), required=False, max_digits=14, decimal_places=6)
     points = forms.IntegerField(label=gettext_lazy("points"), required=False, min_value=-100, max_value=100)
-    rationale = forms.CharField(label=gettext_lazy("rationale"), required=False, max_length=300)
+    rationale = forms.CharField(
+        label=gettext_lazy("rationale"), required=False, max_length=300, widget=forms.Textarea({"rows": 2})
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -93,7 +95,9 @@ class MissingForm(forms.Form):
     """The points of a missing value."""
 
     points = forms.IntegerField(label=gettext_lazy("points"), min_value=-100, max_value=100)
-    rationale = forms.CharField(label=gettext_lazy("rationale"), max_length=300)
+    rationale = forms.CharField(
+        label=gettext_lazy("rationale"), max_length=300, widget=forms.Textarea({"rows": 2})
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

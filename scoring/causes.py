@@ -7,8 +7,10 @@ insolvency     recorded by customers/legal.py, which cuts by itself; here its ca
 
 From when a cause counts, how much of the limit stays and whether it cuts at once or only proposes is said by the limit
 policy. Found from stored scores and the ledger in a constant number of queries per policy; only accounts with a limit
-to cut are looked at. Once per item, and once per window: a person who raised the limit again is not overruled by the
-same cause. A natural person's limit is held until a named person decides (customers/automatic.py).
+to cut are looked at. Once per item, and of a kind once per window: a person who raised the limit again is not overruled
+by the same cause. Causes of several kinds within a window are one trouble: the share that stays is of the limit before
+the first of them, so that the deepest cut counts and they do not multiply; an insolvency always cuts to zero. A natural
+person's limit is held until a named person decides (customers/automatic.py).
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ from customers.limits import limits_at
 from customers.models import (
     CreditAccount,
     CreditHold,
+    CreditLimit,
     DisputeItem,
     DocumentKind,
     Instalment,
     LegalEvent,
     LimitChange,
+    LimitKind,
 )
 from customers.rates import MissingRate, RateTable
 from scoring.limit_notices import tell_of_cause
@@ -63,6 +67,11 @@ class Found:
     @property
     def terms(self) -> CauseTerms:
         return self.policy.causes[self.kind]
+
+    @property
+    def window(self) -> timedelta:
+        """Within it the same cause, and whatever else was seen of the same account, is the same trouble."""
+        return timedelta(days=SHOCK_DAYS if self.kind == CauseKind.CASH_SHOCK else self.terms.window_days)
 
 
 def find_causes(
@@ -113,9 +122,13 @@ def _react(found: Found, account: CreditAccount, evidence: dict[str, Any], as_of
     current = limits_at([locked.pk], as_of)[locked.pk].base
     if current is None:
         return None
-    target = floored(share(current, found.terms.keep_percent), found.policy.step)
+    before = _before_this_trouble(locked, current, as_of, found.window)
+    target = floored(share(before, found.terms.keep_percent), found.policy.step)
     if target >= current:
-        return None
+        # Written down all the same: who raises the limit later is not overruled by what was seen before.
+        return _record(
+            locked, found.kind, found.key, found.params, Reaction(), as_of, policy_id=found.policy.policy_id
+        )
     why: dict[str, Any] = {
         "actor": Actor.policy(found.kind),
         "reason_code": found.kind,
@@ -139,6 +152,28 @@ def _react(found: Found, account: CreditAccount, evidence: dict[str, Any], as_of
     return _record(
         locked, found.kind, found.key, found.params, reaction, as_of, policy_id=found.policy.policy_id
     )
+
+
+def _before_this_trouble(account: CreditAccount, current: Money, as_of: date, window: timedelta) -> Money:
+    """The limit that shares are taken of: as it was before the first cut for a cause within the window.
+
+    One trouble shows in several ways: a late payment lowers the score as well. The deepest cut counts, they do not
+    multiply. A limit decided since, by a person or a policy, starts anew.
+    """
+    cuts = CreditCause.objects.filter(
+        account=account, as_of__gt=as_of - window, as_of__lte=as_of, reaction=CreditCause.Reaction.CUT
+    )
+    changes = list(cuts.order_by("pk").values_list("change", flat=True))
+    newest = CreditLimit.objects.filter(account=account, kind=LimitKind.BASE).order_by("-pk").first()
+    if newest is None or newest.change_id not in changes:
+        return current
+    first = LimitChange.objects.filter(pk__in=changes).order_by("pk").first()
+    decided = LimitChange.objects.filter(
+        account=account, kind=LimitKind.BASE, status=LimitChange.Status.APPLIED, pk__gt=first and first.pk
+    ).exclude(pk__in=changes)
+    if first is None or first.old_amount is None or decided.exists():
+        return current
+    return max(first.old_amount, current)
 
 
 def record_insolvency(event: LegalEvent) -> list[CreditCause]:
@@ -340,7 +375,7 @@ _LOOKS = {
 
 
 def _unrecorded(found: list[Found], as_of: date) -> list[Found]:
-    """Without those recorded before: the same key, or for shocks and drops one within their window."""
+    """Without those recorded before: the same key, or one of the kind within its window."""
     known: dict[tuple[int, str], set[str]] = defaultdict(set)
     rows = CreditCause.objects.filter(account__in={one.account_id for one in found})
     for pk, kind, key in rows.values_list("account_id", "kind", "key"):
@@ -357,10 +392,7 @@ def _unrecorded(found: list[Found], as_of: date) -> list[Found]:
         place = (one.account_id, one.kind)
         if one.key in known[place]:
             return False
-        if one.kind == CauseKind.LATE_PAYMENT or place not in latest:
-            return True
-        window = SHOCK_DAYS if one.kind == CauseKind.CASH_SHOCK else one.terms.window_days
-        return latest[place] <= as_of - timedelta(days=window)
+        return place not in latest or latest[place] <= as_of - one.window
 
     new = [one for one in found if is_new(one)]
     order = list(_LOOKS)

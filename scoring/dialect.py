@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from typing import Any
@@ -53,6 +53,10 @@ class Dialect:
         raise NotImplementedError
 
     def ids(self, ids: Collection[int]) -> Any:
+        raise NotImplementedError
+
+    def given(self, name: str, columns: Mapping[str, str]) -> str:
+        """A table out of the JSON parameter `name`: a list of objects with these columns (name -> SQL type)."""
         raise NotImplementedError
 
     @contextmanager
@@ -115,6 +119,10 @@ class PostgreSQL(Dialect):
 
     def ids(self, ids: Collection[int]) -> Any:
         return sorted(ids)
+
+    def given(self, name: str, columns: Mapping[str, str]) -> str:
+        shape = ", ".join(f"{column} {kind}" for column, kind in columns.items())
+        return f"(SELECT * FROM jsonb_to_recordset(CAST(%({name})s AS jsonb)) AS t({shape}))"
 
     @contextmanager
     def prepared(self) -> Iterator[Execute]:
@@ -186,6 +194,10 @@ class SQLite(Dialect):
 
     def ids(self, ids: Collection[int]) -> Any:
         return json.dumps(sorted(ids))
+
+    def given(self, name: str, columns: Mapping[str, str]) -> str:
+        shape = ", ".join(f"json_extract(value, '$.{column}') AS {column}" for column in columns)
+        return f"(SELECT {shape} FROM json_each(%({name})s))"
 
     def moment(self, value: date | datetime) -> Any:
         if isinstance(value, datetime):

@@ -24,6 +24,7 @@ from creditdesk.core.audit import AuditEntry
 from creditdesk.core.facts import CURRENT, View
 from customers.completeness import latest_days, oldest_of_latest
 from customers.models import Company, CreditAccount
+from scoring.bygone import Bygone, bygone
 from scoring.card import Card, Cards, NoActiveCard, active_cards, as_card, card_by_id
 from scoring.dialect import Dialect, Execute, dialect
 from scoring.models import AccountScore, Scorecard
@@ -219,25 +220,56 @@ def compute(
     view: View = CURRENT,
     *,
     card: Card | Scorecard | None = None,
+    past: bool | None = None,
     using: str = "default",
 ) -> Iterator[AccountScore]:
     """The scores at any date and view, as unsaved AccountScore rows in account order; stores nothing.
 
-    card: score with this card, a draft too, in the place of the active one of its kind.
+    card: score with this card, a draft too, in the place of the active one of its kind. past: also compute what other
+    customers' passes would have stored by then, where none ran (scoring/bygone.py); by default where only what was
+    known on a day counts.
     """
     scope = scope or Scope.everyone()
     if scope.shape == "ids" and not scope.ids:
         return
-    speech = dialect(using)
     cards, groups = context(as_of, view, scope, using)
     if card is not None:
         cards = cards.with_draft(card if isinstance(card, Card) else as_card(card, list(card.bins.all())))
+    given = None
+    if past if past is not None else view.known_at is not None:
+        given = bygone(as_of, scope, view, cards, using=using)
+    yield from _scores(as_of, scope, view, cards, groups, given, using)
+
+
+def scores(
+    as_of: date, scope: Scope, view: View, *, cards: Cards, given: Bygone, using: str = "default"
+) -> Iterator[AccountScore]:
+    """`compute` with these cards and stand-ins."""
+    _active, groups = context(as_of, view, scope, using)
+    yield from _scores(as_of, scope, view, cards, groups, given, using)
+
+
+def _scores(
+    as_of: date,
+    scope: Scope,
+    view: View,
+    cards: Cards,
+    groups: Sequence[Group],
+    given: Bygone | None,
+    using: str,
+) -> Iterator[AccountScore]:
+    speech, more = dialect(using), given.parameters if given else {}
     for group in groups:
-        values = parameters(speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies)
+        values = parameters(
+            speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies, **more
+        )
         with connections[using].cursor() as cursor:
             with _bulk_plan(using, scope):
                 cursor.execute(
-                    compile_select(using, cards, view_name(view), scope.shape, bool(group.companies)), values
+                    compile_select(
+                        using, cards, view_name(view), scope.shape, bool(group.companies), bool(given)
+                    ),
+                    values,
                 )
             while rows := cursor.fetchmany(2000):
                 for row in rows:

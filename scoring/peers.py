@@ -53,11 +53,18 @@ def store_peer_figures(as_of: date, *, using: str = "default") -> int:
     """Store the figures of a day, once: returns the rows added, 0 where the day has its figures already."""
     if PeerFigure.objects.using(using).filter(as_of=as_of).exists():
         return 0
+    rows = figures_on(as_of, View(known_at=as_of), using=using)
+    PeerFigure.objects.using(using).bulk_create(rows, batch_size=1000)
+    return len(rows)
+
+
+def figures_on(as_of: date, view: View, *, using: str = "default") -> list[PeerFigure]:
+    """The figures of a day in a view, unsaved, by company and sector; one pass over the book."""
     currencies = dict(Company.objects.using(using).values_list("pk", "currency"))
     sums: dict[tuple[int, str], _Sums] = defaultdict(_Sums)
     for low, high in account_ranges():
-        _read(sums, as_of, Scope.between(low, high), currencies, using)
-    rows = [
+        _read(sums, as_of, view, Scope.between(low, high), currencies, using)
+    return [
         PeerFigure(
             company_id=company_id,
             sector=sector,
@@ -71,14 +78,17 @@ def store_peer_figures(as_of: date, *, using: str = "default") -> int:
         )
         for (company_id, sector), found in sorted(sums.items())
     ]
-    PeerFigure.objects.using(using).bulk_create(rows, batch_size=1000)
-    return len(rows)
 
 
 def _read(
-    sums: dict[tuple[int, str], _Sums], as_of: date, scope: Scope, currencies: dict[int, str], using: str
+    sums: dict[tuple[int, str], _Sums],
+    as_of: date,
+    view: View,
+    scope: Scope,
+    currencies: dict[int, str],
+    using: str,
 ) -> None:
-    view, speech = View(known_at=as_of), dialect(using)
+    speech = dialect(using)
     cards, groups = context(as_of, view, scope, using)
     for group in groups:
         values = parameters(speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies)

@@ -137,9 +137,11 @@ def _between_words(sql: str, name: str, write: Any) -> str:
 class _Builder:
     """Puts one shape of the statement together as text."""
 
-    def __init__(self, using: str, cards: Cards, view: str, shape: str, by_company: bool) -> None:
+    def __init__(
+        self, using: str, cards: Cards, view: str, shape: str, by_company: bool, given: bool = False
+    ) -> None:
         self.speech = dialect(using)
-        self.cards, self.view = cards, view
+        self.cards, self.view, self.given = cards, view, given
         conditions = [_SCOPES[shape]] if _SCOPES[shape] else []
         if by_company:
             conditions.append(
@@ -162,6 +164,7 @@ class _Builder:
         sql = _between_words(
             sql, "dispute_open", lambda x: DISPUTE_OPEN[self.view].format(x=x, as_of="%(as_of)s")
         )
+        sql = _between_words(sql, "given", lambda name: self.speech.given(f"given_{name}", GIVEN[name]))
         sql = _between_words(sql, "kept", lambda x: KEPT_SEEN[self.view].format(x=x))
         sql = _between_words(sql, "customer_scope", lambda column: self.customers.format(column=column))
         sql = _between_words(sql, "scope", lambda column: self.scope.format(column=column))
@@ -170,7 +173,7 @@ class _Builder:
     def with_clause(self) -> str:
         return "WITH " + ",\n".join(
             f"{name} AS {self.speech.materialized}({self.family(sql)})"
-            for name, sql in families.ctes(self.view)
+            for name, sql in families.ctes(self.view, self.given)
         )
 
     def signals(self, also: str = "", names: Collection[str] = ()) -> str:
@@ -245,11 +248,49 @@ class _Builder:
 COPIED = ["card_id", *"score grade pd recommendation depth exposure bins".split(), *(s.name for s in SIGNALS)]
 
 
+GIVEN = {
+    "peers": {
+        "company_id": "bigint",
+        "sector": "text",
+        "accounts": "bigint",
+        "late_share": "double precision",
+        "days_late": "double precision",
+        "z_median": "double precision",
+        "invoiced": "bigint",
+        "currency": "text",
+    },
+    "members": {
+        "account_id": "bigint",
+        "score": "integer",
+        "insolvent": "integer",
+        "days_late_12m": "double precision",
+        "overdue_share": "double precision",
+        "weight": "bigint",
+    },
+}
+"""Stand-ins for what no pass had stored by a past day (scoring/bygone.py), as JSON parameters."""
+
+
 @lru_cache(maxsize=64)
-def compile_select(using: str, cards: Cards, view: str, shape: str, by_company: bool) -> str:
-    builder = _Builder(using, cards, view, shape, by_company)
+def compile_select(
+    using: str, cards: Cards, view: str, shape: str, by_company: bool, given: bool = False
+) -> str:
+    builder = _Builder(using, cards, view, shape, by_company, given)
     columns = ", ".join(["account_id", *COPIED])
     return f"{builder.with_clause()} SELECT {columns} FROM ({builder.rows()}) r ORDER BY account_id"
+
+
+def compile_unscored(using: str, cards: Cards, view: str, shape: str) -> str:
+    """Ids of the accounts of the other members of groups that no pass had scored before the day."""
+    builder = _Builder(using, cards, view, shape, False)
+    needed = {"heads", "candidates", "members", "others"}
+    speech = builder.speech
+    ctes = ", ".join(
+        f"{name} AS {speech.materialized}({builder.family(sql)})"
+        for name, sql in families.ctes(view)
+        if name in needed
+    )
+    return f"WITH {ctes} {builder.family(families.group.UNSCORED)} ORDER BY 1"
 
 
 PEER_SIGNALS = ("late_share_12m", "days_late_12m", "altman_z")

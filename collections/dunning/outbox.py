@@ -10,7 +10,6 @@ twice by a machine; what is in doubt is shown.
 
 from __future__ import annotations
 
-import smtplib
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
@@ -22,6 +21,7 @@ from django.utils.translation import gettext as _
 from django_q.tasks import async_task
 
 from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.handing_over import Refused, hand_over
 from creditdesk.core.money import Money
 from customers.models import CreditAccount, Instalment
 from dunning.events import reminder_failed
@@ -32,6 +32,8 @@ from dunning.recipients import mark_bounced, to_write_to
 State = Reminder.State
 TASK = "dunning.tasks.send"
 IN_DOUBT_AFTER = timedelta(minutes=15)
+# How long a server may say "later" (greylisting, a full mailbox) before a reminder has failed.
+TRIED_FOR = timedelta(hours=12)
 BOUNCED = "bounced"
 SENDER = Actor.job("dunning.send")
 
@@ -183,12 +185,9 @@ def _hand_over(reminder: Reminder, connection) -> None:
         headers={"X-Creditdesk-Reminder": str(reminder.pk)},
     )
     try:
-        mail.send()
-    except smtplib.SMTPRecipientsRefused:
-        _failed(reminder, BOUNCED)
-    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
-        # The server said no: the mail certainly did not leave.
-        _failed(reminder, str(error)[:300])
+        hand_over(mail)
+    except Refused as refusal:
+        _refused(reminder, refusal)
     else:
         with transaction.atomic():
             _move(
@@ -198,8 +197,20 @@ def _hand_over(reminder: Reminder, connection) -> None:
                 SENDER,
                 reminder.business_date,
                 sent_at=timezone.now(),
+                error="",
             )
     # Anything else (the connection broke off, the worker was killed) stays `sending`: in doubt.
+
+
+def _refused(reminder: Reminder, refusal: Refused) -> None:
+    """The mail certainly did not leave: the sweep tries again where the server asks for it, else it failed."""
+    if refusal.is_temporary and timezone.now() - reminder.written_at < TRIED_FOR:
+        values = {"claimed_at": None, "error": str(refusal)}
+        with transaction.atomic():
+            _move(reminder, (State.SENDING,), State.QUEUED, SENDER, reminder.business_date, **values)
+    else:
+        bounced = refusal.is_address and not refusal.is_temporary
+        _failed(reminder, BOUNCED if bounced else str(refusal))
 
 
 @transaction.atomic

@@ -72,7 +72,6 @@ class OfCompanyAdmin(ScopedAdmin):
     ordering = ["name", "pk"]
 
 
-
 @admin.register(CreditSegment)
 class SegmentAdmin(OfCompanyAdmin):
     form = SegmentForm

@@ -19,7 +19,14 @@ JOINS = (
 EXPOSURE = "CAST(COALESCE(o.open, 0) AS bigint)"
 
 
-def ctes(view: str) -> tuple[tuple[str, str], ...]:
-    """(name, SQL) in order of definition, for the view they are read in: "current", "known" or "recorded"."""
+def ctes(view: str, given: bool = False) -> tuple[tuple[str, str], ...]:
+    """(name, SQL) in order of definition, for the view they are read in: "current", "known" or "recorded".
+
+    given: with stand-ins for what no pass had stored by then.
+    """
     others = (claims, legal, accounts, bank, group, sector, weak)
-    return (*ledger.ctes(view), *(cte for family in others for cte in family.CTES))
+    found = (*ledger.ctes(view), *(cte for family in others for cte in family.CTES))
+    if not given:
+        return found
+    instead = {"peer": sector.GIVEN, "last_kept": group.GIVEN}
+    return tuple((name, instead.get(name, sql)) for name, sql in found)

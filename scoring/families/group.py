@@ -72,6 +72,21 @@ WHERE scope(a.id)
 GROUP BY a.id
 """
 
+# For members that no pass had scored by then: their computed scores, given as a parameter (scoring/bygone.py).
+GIVEN = (
+    LAST_KEPT
+    + """UNION ALL
+SELECT ot.customer_id, gi.score, gi.insolvent, gi.days_late_12m, gi.overdue_share, gi.weight
+FROM others ot JOIN given(members) gi ON gi.account_id = ot.account_id
+"""
+)
+UNSCORED = """
+SELECT DISTINCT ot.account_id FROM others ot
+WHERE NOT EXISTS (
+  SELECT 1 FROM scoring_scorehistory k WHERE k.account_id = ot.account_id AND k.as_of < {as_of} AND kept(k)
+)
+"""
+
 CTES = (
     ("heads", HEADS),
     ("candidates", CANDIDATES),

@@ -15,4 +15,12 @@ FROM (
 WHERE pf.place = 1
 """
 
+# For a day before the first stored figures: computed ones, given as a parameter (scoring/bygone.py).
+GIVEN = (
+    PEER
+    + """UNION ALL
+SELECT company_id, sector, accounts, late_share, days_late, z_median, invoiced, currency FROM given(peers)
+"""
+)
+
 CTES = (("peer", PEER),)

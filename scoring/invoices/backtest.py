@@ -12,21 +12,23 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_study
-from customers.models import Instalment
+from customers.models import DocumentKind, Instalment, Invoice
 from scoring.card import CardError
 from scoring.engine import compute
+from scoring.fitting.clustered import calibration_by_customer
+from scoring.fitting.logistic import FitError
 from scoring.fitting.measures import (
     Floats,
     Interval,
     Ranking,
     bootstrap_many,
     brier,
-    calibration_table,
     capture,
     psi_of_values,
 )
@@ -65,10 +67,18 @@ class Replay:
 
 
 def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) -> Replay:
-    """The invoices part of `manage.py backtest`. Raises FitError where the training period cannot carry a card."""
-    model = fit_invoices(ledger, period.train_until.toordinal())
+    """The invoices part of `manage.py backtest`. Raises FitError where nothing at all was known on the training day.
+
+    Too few invoices to fit a card to are estimated from the customers' own records blended with the portfolio's.
+    """
+    until = period.train_until.toordinal()
+    try:
+        model = fit_invoices(ledger, until, least=1)
+    except FitError as error:
+        raise FitError(_no_training(ledger, period)) from error
     history = History(ledger)
-    tests = _tests(ledger, period)
+    same = versions(ledger)
+    tests = _tests(ledger, same, period)
     report: dict[str, Any] = {
         "trained": trained(model, ledger, period.train_until.toordinal()),
         "tested": {"invoices": int(tests.size), "customers": int(np.unique(ledger.account[tests]).size)},
@@ -76,9 +86,10 @@ def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) 
     if not tests.size:
         report["refused"] = _("No invoice was issued in the test period.")
         return Replay(report, [])
-    seen = moments_at_issue(ledger, tests)
+    # On the day of issue, whenever the row itself was heard of: nothing that came between may be used.
+    seen = Moment(ledger.account[tests], ledger.issued[tests], tests)
     estimates = model.estimate(history, seen)
-    low, high = _final(ledger, tests)
+    low, high = _final(ledger, same, tests)
     rivals = _rivals(model, ledger, history, seen, period)
     report["targets"] = {
         name: _target(
@@ -97,20 +108,71 @@ def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) 
     return Replay(report, _predictions(ledger, seen, estimates))
 
 
-def _tests(ledger: Ledger, period: Period) -> Days:
+def _no_training(ledger: Ledger, period: Period) -> str:
+    """Why there is nothing to learn from, and what helps."""
+    day = period.train_until.toordinal()
+    before, known = ledger.issued < day, ledger.known <= day
+    figures = {
+        "day": period.train_until.isoformat(),
+        "before": int(before.sum()),
+        "first": date.fromordinal(int(ledger.issued.min())).isoformat(),
+    }
+    if before.any() and not (before & known).any():
+        return (
+            _(
+                "On %(day)s none of the %(before)s invoices issued before it was known: the import says they became known "
+                'later. Import a backfill with known_on "own", or train until a later day (--train-until).'
+            )
+            % figures
+        )
+    return (
+        _(
+            "No invoice with a known course had fallen due by %(day)s (%(before)s were issued before it, the first of the "
+            "ledger on %(first)s): train until a later day (--train-until), or import earlier invoices."
+        )
+        % figures
+    )
+
+
+def versions(ledger: Ledger) -> Days:
+    """One number per instalment: the rows of a corrected one share it."""
+    before = dict(
+        Invoice.objects.filter(corrects__isnull=False, kind=DocumentKind.INVOICE).values_list(
+            "pk", "corrects_id"
+        )
+    )
+    if not before:
+        return ledger.row
+
+    def first(pk: int) -> int:
+        while pk in before:
+            pk = before[pk]
+        return pk
+
+    corrected = Invoice.objects.filter(corrects__isnull=False, kind=DocumentKind.INVOICE)
+    rows = Instalment.objects.filter(
+        Q(invoice__in=corrected) | Q(invoice__in=corrected.values("corrects"))
+    ).values_list("pk", "invoice_id", "number")
+    found: dict[tuple[int, int], int] = {}
+    number = {pk: found.setdefault((first(invoice), part), pk) for pk, invoice, part in rows.order_by("pk")}
+    return np.array([number.get(int(row), int(row)) for row in ledger.row], dtype=np.int64)
+
+
+def _tests(ledger: Ledger, same: Days, period: Period) -> Days:
     """Places of the test invoices as first known: later corrections of a row are not what was seen on its day."""
     begin, end = period.test_from.toordinal(), period.test_to.toordinal()
-    inside = np.flatnonzero((ledger.issued >= begin) & (ledger.issued <= end))
-    _rows, first = np.unique(ledger.row[inside], return_index=True)
-    return inside[np.sort(first)]
+    order = np.lexsort((np.arange(len(ledger)), ledger.known))
+    _rows, first = np.unique(same[order], return_index=True)
+    places = np.sort(order[first])
+    return places[(ledger.issued[places] >= begin) & (ledger.issued[places] <= end)]
 
 
-def _final(ledger: Ledger, tests: Days) -> tuple[Days, Days]:
+def _final(ledger: Ledger, same: Days, tests: Days) -> tuple[Days, Days]:
     """Delays as known at last: of the newest stretch of the same instalment, on the last day anything happened."""
     happened = [ledger.issued, *(np.where(d < NEVER, d, 0) for d in (ledger.paid_known, ledger.closed_known))]
     last = int(max(days.max() for days in happened))
-    newest = {int(row): place for place, row in enumerate(ledger.row)}
-    places = np.array([newest[int(row)] for row in ledger.row[tests]], dtype=np.int64)
+    newest = {int(same[place]): place for place in np.lexsort((np.arange(len(ledger)), ledger.known))}
+    places = np.array([newest[int(row)] for row in same[tests]], dtype=np.int64)
     low, high = ledger.delay_at(last)
     return low[places], high[places]
 
@@ -206,9 +268,9 @@ def _target(
         doubled = interval and Interval(2 * interval.low - 1, 2 * interval.high - 1, interval.draws)
         model["gini"] = figure(None if area is None else 2 * area - 1, doubled)
         result["models"][name] = model
-    table = calibration_table(bad, chance[told])
-    result["calibration"] = [row.as_dict() for row in table]
-    result["calibration_agrees"] = sum(row.agrees for row in table)
+    table = calibration_by_customer(bad, chance[told], group)
+    result["calibration"] = table
+    result["calibration_agrees"] = sum(row["agrees"] for row in table)
     return result
 
 
@@ -272,9 +334,11 @@ def _overdue(
             },
         }
         if told.any():
-            table = calibration_table(happened[told], getattr(estimates, name)[told])
-            result[name]["calibration"] = [row.as_dict() for row in table]
-            result[name]["calibration_agrees"] = sum(row.agrees for row in table)
+            table = calibration_by_customer(
+                happened[told], getattr(estimates, name)[told], part.account[told]
+            )
+            result[name]["calibration"] = table
+            result[name]["calibration_agrees"] = sum(row["agrees"] for row in table)
     return result
 
 

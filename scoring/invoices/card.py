@@ -7,7 +7,7 @@ those of the nearer point, given that the invoice is still unpaid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,8 @@ from scoring.invoices.ledger import drawn
 THIN = 4
 """A payer with fewer decided invoices moves the chance at most to its own record, never past it."""
 TARGETS = (0, 15, 30)
+Move = Callable[[int, Floats], Floats]
+"""(days of the target, chances as fitted) to the chances moved with the book."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,10 @@ class Target:
         held = np.clip(told, np.minimum(own, 0), np.maximum(own, 0)) - told
         return shares, np.where(count < THIN, held, 0.0)
 
-    def chance(self, history: History, seen: Moment, level: Floats | float = 0.0) -> Floats:
-        """level: what is to be added to the log-odds for how the book has moved since."""
+    def chance(self, history: History, seen: Moment) -> Floats:
+        """As fitted: before the move with the book."""
         shares, held = self.parts(history, seen)
-        chance = self.calibration.apply(sigmoid(self.intercept + shares.sum(axis=1) + held))
-        return moved(chance, level)
+        return self.calibration.apply(sigmoid(self.intercept + shares.sum(axis=1) + held))
 
     def lines(self, history: History, seen: Moment, level: Floats | float = 0.0) -> dict[str, Floats]:
         """What makes up the log-odds of `chance`, line by line: they add up to it exactly.
@@ -91,7 +92,7 @@ class Target:
             "coef": dict(zip(CODES, self.coef, strict=False)),
             "priors": self.priors.as_dict() if self.priors else None,
             "calibration": self.calibration.as_dict(),
-            "drift": [list(setting) for setting in self.drift.settings],
+            "drift": self.drift.as_dict(),
             "scaled_from": self.scaled_from,
             "ratio": self.ratio,
             "fitted": self.fitted,
@@ -111,7 +112,7 @@ class Target:
                 "coef": coef,
                 "priors": Priors.from_dict(data["priors"]) if data["priors"] else None,
                 "calibration": Calibration.from_dict(data["calibration"]),
-                "drift": Drift(tuple((float(h), float(s), float(w)) for h, s, w in data.get("drift", ()))),
+                "drift": Drift.from_dict(data.get("drift", ())),
             }
         )
 
@@ -172,14 +173,17 @@ class InvoiceModel:
 
     def _curve(self, history: History, seen: Moment, overdue: bool, levels: Levels) -> Floats:
         targets = self.unpaid if overdue else self.issue
-        now = [levels.at((overdue, target.days), seen.account, seen.day) for target in targets]
+
+        def move(days: int, chance: Floats) -> Floats:
+            return moved(chance, levels.at((overdue, days), seen.account, seen.day, logit(chance)))
+
         if overdue:
             heights = [
                 np.ones(seen.day.size),
-                *overdue_chances(self.issue, targets, self.levels, history, seen, now),
+                *overdue_chances(self.issue, targets, self.levels, history, seen, move),
             ]
         else:
-            heights = chances(targets, history, seen, now)
+            heights = chances(targets, history, seen, move)
         curves = self.unpaid_curves if overdue else self.issue_curves
         return curves.through(heights[1] if overdue else heights[0], heights)
 
@@ -239,13 +243,14 @@ def moved(chance: Floats, level: Floats | float) -> Floats:
 
 
 def chances(
-    targets: tuple[Target, ...], history: History, seen: Moment, levels: Sequence[Floats] | None = None
+    targets: tuple[Target, ...], history: History, seen: Moment, move: Move | None = None
 ) -> list[Floats]:
-    """The chance of each target, none above the one before it. levels: per target, what the book calls for now."""
+    """The chance of each target, none above the one before it. move: with the book as it pays now."""
     found: dict[int, Floats] = {}
-    for n, target in enumerate(targets):
+    for target in targets:
         if target.scaled_from is None:
-            chance = target.chance(history, seen, levels[n] if levels else 0.0)
+            chance = target.chance(history, seen)
+            chance = move(target.days, chance) if move else chance
         else:
             chance = found[target.scaled_from] * target.ratio
         if found:
@@ -271,15 +276,15 @@ def overdue_chances(
     levels: tuple[Calibration, ...],
     history: History,
     seen: Moment,
-    now: Sequence[Floats] | None = None,
+    move: Move | None = None,
 ) -> list[Floats]:
-    """`chances` for invoices unpaid on the day after they were due or later; now: what the book calls for."""
+    """`chances` for invoices unpaid on the day after they were due or later."""
     found: list[Floats] = []
-    for n, (target, level) in enumerate(zip(unpaid, levels, strict=True)):
+    for target, level in zip(unpaid, levels, strict=True):
         if target.scaled_from is not None:
             chance = found[-1] * target.ratio
         else:
             chance = level.apply(sigmoid(both_views(issue, target, history, seen)))
-            chance = moved(chance, now[n] if now else 0.0)
+            chance = move(target.days, chance) if move else chance
         found.append(np.minimum(chance, found[-1]) if found else chance)
     return found

@@ -9,8 +9,9 @@ own, and being late must never lower its chance of being late.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,22 +20,31 @@ from scoring.fitting.measures import Floats
 from scoring.invoices.history import Moment, Spans
 from scoring.invoices.ledger import NEVER, Days, Ledger
 
-Setting = tuple[float, float]
-"""(half-life of a forecast in days, standard deviation of the level in log-odds)"""
+Setting = tuple[float, float, float]
+"""(half-life of a forecast in days, standard deviation of the level in log-odds, and of the slope less 1)"""
 SETTINGS: tuple[Setting, ...] = (
-    (20.0, 0.3),
-    (20.0, 1.0),
-    (40.0, 0.15),
-    (40.0, 0.3),
-    (40.0, 1.0),
-    (80.0, 0.3),
-    (80.0, 1.0),
+    (20.0, 0.3, 0.0),
+    (20.0, 1.0, 0.0),
+    (40.0, 0.15, 0.0),
+    (40.0, 0.3, 0.0),
+    (40.0, 1.0, 0.0),
+    (80.0, 0.3, 0.0),
+    (80.0, 1.0, 0.0),
+    (40.0, 0.3, 0.2),
+    (80.0, 0.3, 0.2),
+    (80.0, 1.0, 0.2),
+    (160.0, 0.3, 0.2),
+    (160.0, 0.3, 0.4),
 )
-USUAL: Setting = (40.0, 0.3)
+USUAL: Setting = (40.0, 0.3, 0.0)
 """The setting under which the ridges are weighed."""
 EDGES = np.linspace(-3.5, 3.5, 8)
 CELLS = EDGES.size + 1
 STEPS = 8
+LEAST = 0.01
+"""Weight of no move, at least."""
+REACH, FLATTEST = 4.0, 0.8
+"""Beyond REACH from the centre the slope stays 1; it never moves further than FLATTEST from 1, so no order turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,10 @@ def decided(ledger: Ledger, places: Days, odds: Floats, days: int) -> Forecasts:
     in_time, told_late = known <= ripe, punctual & (known > ripe) & (known < NEVER)
     # Unpaid as far as was known, until the payment was heard of.
     late_until = np.where(told_late, np.minimum(known, until), until)
+    # Credited after that: nobody knows any more. Written off: it was late, and stays so.
+    late_until = np.where(
+        ledger.at_least[places] > days, late_until, np.minimum(late_until, ledger.closed_known[places])
+    )
     late = ~gone & ~(in_time & punctual)
     prompt = ~gone & punctual & (known < NEVER)
     parts = [
@@ -111,41 +125,94 @@ class Others:
         return everybody - self._own.at(Moment(account, day, np.zeros_like(account)))
 
 
-def shift(sums: Floats, spread: float) -> Floats:
-    """The level per row of sums: most likely shift of the log-odds under a normal prior (Newton's method)."""
-    count, happened, odds = np.split(sums, 3, axis=1)
+def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> tuple[Floats, Floats]:
+    """(how far the log-odds of each row are to be moved, how strongly the outcomes call for it), from its row of sums.
+
+    A level and, where the setting lets it, a slope around `center`: the most likely ones under normal priors (Newton's
+    method), so that forecasts and outcomes agree. The second is the logarithm of the Bayes factor against no move
+    (Laplace's approximation: what the likelihood gains, less what the priors ask for the freedom).
+    """
+    _life, spread, bend = setting
+    count, happened, total = np.split(sums, 3, axis=1)
     count = np.where(count > 1e-6, count, 0.0)
     happened = np.clip(np.where(count > 0, happened, 0.0), 0.0, count)
-    middle = np.divide(odds, count, out=np.zeros_like(odds), where=count > 0)
-    level = np.zeros(sums.shape[0])
+    middle = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    away = np.clip(middle - center, -REACH, REACH) if bend else np.zeros_like(middle)
+    level, tilt = np.zeros(sums.shape[0]), np.zeros(sums.shape[0])
+    room = np.ones(sums.shape[0])
     for _step in range(STEPS):
-        chance = sigmoid(middle + level[:, None])
-        slope = (happened - count * chance).sum(axis=1) - level / spread**2
-        bend = (count * chance * (1 - chance)).sum(axis=1) + 1 / spread**2
-        level = level + np.clip(slope / bend, -1.0, 1.0)
-    return level
+        chance = sigmoid(middle + level[:, None] + tilt[:, None] * away)
+        gap, weight = happened - count * chance, count * chance * (1 - chance)
+        rise, curve = gap.sum(axis=1) - level / spread**2, weight.sum(axis=1) + 1 / spread**2
+        if bend:
+            turn = (gap * away).sum(axis=1) - tilt / bend**2
+            both, own = (weight * away).sum(axis=1), (weight * away**2).sum(axis=1) + 1 / bend**2
+            det = curve * own - both**2
+            room = det * spread**2 * bend**2
+            tilt = np.clip(tilt + np.clip((curve * turn - both * rise) / det, -0.5, 0.5), -FLATTEST, FLATTEST)
+            level = level + np.clip((own * rise - both * turn) / det, -1.0, 1.0)
+        else:
+            room = curve * spread**2
+            level = level + np.clip(rise / curve, -1.0, 1.0)
+    line = middle + level[:, None] + tilt[:, None] * away
+    gain = (happened * (line - middle) - count * (np.logaddexp(0, line) - np.logaddexp(0, middle))).sum(
+        axis=1
+    )
+    gain -= (level / spread) ** 2 / 2 + np.log(room) / 2 + ((tilt / bend) ** 2 / 2 if bend else 0.0)
+    return level + tilt * np.clip(odds - center, -REACH, REACH), gain
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How the level follows the book: settings with their weights; what is missing to 1 is the weight of no level."""
+    """How level and slope follow the book: (*setting, weight) each; what is missing to 1 is the weight of no move.
+    center: the log-odds around which the slope turns (the portfolio's)."""
 
-    settings: tuple[tuple[float, float, float], ...] = ()
+    settings: tuple[tuple[float, float, float, float], ...] = ()
+    center: float = 0.0
 
     @property
     def lives(self) -> tuple[float, ...]:
-        return tuple(sorted({life for life, _spread, _weight in self.settings}))
+        return tuple(sorted({life for life, *_rest in self.settings}))
 
-    def level(self, sums: dict[float, Floats]) -> Floats:
-        """Per row, from the sums by half-life; 0 without settings."""
-        parts = [weight * shift(sums[life], spread) for life, spread, weight in self.settings]
-        return np.sum(parts, axis=0) if parts else np.zeros(0)
+    def move(self, sums: dict[float, Floats], odds: Floats) -> Floats:
+        """Per row, from the sums by half-life and the log-odds before the move; 0 without settings.
+
+        The mean of the settings, each with its weight from training times how strongly the outcomes known by now call
+        for its move (the square root of the Bayes factor, as in `weigh`).
+        """
+        if not self.settings:
+            return np.zeros(odds.size)
+        moves, calls = zip(
+            *(
+                shift(sums[life], odds, (life, spread, bend), self.center)
+                for life, spread, bend, _w in self.settings
+            ),
+            strict=True,
+        )
+        given = np.array([weight for *_setting, weight in self.settings])
+        weight = (
+            np.log(np.r_[given, max(1 - given.sum(), LEAST)])[:, None]
+            + np.vstack([*calls, np.zeros(odds.size)]) / 2
+        )
+        weight = np.exp(weight - weight.max(axis=0))
+        return (weight[:-1] * np.array(moves)).sum(axis=0) / weight.sum(axis=0)
 
     @classmethod
-    def weighed(cls, still: float, losses: Sequence[float], rows: int) -> Drift:
-        """still: mean log-loss of the forecasts without a level, losses: under each of SETTINGS."""
+    def weighed(cls, still: float, losses: Sequence[float], rows: int, center: float) -> Drift:
+        """still: mean log-loss of the forecasts without a move, losses: under each of SETTINGS."""
         weights = weigh([still, *losses], rows)[1:]
-        return cls(tuple((*s, float(w)) for s, w in zip(SETTINGS, weights, strict=True) if w > 0.01))
+        kept = tuple((*s, float(w)) for s, w in zip(SETTINGS, weights, strict=True) if w > 0.01)
+        return cls(kept, center)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"center": self.center, "settings": [list(setting) for setting in self.settings]}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Drift:
+        """Cards stored before the slope moved hold a list of (half-life, spread, weight)."""
+        if isinstance(data, Mapping):
+            return cls(tuple(tuple(map(float, s)) for s in data["settings"]), float(data["center"]))
+        return cls(tuple((float(h), float(s), 0.0, float(w)) for h, s, w in data))
 
 
 def weigh(losses: Sequence[float], rows: int) -> Floats:

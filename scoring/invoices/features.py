@@ -27,6 +27,9 @@ BOOK_NOW, BOOK_LONG, BOOK_ROWS = 45.0, 180.0, 30.0
 BOOK_LIVES = (20.0, 45.0, 180.0)
 SIZE_ROWS = 2.0
 LEAST = 1e-4
+KINDS = ("month", "size")
+MOST_ALIKE = 200.0
+"""Rows of the whole record a record with one kind of invoice is blended with where the kinds do not differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ FEATURES: tuple[Feature, ...] = (
     Feature("terms", _("terms of this invoice"), recorded=False, grows=False),
     Feature("amount", _("amount of this invoice"), recorded=False, grows=False),
     Feature("amount_usual", _("amount against the payer's usual one"), recorded=False, grows=False),
-    Feature("weekday", _("weekday of the due date"), recorded=False),
+    Feature("weekday", _("weekday of the due date"), recorded=False, starts=1.0),
     # Of cards fitted before the book was looked at over three spans; new ones give them nothing.
     Feature("book", _("how punctual all customers are at present"), recorded=False),
     Feature("book_trend", _("change in how punctual all customers are"), recorded=False, grows=False),
@@ -69,6 +72,9 @@ FEATURES: tuple[Feature, ...] = (
     Feature("others_days_20", _("days late of other customers in these weeks"), recorded=False, grows=False),
     Feature("others_days_45", _("days late of other customers in these months"), recorded=False, grows=False),
     Feature("others_days_180", _("days late of other customers this year"), recorded=False, grows=False),
+    Feature("month", _("part of the month in which it falls due"), recorded=False, starts=1.0),
+    Feature("like_month", _("its invoices due in the same part of the month against its others")),
+    Feature("like_size", _("its invoices as large as this one against its others")),
 )
 CODES = tuple(f.code for f in FEATURES)
 RECORDED = np.array([f.recorded for f in FEATURES])
@@ -106,6 +112,29 @@ class Rate:
         excess = float((n * (s / n - rate) ** 2).sum() - rate * (1 - rate) * chance)
         likeness = min(max(excess / room, min(least, 1e-4) if doubt else least), 0.8)
         return cls(rate, (1 - likeness) / likeness)
+
+
+def rows_alike(payer: Days, kind: Days, happened: Floats) -> float:
+    """With how many rows of the payer's whole record its record with one kind of invoice is blended.
+
+    Moments, as in `Rate.of`: the spread between the kinds within a payer beyond chance. Without spread: many.
+    """
+    if not payer.size:
+        return MOST_ALIKE
+    _ids, who = np.unique(payer, return_inverse=True)
+    n = np.bincount(who).astype(np.float64)
+    rate = np.bincount(who, happened) / n
+    _cells, place, cell = np.unique(who * 16 + kind, return_index=True, return_inverse=True)
+    m = np.bincount(cell).astype(np.float64)
+    of = who[place]
+    spread = float((m * (np.bincount(cell, happened) / m - rate[of]) ** 2).sum())
+    noise = np.where(n > 1, rate * (1 - rate) * n / np.maximum(n - 1, 1), 0.0)
+    chance = float((noise * (np.bincount(of, minlength=n.size) - 1)).sum())
+    room = float((noise * (n - np.bincount(of, m**2, minlength=n.size) / n)).sum())
+    if room <= 0:
+        return MOST_ALIKE
+    likeness = min(max((spread - chance) / room, 1 / (MOST_ALIKE + 1)), 0.5)
+    return (1 - likeness) / likeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +181,8 @@ class Priors:
     terms: float
     terms_vary: bool
     weekdays: tuple[float, ...]
+    months: tuple[float, ...] = ()
+    alike: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     disputes: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     book: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     sizes: Mapping[str, float] = field(default_factory=dict)
@@ -174,6 +205,8 @@ class Priors:
             "disputes": [self.disputes.rate, self.disputes.rows],
             "book": [self.book.rate, self.book.rows],
             "weekdays": list(self.weekdays),
+            "months": list(self.months),
+            "alike": {kind: list(rows) for kind, rows in self.alike.items()},
             "sizes": dict(self.sizes),
             "size": self.size,
             "spans": self.spans,
@@ -191,6 +224,8 @@ class Priors:
                 "disputes": Rate(*data["disputes"]),
                 "book": Rate(*data["book"]),
                 "weekdays": tuple(data["weekdays"]),
+                "months": tuple(data.get("months", ())),
+                "alike": {kind: tuple(rows) for kind, rows in data.get("alike", {}).items()},
             }
         )
 
@@ -239,9 +274,25 @@ def features(priors: Priors, history: History, seen: Moment) -> Floats:
     columns["amount"] = size - usual_size
     columns["amount_usual"] = size - (sizes + SIZE_ROWS * usual_size) / (count + SIZE_ROWS)
     columns["weekday"] = np.array(priors.weekdays)[led.due[seen.place] % 7]
+    if priors.months:
+        columns["month"] = np.array(priors.months)[history.kinds("month")[seen.place]]
+    for kind in priors.alike:
+        columns[f"like_{kind}"] = _alike(priors, history, seen, kind)
     columns |= _book(priors, history, seen)
     nothing = np.zeros(seen.day.size)
     return np.column_stack([columns.get(code, nothing) for code in CODES])
+
+
+def _alike(priors: Priors, history: History, seen: Moment, kind: str) -> Floats:
+    """The payer's record with invoices of this kind against its whole record, in log-odds; 0 without such ones."""
+    whole, part = np.ones(seen.day.size), np.ones(seen.day.size)
+    there = np.zeros(seen.day.size, dtype=bool)
+    for (days, above, rate), rows in zip(priors.steps, priors.alike[kind], strict=True):
+        own = rate.blended(*history.beyond(days, above, None, seen))
+        count, happened = history.alike(kind, days, above, seen)
+        whole, part = whole * own, part * (happened + rows * own) / (count + rows)
+        there |= count > 0
+    return np.where(there, logit(part, LEAST) - logit(whole, LEAST), 0.0)
 
 
 def _book(priors: Priors, history: History, seen: Moment) -> dict[str, Floats]:

@@ -7,7 +7,7 @@ forecasting later parts of the training period from earlier ones, never by anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -22,7 +22,17 @@ from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, InvoiceModel, Target, both_views, chances, overdue_chances
 from scoring.invoices.delays import Curves
 from scoring.invoices.drift import SETTINGS, USUAL, Drift, Forecasts, Others, Setting, shift, weigh
-from scoring.invoices.features import FEATURES, GROWS, LATE_SHARE, Mean, Priors, Rate, features
+from scoring.invoices.features import (
+    FEATURES,
+    GROWS,
+    KINDS,
+    LATE_SHARE,
+    Mean,
+    Priors,
+    Rate,
+    features,
+    rows_alike,
+)
 from scoring.invoices.history import (
     EARLIEST,
     LATEST,
@@ -31,7 +41,7 @@ from scoring.invoices.history import (
     moments_after_due,
     moments_at_issue,
 )
-from scoring.invoices.ledger import NEVER, Days, Ledger, beyond, drawn
+from scoring.invoices.ledger import NEVER, Days, Ledger, beyond, drawn, lot
 
 MIN_EVENTS = 30
 """Events, and non-events, below which a target is not fitted."""
@@ -59,14 +69,18 @@ class Outcomes:
         return happened, (ledger.due[self.seen.place] + days < self.judged) & ~np.isnan(happened)
 
 
-def fit_invoices(ledger: Ledger, until: int) -> InvoiceModel:
-    """The card of the invoices issued before day `until`, as known on that day. Raises FitError with the reason."""
+def fit_invoices(ledger: Ledger, until: int, *, least: int = MIN_ROWS) -> InvoiceModel:
+    """The card of the invoices issued before day `until`, as known on that day. Raises FitError with the reason.
+
+    least: invoices fallen due below which it is refused. A target with too few events is never fitted: below MIN_ROWS
+    everything is the payers' own record blended with the portfolio's.
+    """
     history = History(ledger)
     at_issue, after_due = training(ledger, until)
-    if at_issue.low.size < MIN_ROWS:
+    if at_issue.low.size < least:
         raise FitError(
             _("Only %(count)s invoices had fallen due by then; at least %(least)s are needed.")
-            % {"count": at_issue.low.size, "least": MIN_ROWS}
+            % {"count": at_issue.low.size, "least": least}
         )
     issue = _targets(history, at_issue, TARGETS, None)
     unpaid = _targets(history, after_due, TARGETS[1:], 0)
@@ -198,6 +212,7 @@ def _priors(
     led, place = history.ledger, outcomes.seen.place
     _ids, payer = np.unique(outcomes.seen.account, return_inverse=True)
     steps, base = [], above
+    alike: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for days in chain:
         happened = beyond(outcomes.low, outcomes.high, days)
         ripe = (led.due[place] + days < outcomes.judged) & ~np.isnan(happened)
@@ -213,15 +228,12 @@ def _priors(
                 ),
             )
         )
+        for kind, rows in alike.items():
+            rows.append(rows_alike(payer[ripe], history.kinds(kind)[place[ripe]], happened[ripe]))
         base = days
     happened = beyond(outcomes.low, outcomes.high, chain[-1])
-    weekday = led.due[place[told]] % 7
-    by_day = Rate.of(
-        np.bincount(weekday, minlength=7), np.bincount(weekday, happened[told], minlength=7), doubt=2.0
-    )
-    shares = by_day.blended(
-        np.bincount(weekday, minlength=7).astype(float), np.bincount(weekday, happened[told], minlength=7)
-    )
+    weekdays = _calendar(led.due[place[told]] % 7, 7, happened[told])
+    months = _calendar(history.kinds("month")[place[told]], 3, happened[told])
     # The payers' averages are those of the whole record, whatever day the card looks at.
     due = (led.due < outcomes.judged) & (led.known <= outcomes.judged)
     low, high = led.delay_at(outcomes.judged)
@@ -241,10 +253,20 @@ def _priors(
         terms_vary=bool(terms.size and terms.std() > 1),
         disputes=_disputes(led, outcomes),
         book=_book(outcomes, chain, above),
-        weekdays=tuple(float(v) for v in logit(shares, 1e-4) - logit(by_day.rate, 1e-4)),
+        weekdays=weekdays,
+        months=months,
+        alike={kind: tuple(rows) for kind, rows in alike.items()},
         sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
         size=float(sizes.mean()) if sizes.size else 0.0,
     )
+
+
+def _calendar(part: Days, parts: int, happened: Floats) -> tuple[float, ...]:
+    """Log-odds of each part of the week or month against the whole, as far as they differ beyond doubt."""
+    count, events = np.bincount(part, minlength=parts), np.bincount(part, happened, minlength=parts)
+    rate = Rate.of(count, events, doubt=2.0)
+    shares = rate.blended(count, events)
+    return tuple(float(v) for v in logit(shares, 1e-4) - logit(rate.rate, 1e-4))
 
 
 def _disputes(ledger: Ledger, outcomes: Outcomes) -> Rate:
@@ -286,27 +308,45 @@ def _fit(
         return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=GROWS, toward=toward)
 
     folds = list(_folds(day, ripe_on, happened))
-    weights, told, drift = np.eye(len(RIDGES))[-1], None, Drift()
-    if folds:
+    center = float(logit(happened.mean()))
+    told: tuple[Floats, Floats, Floats] | None = None
+    if not folds:
+        weights = _weights_by_payer(fitted, scaled, happened, account)
+        drift = Drift.weighed(0.0, [0.0] * len(SETTINGS), 1, center)
+    else:
         truth = np.concatenate([happened[test] for _known, test in folds])
         part = np.repeat(np.arange(len(folds)), [test.size for _known, test in folds]).astype(np.float64)
         cards = [[fitted(known, ridge) for known, _test in folds] for ridge in RIDGES]
         said = [[card.log_odds(scaled) for card in row] for row in cards]
         book = [_Fold(known, test, happened, day, ripe_on, account) for known, test in folds]
         losses = [
-            log_loss(truth, np.concatenate([f.moved(o, USUAL) for f, o in zip(book, row, strict=True)]))
+            log_loss(
+                truth,
+                np.concatenate([f.moved(o, [USUAL], center)[0] for f, o in zip(book, row, strict=True)]),
+            )
             for row in said
         ]
         weights = weigh(losses, truth.size)
         odds = [np.average([row[n] for row in said], axis=0, weights=weights) for n in range(len(folds))]
         told = (np.concatenate([o[test] for o, (_k, test) in zip(odds, folds, strict=True)]), truth, part)
         still = log_loss(truth, told[0])
-        moved = [
-            np.concatenate([f.moved(o, setting) for f, o in zip(book, odds, strict=True)])
-            for setting in SETTINGS
-        ]
-        drift = Drift.weighed(still, [log_loss(truth, o) for o in moved], truth.size)
+        moved = zip(*(f.moved(o, SETTINGS, center) for f, o in zip(book, odds, strict=True)), strict=True)
+        drift = Drift.weighed(still, [log_loss(truth, np.concatenate(o)) for o in moved], truth.size, center)
     return (*_mean_card(fitted, scale, weights), told, drift)
+
+
+def _weights_by_payer(fitted: Any, X: Floats, happened: Floats, account: Days) -> Floats:
+    """Weights of the ridges by what each tells of whole customers it was not fitted to; alike where none can be."""
+    part = (lot(account) * FOLDS).astype(np.int64)
+    losses, rows = np.zeros(len(RIDGES)), 0
+    for number in range(FOLDS):
+        known, test = np.flatnonzero(part != number), np.flatnonzero(part == number)
+        if test.size and min(happened[known].sum(), (1 - happened[known]).sum()) >= MIN_EVENTS / 3:
+            rows += test.size
+            losses += test.size * np.array(
+                [log_loss(happened[test], fitted(known, ridge).log_odds(X[test])) for ridge in RIDGES]
+            )
+    return weigh(list(losses / max(rows, 1)), rows)
 
 
 def _mean_card(fitted: Any, scale: Floats, weights: Floats) -> tuple[Coefficients, float]:
@@ -335,13 +375,17 @@ class _Fold:
     ripe_on: Days
     account: Days
 
-    def moved(self, odds: Floats, setting: Setting) -> Floats:
-        """Log-odds of the test rows with the level that earlier outcomes, within the test too, had called for."""
+    def moved(self, odds: Floats, settings: Sequence[Setting], center: float) -> list[Floats]:
+        """Log-odds of the test rows, moved as earlier outcomes, within the test too, called for under each setting."""
         rows = np.r_[self.known, self.test]
         never = np.full(rows.size, NEVER, dtype=np.int64)
         forecasts = Forecasts(self.account[rows], self.ripe_on[rows], never, odds[rows], self.happened[rows])
-        sums = Others(forecasts, setting[0]).at(self.account[self.test], self.day[self.test])
-        return odds[self.test] + shift(sums, setting[1])
+        sums = {
+            life: Others(forecasts, life).at(self.account[self.test], self.day[self.test])
+            for life in {setting[0] for setting in settings}
+        }
+        said = odds[self.test]
+        return [said + shift(sums[setting[0]], said, setting, center)[0] for setting in settings]
 
 
 def _folds(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days, Days]]:

@@ -8,6 +8,7 @@ number of days. Cost per measure: a sort, a running sum, a binary search per que
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,17 @@ SPAN = 1 << 24
 NOTHING = 2.0**-60
 EARLIEST, LATEST = -30, 90
 """A delay counts in averages as at least and at most so many days: one lost invoice must not drown the rest."""
+
+
+KINDS = 4
+"""More than the kinds an invoice can be of (History.kinds)."""
+FIRST_DAY = date(1970, 1, 1).toordinal()
+
+
+def third_of_month(days: Days) -> Days:
+    """0 for the 1st to 10th, 1 to the 20th, 2 to the end."""
+    day = (days - FIRST_DAY).astype("datetime64[D]")
+    return np.minimum((day - day.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) // 10, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,8 @@ class History:
         self.ledger, self._levels = ledger, levels
         self._known: dict[tuple[object, ...], Spans] = {}
         self._book: History | None = None
+        self._kinds: dict[str, Days] = {}
+        self._alike: dict[str, History] = {}
         self.remembered: dict[int, tuple[object, Any]] = {}
         """What a card worked out from this history once, by the card's identity (and the card, so that it stays)."""
         led = ledger
@@ -206,6 +220,27 @@ class History:
             self._known[key] = spans
         sums = np.maximum(self._known[key].at(seen), 0)
         return sums[:, 0], np.minimum(sums[:, 1], sums[:, 0])
+
+    def alike(self, kind: str, days: int, above: int | None, seen: Moment) -> tuple[Floats, Floats]:
+        """`beyond`, of those of the payer's invoices that are of the observed one's kind (see `kinds`)."""
+        if kind not in self._alike:
+            account = self.ledger.account * KINDS + self.kinds(kind)
+            self._alike[kind] = History(replace(self.ledger, account=account))
+        account = seen.account * KINDS + self.kinds(kind)[seen.place]
+        return self._alike[kind].beyond(days, above, None, Moment(account, seen.day, seen.place))
+
+    def kinds(self, kind: str) -> Days:
+        """Per row, what is known of it on its day of issue. "month": the third of the month in which it falls due
+        (0, 1, 2); "size": 1 where it is larger than the payer's usual one so far."""
+        if kind not in self._kinds:
+            led = self.ledger
+            if kind == "month":
+                self._kinds[kind] = third_of_month(led.due)
+            else:
+                count, total = self.sizes(moments_at_issue(led, np.arange(len(led))))
+                size = np.log(np.maximum(led.amount, 0.01))
+                self._kinds[kind] = ((count > 0) & (size * count > total)).astype(np.int64)
+        return self._kinds[kind]
 
     def delays(self, half_life: float | None, seen: Moment) -> tuple[Floats, Floats]:
         """(invoices paid or overdue, their days late added up): early payment counts negative, an overdue one

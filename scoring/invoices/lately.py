@@ -22,8 +22,8 @@ Key = tuple[bool, int]
 
 
 class Levels(Protocol):
-    def at(self, key: Key, account: Days, day: Days) -> Floats:
-        """Level in log-odds of each observation; 0 where the target has none."""
+    def at(self, key: Key, account: Days, day: Days, odds: Floats) -> Floats:
+        """How far the log-odds of each observation are moved; 0 where the target does not move."""
 
 
 class Lately:
@@ -34,11 +34,11 @@ class Lately:
             if drift.settings
         }
 
-    def at(self, key: Key, account: Days, day: Days) -> Floats:
+    def at(self, key: Key, account: Days, day: Days, odds: Floats) -> Floats:
         if key not in self._parts:
             return np.zeros(day.size)
         drift, _forecasts, others = self._parts[key]
-        return drift.level({life: sums.at(account, day) for life, sums in others.items()})
+        return drift.move({life: sums.at(account, day) for life, sums in others.items()}, odds)
 
     def snapshot(self, day: int) -> Snapshot:
         """The levels of one day; size grows with the accounts whose invoices were forecast, not with invoices."""
@@ -66,7 +66,7 @@ class Snapshot:
 
     parts: Mapping[Key, tuple[Drift, Days, dict[float, Any], dict[float, Floats]]]
 
-    def at(self, key: Key, account: Days, day: Days) -> Floats:
+    def at(self, key: Key, account: Days, day: Days, odds: Floats) -> Floats:
         if key not in self.parts:
             return np.zeros(day.size)
         drift, accounts, without, everybody = self.parts[key]
@@ -77,7 +77,7 @@ class Snapshot:
             found = np.repeat(whole, account.size, axis=0)
             found[known] = without[life][place[known]]
             sums[life] = found
-        return drift.level(sums)
+        return drift.move(sums, odds)
 
     def packed(self) -> bytes:
         """The sums as bytes for the database: compressed arrays, no code in them. The drifts are the card's own."""

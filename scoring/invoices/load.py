@@ -135,23 +135,25 @@ def _stretches(parts: QuerySet[Allocation]) -> dict[int, list[tuple[Any, ...]]]:
 
 
 def _disputes(which: Q, using: str) -> dict[int, tuple[int, int]]:
-    """Per instalment: day from which a dispute was known, and until."""
+    """Per instalment: day from which its first dispute was known, and until.
+
+    One that was opened while it lasted prolongs it; a later one does not: on no day may what came after it show.
+    """
     disputes = Dispute.objects.using(using).filter(which, superseded_at__isnull=True)
     items = DisputeItem.objects.using(using).filter(dispute__in=disputes)
-    rows = (
-        items.order_by()
-        .values("instalment_id")
-        .annotate(
-            opened=Min(Greatest("dispute__known_on", "dispute__effective_on")),
-            closed=Max("dispute__closed_known_on"),
-            still=Min("dispute__pk", filter=Q(dispute__closed_on__isnull=True)),
-        )
-        .values_list("instalment_id", "opened", "closed", "still")
+    rows = items.annotate(opened=Greatest("dispute__known_on", "dispute__effective_on")).values_list(
+        "instalment_id", "opened", "dispute__closed_on", "dispute__closed_known_on"
     )
-    return {
-        pk: (opened.toordinal(), NEVER if still or closed is None else closed.toordinal())
-        for pk, opened, closed, still in rows
-    }
+    found: dict[int, tuple[int, int]] = {}
+    for pk, opened, closed_on, closed in rows.order_by("opened", "dispute_id"):
+        begin = opened.toordinal()
+        end = NEVER if closed_on is None or closed is None else closed.toordinal()
+        known = found.get(pk)
+        if known is None:
+            found[pk] = (begin, end)
+        elif begin <= known[1]:
+            found[pk] = (known[0], max(known[1], end))
+    return found
 
 
 def _minor(value: Any) -> int:

@@ -187,7 +187,7 @@ class LimitPolicyCause(models.Model):
     """From when on a cause counts, and what it does to a limit at once.
 
     threshold: late_payment: days past due of the oldest undisputed item; score_drop: points lost within
-    `window_days`; cash_shock: how many usual deviations the net flow of four weeks fell below its usual level.
+    `window_days`, within which each kind but the cash shock (four weeks) counts once; cash_shock: how many usual deviations the net flow of four weeks fell below its usual level.
     Insolvency needs no row: it always cuts to zero (customers/legal.py).
     """
 
@@ -199,7 +199,9 @@ class LimitPolicyCause(models.Model):
     )
     threshold = models.PositiveSmallIntegerField(_("counts from"))
     window_days = models.PositiveSmallIntegerField(
-        _("within days"), default=30, help_text=_("Only for the score drop.")
+        _("within days"),
+        default=30,
+        help_text=_("Seen once within them; a score drop is looked for over them. A cash shock: four weeks."),
     )
     least_amount = MoneyField(
         _("and at least"),

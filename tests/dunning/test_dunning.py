@@ -219,6 +219,25 @@ def test_a_refusal_fails_loudly_and_a_bounce_marks_the_address(
     assert (account.customer.contacts.get().bounced_on is not None) is bounced
 
 
+def test_a_server_that_says_later_is_asked_again_and_the_address_stays_good(
+    live, account, marta, monkeypatch
+):
+    """Greylisting answers 450 to the first attempt: that is no bounce."""
+    reminder = write(account, marta)
+    later = smtplib.SMTPRecipientsRefused({"anna@rossi.example": (450, b"greylisted, come back")})
+    with monkeypatch.context() as patch:
+        patch.setattr(mail.EmailMessage, "send", lambda *a, **k: (_ for _ in ()).throw(later))
+        assert tasks.send(reminder.pk) == "queued"
+        assert account.customer.contacts.get().bounced_on is None
+        assert tasks.send(reminder.pk) == "queued"
+    assert tasks.send(reminder.pk) == "sent" and len(mail.outbox) == 1
+    other = write(account, marta, level=2)
+    monkeypatch.setattr(outbox, "TRIED_FOR", timedelta(0))
+    monkeypatch.setattr(mail.EmailMessage, "send", lambda *a, **k: (_ for _ in ()).throw(later))
+    assert tasks.send(other.pk) == "failed"
+    assert account.customer.contacts.get().bounced_on is None
+
+
 def test_what_has_left_cannot_be_cancelled(live, account, marta):
     reminder = write(account, marta)
     tasks.send(reminder.pk)

@@ -1,7 +1,8 @@
-"""pytest --database=sqlite|postgres: chooses the database before Django reads its settings.
+"""pytest --database=sqlite|postgres|both: chooses the database before Django reads its settings.
 
 postgres starts a private server for the run, unless DATABASE_URL already names one. Without the option
-the environment decides, as it does for the application.
+the environment decides, as it does for the application. --workers=N runs the tests in N copies of this process
+(tests/plugins/workers.py), which --database=both needs: some of them on each database.
 """
 
 import os
@@ -12,22 +13,28 @@ import pytest
 
 from tests.plugins import template
 from tests.plugins.postgres_server import PostgresServer
+from tests.plugins.workers import WAITING, Copies
 
 SERVER = pytest.StashKey[PostgresServer]()
-WAITING = ("tests/demo/test_demo_command", "tests/core/test_run_workers", "tests/scoring/test_killed_workers")
+# The databases of the run, each with the environment that chooses it; None: not set.
+ENVIRONMENTS = pytest.StashKey[dict[str, dict[str, str | None]]]()
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "module_database"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--database",
-        choices=("sqlite", "postgres"),
-        help="run on SQLite, or on PostgreSQL (a private server, unless DATABASE_URL names one)",
+        choices=("sqlite", "postgres", "both"),
+        help="run on SQLite, on PostgreSQL (a private server, unless DATABASE_URL names one), or on both "
+        "(with --workers; tests that never reach a database run once)",
     )
     parser.addoption(
         "--only-database",
         action="store_true",
         help="leave out the tests that never reach the database, or say the same on every one",
+    )
+    parser.addoption(
+        "--workers", type=int, default=0, help="run the tests in this many copies of the process"
     )
 
 
@@ -36,33 +43,72 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     # A wrapper runs before every plain implementation, pytest-django's among them, which loads the settings.
     # Workers share two cores: threads of numpy's own would only wait for each other.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    is_worker = "PYTEST_XDIST_WORKER" in os.environ  # workers inherit the environment set here
-    choice = early_config.known_args_namespace.database
-    if not is_worker:
-        if choice == "sqlite":
-            os.environ.pop("DATABASE_URL", None)
-        elif choice == "postgres" and not os.environ.get("DATABASE_URL", "").startswith("postgres"):
-            server = PostgresServer().start()
-            early_config.stash[SERVER] = server
-            os.environ["DATABASE_URL"] = server.url
-        # The developer's own file and settings stay out of the tests.
-        os.environ["SQLITE_FILE"] = os.path.join(
-            tempfile.gettempdir(), "creditdesk-tests-never-written.sqlite3"
-        )
-        os.environ.pop("CREDITDESK_ENV", None)
-    try:
-        return (yield)
-    except BaseException:
-        _stop(early_config)
-        raise
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit the environment set here
+        try:
+            _prepare(early_config)
+            return (yield)
+        except BaseException:
+            _stop(early_config)
+            raise
+    return (yield)
+
+
+def _prepare(config: pytest.Config) -> None:
+    options = config.known_args_namespace
+    if options.database == "both" and not options.workers:
+        raise pytest.UsageError("--database=both needs --workers=2 or more")
+    url = os.environ.get("DATABASE_URL", "")
+    if options.database in ("postgres", "both") and not url.startswith("postgres"):
+        config.stash[SERVER] = server = PostgresServer().start()
+        url = server.url
+    urls = {"sqlite": "", "postgres": url}
+    chosen = {options.database: urls[options.database]} if options.database in urls else urls
+    if options.database is None:
+        chosen = {"postgres" if url.startswith("postgres") else "sqlite": url}
+    os.environ["DATABASE_URL"] = next(iter(chosen.values()))
+    # The developer's own file and settings stay out of the tests.
+    os.environ["SQLITE_FILE"] = os.path.join(tempfile.gettempdir(), "creditdesk-tests-never-written.sqlite3")
+    os.environ.pop("CREDITDESK_ENV", None)
+    config.stash[ENVIRONMENTS] = environments = {}
+    copied = (options.workers or getattr(options, "numprocesses", None)) and not options.collectonly
+    for name, value in chosen.items():
+        environments[name] = {"DATABASE_URL": value or None}
+        if copied:
+            environments[name][template.FOLDER] = template.start(value)
+    if not os.environ["DATABASE_URL"]:
+        del os.environ["DATABASE_URL"]
+    if copied:
+        os.environ[template.FOLDER] = next(iter(environments.values()))[template.FOLDER] or ""
 
 
 def _stop(config: pytest.Config) -> None:
+    for environment in config.stash.get(ENVIRONMENTS, {}).values():
+        template.stop(environment.get(template.FOLDER) or "")
+    os.environ.pop(template.FOLDER, None)
     server = config.stash.get(SERVER, None)
     if server:
         del config.stash[SERVER]
         os.environ.pop("DATABASE_URL", None)
         server.stop()
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """In copies where wanted; else None, and pytest's own loop runs them here."""
+    config = session.config
+    count = config.getoption("workers")
+    if not count or config.option.collectonly or session.testsfailed:
+        return None
+    environments = config.stash[ENVIRONMENTS]
+    everything = list(range(len(session.items)))
+    reaching = [number for number in everything if _reaches_database(session.items[number])]
+    # Both: what never reaches a database runs once.
+    wanted = {name: reaching if n else everything for n, name in enumerate(environments)}
+    Copies(session, count, environments).run(wanted)
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    if session.shouldstop:
+        raise session.Interrupted(session.shouldstop)
+    return True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -92,18 +138,14 @@ def _reaches_database(item: pytest.Item) -> bool:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        template.start()
-
-
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
-        template.stop()
-    _stop(config)
+        _stop(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     from django.db import connection
 
+    if config.getoption("database") == "both":
+        return f"databases: SQLite and PostgreSQL, {config.getoption('workers')} workers"
     return f"database: {connection.display_name}"

@@ -1,8 +1,8 @@
-"""One migrated database per run, which every xdist worker copies.
+"""One migrated database per run and kind, which every worker copies.
 
 Migrating takes seconds of work and each worker needs a database of its own. The controller starts a process that
-migrates while the workers still collect (`python -m tests.plugins.template FOLDER`); a worker waits for it and copies:
-the file on SQLite, `CREATE DATABASE ... TEMPLATE` on PostgreSQL. Without xdist nothing is copied.
+migrates during the collection (`python -m tests.plugins.template FOLDER`); a worker waits for it and copies: the file
+on SQLite, `CREATE DATABASE ... TEMPLATE` on PostgreSQL. A run without workers migrates its own.
 """
 
 from __future__ import annotations
@@ -27,24 +27,26 @@ def fast_folder() -> Path:
     return shared_memory if os.access(shared_memory, os.W_OK) else Path(tempfile.gettempdir())
 
 
-def start() -> None:
-    """In the controller, before the workers start: they inherit the folder's name."""
+def start(database_url: str) -> str:
+    """In the controller, before there are workers; returns the folder, whose name they find in the environment."""
     folder = tempfile.mkdtemp(prefix="creditdesk-template-", dir=fast_folder())
-    os.environ[FOLDER] = folder
     subprocess.Popen(
         [sys.executable, "-m", "tests.plugins.template", folder],
         cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "collections")])},
+        env=os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "collections")]),
+            "DATABASE_URL": database_url,
+        },
         stdin=subprocess.DEVNULL,
     )
+    return folder
 
 
-def stop() -> None:
+def stop(folder: str) -> None:
     """In the controller, at the end. On PostgreSQL the template goes with the private server, or stays for the next
     run on a named one, which makes it anew."""
-    folder = os.environ.pop(FOLDER, "")
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def finished() -> Path | None:

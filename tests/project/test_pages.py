@@ -279,6 +279,8 @@ def test_pages_carry_one_main_landmark_a_skip_link_and_no_inline_script(desk):
 
 # Models without a page of their own: shown inside another's, or machinery nobody opens.
 HIDDEN = {
+    # What people are told, as codes: its mails have a page, and each person's choices are on theirs.
+    *("core.Notice", "core.NoticeCopy", "core.MailPreference"),
     "api.ApiMinute",  # what the throttle counts with
     "api.IdempotentAnswer",  # answers of clients, kept for a while; nobody reads them but the same client
     "api.ScoringJobRow",  # read by the client
@@ -293,6 +295,7 @@ HIDDEN = {
     "scoring.CheckRule",  # part of its policy
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.
     "customers.ImportUpload",
+    "customers.LimitBinding",  # a page of its own
     "customers.ImportUploadPart",
     "admin.LogEntry",
     "auth.Permission",

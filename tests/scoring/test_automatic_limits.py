@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.utils import timezone
 
 from creditdesk.core.models import AuditEntry
 from creditdesk.core.money import Money
@@ -13,7 +14,7 @@ from customers.events import business_stopped
 from customers.holds import is_stopped
 from customers.legal import record_legal_event
 from customers.limits import limit_at
-from customers.models import Company, CreditHold, ImportBatch, LimitChange, OpenOrder, OrderHold
+from customers.models import Company, CreditHold, CreditLimit, ImportBatch, LimitChange, OpenOrder, OrderHold
 from scoring.causes import react_to_causes
 from scoring.engine import rescore
 from scoring.models import AccountScore, CreditCause, DirtyAccount, LimitPolicy, ScoreHistory
@@ -200,8 +201,11 @@ def test_causes_lock_accounts_in_order_and_one_business_date_at_a_time(book, mon
     AccountScore.objects.update(bank_sudden_change=-5)
     with transaction.atomic():
         causes = react_to_causes(DAY, [other.pk, book.account.pk])
-        assert [cause.account for cause in causes] == [book.account, other]
-        assert causes[1].kind == "late_payment"  # of one account the weightiest first
+        cuts = [cause for cause in causes if cause.change_id]
+        assert [cause.account for cause in cuts] == [book.account, other]
+        assert cuts[1].kind == "late_payment"  # of one account the weightiest first
+        # What else was seen of it found nothing left to cut, and is known from now on.
+        assert [(cause.account, cause.reaction) for cause in causes[2:]] == [(other, "nothing")]
         transaction.set_rollback(True)
     # A worker that dies on the accounts of one date keeps what it did for those of another.
     DirtyAccount.objects.all().delete()
@@ -246,3 +250,106 @@ def test_what_changes_is_rescored_and_cut_within_one_task(book, settings):
     rescore_dirty()
     assert CreditCause.objects.get().reaction == "cut"
     assert limit_at(book.account, DAY).base == eur(0)
+
+
+def temporary(account, amount, first, last, on=DAY):
+    """A temporary limit granted on a day, as an approved change leaves it."""
+    change = LimitChange.objects.create(
+        account=account, kind="temporary", currency="EUR", new_amount=amount * 100,
+        valid_from=first, valid_until=last, as_of=on, reason_code="season", proposer_kind="import",
+        proposer_name="ERP", status="applied", is_automatic=True, decided_at=timezone.now(),
+    )  # fmt: skip
+    return CreditLimit.objects.create(
+        account=account, kind="temporary", currency="EUR", amount=amount * 100, valid_from=first,
+        valid_until=last, change=change,
+    )  # fmt: skip
+
+
+def insolvent(account, on=DAY):
+    return record_legal_event(
+        account.customer, "insolvency", effective_on=on, source="register", actor=ACTOR, known_on=on
+    )
+
+
+@pytest.mark.parametrize("base", [0, 5_000])
+def test_an_insolvency_ends_a_temporary_limit_that_starts_later(book, base):
+    give_limit(book.account, base)
+    season = DAY + timedelta(days=10)
+    temporary(book.account, 20_000, season, season + timedelta(days=30))
+    assert limit_at(book.account, season).in_force == eur(20_000)
+    insolvent(book.account)
+    assert limit_at(book.account, season).in_force == eur(0)
+    assert CreditCause.objects.get().reaction == "cut"
+
+
+def test_a_person_decides_whether_a_natural_persons_later_temporary_limit_ends(book):
+    account = make_account(book.company, "Rosa Blu", portfolio=book.portfolio, kind="sole_trader")
+    give_limit(account, 0)
+    season = DAY + timedelta(days=10)
+    temporary(account, 20_000, season, season + timedelta(days=30))
+    insolvent(account)
+    cause = CreditCause.objects.get()
+    assert (cause.reaction, cause.change.status) == ("held", "proposed")
+    assert limit_at(account, season).in_force == eur(20_000) and is_stopped(account, season)
+    approve_limit_change(cause.change, approver=book.approver, reason="Seen.", on=DAY, grade_now="A")
+    assert limit_at(account, season).in_force == eur(0)
+
+
+def test_an_insolvency_cuts_after_any_other_cause(book):
+    give_limit(book.account, 50_000)
+    own_policy(book.account.segment, LATE | {"keep_percent": 50})
+    invoice(book.account, "1500", DAY - timedelta(days=61))
+    rescore(DAY)
+    react_to_causes(DAY, [book.account.pk])
+    assert limit_at(book.account, DAY).base == eur(25_000)
+    insolvent(book.account, DAY + timedelta(days=1))
+    assert limit_at(book.account, DAY + timedelta(days=1)).base == eur(0)
+    kinds = CreditCause.objects.order_by("pk").values_list("kind", "reaction")
+    assert list(kinds) == [("late_payment", "cut"), ("insolvency", "cut")]
+
+
+def test_another_late_payment_within_the_window_does_not_cut_again(book):
+    give_limit(book.account, 50_000)
+    own_policy(book.account.segment, LATE | {"keep_percent": 50, "window_days": 30})
+    first = invoice(book.account, "1500", DAY - timedelta(days=62), number="F-1")
+    invoice(book.account, "1600", DAY - timedelta(days=61), number="F-2")
+    rescore(DAY)
+    react_to_causes(DAY, [book.account.pk])
+    # The oldest is paid; the next one is late as well, and part of the same trouble.
+    pay(first, DAY + timedelta(days=1))
+    for days, base in ((1, 25_000), (29, 25_000), (30, 12_500)):
+        day = DAY + timedelta(days=days)
+        ImportBatch.objects.update(complete_through=day)
+        rescore(day)
+        react_to_causes(day, [book.account.pk])
+        assert limit_at(book.account, day).base == eur(base), days
+
+
+def test_causes_of_one_window_do_not_multiply_and_never_overrule_a_person(book):
+    """Late payment lowers the score too: the deepest cut counts, of the limit there was before the first."""
+    give_limit(book.account, 50_000)
+    own_policy(
+        book.account.segment,
+        LATE | {"keep_percent": 50},
+        {"kind": "cash_shock", "threshold": 4, "keep_percent": 30},
+        {"kind": "score_drop", "threshold": 5, "keep_percent": 60, "window_days": 30},
+    )
+    invoice(book.account, "1500", DAY - timedelta(days=61))
+    rescore(DAY)
+    react_to_causes(DAY, [book.account.pk])
+    assert limit_at(book.account, DAY).base == eur(25_000)
+    AccountScore.objects.filter(account=book.account).update(bank_sudden_change=-5)
+    shock = DAY + timedelta(days=3)
+    (deeper,) = react_to_causes(shock, [book.account.pk])
+    assert deeper.change.new_amount == eur(15_000), "30 % of 50,000, not of what the late payment left"
+    now = AccountScore.objects.get(account=book.account)
+    ScoreHistory.objects.create(
+        account=book.account, as_of=DAY - timedelta(days=1), card=now.card, score=now.score + 5, grade="A",
+        pd=now.pd, recommendation="approved", depth="full", because="changed",
+    )  # fmt: skip
+    (softer,) = react_to_causes(shock, [book.account.pk])
+    assert (softer.kind, softer.reaction, softer.change) == ("score_drop", "nothing", None)
+    # A named person raises the limit: none of the causes seen before cuts it again, not even the one that found nothing.
+    give_limit(book.account, 40_000, on=shock)
+    assert react_to_causes(shock + timedelta(days=2), [book.account.pk]) == []
+    assert limit_at(book.account, shock + timedelta(days=2)).base == eur(40_000)

@@ -29,6 +29,13 @@
      themselves. Unfold starts at "load", after this deferred script. */
   document.querySelectorAll(".d-page input[type=file]").forEach(function (field) { field.hasChangeListener = true; });
 
+  /* Groups of the menu stay as this person left them; the one with the present page is open in any case. */
+  document.querySelectorAll("[data-menu-group]").forEach(function (group) {
+    const key = "menu-" + group.dataset.menuGroup;
+    if (localStorage.getItem(key) === "open") group.open = true;
+    group.addEventListener("toggle", function () { localStorage.setItem(key, group.open ? "open" : "closed"); });
+  });
+
   /* Lazy tabs (links without JavaScript): the chosen one is marked when its panel arrives. */
   document.addEventListener("htmx:afterSwap", function (event) {
     const from = event.detail.requestConfig && event.detail.requestConfig.elt;

@@ -47,7 +47,7 @@ def test_a_group_of_any_depth_as_it_was(django_assert_num_queries):
         group_of(people[5].pk, D(2026, 2, 28))
     assert group_of(people[0].pk, D(2026, 3, 1)).below(people[0].pk) == [one.pk for one in people[:3]]
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(8):
         found = group_exposure(people[0], D(2026, 2, 28), "EUR")
     assert found.total.exposure == Money.of(700, "EUR")
     assert [member.depth for member in found.members] == list(range(7))

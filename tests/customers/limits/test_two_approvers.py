@@ -341,7 +341,7 @@ def test_what_waits_is_reminded_of_goes_overdue_and_expires(cast, django_assert_
     run = run_clock(cast.company, wednesday)
     assert (run.waiting, run.reminded, run.overdue, run.expired) == (4, 4, 0, 0)
     assert run_clock(cast.company, wednesday).reminded == 0, "the same night twice"
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         run = run_clock(cast.company, monday)  # five business days on: the second reminder, and overdue
     assert (run.reminded, run.overdue, run.expired) == (4, 4, 0)
     run = run_clock(cast.company, friday)

@@ -57,7 +57,8 @@ def test_a_day_takes_a_handful_of_queries_whatever_the_book(true_book):
     with CaptureQueriesContext(connection) as queries:
         obs = observe([DAY])
     assert obs.rows > 150
-    assert len(queries) <= 25
+    # Five of them tell the figures of peers and groups of a day no pass ever scored.
+    assert len(queries) <= 30
 
 
 def test_a_large_book_is_read_in_ranges_and_drawn_by_whole_customers(true_book, monkeypatch):

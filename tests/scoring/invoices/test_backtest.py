@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import json
 from datetime import date, timedelta
+from decimal import Decimal
 from io import StringIO
 
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from customers.ledger import InstalmentTerms, correct_document
 from customers.models import Invoice
 from scoring.fitting.measures import auc
 from scoring.invoices.ledger import NEVER, Ledger
-from tests.factories import make_account, make_company
+from tests.factories import ACTOR, make_account, make_company
 
 from .books import START, made, stored
 
@@ -159,14 +161,52 @@ def test_impossible_periods(company, dates, words):
         backtest(**dates)
 
 
-def test_no_ledger_and_too_small_a_ledger(company, tmp_path):
+def test_no_ledger_and_a_tiny_one(company, tmp_path):
+    """Thirty invoices carry no card: every one of the test is estimated from the records, and the report says so."""
+    path = tmp_path / "p.csv"
     with pytest.raises(CommandError, match="holds no invoice"):
         backtest()
     make_account(company)
-    stored(company, small().take(slice(0, 20)), through=START.toordinal() + 700)
-    report = json.loads(backtest("--format", "json", "--predictions", str(tmp_path / "p.csv")))
-    assert report["invoices"]["refused"].startswith("Only")
-    assert rows_of(tmp_path / "p.csv") == []
+    ledger = made(seed=7, payers=5, invoices=30, days=300)
+    stored(company, ledger, through=START.toordinal() + 700)
+    report = json.loads(backtest("--format", "json", "--predictions", str(path)))["invoices"]
+    for target in report["trained"]["at_issue"].values():
+        assert not target["fitted"] and target["note"]
+    rows = rows_of(path)
+    assert len(rows) == (ledger.issued >= UNTIL.toordinal()).sum() == report["tested"]["invoices"] > 0
+    for row in rows:
+        chances = [float(row[name]) for name in ("p_late", "p_late_15", "p_late_30")]
+        assert 1 > chances[0] >= chances[1] >= chances[2] > 0 and 0 < float(row["expected_days_late"]) < 60
+
+
+def test_nothing_known_on_the_training_day_is_said_with_its_cure(company, tmp_path):
+    ledger = small()
+    stored(company, ledger, through=START.toordinal() + 700)
+    early = {"until": START + timedelta(days=10), "start": START + timedelta(days=10)}
+    path = tmp_path / "p.csv"
+    report = json.loads(backtest("--format", "json", "--predictions", str(path), **early))
+    assert "--train-until" in report["invoices"]["refused"] and rows_of(path) == []
+
+
+def test_a_corrected_invoice_is_predicted_once(company, tmp_path):
+    """As it was known on its day of issue; judged by what became of its last version."""
+    ledger = small()
+    stored(company, ledger, through=START.toordinal() + 700)
+    path = tmp_path / "p.csv"
+    backtest("--predictions", str(path))
+    before = rows_of(path)
+    invoice = Invoice.objects.get(number=before[0]["invoice"])
+    row = invoice.instalments.get()
+    correct_document(
+        invoice,
+        instalments=[InstalmentTerms(row.due_on, Decimal(row.amount.minor * 3) / 100)],
+        actor=ACTOR,
+        corrected_on=invoice.effective_on + timedelta(days=3),
+    )
+    report = json.loads(backtest("--format", "json", "--predictions", str(path)))["invoices"]
+    assert rows_of(path)[:1] == before[:1]
+    assert [r["invoice"] for r in rows_of(path)] == [r["invoice"] for r in before]
+    assert report["targets"]["late"]["rows"] + report["targets"]["late"]["undecided"] == len(before)
 
 
 def test_nothing_in_the_test_period(company):

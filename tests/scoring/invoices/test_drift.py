@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
 from scoring.fitting.logistic import log_loss, logit
-from scoring.invoices.drift import CELLS, Forecasts, Others, decided, shift
+from scoring.invoices.drift import CELLS, Drift, Forecasts, Others, decided, shift
 from scoring.invoices.fitting import fit_invoices, moments_at_issue
 from scoring.invoices.history import History, Spans
 from scoring.invoices.history import Moment as Seen
@@ -30,9 +32,9 @@ def test_a_turn_after_the_training_is_followed():
     model, history = fit_invoices(ledger, 1480), History(ledger)
     seen = moments_at_issue(ledger, np.flatnonzero(ledger.issued > 1600))
     late = (ledger.paid > ledger.due)[seen.place]
-    level = model.lately(history).at((False, 0), seen.account, seen.day)
-    assert level.mean() > 0.2
     still = logit(model.issue[0].chance(history, seen))
+    level = model.lately(history).at((False, 0), seen.account, seen.day, still)
+    assert level.mean() > 0.2
     assert log_loss(late, still + level) < log_loss(late, still) - 0.01
     said = model.estimate(history, seen).late
     assert (
@@ -40,8 +42,8 @@ def test_a_turn_after_the_training_is_followed():
     )
     kept = model.lately(history).snapshot(1700)
     day = np.full(seen.day.size, 1700)
-    whole = model.lately(history).at((False, 0), seen.account, day)
-    assert kept.at((False, 0), seen.account, day) == pytest.approx(whole, abs=1e-4)
+    whole = model.lately(history).at((False, 0), seen.account, day, still)
+    assert kept.at((False, 0), seen.account, day, still) == pytest.approx(whole, abs=1e-4)
 
 
 def test_nothing_later_and_nothing_of_ones_own():
@@ -54,16 +56,16 @@ def test_nothing_later_and_nothing_of_ones_own():
         amount=ledger.amount,
         paid=np.where(ledger.paid > asked, NEVER, ledger.paid),
     )
-    accounts, day = np.arange(60), np.full(60, asked)
-    full = model.lately(History(ledger)).at((False, 0), accounts, day)
-    assert model.lately(History(blind)).at((False, 0), accounts, day) == pytest.approx(full, abs=1e-9)
+    accounts, day, odds = np.arange(60), np.full(60, asked), np.linspace(-3, 3, 60)
+    full = model.lately(History(ledger)).at((False, 0), accounts, day, odds)
+    assert model.lately(History(blind)).at((False, 0), accounts, day, odds) == pytest.approx(full, abs=1e-9)
     # Of one payer only: its level stays as it is when it pays late itself, everybody else's does not.
     said = np.full(40, -1.0)
     due = np.arange(1000, 1040)
     for paid in (due - 1, due + 9):
         own = Ledger.of(account=np.zeros(40), issued=due - 30, due=due, amount=np.ones(40), paid=paid)
         sums = Others(decided(own, np.arange(40), said, 0), 40.0).at(np.array([0, 1]), np.array([1100, 1100]))
-        alone, stranger = shift(sums, 0.3)
+        (alone, stranger), _call = shift(sums, np.zeros(2), (40.0, 0.3, 0.0), 0.0)
         assert alone == pytest.approx(0.0, abs=1e-9)
         assert (stranger > 0.2) == (paid[0] > due[0]) and abs(stranger) > 0.1
 
@@ -76,6 +78,15 @@ def test_a_payment_heard_of_late_counts_as_open_until_then():
         found = sums.at(np.array([9]), np.array([day]))[0]
         assert found[cell] == pytest.approx(count, abs=1e-3)
         assert found[CELLS + cell] == pytest.approx(late, abs=1e-3)
+
+
+def test_a_credited_invoice_counts_as_late_only_until_it_was_credited():
+    columns = {"account": [0], "issued": [1000], "due": [1030], "amount": [1.0], "paid": [NEVER]}
+    for at_least, after in ((-NEVER, 0), (25, 1)):
+        ledger = Ledger.of(**columns, closed_known=[1050], at_least=[at_least])
+        sums = Others(decided(ledger, np.array([0]), np.array([0.0]), 0), 1e6)
+        counts = [sums.at(np.array([9]), np.array([day]))[0][:CELLS].sum() for day in (1049, 1050)]
+        assert counts == pytest.approx([1, after], abs=1e-3)
 
 
 def test_faded_sums_of_long_ago_are_exact():
@@ -91,4 +102,40 @@ def test_faded_sums_of_long_ago_are_exact():
 def test_without_forecasts_there_is_no_level():
     none = np.zeros(0)
     empty = Others(Forecasts(none.astype(int), none.astype(int), none.astype(int), none, none), 40.0)
-    assert shift(empty.at(np.array([1]), np.array([5])), 1.0) == pytest.approx([0.0])
+    nothing = empty.at(np.array([1]), np.array([5]))
+    for setting in ((40.0, 1.0, 0.0), (40.0, 1.0, 0.4)):
+        assert shift(nothing, np.array([2.0]), setting, -1.0)[0] == pytest.approx([0.0])
+
+
+def narrowing(seed=1):
+    """A book in which, from day 500 on, the late become more punctual and the punctual less."""
+    random = np.random.default_rng(seed)
+    account, issued = random.integers(0, 60, 4000), np.sort(1000 + random.integers(0, 1000, 4000))
+    odds = random.normal(0, 1.8, 60)[account] * np.where(issued > 1500, 0.4, 1.0)
+    late = random.random(4000) < 1 / (1 + np.exp(-odds))
+    due = issued + 20
+    paid = np.where(late, due + 5, due - 5)
+    return Ledger.of(account=account, issued=issued, due=due, amount=np.full(4000, 100.0), paid=paid)
+
+
+def test_the_slope_follows_a_book_that_narrows_and_never_turns_an_order():
+    ledger = narrowing()
+    model, history = fit_invoices(ledger, 1480), History(ledger)
+    seen = moments_at_issue(ledger, np.flatnonzero(ledger.issued > 1700))
+    late = (ledger.paid > ledger.due)[seen.place]
+    still = logit(model.issue[0].chance(history, seen))
+    moved = still + model.lately(history).at((False, 0), seen.account, seen.day, still)
+    assert log_loss(late, moved) < log_loss(late, still)
+    risky, safe = still > np.quantile(still, 0.9), still < np.quantile(still, 0.1)
+    assert (moved - still)[risky].mean() < -0.02 < 0.02 < (moved - still)[safe].mean()
+    # Same day, same stranger: a higher chance before the move is a higher one after it.
+    line = np.linspace(-9, 9, 200)
+    after = line + model.lately(history).at((False, 0), np.full(200, 99), np.full(200, 1900), line)
+    assert (np.diff(after) > 0).all()
+
+
+def test_cards_stored_before_the_slope_moved_keep_their_figures():
+    old = Drift.from_dict([[40.0, 0.3, 0.5], [80.0, 1.0, 0.25]])
+    assert old.settings == ((40.0, 0.3, 0.0, 0.5), (80.0, 1.0, 0.0, 0.25))
+    new = Drift(((40.0, 0.3, 0.2, 0.5),), -1.5)
+    assert Drift.from_dict(json.loads(json.dumps(new.as_dict()))) == new

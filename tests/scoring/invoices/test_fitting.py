@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,98 @@ def test_a_later_fact_changes_no_estimate(book):
     assert_same(fit_invoices(ledger.take(ledger.issued < UNTIL), UNTIL), model)
 
 
+def full_of_events(seed):
+    """A book in which payments are told late, rows are corrected, credited, written off and disputed."""
+    random, ledger = np.random.default_rng(seed), made(seed=seed, payers=12, invoices=400, days=300)
+    size = len(ledger)
+
+    def some(share, days):
+        return np.where(random.random(size) < share, days, NEVER)
+
+    closed = some(0.08, ledger.issued + random.integers(1, 90, size))
+    disputed = some(0.15, ledger.issued + random.integers(0, 60, size))
+    return replace(
+        ledger,
+        known=ledger.issued + np.where(random.random(size) < 0.2, random.integers(0, 20, size), 0),
+        until=some(0.1, ledger.issued + random.integers(1, 120, size)),
+        paid=np.where(closed < NEVER, NEVER, ledger.paid),
+        paid_known=np.where(closed < NEVER, NEVER, ledger.paid + random.integers(0, 25, size)),
+        closed_known=closed,
+        at_least=np.where(
+            (closed < NEVER) & (random.random(size) < 0.5), random.integers(1, 60, size), -NEVER
+        ),
+        disputed=disputed,
+        undisputed=np.where(
+            disputed < NEVER, some(0.8, np.minimum(disputed, 10**6) + random.integers(1, 60, size)), NEVER
+        ),
+    )
+
+
+def changed_after(ledger, day, keep, random):
+    """Every fact that became known after `day` is another one: rows vanish or change, events move or never come."""
+    known_later = (ledger.known > day) & (np.arange(len(ledger)) != keep)
+
+    def later():
+        moved = day + 1 + random.integers(0, 200, len(ledger))
+        return np.where(random.random(len(ledger)) < 0.4, NEVER, moved)
+
+    def moved(days):
+        return np.where(days > day, later(), days)
+
+    paid_known = np.where(ledger.closed_known > day, moved(ledger.paid_known), NEVER)
+    told_later = ledger.paid_known > day
+    closed_known = np.where(paid_known < NEVER, NEVER, moved(ledger.closed_known))
+    newly = np.where(closed_known < NEVER, 77, -NEVER)
+    paid = np.where(told_later, np.where(paid_known < NEVER, paid_known - 3, NEVER), ledger.paid)
+    return replace(
+        ledger,
+        account=np.where(known_later, random.integers(0, 12, len(ledger)), ledger.account),
+        amount=np.where(known_later, 9.99, ledger.amount),
+        due=np.where(known_later, ledger.due + random.integers(0, 60, len(ledger)), ledger.due),
+        known=np.where(known_later, later(), ledger.known),
+        until=moved(ledger.until),
+        paid=paid,
+        paid_known=paid_known,
+        closed_known=closed_known,
+        at_least=np.where(ledger.closed_known > day, newly, ledger.at_least),
+        disputed=moved(ledger.disputed),
+        undisputed=moved(ledger.undisputed),
+    )
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_fact_known_after_the_day_of_issue_moves_an_estimate(seed):
+    """Whatever became known later, of this invoice or any other: the card, its level and the estimate stay."""
+    ledger, random = full_of_events(seed), np.random.default_rng(seed)
+    until = START.toordinal() + 200
+    tests = np.flatnonzero((ledger.issued >= until) & (ledger.until > ledger.issued))
+    for place in random.choice(tests, 3, replace=False):
+        day = int(ledger.issued[place])
+        other = changed_after(ledger, day, place, random)
+        said = [
+            fit_invoices(led, until).estimate(
+                History(led), Moment(led.account[[place]], np.array([day]), np.array([place]))
+            )
+            for led in (ledger, other)
+        ]
+        for name in ("late", "late_15", "late_30", "days_late", "p10", "p50", "p90"):
+            assert getattr(said[1], name) == pytest.approx(getattr(said[0], name), abs=1e-6), name
+
+
+def test_few_events_late_in_the_training_are_still_learned_from():
+    """Nothing happened early on, so nothing can be forecast from it: the ridges are weighed by customers left out."""
+    ledger = spoiled(
+        paid=lambda led: np.where(
+            (led.issued > UNTIL - 160) & (led.account % 3 == 0), led.due + 20, led.due - 1
+        )
+    )
+    model = fit_invoices(ledger, UNTIL)
+    assert model.issue[0].fitted and model.issue[0].ridge < 8000 and model.issue[0].drift.settings
+    tests = ledger.issued >= UNTIL
+    said = sensible(ledger, model).late
+    assert said[(ledger.account % 3 == 0)[tests]].min() > 0.5 > said[(ledger.account % 3 > 0)[tests]].max()
+
+
 def test_training_looks_at_nothing_after_its_day():
     ledger = made(seed=2)
     after = ledger.paid_known > UNTIL
@@ -107,7 +200,8 @@ def test_contributions_add_up_with_the_level_as_a_line_of_its_own(book):
     ledger, model = book
     target, history = model.issue[0], History(ledger)
     seen = moments_at_issue(ledger, np.flatnonzero(ledger.issued >= UNTIL))
-    level = model.lately(history).at((False, 0), seen.account, seen.day)
+    still = logit(target.chance(history, seen))
+    level = model.lately(history).at((False, 0), seen.account, seen.day, still)
     lines = target.lines(history, seen, level)
     assert sum(lines.values()) == pytest.approx(logit(model.estimate(history, seen).late), abs=1e-6)
     assert (

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from creditdesk.core.facts import View
+from customers.disputes import close_dispute, open_dispute
 from customers.ledger import (
     InstalmentTerms,
     allocate_payment,
@@ -91,6 +92,19 @@ def test_a_payment_taken_back_counts_until_it_was(account):
     assert late_at(DUE + timedelta(days=40)) == (1, 1)
     assert late_at(DUE + timedelta(days=40), 15) == (1, 1)
     assert late_at(DUE + timedelta(days=40), 30) == (1, 0), "paid in the end, 20 days late"
+
+
+def test_a_second_dispute_does_not_prolong_the_first(account):
+    """Between the two the invoice stood open and overdue, and on those days nobody knew of the second."""
+    row = invoice(account, "100", ISSUED)
+    amount = [(row, Decimal("100"))]
+    first = open_dispute(account, amount, reason="price", opened_on=DUE - timedelta(days=5), actor=ACTOR)
+    close_dispute(first, outcome="rejected", on=DUE + timedelta(days=5), actor=ACTOR)
+    before = load_ledger()
+    open_dispute(account, amount, reason="price", opened_on=DUE + timedelta(days=20), actor=ACTOR)
+    after = load_ledger()
+    assert after.disputed.tolist() == before.disputed.tolist() == [days(DUE) - 5]
+    assert after.undisputed.tolist() == before.undisputed.tolist() == [days(DUE) + 5]
 
 
 def test_scope_and_views(account):

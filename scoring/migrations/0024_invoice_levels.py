@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scoring", "0020_version_guards"),
+        ("scoring", "0023_signed_model_cards"),
     ]
 
     operations = [

@@ -257,12 +257,11 @@ class _Rows:
         self._pack()
         count = sum(len(facts) for facts, _values in self._parts)
         facts, values = np.empty((count, 9)), np.empty((count, len(SIGNALS)))
-        place = 0
-        for part in self._parts[::-1]:
-            self._parts.pop()
-            place += len(part[0])
-            facts[count - place : count - place + len(part[0])] = part[0]
-            values[count - place : count - place + len(part[0])] = part[1]
+        end = count
+        while self._parts:
+            some, signals = self._parts.pop()
+            facts[end - len(some) : end], values[end - len(some) : end] = some, signals
+            end -= len(some)
         return facts, values
 
 

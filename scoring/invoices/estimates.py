@@ -26,7 +26,7 @@ BOOK_DAYS = 720
 BOOK_HOURS = 6
 DRIFT_DAYS, DRIFT_ROWS = 400, 20_000
 KEPT_DAYS = 40
-"""Levels of older days are asked for by nobody any more."""
+"""Levels kept longer ago than this are asked for by nobody any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def keep_drift(version: int, day: date, using: str = "default") -> bool:
     card = InvoiceCard.objects.using(using).get(version=version)
     packed = _drift(found[1], day, using).packed()
     levels.update_or_create(card=card, day=day, defaults={"packed": packed, "made_at": timezone.now()})
-    levels.exclude(card=card, day__gt=day - timedelta(days=KEPT_DAYS)).delete()
+    levels.exclude(card=card, made_at__gt=timezone.now() - timedelta(days=KEPT_DAYS)).delete()
     return True
 
 

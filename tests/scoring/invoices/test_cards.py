@@ -6,6 +6,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
+import numpy as np
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
@@ -19,7 +20,7 @@ from creditdesk.core.models import AuditEntry, Job, User
 from customers.models import Instalment
 from scoring import tasks
 from scoring.fitting.logistic import FitError
-from scoring.invoices import estimates
+from scoring.invoices import estimates, load
 from scoring.invoices.cards import InvoiceCardError, fit_draft, model_in_use, take_into_use
 from scoring.invoices.estimates import estimate
 from scoring.models import InvoiceCard, InvoiceLevel
@@ -177,3 +178,14 @@ def test_the_nightly_job_keeps_the_level_for_whoever_asks_first(card, monkeypatc
     # Another card's levels are of no use once it is the one in use; nor is a level asked for by a retired one.
     job.key = f"{card.version + 1} {DAY}"
     assert tasks.keep_level(job) == {"kept": False}
+
+
+def test_of_a_large_book_whole_customers_are_read_in_ranges(company, monkeypatch):
+    everything = load.load_ledger()
+    assert load.learned_accounts() is None
+    monkeypatch.setattr(load, "LEARNED_ROWS", len(everything) // 2)
+    monkeypatch.setattr(load, "RANGE", 4)
+    chosen = load.learned_accounts()
+    assert chosen == load.learned_accounts() and 4 < len(chosen) < 20
+    some = load.load_ledger(chosen)
+    assert sorted(some.row) == sorted(everything.row[np.isin(everything.account, chosen)])

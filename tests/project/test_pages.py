@@ -295,6 +295,7 @@ HIDDEN = {
     "scoring.CheckRule",  # part of its policy
     # A file between preview and confirmation: nobody looks at it, the next upload sweeps it.
     "customers.ImportUpload",
+    "customers.LimitBinding",  # a page of its own
     "customers.ImportUploadPart",
     "admin.LogEntry",
     "auth.Permission",

@@ -75,6 +75,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:duties": frozenset({roles.AUDITOR}),
     "limits:holds": STAFF,
     **{f"limits:{page}": STAFF for page in ("reviews", "ending", "causes")},
+    **{f"limits:{page}": MEASURING for page in ("bindings", "binding", "binding_company")},
     "limits:confirm": PROPOSING,
     **{f"{kind}:{page}": STAFF for kind in POLICIES for page in ("list", "policy", "compare")},
     **{f"{kind}:{page}": CARDS for kind in POLICIES for page in ("edit", "copy", "delete", "propose")},
@@ -91,8 +92,9 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "reviews:review": PROPOSING,
     "reviews:words": frozenset({roles.MANAGER}),
     "invoices:estimate": STAFF,
+    "invoices:learn": CARDS,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
-    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring")},
+    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card")},
     **{f"scorecards:{page}": CARDS for page in ("copy", "delete", "propose", "numbers", "signal")},
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
@@ -129,6 +131,7 @@ TRIED_ELSEWHERE = {
         )
     ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
+    "scorecards:model_card",
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")
@@ -187,6 +190,8 @@ def arguments(name: str, cast: Any) -> list[int]:
         "limits:propose": [cast.account.pk],
         "limits:release": [cast.hold.pk],
         "limits:place_hold": [cast.account.pk],
+        "limits:binding": [cast.account.customer_id],
+        "limits:binding_company": [cast.company.pk],
         "orders:decide": [cast.order_hold.pk],
         "orders:check": [cast.account.pk],
     }.get(name, [])

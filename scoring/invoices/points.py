@@ -126,8 +126,8 @@ def _at_issue(
 def _overdue(
     model: InvoiceModel, history: History, seen: Moment, levels: Levels, days: int
 ) -> tuple[dict[str, float], float, float | None]:
-    """The same for an unpaid invoice, and Points.left: half its own card's lines, half what the cards of the day of issue leave for
-    it, brought to the level of training (see InvoiceModel)."""
+    """The same for an unpaid invoice, and Points.left: half its own card's lines, half what the cards of the day of
+    issue leave for it, brought to the level of training (see InvoiceModel)."""
     places = {t.days: n for n, t in enumerate(model.unpaid)}
     now = _Moves(levels, True, seen)
     heights = overdue_chances(model.issue, model.unpaid, model.levels, history, seen, now)

@@ -76,7 +76,7 @@ def label(code: str) -> str:
     fixed_labels = {
         BASE: _("the portfolio"),
         THIN: _("short record"),
-        LEVEL: _("level of these weeks"),
+        LEVEL: _("moved with the book"),
         AT_ISSUE: _("the card of the day of issue"),
         BOUND: _("bounds"),
         STILL_UNPAID: _("still unpaid"),
@@ -246,9 +246,13 @@ def _weekday(told: Told) -> str:
 
 
 def _month(told: Told) -> str:
-    return _(
-        "It fell or falls due on %s; by the part of the month, invoices here are paid differently."
-    ) % day(date.fromordinal(int(told.history.ledger.due[told.seen.place[0]])))
+    due = date.fromordinal(int(told.history.ledger.due[told.seen.place[0]]))
+    parts = (
+        _("It fell or falls due in the first third of the month, on %s."),
+        _("It fell or falls due in the middle of the month, on %s."),
+        _("It fell or falls due at the end of the month, on %s."),
+    )
+    return parts[int(told.history.kinds("month")[told.seen.place[0]])] % day(due)
 
 
 def _like(kind: str, text: str, none: str) -> Callable[[Told], str]:
@@ -304,7 +308,7 @@ def _thin(told: Told) -> str:
 
 def _level(told: Told) -> str:
     return _(
-        "How other customers have paid lately against what the card had said of them: the card follows them."
+        "How other customers have paid lately against what the card had said of them: it moves with the book."
     )
 
 

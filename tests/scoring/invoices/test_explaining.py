@@ -20,7 +20,9 @@ from customers.models import Instalment
 from scoring.invoices.cards import fit_draft, take_into_use
 from scoring.invoices.estimates import estimate
 from scoring.invoices.explaining import explain_invoice
+from scoring.invoices.features import CODES
 from scoring.invoices.points import DOUBLING, whole
+from scoring.invoices.wording import _SENTENCES
 from scoring.tasks import fit_planned_invoice_card
 from tests.desk_world import client_of
 from tests.factories import make_company
@@ -79,6 +81,10 @@ def test_the_lines_add_up_to_the_very_chance_that_is_shown(world):
     assert overdue > 5 and levels - {0.0}, "the level of this book moves, and unpaid invoices are told, too"
 
 
+def test_every_feature_of_a_card_has_its_sentence():
+    assert set(CODES) <= set(_SENTENCES)
+
+
 def test_points_are_whole_and_add_up_however_they_are_rounded():
     lines = {"a": 0.0501, "b": 0.0499, "c": -0.0502, "base": -1.01}
     points = whole(lines)
@@ -97,7 +103,7 @@ def test_the_page_tells_today_the_day_of_issue_and_the_outcome(world):
         with CaptureQueriesContext(connection) as caught:
             page = client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
         counts.append(len(caught))
-        for text in ("Its course", "day of issue", "today", "level of these weeks", "together", "version 1"):
+        for text in ("Its course", "day of issue", "today", "moved with the book", "together", "version 1"):
             assert text in page
     assert len(set(counts)) == 1 and counts[0] <= 20
     assert "it is already" in client.get(reverse("invoices:estimate", args=[late.pk])).content.decode()

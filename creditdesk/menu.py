@@ -91,6 +91,10 @@ MENU: tuple[Group, ...] = (
                 badge="holds",
                 variant="warning",
             ),
+            _page(
+                *(_("Which limit binds"), "join_inner", "limits:bindings", "customers.view_limitbinding"),
+                badge="bindings",
+            ),
             _page(_("Limit reviews"), "event_repeat", "limits:reviews", CHANGES),
             _page(
                 *(
@@ -196,6 +200,7 @@ MENU: tuple[Group, ...] = (
             _rows(_("Customer records"), "badge", "customers.customer", "customers.change_customer"),
             _rows(_("Credit accounts"), "wallet", "customers.creditaccount"),
             _rows(_("Companies"), "domain", "customers.company", "customers.change_company"),
+            _rows(_("Order horizons"), "date_range", "customers.orderhorizon"),
             _rows(_("Exchange rates"), "currency_exchange", "customers.exchangerate"),
         ),
     ),

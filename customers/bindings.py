@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
-from customers.access import visible_accounts
+from customers.access import visible_accounts, visible_customers
 from customers.approval_rules import WORST
 from customers.exposure import Exposure
 from customers.groups import Tree, group_of
@@ -278,6 +278,14 @@ def decide_binding(
     return row
 
 
+def waiting_for(user: User) -> QuerySet[LimitBinding]:
+    """Settings a person could decide: not their own."""
+    rows = LimitBinding.objects.filter(status=Status.WAITING).exclude(proposed_by=user)
+    return rows.filter(
+        Q(customer__in=visible_customers(user)) | Q(company__in=visible_accounts(user).values("company"))
+    )
+
+
 def _facts(row: LimitBinding | None) -> dict[str, Any] | None:
     if row is None:
         return None
@@ -305,31 +313,40 @@ def _check_scope(by: User, subject: Customer | Company, on: date) -> None:
 
 
 def _check_authority(by: User, row: LimitBinding, accounts: list[int], on: date, grade_now: str) -> None:
-    """Authority for rises, with every company concerned, over all that may be owed to our companies together."""
+    """Authority for rises, with every company concerned, over all that may be owed to our companies together.
+
+    One that asks for two people is enough where who proposed the setting holds such an authority, too.
+    """
     concerned = list(CreditAccount.objects.filter(pk__in=accounts).select_related("company"))
-    rates = RateTable.at(on)
-    limits = limits_at(accounts, on)
-    rows = ApprovalAuthority.objects.filter(
-        group__in=by.groups.values("pk"),
-        company__in={account.company_id for account in concerned},
-        direction=ApprovalAuthority.Direction.RISE,
-        approvers_needed=1,
-    )
-    covered = set()
-    for authority in rows:
-        if (grade_now or WORST) > authority.worst_grade:
-            continue
-        try:
-            need = _most(row, concerned, limits, rates, authority.currency)
-        except MissingRate:
-            continue
-        if authority.max_amount is None or (row.company_id is None and need <= authority.max_amount):
-            covered.add(authority.company_id)
-    if {account.company_id for account in concerned} - covered:
+    companies = {account.company_id for account in concerned}
+    rates, limits = RateTable.at(on), limits_at(accounts, on)
+
+    def covered(person: User, *, alone: bool) -> set[int]:
+        rows = ApprovalAuthority.objects.filter(
+            group__in=person.groups.values("pk"),
+            company__in=companies,
+            direction=ApprovalAuthority.Direction.RISE,
+        )
+        found = set()
+        for authority in rows.filter(approvers_needed=1) if alone else rows:
+            try:
+                need = _most(row, concerned, limits, rates, authority.currency)
+            except MissingRate:
+                continue
+            enough = authority.max_amount is None or (row.company_id is None and need <= authority.max_amount)
+            if enough and (grade_now or WORST) <= authority.worst_grade:
+                found.add(authority.company_id)
+        return found
+
+    reached = covered(by, alone=True)
+    if companies - reached:
+        reached |= covered(by, alone=False) & covered(row.proposed_by, alone=False)
+    if companies - reached:
         raise BindingError(
             "no_authority",
             _(
-                "Your authority does not go as far as all our companies together may be owed: ask somebody whose does."
+                "Your authority does not go as far as all our companies together may be owed: ask somebody whose does, or "
+                "have somebody with the same authority propose it."
             ),
         )
 

@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from scoring.checks.publishing import LIFE, POINTS, RULE_TERMS
-from scoring.checks.terms import MEANING, ON_ORDERER
+from scoring.checks.terms import MEANING, ON_GROUP, ON_ORDERER
 from scoring.models import CheckPolicy, CheckRule, CheckRuleCode
 from scoring.policy_forms import in_table
 from scoring.versions import plain
@@ -21,6 +21,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     CheckRuleCode.HEADROOM: (),
     CheckRuleCode.GRADE: ("grade",),
     CheckRuleCode.ORDER_SIZE: ("number", "amount"),
+    CheckRuleCode.UNSECURED: ("number", "amount"),
     **{code: () for code, columns in MEANING.items() if not columns},
 }
 
@@ -60,6 +61,8 @@ class RuleForm(forms.ModelForm):
             self.add_error(needed[0], _("This rule needs its threshold: %(meaning)s.") % {"meaning": means})
         if data.get("on_orderer") and code not in ON_ORDERER:
             self.add_error("on_orderer", _("Money is checked on who pays, never on who orders."))
+        if data.get("on_group") and code not in ON_GROUP:
+            self.add_error("on_group", _("Cover is checked on who pays: a group has none of its own."))
         if not any(data.get(point) for point in POINTS):
             self.add_error("at_order", _("Choose at least one point at which the rule is asked."))
         return data

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from creditdesk.core.money import Money
 from creditdesk.core.wording import day, percent_of_100
@@ -88,6 +89,15 @@ def _kept(params: dict[str, Any]) -> str:
     return keep_sentence(params["keep"], policy)
 
 
+_MISSING = {
+    "amount": gettext_lazy("a smaller amount"),
+    "no_bank": gettext_lazy("three months of bank data"),
+    "no_accounts": gettext_lazy("recent annual accounts"),
+    "weak_accounts": gettext_lazy("stronger accounts"),
+    "adverse_event": gettext_lazy("clean registers"),
+    "low_score": gettext_lazy("a better score"),
+}
+
 _TEXTS = {
     "told": lambda p: p["text"],
     "insolvent": lambda p: _("Insolvency proceedings are open."),
@@ -107,6 +117,17 @@ _TEXTS = {
         % {**p, "reason": ScoreOverride.Reason(p["reason"]).label}
     ),
     "no_history": lambda p: _("No payment history: a person decides."),
+    "prospect_by_rule": lambda p: (
+        _(
+            "No payment history, but accounts, bank flows and registers speak for it (score %(score)s): up to %(up_to)s "
+            "the rules approve."
+        )
+        % {"score": p["score"], "up_to": money_of(p["up_to"])}
+    ),
+    "prospect_for_person": lambda p: (
+        _("Up to %(up_to)s the rules could approve; what is missing for it: %(missing)s.")
+        % {"up_to": money_of(p["up_to"]), "missing": ", ".join(str(_MISSING[one]) for one in p["missing"])}
+    ),
     "thin_history": lambda p: _("Little payment history: a person decides."),
     "grey_zone": lambda p: (
         _("Score %(score)s lies between %(low)s and %(high)s, where a person decides.") % p

@@ -4,6 +4,8 @@ In this order:
 1. insolvent or closed: declined; on hold, without a score of the last month, or with one that does not add up: a
    person decides;
 2. the recommendation of the score, or of the override in its place (scoring/decision.py, scoring/overrides.py);
+   without payment history a person decides, unless accounts, bank flows and registers speak for a small amount
+   (scoring/prospects.py);
 3. the limit by the limit policy (scoring/limit_policy.py). Where nothing was bought yet the amount asked for stands
    in for the need, below every other cap; where the caps leave nothing a person decides;
 4. payment terms and guarantees by the terms policy;
@@ -31,7 +33,7 @@ from creditdesk.core.compiled import asked_for
 from creditdesk.core.money import Money, round_minor, to_minor
 from customers.limit_reasons import money_param
 from customers.models import Cover, CreditAccount, CreditApplication, CreditHold, Customer
-from customers.rates import MissingRate
+from customers.rates import MissingRate, RateTable
 from scoring.card import Card
 from scoring.decision_book import Terms, shared_at
 from scoring.history import keep_for_decision
@@ -45,6 +47,7 @@ from scoring.models import (
     ScoreOverride,
 )
 from scoring.overrides import effective, is_insolvent
+from scoring.prospects import obstacles, outcome_of
 from scoring.stored import card_of, points_of, values_of
 
 if TYPE_CHECKING:
@@ -112,6 +115,20 @@ class Facts:
     limit: LimitRecommendation | None
     terms: Terms | None
     trouble: tuple[tuple[str, dict[str, Any]], ...]
+    by_rule_up_to: Money | None = None
+    """What a prospect without history may be given by rule, in the account's currency; None: nothing."""
+
+    @property
+    def by_rule(self) -> list[str] | None:
+        """What keeps the rules from approving a prospect without history; None: they are not asked about it."""
+        score, card, terms = self.score, self.card, self.terms
+        if score is None or card is None or terms is None or self.by_rule_up_to is None:
+            return None
+        if score.depth != Depth.NONE or self.override or self.account.customer.is_natural_person:
+            return None
+        asked = self.request.amount
+        over = [] if asked is not None and asked <= self.by_rule_up_to else ["amount"]
+        return over + obstacles(score, card, terms[0])
 
     @property
     def grade(self) -> str:
@@ -213,11 +230,22 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             card=cards.get(account.pk),
             override=overrides.get(account.pk),
             limit=limits.get(account.pk),
-            terms=shared.terms.get(account.segment_id) or shared.terms.get(None),
+            terms=(terms := shared.terms.get(account.segment_id) or shared.terms.get(None)),
             trouble=tuple(trouble[account.pk]),
+            by_rule_up_to=_by_rule_up_to(terms, account, shared.rates),
         )
         for account in accounts
     ]
+
+
+def _by_rule_up_to(terms: Terms | None, account: CreditAccount, rates: RateTable) -> Money | None:
+    amount = terms[0].prospect_amount if terms else None
+    if amount is None:
+        return None
+    try:
+        return rates.convert(amount, account.currency)
+    except MissingRate:
+        return None
 
 
 def _checked(account: CreditAccount, request: Request) -> Request:
@@ -258,6 +286,8 @@ def _outcome_by_score(facts: Facts) -> str:
     on_hold = facts.account.held_for or facts.account.customer.status == Customer.Status.ON_HOLD
     if on_hold or facts.score is None or facts.limit is None:
         return Recommendation.REVIEW
+    if facts.by_rule == [] and facts.card is not None:
+        return outcome_of(facts.score, facts.card)
     return effective(facts.score, facts.override)[1]
 
 
@@ -279,7 +309,13 @@ def _explain_outcome(facts: Facts, advice: Advice) -> None:
             "override", grade=facts.override.grade, instead=score.grade, reason=facts.override.reason_code
         )
     elif score.depth == Depth.NONE:
+        missing = facts.by_rule
+        if missing == [] and facts.by_rule_up_to is not None:
+            advice.because("prospect_by_rule", up_to=money_param(facts.by_rule_up_to), score=score.score)
+            return
         advice.because("no_history")
+        if missing and facts.by_rule_up_to is not None:
+            advice.because("prospect_for_person", up_to=money_param(facts.by_rule_up_to), missing=missing)
     elif score.depth == Depth.THIN:
         advice.because("thin_history")
     elif score.recommendation == Recommendation.REVIEW:

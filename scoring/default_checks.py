@@ -39,6 +39,8 @@ RULES: tuple[dict[str, Any], ...] = (
         "at_delivery": False,
     },
     {"code": Code.DUNNING_LEVEL, "number": 2, "stops": False, **EVERYWHERE},
+    # What goes beyond the room at our own risk is taken on under cover: a guarantee is asked.
+    {"code": Code.SECURED, "stops": False, "at_order": True, "at_pick": False, "at_delivery": False},
 )
 
 

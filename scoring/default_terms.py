@@ -20,7 +20,13 @@ def ensure_default_terms() -> TermsPolicy:
     if existing is not None:
         return existing
     # A draft first: what a policy in use says can no longer be written (triggers).
-    policy = TermsPolicy.objects.create(version=1, valid_from=date(2000, 1, 1), is_shipped=True)
+    policy = TermsPolicy.objects.create(
+        version=1,
+        valid_from=date(2000, 1, 1),
+        is_shipped=True,
+        # A cautious start: 10,000 EUR, grade B, and the zone in which Altman saw hardly a failure.
+        prospect_amount=1_000_000,
+    )
     TermsPolicyGrade.objects.bulk_create(
         TermsPolicyGrade(policy=policy, grade=grade, longest_days=days, guarantee_percent=percent)
         for grade, (days, percent) in GRADES.items()

@@ -1,6 +1,14 @@
 from django.urls import path
 
-from scoring import bulk_views, delegation_views, hold_views, limit_views, limit_watch_views, oversight_views
+from scoring import (
+    binding_views,
+    bulk_views,
+    delegation_views,
+    hold_views,
+    limit_views,
+    limit_watch_views,
+    oversight_views,
+)
 
 app_name = "limits"
 urlpatterns = [
@@ -17,6 +25,9 @@ urlpatterns = [
     path("reviews/", limit_watch_views.reviews, name="reviews"),
     path("reviews/<int:account_id>/confirm/", limit_watch_views.confirm, name="confirm"),
     path("ending/", limit_watch_views.ending, name="ending"),
+    path("binding/", binding_views.bindings, name="bindings"),
+    path("binding/<int:customer_id>/", binding_views.of_customer, name="binding"),
+    path("binding/company/<int:company_id>/", binding_views.of_company, name="binding_company"),
     path("causes/", limit_watch_views.causes, name="causes"),
     path("holds/", hold_views.holds, name="holds"),
     path("holds/place/<int:account_id>/", hold_views.place, name="place_hold"),

@@ -78,6 +78,12 @@ class CheckForm(forms.Form):
     amount = forms.DecimalField(label=_("amount"), min_value=0, max_digits=15)
     point = forms.ChoiceField(label=_("checked at"), choices=CheckPoint.choices, required=False)
     expected_on = _day(_("expected delivery"))
+    product_line = forms.CharField(
+        label=_("product line"),
+        required=False,
+        max_length=40,
+        help_text=_("It may count less far ahead than others."),
+    )
 
     def __init__(self, *args: Any, account: CreditAccount, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

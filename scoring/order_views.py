@@ -116,6 +116,7 @@ def _now(hold: OrderHold, order: OpenOrder | None, today: date) -> CheckResult |
             orderer=order.orderer,
             counted=counted,
             expected_on=order.expected_on,
+            product_line=order.product_line,
         )
     except MissingRate:
         return None
@@ -171,6 +172,7 @@ def check(request: HttpRequest, account_id: int) -> HttpResponse:
                 as_of=today,
                 at=timezone.now(),
                 expected_on=form.cleaned_data["expected_on"],
+                product_line=form.cleaned_data["product_line"].strip(),
             )
         except MissingRate as error:
             trouble = str(error)

@@ -48,6 +48,7 @@ TITLES: dict[str, Promise] = {
     "customer_unknown": _("No such customer"),
     "account_ambiguous": _("The customer has several credit accounts"),
     "amount_not_positive": _("An amount of zero"),
+    "reserve_only_orders": _("Headroom is reserved for orders only"),
     "joined": _("The customer was merged into another"),
     "unknown_account": _("No such credit account"),
     "place_unknown": _("No such company, segment or portfolio"),
@@ -105,6 +106,11 @@ class Unprocessable(ValidationError):
     """A body that fits the schema, and contradicts itself."""
 
     status_code = 422
+
+
+def decision_code(error: Any) -> str:
+    """The code of TITLES for a refusal of scoring.decisions.DecisionError."""
+    return {"currency": "wrong_currency", "amount": "amount_not_positive"}.get(error.code, error.code)
 
 
 class ProblemFormatter(ExceptionFormatter):

@@ -20,10 +20,12 @@ from customers.cover_words import say_exclusion, say_why_not
 from customers.exposure import Exposure
 from customers.groups import GroupExposure, group_exposure, group_of
 from customers.headroom import Headroom, headroom_of, held_at
+from customers.instruments import SegmentTerms
 from customers.limits import limits_at
 from customers.models import CreditAccount
 from customers.open_items import Item
 from customers.rates import MissingRate
+from customers.totals import binding_at
 
 LABELS = {
     "open_invoices": gettext_lazy("open invoices"),
@@ -128,20 +130,36 @@ def _figures(
     items = rows_of[account.pk]
     limits = limits_at([one.pk for one in seen], on)
     held = held_at({account.pk: mine}, [account], timezone.now(), view) if is_today else {}
+    terms = SegmentTerms.load(on, view)
     return {
         "parts": _parts(mine, items),
         "mine": mine,
         "room": headroom_of(limits[account.pk], mine, held.get(account.pk)),
         "limit": limits[account.pk],
         "covers": _covers(mine),
-        "horizon": account.segment.order_horizon_days,
+        "horizon": terms.days(account.segment_id),
         "drill": _drill(request, items, account, mine),
         "group": _branches(whole, tree.parents, account) if len(of_group) > 1 else [],
         "whole": whole,
         "hidden": max(hidden - len(seen), 0),
         "sellers": _sellers(account, whole, limits),
+        "binding": binding_at(
+            account,
+            on,
+            seen=visible_accounts(request.user),
+            at=timezone.now() if is_today else None,
+            view=view,
+            tree=tree,
+        ),
+        "lines": _lines(account, terms),
         "rates": [(base, quote, rate) for (base, quote), rate in whole.rates.items()],
     }
+
+
+def _lines(account: CreditAccount, terms: SegmentTerms) -> list[tuple[str, int]]:
+    """Product lines of the segment with a horizon of their own on the day."""
+    lines = terms.lines.items()
+    return sorted((line, days) for (segment, line), days in lines if segment == account.segment_id)
 
 
 def _customer(seen: list[CreditAccount], head: int, account: CreditAccount) -> Any:

@@ -271,6 +271,8 @@ def _case(
         grade=own.grade,
         collector=(collector.get_full_name() or collector.get_username()) if collector else "",
         members=len(facts),
+        covered=own.exposure.cover if level == PAYER else None,
+        cover_room=own.exposure.standing.room if level == PAYER and own.exposure.standing else None,
     )
 
 

@@ -30,7 +30,8 @@ class Case:
     """One party of the business, every amount in `currency`.
 
     amount: the whole business; new: what it adds to what is counted at this point. exposure: what is owed or on its
-    way at this point, reservations apart.
+    way at this point, reservations apart. covered: what of it cover pays; cover_room: what cover would pay of new
+    business, what is reserved included (None: no cover).
     """
 
     level: str
@@ -57,6 +58,20 @@ class Case:
     has_account: bool = True
     collector: str = ""
     members: int = 1
+    covered: Money | None = None
+    cover_room: Money | None = None
+
+    @property
+    def cover_left(self) -> Money:
+        """What cover would pay of new business: what is reserved takes it first, as the shipments behind it will."""
+        return max((self.cover_room or self.reserved) - self.reserved, Money.zero(self.currency))
+
+    @property
+    def at_own_risk(self) -> Money:
+        """What is owed and reserved that no cover pays."""
+        zero = Money.zero(self.currency)
+        open_risk = max(self.exposure - (self.covered or zero), zero)
+        return open_risk + max(self.reserved - (self.cover_room or zero), zero)
 
     def fails(self, rule: RuleTerms, code: str, **values: Any) -> Failure:
         params = {name: _param(value) for name, value in values.pop("params", {}).items()}
@@ -137,6 +152,56 @@ def headroom(case: Case, rule: RuleTerms, amount: Money | None) -> Failure | Non
         },
         cure="ask_limit" if case.limit.minor == 0 else "pay_or_smaller" if fits.minor else "pay_or_limit",
         cure_params={"missing": missing, "fits": fits, "overdue": case.late.overdue},
+    )
+
+
+def unsecured(case: Case, rule: RuleTerms, amount: Money | None) -> Failure | None:
+    """What no cover pays, of this business and of what is owed, is more than may be at our own risk.
+
+    The most: `number` % of the limit, `amount`, or the smaller of both.
+    """
+    bounds = [] if amount is None else [amount]
+    if rule.number is not None and case.limit is not None:
+        bounds.append(Money(case.limit.minor * rule.number // 100, case.currency))
+    if case.point != CheckPoint.ORDER or case.new.minor <= 0 or not bounds:
+        return None
+    zero, left = Money.zero(case.currency), case.cover_left
+    free = min(bounds) - case.at_own_risk
+    uncovered = max(case.new - left, zero)
+    if uncovered <= max(free, zero):
+        return None
+    missing = uncovered - max(free, zero)
+    return case.fails(
+        rule,
+        "over_own_risk",
+        missing=missing,
+        params={"most": min(bounds), "at_risk": case.at_own_risk, "uncovered": uncovered, "left": left},
+        cure="ask_guarantee",
+        cure_params={"missing": missing, "fits": max(free, zero) + left},
+    )
+
+
+def secured(case: Case, rule: RuleTerms, amount: Money | None) -> Failure | None:
+    """The business goes beyond the room at our own risk (limit less exposure, reservations and room under cover).
+
+    It may only be taken on under cover: while cover remains a guarantee is asked for that part.
+    """
+    if case.point != CheckPoint.ORDER or case.new.minor <= 0 or case.limit is None:
+        return None
+    zero = Money.zero(case.currency)
+    total = case.limit - case.exposure - case.reserved
+    left = min(case.cover_left, max(total, zero))
+    own = max(total - left, zero)
+    if not left.minor or case.new <= own:
+        return None
+    leans = case.new - own
+    return case.fails(
+        rule,
+        "needs_cover",
+        missing=leans,
+        params={"unsecured": own, "secured": left, "leans": leans},
+        cure="confirm_cover" if leans <= left else "more_cover",
+        cure_params={"missing": leans, "beyond": max(leans - left, zero), "own": own},
     )
 
 
@@ -316,6 +381,8 @@ RULES: dict[str, Rule] = {
     Code.SCORE: score,
     Code.UNSCORED: unscored,
     Code.LAST_PAYMENT: last_payment,
+    Code.UNSECURED: unsecured,
+    Code.SECURED: secured,
 }
 
 

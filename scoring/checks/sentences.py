@@ -34,6 +34,13 @@ REASONS: dict[str, Any] = {
         "The group of %(customer)s (%(members)s accounts) would owe %(would)s and may owe %(allowed)s: %(missing)s "
         "too much."
     ),
+    "over_own_risk": _(
+        "%(uncovered)s of this would be at our own risk, on top of %(at_risk)s; at most %(most)s may be. Cover would pay "
+        "%(left)s."
+    ),
+    "needs_cover": _(
+        "%(leans)s of this goes beyond the %(unsecured)s that are free at our own risk; %(secured)s of cover remain."
+    ),
     "oldest_item": _(
         "%(customer)s owes %(amount)s that is more than %(allowed)s days late; the oldest invoice is %(days)s days late."
     ),
@@ -59,6 +66,13 @@ CURES: dict[str, Any] = {
         "An order of up to %(fits)s passes now; or a payment of %(missing)s makes room for all of it."
     ),
     "pay_or_limit": _("A payment of %(missing)s makes room, or a higher limit."),
+    "ask_guarantee": _(
+        "A guarantee or cover of %(missing)s is asked, or a payment; an order of up to %(fits)s passes now."
+    ),
+    "confirm_cover": _(
+        "A guarantee is asked: have cover of %(missing)s confirmed for this order; up to %(own)s needs none."
+    ),
+    "more_cover": _("A guarantee of %(missing)s is asked, %(beyond)s more than the cover that remains."),
     "pay_items": _("A payment of %(amount)s of the oldest invoices cures it."),
     "pay_overdue": _("A payment of %(amount)s of what is late cures it."),
     "keep_promise": _("The promised %(amount)s has to arrive."),

@@ -42,13 +42,20 @@ MEANING: dict[str, dict[str, Promise]] = {
     Code.GRADE: {"grade": _("fails when the grade is worse than this")},
     Code.SCORE: {"number": _("fails when the score is below this")},
     Code.UNSCORED: {},
+    Code.UNSECURED: {
+        "number": _("most at our own risk, in % of the limit"),
+        "amount": _("most at our own risk, as an amount; with a percentage, the smaller of the two"),
+    },
+    Code.SECURED: {},
     Code.LAST_PAYMENT: {
         "number": _("fails when invoices are past due and nothing was paid for more days than this")
     },
 }
 
 # Levels at which a rule may be asked besides the payer's.
-ON_ORDERER = frozenset(set(Code.values) - {Code.HEADROOM, Code.ORDER_SIZE})
+ON_ORDERER = frozenset(set(Code.values) - {Code.HEADROOM, Code.ORDER_SIZE, Code.UNSECURED, Code.SECURED})
+# Of who pays only: a group has no cover of its own.
+ON_GROUP = frozenset(set(Code.values) - {Code.UNSECURED, Code.SECURED})
 
 NONE, MARKED, EVERY = CheckPolicy.GroupBinds.values
 

@@ -83,6 +83,10 @@ def decided(ledger: Ledger, places: Days, odds: Floats, days: int) -> Forecasts:
     in_time, told_late = known <= ripe, punctual & (known > ripe) & (known < NEVER)
     # Unpaid as far as was known, until the payment was heard of.
     late_until = np.where(told_late, np.minimum(known, until), until)
+    # Credited after that: nobody knows any more. Written off: it was late, and stays so.
+    late_until = np.where(
+        ledger.at_least[places] > days, late_until, np.minimum(late_until, ledger.closed_known[places])
+    )
     late = ~gone & ~(in_time & punctual)
     prompt = ~gone & punctual & (known < NEVER)
     parts = [

@@ -1,6 +1,6 @@
 """The points of one invoice's estimate: what moves the chance shown, line by line, adding up to it exactly.
 
-Lines are log-odds first. base + every feature + what holds a thin record back + the move with the book + what followed
+Lines are log-odds first. base + every feature + what holds a thin record back + the moving level + what followed
 from the day it is seen on = log-odds of the chance, to the last digit; whole points are shown, rounded so that they
 add up, too.
 """
@@ -15,7 +15,7 @@ import numpy as np
 
 from scoring.fitting.logistic import logit, sigmoid
 from scoring.fitting.measures import Floats
-from scoring.invoices.card import InvoiceModel, Move, Target, chances, moved, overdue_chances
+from scoring.invoices.card import InvoiceModel, Target, chances, moved, overdue_chances
 from scoring.invoices.history import History, Moment
 from scoring.invoices.lately import Levels
 
@@ -86,23 +86,23 @@ def whole(lines: Mapping[str, float]) -> dict[str, int]:
     return found
 
 
-def _own(target: Target, history: History, seen: Moment) -> dict[str, float]:
-    """The card's own lines, before the move with the book."""
-    lines = {code: float(value[0]) for code, value in target.lines(history, seen).items()}
-    lines.pop(LEVEL)
-    return lines
+def _own(target: Target, history: History, seen: Moment, level: float = 0.0) -> dict[str, float]:
+    lines = target.lines(history, seen, level)
+    return {code: float(value[0]) for code, value in lines.items()}
 
 
-def _mover(levels: Levels, overdue: bool, seen: Moment) -> Move:
-    def move(days: int, chance: Floats) -> Floats:
-        return moved(chance, levels.at((overdue, days), seen.account, seen.day, logit(chance)))
+class _Moves:
+    """Moves chances with the book, and remembers by how much (`by`: days of the target to log-odds)."""
 
-    return move
+    def __init__(self, levels: Levels, overdue: bool, seen: Moment) -> None:
+        self._levels, self._overdue, self._seen = levels, overdue, seen
+        self.by: dict[int, float] = {}
 
-
-def _move(levels: Levels, overdue: bool, days: int, seen: Moment, odds: float) -> float:
-    """How far the book moves the log-odds of one chance."""
-    return float(levels.at((overdue, days), seen.account, seen.day, np.array([odds]))[0])
+    def __call__(self, days: int, chance: Floats) -> Floats:
+        seen = self._seen
+        level = self._levels.at((self._overdue, days), seen.account, seen.day, logit(chance))
+        self.by[days] = float(level[0])
+        return moved(chance, level)
 
 
 def _clear(height: float) -> float:
@@ -115,29 +115,29 @@ def _at_issue(
 ) -> tuple[dict[str, float], float]:
     """Lines of the target (or of the nearer one it is scaled from), and the chance the card gives it."""
     places = {t.days: n for n, t in enumerate(model.issue)}
-    height = _clear(float(chances(model.issue, history, seen, _mover(levels, False, seen))[places[days]][0]))
+    now = _Moves(levels, False, seen)
+    height = _clear(float(chances(model.issue, history, seen, now)[places[days]][0]))
     target = model.issue[places[days]]
     while target.scaled_from is not None:
         target = model.issue[places[target.scaled_from]]
-    lines = _own(target, history, seen)
-    lines[LEVEL] = _move(levels, False, target.days, seen, float(logit(target.chance(history, seen))[0]))
-    return lines, height
+    return _own(target, history, seen, now.by[target.days]), height
 
 
 def _overdue(
     model: InvoiceModel, history: History, seen: Moment, levels: Levels, days: int
 ) -> tuple[dict[str, float], float, float | None]:
-    """The same for an unpaid invoice, and Points.left: half its own card's lines, half what the cards of the day of issue leave for
-    it, brought to the level of training (see InvoiceModel)."""
+    """The same for an unpaid invoice, and Points.left: half its own card's lines, half what the cards of the day of
+    issue leave for it, brought to the level of training (see InvoiceModel)."""
     places = {t.days: n for n, t in enumerate(model.unpaid)}
-    move = _mover(levels, True, seen)
-    heights = overdue_chances(model.issue, model.unpaid, model.levels, history, seen, move)
+    now = _Moves(levels, True, seen)
+    heights = overdue_chances(model.issue, model.unpaid, model.levels, history, seen, now)
     height = _clear(float(heights[places[days]][0]))
     n = places[days]
     while model.unpaid[n].scaled_from is not None:
         n -= 1
     target, level = model.unpaid[n], model.levels[n]
     own = _own(target, history, seen)
+    own.pop(LEVEL)
     issue = {t.days: t for t in model.issue}
     beyond = issue[target.days]
     share = None
@@ -148,7 +148,7 @@ def _overdue(
         share = float(np.clip(left, 0, 1)[0])
     lines = {code: level.a * value for code, value in own.items()}
     lines[BASE] += level.intercept
-    lines[LEVEL] = _move(levels, True, target.days, seen, sum(lines.values()))
+    lines[LEVEL] = now.by[target.days]
     return lines, height, share
 
 

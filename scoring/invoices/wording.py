@@ -255,13 +255,18 @@ def _month(told: Told) -> str:
     return parts[int(told.history.kinds("month")[told.seen.place[0]])] % day(due)
 
 
-def _alike(kind: str, text: str, none: str) -> Callable[[Told], str]:
+def _like(kind: str, text: str, none: str) -> Callable[[Told], str]:
     def write(told: Told) -> str:
         counts = [told.history.alike(kind, days, above, told.seen) for days, above, _r in told.priors.steps]
         decided, happened = float(counts[0][0][0]), float(counts[-1][1][0])
         if round(decided) < 1:
             return _(none)
-        return _(text) % {"share": percent(happened / decided), "event": event(told.target.days)}
+        return _(text) % {
+            "n": round(decided),
+            "late": round(happened),
+            "event": event(told.target.days),
+            "share": percent(told.rate(None)[1]),
+        }
 
     return write
 
@@ -359,15 +364,21 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
     "amount_usual": _amount_usual,
     "weekday": _weekday,
     "month": _month,
-    "like_month": _alike(
+    "like_month": _like(
         "month",
-        gettext_noop("Of its invoices due in the same part of the month %(share)s were or are %(event)s."),
-        gettext_noop("None of its invoices due in the same part of the month is decided yet."),
+        gettext_noop(
+            "Of its %(n)s decided invoices due in this part of the month %(late)s were %(event)s; of all of its invoices "
+            "%(share)s."
+        ),
+        gettext_noop("None of its invoices due in this part of the month has been decided yet."),
     ),
-    "like_size": _alike(
+    "like_size": _like(
         "size",
-        gettext_noop("Of its invoices as large as this one %(share)s were or are %(event)s."),
-        gettext_noop("None of its invoices as large as this one is decided yet."),
+        gettext_noop(
+            "Of its %(n)s decided invoices as large as this one, against its usual one, %(late)s were %(event)s; of all of its "
+            "invoices %(share)s."
+        ),
+        gettext_noop("None of its invoices as large as this one has been decided yet."),
     ),
     "book": _book(BOOK_NOW),
     "book_trend": _book(BOOK_LONG),

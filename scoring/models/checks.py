@@ -26,6 +26,8 @@ class CheckRuleCode(models.TextChoices):
     SCORE = "score", _("score")
     UNSCORED = "unscored", _("no current score")
     LAST_PAYMENT = "last_payment", _("time since the last payment")
+    UNSECURED = "unsecured", _("room at our own risk")
+    SECURED = "secured", _("room under cover")
 
 
 class CheckPolicy(SegmentVersion):
@@ -115,10 +117,16 @@ class CheckRule(models.Model):
             # A rule without its threshold would pass everything, or nothing.
             models.CheckConstraint(
                 name="check_rule_has_its_threshold",
-                condition=Q(code__in=["headroom", "status", "hold", "unscored"])
+                condition=Q(code__in=["headroom", "status", "hold", "unscored", "secured"])
                 | Q(code="grade") & ~Q(grade="")
-                | Q(code="order_size") & (Q(number__isnull=False) | Q(amount__isnull=False))
-                | ~Q(code__in=["headroom", "status", "hold", "unscored", "grade", "order_size"])
+                | Q(code__in=["order_size", "unsecured"])
+                & (Q(number__isnull=False) | Q(amount__isnull=False))
+                | ~Q(
+                    code__in=[
+                        *("headroom", "status", "hold", "unscored", "secured", "grade", "order_size"),
+                        "unsecured",
+                    ]
+                )
                 & Q(number__isnull=False),
             ),
             models.CheckConstraint(
@@ -128,7 +136,13 @@ class CheckRule(models.Model):
             # Money is checked on who pays; who orders has no debt of this business.
             models.CheckConstraint(
                 name="check_rule_orderer_without_money",
-                condition=Q(on_orderer=False) | ~Q(code__in=["headroom", "order_size"]),
+                condition=Q(on_orderer=False)
+                | ~Q(code__in=["headroom", "order_size", "unsecured", "secured"]),
+            ),
+            # A group has no cover of its own: each account is covered by itself.
+            models.CheckConstraint(
+                name="check_rule_cover_of_the_payer",
+                condition=Q(on_group=False) | ~Q(code__in=["unsecured", "secured"]),
             ),
         ]
 

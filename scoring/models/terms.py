@@ -1,9 +1,12 @@
 """Payment terms and guarantees by grade: data, in versions published by two persons."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from creditdesk.core.money import MoneyField
 from customers.models import CreditSegment
 
 from .score import Grade
@@ -24,6 +27,22 @@ class TermsPolicy(SegmentVersion):
     )
     usual_days = models.PositiveSmallIntegerField(
         _("usual terms (days)"), default=30, help_text=_("Where neither the request nor the customer says.")
+    )
+    currency = models.CharField(_("currency"), max_length=3, default="EUR")
+    prospect_amount = MoneyField(
+        _("prospects approved by rule up to"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Companies without payment history whose accounts, bank flows and registers speak for them. Empty: a "
+            "person decides always."
+        ),
+    )
+    prospect_grade = models.CharField(
+        _("prospects by rule: worst grade"), max_length=1, choices=Grade, default=Grade.B
+    )
+    prospect_z = models.DecimalField(
+        _("prospects by rule: least Altman Z''"), max_digits=4, decimal_places=2, default=Decimal("2.60")
     )
 
     class Meta(SegmentVersion.Meta):

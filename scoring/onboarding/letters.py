@@ -32,7 +32,7 @@ from scoring.models import Decision, DecisionLetter, Recommendation
 TEMPLATE = Path(__file__).with_name("letter.typ")
 NOT_TOLD = {"score", "override", "natural_person", "limit", "rise_held", "shorter_terms", "guarantees"}
 NOT_TOLD |= {"less_than_asked", "nothing_left", "need_unknown", "grey_zone", "no_rate", "no_score"}
-NOT_TOLD |= {"score_of_another_day", "score_does_not_add_up"}
+NOT_TOLD |= {"score_of_another_day", "score_does_not_add_up", "prospect_by_rule", "prospect_for_person"}
 """Reasons of the desk's own: said by the terms of the letter, or of no meaning to a customer."""
 
 

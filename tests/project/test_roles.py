@@ -75,6 +75,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "limits:duties": frozenset({roles.AUDITOR}),
     "limits:holds": STAFF,
     **{f"limits:{page}": STAFF for page in ("reviews", "ending", "causes")},
+    **{f"limits:{page}": MEASURING for page in ("bindings", "binding", "binding_company")},
     "limits:confirm": PROPOSING,
     **{f"{kind}:{page}": STAFF for kind in POLICIES for page in ("list", "policy", "compare")},
     **{f"{kind}:{page}": CARDS for kind in POLICIES for page in ("edit", "copy", "delete", "propose")},
@@ -189,6 +190,8 @@ def arguments(name: str, cast: Any) -> list[int]:
         "limits:propose": [cast.account.pk],
         "limits:release": [cast.hold.pk],
         "limits:place_hold": [cast.account.pk],
+        "limits:binding": [cast.account.customer_id],
+        "limits:binding_company": [cast.company.pk],
         "orders:decide": [cast.order_hold.pk],
         "orders:check": [cast.account.pk],
     }.get(name, [])

@@ -9,14 +9,23 @@ import pytest
 from django.core.management import call_command
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.money import Money
 from customers.bank.consents import record_consent, revoke_consent
-from customers.models import BankAccount, BankDataAccess, BankTransaction
+from customers.models import BankAccount, BankDataAccess, BankTransaction, FinancialStatement, LegalEvent
 from scoring.card import active_cards, as_card, problems
+from scoring.decision_reasons import reasons_of
+from scoring.decisions import decide
+from scoring.default_terms import GRADES
 from scoring.default_thin_card import BINS, EVIDENCE_FROM, ensure_thin_card
 from scoring.engine import compute, rescore
 from scoring.explain import explain
 from scoring.fitting.observations import observe
-from scoring.models import AccountScore, Depth, Recommendation, Scorecard
+from scoring.models import (
+    AccountScore,
+    Depth,
+    Recommendation,
+    Scorecard,
+)
 from scoring.monitoring import drift
 from scoring.replay import replay
 from scoring.reports import stability
@@ -25,6 +34,7 @@ from scoring.stored import points_of
 from scoring.tasks import score_accounts
 from scoring.tryout import try_card
 from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.scoring.versions_in_use import terms_policy
 
 pytestmark = pytest.mark.django_db
 AS_OF = date(2026, 11, 20)
@@ -147,3 +157,65 @@ def test_passes_that_keep_no_score_are_logged_once_each(company):
         run()
         assert BankDataAccess.objects.count() == before + 1, name
         assert BankDataAccess.objects.filter(actor_name=name).count() == 1
+
+
+def accounts_of(account, **figures):
+    """Annual accounts that stand (the worked example of Altman's Z'': 2.87)."""
+    known = {
+        "total_assets": 1000,
+        "current_assets": 350,
+        "current_liabilities": 200,
+        "retained_earnings": 200,
+        "ebit": 80,
+        "equity": 400,
+        "total_liabilities": 600,
+    } | figures
+    return FinancialStatement.objects.create(
+        customer=account.customer,
+        currency="EUR",
+        months=12,
+        effective_on=AS_OF - timedelta(days=200),
+        known_on=AS_OF - timedelta(days=100),
+        **{name: amount * 100_000 for name, amount in known.items()},
+    )
+
+
+def test_a_prospect_is_approved_by_rule_only_where_everything_speaks_for_it(company):
+    """Within the amount of the terms policy; what is missing is told, and a person decides."""
+    good, no_books, weak, adverse = (make_account(company) for _ in range(4))
+    person = make_account(company, kind="sole_trader")
+    for account in (good, no_books, weak, adverse, person):
+        feed(account)
+    for account in (good, adverse, person):
+        accounts_of(account)
+    accounts_of(weak, ebit=-80, retained_earnings=-100)
+    LegalEvent.objects.create(
+        customer=adverse.customer, kind="protest", effective_on=AS_OF - timedelta(days=40), known_on=AS_OF
+    )
+    rescore(AS_OF)
+
+    def decided(account, amount):
+        made = decide(account, AS_OF, asked_by=ACTOR, requested=Money.of(amount, "EUR"))
+        missing = next(
+            (r["params"]["missing"] for r in made.reasons if r["code"] == "prospect_for_person"), None
+        )
+        return made, made.outcome, missing
+
+    made, outcome, _missing = decided(good, 500)
+    assert outcome in ("approved", "guarantees") and made.limit == Money.of(500, "EUR"), made.reasons
+    assert made.by_kind == "rules" and "prospect_by_rule" in {r["code"] for r in made.reasons}
+    assert "accounts, bank flows" in reasons_of(made)[0].text
+    assert decided(good, 10_001)[1:] == ("review", ["amount"])
+    assert decided(no_books, 500)[1:] == ("review", ["no_accounts"])
+    assert decided(weak, 500)[1:] == ("review", ["weak_accounts"])
+    made, outcome, missing = decided(adverse, 500)
+    assert outcome == "review" and missing[0] == "adverse_event"
+    assert decided(person, 500)[1:] == ("review", None)
+    # The grade, the accounts and the amount are data; without an amount a person decides always.
+    policies = (
+        ({"prospect_amount": 2_000_000, "prospect_z": 3}, ["weak_accounts"]),
+        ({"prospect_amount": None}, None),
+    )
+    for terms, missing in policies:
+        terms_policy(None, GRADES, **terms)
+        assert decided(good, 500)[1:] == ("review", missing)

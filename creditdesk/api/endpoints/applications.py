@@ -25,7 +25,7 @@ from creditdesk.api.fields import (
     Text,
     Whole,
 )
-from creditdesk.api.problems import Problem
+from creditdesk.api.problems import Problem, decision_code
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from customers.applications import (
@@ -312,7 +312,7 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
 
 def refusal_of(error: ApplicationError | DecisionError | DocumentRefused) -> Problem:
     if isinstance(error, DecisionError):
-        return Problem(409, error.code, str(error))
+        return Problem(409, decision_code(error), str(error))
     kind = "document" if isinstance(error, DocumentRefused) else "application"
     return Problem(409, f"{kind}_{error.code}", str(error))
 

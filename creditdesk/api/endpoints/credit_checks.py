@@ -58,6 +58,11 @@ class CheckIn(AccountReference):
     expected_on = serializers.DateField(
         required=False, help_text="Delivery day; beyond the horizon an order takes no headroom yet."
     )
+    product_line = Text(
+        required=False,
+        max_length=40,
+        help_text="Of the order: it may count less far ahead than others of its segment.",
+    )
     reserve = ReserveIn(
         required=False,
         help_text="Hold the headroom if the check passes; at the point `order` only. Needs the scope "
@@ -69,7 +74,7 @@ class FailureOut(serializers.Serializer):
     """One rule that fails."""
 
     rule = serializers.CharField()
-    level = serializers.CharField(help_text="payer, orderer or group.")
+    level = serializers.CharField(help_text="payer, orderer, total (all our companies together) or group.")
     stops = serializers.BooleanField(help_text="false: it only warns.")
     reason = serializers.CharField(help_text="For a salesperson, in the language the client accepts.")
     cure = serializers.CharField(help_text="What would cure it.")
@@ -83,6 +88,7 @@ class ReservationOut(serializers.Serializer):
     customer = serializers.CharField(help_text="Customer number of who pays.")
     reference = serializers.CharField()
     amount = MoneyOut()
+    product_line = serializers.CharField()
     status = serializers.ChoiceField(
         Reservation.Status.choices, help_text="expired: from `expires_at` on it holds nothing."
     )
@@ -90,6 +96,18 @@ class ReservationOut(serializers.Serializer):
     expires_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
     order_number = serializers.CharField(help_text="Of the order it became; else empty.")
+
+
+class LimitOut(serializers.Serializer):
+    """One limit that was looked at, in its own currency."""
+
+    level = serializers.CharField(help_text="payer, total (all our companies together) or group.")
+    customer = serializers.CharField(help_text="Name of whose limit it is.")
+    binds = serializers.BooleanField(help_text="false: another limit binds in its place.")
+    limit = MoneyOut(allow_null=True)
+    exposure = MoneyOut(help_text="Before this business.")
+    reserved = MoneyOut()
+    headroom = MoneyOut(allow_null=True)
 
 
 class CheckOut(serializers.Serializer):
@@ -109,7 +127,15 @@ class CheckOut(serializers.Serializer):
     headroom = MoneyOut(allow_null=True, help_text="Limit and tolerance less exposure and reservations.")
     missing = MoneyOut(allow_null=True, help_text="The most that is missing at any level.")
     fits = MoneyOut(allow_null=True, help_text="How much would pass now.")
-    blocking_level = serializers.CharField(help_text="payer, orderer or group; empty when it passes.")
+    blocking_level = serializers.CharField(help_text="payer, orderer, total or group; empty when it passes.")
+    bound_by = serializers.CharField(
+        help_text="Level of the limit that leaves least room; empty: there is none."
+    )
+    limits = LimitOut(many=True, help_text="Every limit that was looked at: the payer's first.")
+    horizon_days = serializers.IntegerField(
+        help_text="Orders delivered later than this take no headroom yet."
+    )
+    beyond_horizon = serializers.BooleanField(help_text="true: so does this one.")
     failures = FailureOut(many=True)
     reservation = ReservationOut(allow_null=True)
 
@@ -123,6 +149,7 @@ def reservation_answer(row: Reservation) -> dict[str, Any]:
         "customer": row.account.customer.code,
         "reference": row.reference,
         "amount": money(row.amount),
+        "product_line": row.product_line,
         "status": Reservation.Status.EXPIRED.value if lapsed else row.status,
         "made_at": row.made_at,
         "expires_at": row.expires_at,
@@ -149,6 +176,21 @@ def check_answer(account: CreditAccount, result: CheckResult, row: Reservation |
         "missing": money_or_none(result.missing),
         "fits": money_or_none(result.fits),
         "blocking_level": result.blocking_level,
+        "bound_by": result.tightest.level if result.tightest else "",
+        "limits": [
+            {
+                "level": room.level,
+                "customer": room.customer,
+                "binds": room.binds,
+                "limit": money_or_none(room.limit),
+                "exposure": money(room.owed),
+                "reserved": money(room.reserved),
+                "headroom": money_or_none(room.free),
+            }
+            for room in result.rooms
+        ],
+        "horizon_days": result.horizon_days,
+        "beyond_horizon": result.beyond_horizon,
         "failures": [
             {
                 "rule": failure.rule,
@@ -227,6 +269,7 @@ class CreditCheck(ActsOnce, Endpoint):
                     minutes=asked["minutes"],
                     orderer=orderer,
                     expected_on=data.get("expected_on"),
+                    product_line=data.get("product_line", ""),
                 )
                 result = result_of(row.check_result, account.pk)
             except ReservationError as error:
@@ -243,6 +286,7 @@ class CreditCheck(ActsOnce, Endpoint):
                     now,
                     orderer=orderer,
                     expected_on=data.get("expected_on"),
+                    product_line=data.get("product_line", ""),
                 )
             )
         return Response(check_answer(account, result, row))

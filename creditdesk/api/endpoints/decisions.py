@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from creditdesk.api.fields import MoneyIn, MoneyOut, PageQuery, Text, Whole, money, money_or_none
-from creditdesk.api.problems import Problem
+from creditdesk.api.problems import Problem, decision_code
 from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
@@ -220,8 +220,7 @@ class DecisionList(ActsOnce, DecisionsEndpoint):
                 terms_days=data.get("terms_days"),
             )
         except DecisionError as error:
-            code = {"currency": "wrong_currency", "amount": "amount_not_positive"}.get(error.code, error.code)
-            raise Problem(422, code, str(error)) from error
+            raise Problem(422, decision_code(error), str(error)) from error
         (answer,) = self.represent([self.made(made.pk)])
         where = reverse("api:decision", args=[made.public_id])
         return Response(answer, status=201, headers={"Location": where})

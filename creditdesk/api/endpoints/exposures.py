@@ -15,9 +15,11 @@ from creditdesk.api.fields import Code, MoneyOut, PageQuery, StrictSerializer, T
 from creditdesk.api.problems import Problem
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import Endpoint
+from customers.bindings import Binds, Total
 from customers.exposure import MINUS, PLUS, exposures
 from customers.limits import headroom, limits_at
 from customers.models import CreditAccount
+from customers.totals import binding_at
 
 PARTS = (*PLUS, *MINUS)
 
@@ -53,6 +55,29 @@ class ExposureOut(serializers.Serializer):
         allow_null=True, help_text="Last day of a temporary limit that is in force."
     )
     headroom = MoneyOut(allow_null=True, help_text="Limit less total; negative when over it.")
+
+
+class TotalOut(serializers.Serializer):
+    """One total over our companies, in the account's currency."""
+
+    customer = serializers.CharField(
+        help_text="Number of the customer, or of the group head a ceiling was set for."
+    )
+    limit = MoneyOut(allow_null=True, help_text="What may be owed together; null: no limit was decided.")
+    exposure = MoneyOut()
+    headroom = MoneyOut(allow_null=True)
+    accounts = serializers.IntegerField(help_text="How many accounts count.")
+
+
+class ExposureDetailOut(ExposureOut):
+    """With the totals over our companies that bind it, too."""
+
+    binds = serializers.ChoiceField(
+        Binds.choices, help_text="company: its own limit; total: that over our companies; both: the tighter."
+    )
+    totals = TotalOut(
+        many=True, allow_null=True, help_text="null: accounts outside what the key may see count in them."
+    )
 
 
 class DayQuery(StrictSerializer):
@@ -127,10 +152,26 @@ class ExposureDetail(ExposuresEndpoint):
         operation_id="exposures_get",
         summary="Exposure of one credit account",
         parameters=[DayQuery],
-        responses=ExposureOut,
+        responses=ExposureDetailOut,
         tags=["exposures"],
     )
     def get(self, request: Request, pk: int) -> Response:
         query = self.query(DayQuery)
         account = get_object_or_404(self.rows(), pk=pk)
-        return Response(self.represent([account], query.get("as_of"))[0])
+        day = query.get("as_of") or self.today()
+        found = binding_at(account, day, seen=self.accounts())
+        totals = None if found.totals is None else [self.total(total) for total in found.totals]
+        more = {
+            "binds": found.bound.binds,
+            "totals": None if totals is None else TotalOut(totals, many=True).data,
+        }
+        return Response({**self.represent([account], day)[0], **more})
+
+    def total(self, total: Total) -> dict[str, Any]:
+        return {
+            "customer": total.scope.customer.code,
+            "limit": total.limit,
+            "exposure": total.exposure,
+            "headroom": total.room,
+            "accounts": total.accounts,
+        }

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from customers.attributes import set_parent, set_status
 from customers.disputes import open_dispute
 from customers.holds import place_hold
-from customers.models import CreditAccount, Delivery, OpenOrder
+from customers.models import Cover, CreditAccount, Delivery, OpenOrder
 from customers.promises import settle_promises, take_promise
 from dunning.models import Reminder, ReminderItem
 from scoring.checks.sentences import explain_check, message
@@ -71,7 +71,7 @@ def test_every_failing_rule_is_told_with_its_cure(cast, account, django_assert_n
         {"code": "score", "number": 40},
     )
     account = CreditAccount.objects.get(pk=account.pk)
-    with django_assert_num_queries(24):
+    with django_assert_num_queries(21):
         result = check(account, 1_600)
     told = {failure.rule: failure for failure in result.failures}
     assert set(told) == {
@@ -268,3 +268,41 @@ def test_amounts_in_other_currencies_are_converted_at_the_rates_of_the_day(cast,
     check_policy(None, {"code": "headroom", "amount": 1_000})
     assert check(dollars, "112.50").passes
     assert codes(check(dollars, "112.51")) == ["over_limit"]
+
+
+def test_room_at_our_own_risk_and_room_under_cover_are_rules_of_their_own(cast, account):
+    """Limit 10,000, cover of 4,000: 6,000 are free at our own risk."""
+    cover = {"account": account, "kind": "insurance", "provider": "Insurer", "currency": "EUR"}
+    Cover.objects.create(amount=400_000, effective_on=date(2026, 1, 1), known_on=date(2026, 1, 1), **cover)
+    check_policy(
+        None,
+        {"code": "headroom"},
+        {"code": "secured", "stops": False},
+        {"code": "unsecured", "number": 50, "amount": 900_000},
+    )
+    assert not check(account, 6_000).failures
+    asked = check(account, 7_000)
+    assert asked.passes and [f.code for f in asked.failures] == ["needs_cover"]
+    (line,) = explain_check(asked)
+    assert line.missing == eur(1_000) and "4,000" in line.reason and "guarantee is asked" in line.cure
+    # Half the limit at our own risk: 9,500 would be 5,500.
+    over = check(account, 9_500)
+    assert codes(over) == ["over_own_risk"] and over.missing == eur(500)
+    assert "500" in next(one for one in explain_check(over) if one.stops).cure
+    assert check(account, 9_000).passes
+    # What is reserved takes the cover first; what is owed is secured by it as far as it goes.
+    hold_room(account, 3_000, "R")
+    reserved = next(f for f in check(account, 6_100).failures if f.code == "needs_cover")
+    assert reserved.missing == eur(100) and reserved.cure == "confirm_cover"
+    assert codes(check(account, 6_500)) == ["over_own_risk"]
+    invoice(account, "6000", DAY - timedelta(days=5))
+    # 2,000 no cover pays, and 3,000 that are reserved: the half is used up, and no cover is left to lean on.
+    assert [f.code for f in check(account, 1_000).failures] == ["over_own_risk"]
+    assert not check(account, 1_000, point="delivery").failures
+    for wrong in (
+        {"code": "unsecured"},
+        {"code": "secured", "on_group": True},
+        {"code": "secured", "on_orderer": True},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            check_policy(account.segment, wrong)

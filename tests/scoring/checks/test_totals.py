@@ -133,6 +133,15 @@ def test_two_people_say_which_limit_binds_and_it_stays_as_decided(world):
     refused("no_authority", lambda: decide_binding(row, **yes))
     give_authority(cast.company, rise=1_500, grade="B")
     refused("no_authority", lambda: decide_binding(row, **yes))
+    # Where it takes two, the second is who proposed it: an approver, too.
+    give_authority(cast.company, rise=None, needed=2)
+    refused("no_authority", lambda: decide_binding(row, **yes))
+    partner = make_user("partner", roles.APPROVER, company=cast.company)
+    partner.accesses.create(company=cast.elsewhere.company)
+    with transaction.atomic():
+        sister = make_account(cast.company).customer
+        theirs = propose_binding(sister, "both", **(both | {"by": partner}))
+        assert decide_binding(theirs, **yes).valid_from == DAY
     give_authority(cast.company, rise=1_500)
     own = LimitBinding.objects.filter(pk=row.pk)
     with pytest.raises(IntegrityError), transaction.atomic():

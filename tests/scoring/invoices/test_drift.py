@@ -80,6 +80,15 @@ def test_a_payment_heard_of_late_counts_as_open_until_then():
         assert found[CELLS + cell] == pytest.approx(late, abs=1e-3)
 
 
+def test_a_credited_invoice_counts_as_late_only_until_it_was_credited():
+    columns = {"account": [0], "issued": [1000], "due": [1030], "amount": [1.0], "paid": [NEVER]}
+    for at_least, after in ((-NEVER, 0), (25, 1)):
+        ledger = Ledger.of(**columns, closed_known=[1050], at_least=[at_least])
+        sums = Others(decided(ledger, np.array([0]), np.array([0.0]), 0), 1e6)
+        counts = [sums.at(np.array([9]), np.array([day]))[0][:CELLS].sum() for day in (1049, 1050)]
+        assert counts == pytest.approx([1, after], abs=1e-3)
+
+
 def test_faded_sums_of_long_ago_are_exact():
     """Forty half-lives before the last fact of another account."""
     spans = Spans(20.0)

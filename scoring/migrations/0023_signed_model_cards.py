@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scoring", "0020_version_guards"),
+        ("scoring", "0022_prospect_guards"),
     ]
 
     operations = [

@@ -9,9 +9,10 @@ RUN := $(BIN)/python
 MANAGE := $(RUN) manage.py
 # Checks look at the code, never at the database somebody works with.
 CHECK := env -u DATABASE_URL -u CREDITDESK_ENV SQLITE_FILE=var/checks.sqlite3
-# More workers than the two cores we count on: several tests wait for processes. Neighbours stay together, so that
-# few workers start a browser for the same module.
-PYTEST := $(RUN) -m pytest -n 4 --dist worksteal $(PYTEST_ARGS)
+# More workers than the two cores we count on: several tests wait for processes or for the database's server.
+PYTEST := $(RUN) -m pytest --workers=4 $(PYTEST_ARGS)
+# What Python compiles once it keeps: many tests start processes of the project. Some containers say otherwise.
+unexport PYTHONDONTWRITEBYTECODE
 LANGUAGES := it es fr
 
 PORT ?= 8000
@@ -22,7 +23,7 @@ DEMO_ARGS ?=
 
 help:
 	@echo "make demo      the desk with a story to look at, on http://127.0.0.1:$(PORT)/ (SERVE=0: summary only)"
-	@echo "make test      every check and the whole test suite, on SQLite and on PostgreSQL"
+	@echo "make test      every check and the whole test suite, on SQLite and on PostgreSQL (test-sqlite, test-postgres)"
 	@echo "make bench     the measurements of benchmarks/"
 	@echo "make fuzz      what nobody thought of, sent to the API (some minutes)"
 	@echo "make lint      ruff, Django's checks, migrations, types"
@@ -51,7 +52,16 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 demo: $(VENV)/.runtime
 	@$(MANAGE) demo --port $(PORT) $(if $(filter 0 no false,$(SERVE)),--no-serve) $(DEMO_ARGS)
 
-test: lint test-sqlite test-postgres
+# Both databases in one run, the other checks beside it; what those say follows when the tests are done.
+test: $(VENV)/.dev
+	@mkdir -p var
+	@echo "==> tests on SQLite and PostgreSQL; style, checks and types meanwhile (their report comes last)"
+	@$(MAKE) --no-print-directory lint >var/lint.txt 2>&1 & lint=$$!; \
+	$(PYTEST) --database=both; tests=$$?; \
+	wait $$lint; checks=$$?; cat var/lint.txt; \
+	if [ $$tests -ne 0 ]; then echo "==> tests FAILED" >&2; fi; \
+	if [ $$checks -ne 0 ]; then echo "==> checks FAILED" >&2; fi; \
+	[ $$tests -eq 0 ] && [ $$checks -eq 0 ]
 
 test-sqlite: $(VENV)/.dev
 	@echo "==> tests on SQLite"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -207,9 +208,8 @@ def short(random: np.random.Generator) -> Ledger:
 
 
 def _changed(ledger: Ledger, **columns: Any) -> Ledger:
-    from dataclasses import replace
-
-    return replace(ledger, **{n: np.asarray(v, dtype=np.int64) for n, v in columns.items()})
+    changed: dict[str, Any] = {name: np.asarray(days, dtype=np.int64) for name, days in columns.items()}
+    return replace(ledger, **changed)
 
 
 STRANGER: tuple[Maker, ...] = (

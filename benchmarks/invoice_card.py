@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GIVEN = ROOT.parent / "shared" / "data" / "ledger" / "accounts-receivable.csv"
 TRAIN_UNTIL = date(2013, 4, 1)
 DRAWS = 300
+LAST = 10**6
+"""A day after every ledger."""
 OURS, MEAN = "our card", "mean days late"
 
 
@@ -58,16 +60,20 @@ class Comparison:
         self.sets = dict(zip(("issue", "unpaid"), training(ledger, until), strict=True))
         tests = np.flatnonzero(ledger.issued >= until)
         after = moments_after_due(ledger, tests)
-        late = tests[ledger.paid_known[tests] > after.day]
+        late = tests[(ledger.paid_known[tests] > after.day) & (ledger.closed_known[tests] > after.day)]
         self.seen: dict[str, Moment] = {
             "issue": moments_at_issue(ledger, tests),
             "unpaid": moments_after_due(ledger, late),
         }
-        self.delay = ledger.paid - ledger.due
+        self.low, self.high = ledger.delay_at(LAST)
 
     def chances(self, stage: str, days: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]] | None:
-        """(outcomes, customers, chances by model); None where the card itself refuses to fit the target."""
+        """(outcomes, places of the rows, chances by model); None where the card itself refuses to fit the target.
+
+        Rows whose outcome nobody knows (credited ones) are left out.
+        """
         from scoring.invoices.features import features
+        from scoring.invoices.ledger import beyond
 
         target = next(t for t in getattr(self.model, stage) if t.days == days)
         if not target.fitted:
@@ -83,13 +89,16 @@ class Comparison:
         count, late, _took = self.history.payments(seen)
         usual = target.priors.days_late.mean
         found[MEAN] = np.where(count > 0, late / np.maximum(count, 1), usual)
-        return (self.delay[seen.place] > days).astype(float), seen.account, found
+        bad = beyond(self.low[seen.place], self.high[seen.place], days)
+        known = ~np.isnan(bad)
+        return bad[known], seen.place[known], {model: p[known] for model, p in found.items()}
 
 
 def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) -> dict[str, Any]:
     """full: every model with its interval; else one line per target."""
+    from scoring.fitting.clustered import calibration_by_customer
     from scoring.fitting.logistic import FitError
-    from scoring.fitting.measures import Ranking, auc, bootstrap_many, brier, calibration_table, capture
+    from scoring.fitting.measures import Ranking, bootstrap_many, brier, calibration_table, capture
 
     try:
         both = Comparison(ledger, until)
@@ -102,17 +111,18 @@ def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) 
         if found is None:
             say(f"  {name:<10} not fitted: {next(t for t in both.model.issue if t.days == days).why}")
             continue
-        bad, customer, chances = found
+        bad, places, chances = found
         if not 0 < bad.sum() < bad.size:
             continue
+        customer = ledger.account[places]
         ranks = {model: Ranking(bad, p) for model, p in chances.items()}
-        table = calibration_table(bad, chances[OURS])
-        agrees = sum(row.agrees for row in table)
-        better = max((m for m in chances if m not in (OURS, MEAN)), key=lambda m: ranks[m].auc() or 0)
+        table = calibration_by_customer(bad, chances[OURS], customer)
+        agrees = sum(row["agrees"] for row in table)
+        by_row = sum(row.agrees for row in calibration_table(bad, chances[OURS]))
         statistics: dict[str, Any] = {m: ranks[m].auc for m in chances}
-        statistics["gap"] = lambda w, r=ranks, b=better: (
-            None if r[OURS].auc(w) is None else r[OURS].auc(w) - r[b].auc(w)
-        )
+        for model in chances:
+            if model != OURS:
+                statistics[f"less {model}"] = lambda w, r=ranks, m=model: _less(r[OURS].auc(w), r[m].auc(w))
         spans = bootstrap_many(customer, statistics, draws=DRAWS)
         for model, p in chances.items() if full else ():
             span = spans[model]
@@ -120,26 +130,35 @@ def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) 
             say(
                 f"  {name:<10}{model:<20} AUC {ranks[model].auc():.3f} ({span.low:.3f} to {span.high:.3f}){score}"
             )
-        gap = spans["gap"]
-        say(
-            f"  {name:<10}{bad.size} rows, {int(bad.sum())} events: ours {auc(bad, chances[OURS]):.3f}, best of the "
-            f"others {better} {ranks[better].auc():.3f}, gap {ranks[OURS].auc() - ranks[better].auc():+.3f} "
-            f"({gap.low:+.3f} to {gap.high:+.3f}); logistic {ranks['logistic'].auc():.3f}, boosting "
-            f"{ranks['boosting'].auc():.3f}, mean days late {ranks[MEAN].auc():.3f}; Brier ours "
-            f"{brier(bad, chances[OURS]):.4f}, logistic {brier(bad, chances['logistic']):.4f}, boosting "
-            f"{brier(bad, chances['boosting']):.4f}; calibrated in {agrees} of {len(table)} tenths"
+        gaps = {
+            m: (ranks[OURS].auc() - ranks[m].auc(), spans[f"less {m}"].low, spans[f"less {m}"].high)
+            for m in chances
+            if m != OURS and spans[f"less {m}"]
+        }
+        text = ", ".join(
+            f"{m} {gap:+.3f} ({low:+.3f} to {high:+.3f})" for m, (gap, low, high) in gaps.items()
         )
-        if full:
-            for row in table:
-                low, high = row.interval.low, row.interval.high
-                say(
-                    f"    {row.count:>5} predicted {row.predicted:.3f} observed {row.observed:.3f} ({low:.3f} to {high:.3f})"
-                )
-        summary[name] = {m: r.auc() for m, r in ranks.items()} | {"agrees": agrees / len(table)}
+        say(
+            f"  {name:<10}{bad.size} rows, {int(bad.sum())} events: ours {ranks[OURS].auc():.3f}, ahead of {text}; Brier "
+            f"ours {brier(bad, chances[OURS]):.4f}, logistic {brier(bad, chances['logistic']):.4f}, boosting "
+            f"{brier(bad, chances['boosting']):.4f}; calibrated in {agrees} of {len(table)} tenths ({by_row} if rows were "
+            "independent)"
+        )
+        for row in table if full else ():
+            low, high = row["interval"]
+            say(
+                f"    {row['count']:>5} of {row['customers']:>3} customers predicted {row['predicted']:.3f} observed "
+                f"{row['observed']:.3f} ({low:.3f} to {high:.3f})"
+            )
+        summary[name] = {m: r.auc() for m, r in ranks.items()} | {
+            "agrees": agrees / len(table),
+            "by row": by_row / len(table),
+            "gaps": gaps,
+        }
     found = both.chances("unpaid", 15)
     if found is not None and found[0].any():
-        bad, customer, chances = found
-        amount = ledger.amount[both.seen["unpaid"].place]
+        bad, places, chances = found
+        amount, customer = ledger.amount[places], ledger.account[places]
         held = {m: capture(bad * amount, p * amount) for m, p in chances.items()}
         spans = bootstrap_many(
             customer,
@@ -154,6 +173,10 @@ def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) 
         say(f"  loss > 15 days held by the riskiest fifth of {bad.size} overdue invoices: {text}")
         summary["capture"] = held
     return summary
+
+
+def _less(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
 
 
 def given_ledger(path: Path, fresh: Callable[[], None]) -> Any:
@@ -199,12 +222,19 @@ def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[s
             means = ", ".join(
                 f"{model} {np.mean([row[model] for row in rows]):.4f}"
                 for model in rows[0]
-                if model != "agrees"
+                if model not in ("agrees", "by row", "gaps")
             )
             say(
-                f"mean AUC for '{target}' over {len(rows)} made ledgers: {means}; "
-                f"tenths within their interval: {np.mean([row['agrees'] for row in rows]):.0%}"
+                f"mean AUC for '{target}' over {len(rows)} made ledgers: {means}; tenths within their interval: by customer "
+                f"{np.mean([row['agrees'] for row in rows]):.0%}, if rows were independent "
+                f"{np.mean([row['by row'] for row in rows]):.0%}"
             )
+            for model in rows[0]["gaps"]:
+                gaps = [row["gaps"][model] for row in rows if model in row["gaps"]]
+                say(
+                    f"  against {model}: ahead {sum(g[0] > 0 for g in gaps)} ({sum(g[1] > 0 for g in gaps)} beyond "
+                    f"doubt), behind {sum(g[0] < 0 for g in gaps)} ({sum(g[2] < 0 for g in gaps)} beyond doubt)"
+                )
     rows = [summary["capture"] for summary in found if "capture" in summary]
     if rows:
         say(

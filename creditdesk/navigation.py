@@ -121,7 +121,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     if not user.is_authenticated or not user.is_staff:
         return []
     badges, here = counts(user), _here(request.path)
-    found = []
+    found: list[dict[str, Any]] = []
     for group in MENU:
         items = [_item(entry, badges, here) for entry in group.entries if user.has_perms(entry.permissions)]
         if items:
@@ -135,12 +135,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 }
             )
     short = sum(len(group["items"]) for group in found) <= SHORT
-    for group in found:
-        waiting = [item for item in group["items"] if item.get("badge")]
-        if group["collapsible"] and waiting:
-            group["badge"] = sum(item["badge"] for item in waiting)
-            group["badge_variant"] = min((item["badge_variant"] for item in waiting), key=VARIANTS.index)
-        group["open"] = short or not group["collapsible"] or any(item["active"] for item in group["items"])
+    for shown in found:
+        waiting = [item for item in shown["items"] if item.get("badge")]
+        if shown["collapsible"] and waiting:
+            shown["badge"] = sum(item["badge"] for item in waiting)
+            shown["badge_variant"] = min((item["badge_variant"] for item in waiting), key=VARIANTS.index)
+        shown["open"] = short or not shown["collapsible"] or any(item["active"] for item in shown["items"])
     return found
 
 

@@ -278,6 +278,7 @@ def register_topics() -> None:
             _owners,
             _order_lines,
             "orders:queue",
+            rank=1,
         )
     )
     register(

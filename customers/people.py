@@ -44,10 +44,11 @@ def responsible_for(accounts: Iterable[CreditAccount]) -> Seen:
     """The controllers of each account: who proposes limits and does not decide them, with the narrowest scope.
 
     Somebody who was given just the account's portfolio goes before those who were given its whole company. Where an
-    account has no controller, whoever else proposes limits for it.
+    account has no controller, whoever else proposes limits for it. Only people who can be written to.
     """
     rows = list(accounts)
-    proposing = staff_with(PROPOSE)
+    written_to = User.objects.filter(pk__in=staff_with(PROPOSE)).exclude(email="")
+    proposing = set(written_to.values_list("pk", flat=True))
     seen = seen_by(rows, proposing)
     deciding = staff_with(DECIDE)
     narrow: dict[int, set[int]] = defaultdict(set)

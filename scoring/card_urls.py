@@ -1,6 +1,6 @@
 from django.urls import path
 
-from scoring import card_views, override_views
+from scoring import card_views, model_card_views, override_views
 from scoring.card_views import pages
 
 app_name = "scorecards"
@@ -12,6 +12,7 @@ urlpatterns = [
     path("<int:pk>/delete/", pages.delete, name="delete"),
     path("<int:pk>/numbers/", card_views.numbers, name="numbers"),
     path("<int:pk>/signals/<slug:name>/", card_views.signal, name="signal"),
+    path("<int:pk>/model-card/", model_card_views.model_card, name="model_card"),
     path("<int:pk>/measure/", card_views.measure, name="measure"),
     path("<int:pk>/propose/", pages.propose, name="propose"),
     path("<int:pk>/send-back/", pages.send_back, name="send_back"),

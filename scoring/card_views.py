@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
@@ -30,7 +31,8 @@ from scoring.card_forms import (
     initial_lines,
 )
 from scoring.evidence import measure_card
-from scoring.models import CardReport, Scorecard
+from scoring.invoice_views import LEARN
+from scoring.models import CardReport, InvoiceCard, Scorecard
 from scoring.signals import BY_NAME
 from scoring.version_views import VersionPages
 
@@ -55,8 +57,24 @@ def card_list(request: HttpRequest) -> HttpResponse:
         "gate": publishing.gate_in_force(),
         "gate_form": GateForm(instance=publishing.gate_in_force()),
         "may_propose": request.user.has_perm(publishing.PROPOSE),
+        **_invoice_cards(request),
     }
     return render_page(request, "scorecards/list.html", context)
+
+
+def _invoice_cards(request: HttpRequest) -> dict[str, Any]:
+    """The card in use for single invoices, the newest draft after it, and what became of the last learning."""
+    if not request.user.has_perm("scoring.view_invoicecard"):
+        return {}
+    rows = list(InvoiceCard.objects.defer("model").select_related("activated_by").order_by("-version")[:20])
+    used = next((row for row in rows if row.status == InvoiceCard.Status.ACTIVE), None)
+    drafts_after = [r for r in rows if r.status == InvoiceCard.Status.DRAFT and (not used or r.pk > used.pk)]
+    return {
+        "invoice_card": used,
+        "invoice_draft": next(iter(drafts_after), None),
+        "learning": Job.objects.filter(kind=LEARN).order_by("-pk").first(),
+        "shows_invoice_cards": True,
+    }
 
 
 class CardPages(VersionPages[Scorecard]):

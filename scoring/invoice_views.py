@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from creditdesk.core.clock import business_date
+from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import DocumentKind, Instalment
 from scoring.invoices.delays import LAST
 from scoring.invoices.explaining import InvoiceExplanation, Seen, explain_invoice
+from scoring.models import InvoiceCard
+from scoring.publishing import PROPOSE
+
+LEARN = "fit-invoice-card"
 
 
 @desk_page("customers.view_instalment", "scoring.view_invoicecard")
@@ -54,3 +60,20 @@ def _explained(found: InvoiceExplanation, asked: str) -> Seen | None:
     if found.at_issue and (asked == "issue" or found.now is None or found.now.main.happened):
         return found.at_issue
     return found.now
+
+
+@desk_page("scoring.view_invoicecard", PROPOSE)
+@require_POST
+def learn(request: HttpRequest) -> HttpResponse:
+    """Plan the learning of a draft; one at a time. A second person takes it into use."""
+    key = str(InvoiceCard.objects.count())
+    planned = plan_jobs(
+        LEARN, [key], business_date(), "scoring.tasks.fit_planned_invoice_card", cluster="bulk"
+    )
+    if planned:
+        messages.success(
+            request, _("It is being learned in the background: the draft appears in some minutes.")
+        )
+    else:
+        messages.info(request, _("One was learned from today's ledger already: look at Invoice cards."))
+    return redirect("scorecards:list")

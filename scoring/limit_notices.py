@@ -246,10 +246,11 @@ def register_topics() -> None:
             _cut_people,
             _cut_lines,
             "limits:causes",
+            rank=0,
         ),
         Topic(
             *(WAITING, gettext_lazy("Limit changes that wait for a decision"), digest, VIEW),
-            *(_waiting_people, _waiting_lines, "limits:inbox"),
+            *(_waiting_people, _waiting_lines, "limits:inbox", 2),
         ),
         Topic(
             *(EXPIRING, gettext_lazy("Limit changes you proposed that expire"), digest, PROPOSE),

@@ -6,13 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
-from django.utils.text import capfirst
-from django.utils.translation import gettext as _
-
-from creditdesk.core.money import Money
 from scoring.models import SegmentVersion
-from scoring.segment_policies import SegmentPolicies
+from scoring.segment_policies import SegmentPolicies, label_of
 
 Section = tuple[str, list[tuple[str, str]]]
 
@@ -33,17 +28,12 @@ class Setting:
 def sections(life: SegmentPolicies[Any], policy: SegmentVersion) -> list[Section]:
     """(title, [(what, value)]) of everything a policy says; "—" where it does not ask."""
     found: list[Section] = [
-        (str(title), [(label_of(policy, name), value_of(life, policy, name)) for name in names])
+        (str(title), [(label_of(policy, name), life.value_of(policy, name)) for name in names])
         for title, names in life.sections
     ]
-    for relation, columns in life.rows.items():
+    for relation in life.rows:
         for row in getattr(policy, relation).all():
-            lines = [
-                (life.row_label(relation, row, name), value_of(life, row, name))
-                for name in columns
-                if name not in life.row_keys
-            ]
-            found.append((str(life.row_title(relation, row)), lines))
+            found.append((str(life.row_title(relation, row)), life.row_lines(relation, row)))
     return found
 
 
@@ -68,22 +58,6 @@ def differences(found: Sequence[tuple[str, list[Setting]]]) -> list[tuple[str, l
     """Only what differs."""
     kept = [(title, [one for one in settings if one.differs]) for title, settings in found]
     return [(title, settings) for title, settings in kept if settings]
-
-
-def label_of(row: models.Model, name: str) -> str:
-    return capfirst(str(row._meta.get_field(name).verbose_name))  # type: ignore[union-attr]
-
-
-def value_of(life: SegmentPolicies[Any], row: models.Model, name: str) -> str:
-    value = getattr(row, name)
-    if value is None or value == "" or life.is_unasked(row, name, value):
-        return "—"
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, Money):
-        return str(value)
-    shown = getattr(row, f"get_{name}_display", None)
-    return str(shown() if shown else value)
 
 
 def _by_title(found: Sequence[Section]) -> dict[str, dict[str, str]]:

@@ -20,11 +20,14 @@ from django.utils.translation import gettext_lazy
 
 from creditdesk.core.audit import Actor, Change
 from creditdesk.core.models import User
+from creditdesk.core.money import Money
 from customers.models import CreditAccount
 from scoring.models import IN_ORDER, WAS_IN_USE, SegmentVersion, VersionReport
 from scoring.versions import Lacking, Life, Told, VersionError, plain
 
 SIMULATED_WITHIN = timedelta(days=7)
+AT_ONCE = 3000
+"""Accounts up to which a person waits for a simulation."""
 LAST = 2**62
 """Above every id."""
 P = TypeVar("P", bound=SegmentVersion)
@@ -62,16 +65,30 @@ class SegmentPolicies(Life[P]):
         """What a row is called for people."""
         raise NotImplementedError
 
-    def row_label(self, relation: str, row: Any, name: str) -> str:
-        """What a column of a row means."""
-        return capfirst(str(row._meta.get_field(name).verbose_name))
+    def row_lines(self, relation: str, row: Any) -> list[tuple[str, str]]:
+        """(what, value) of a row for people."""
+        names = [name for name in self.rows[relation] if name not in self.row_keys]
+        return [(label_of(row, name), self.value_of(row, name)) for name in names]
+
+    def value_of(self, row: Any, name: str) -> str:
+        """A value for people; "—" where it is not asked."""
+        value = getattr(row, name)
+        if value is None or value == "" or self.is_unasked(row, name, value):
+            return "—"
+        if isinstance(value, bool):
+            return _("yes") if value else _("no")
+        if isinstance(value, Money):
+            return str(value)
+        shown = getattr(row, f"get_{name}_display", None)
+        return str(shown() if shown else value)
 
     def is_unasked(self, row: Any, name: str, value: Any) -> bool:
         """A value that means: not asked."""
         return False
 
-    is_slow = True
-    """A large book is simulated in the background (scoring/simulations.py)."""
+    def is_quick(self, policy: P, as_of: date) -> bool:
+        """A person may wait for the simulation; otherwise it goes on in the background (scoring/simulations.py)."""
+        return not accounts_decided_by(policy, as_of)[AT_ONCE : AT_ONCE + 1].exists()
 
     def simulate_range(self, policy: P, as_of: date, low: int, high: int) -> dict[str, Any]:
         """What the policy would do to the live accounts with ids from `low` to `high`, as JSON that adds up."""
@@ -182,6 +199,10 @@ class SegmentPolicies(Life[P]):
         )
         self.record("simulated", policy, actor, as_of, data={"report": report.pk, "fingerprint": said})
         return report
+
+
+def label_of(row: Any, name: str) -> str:
+    return capfirst(str(row._meta.get_field(name).verbose_name))
 
 
 def accounts_decided_by(policy: SegmentVersion, as_of: date) -> QuerySet[CreditAccount]:

@@ -27,8 +27,6 @@ from scoring.segment_policies import SegmentPolicies, accounts_decided_by
 LIVES: dict[str, SegmentPolicies[Any]] = {
     life.act: life for life in (policy_publishing.LIFE, check_publishing.LIFE, terms_publishing.LIFE)
 }
-AT_ONCE = 3000
-"""Accounts up to which a person waits for the answer."""
 PART = 1000
 MOVERS = 50
 # Figures that every part says alike; everything else is added up.
@@ -48,7 +46,7 @@ def simulate(policy: SegmentVersion, as_of: date, *, actor: Actor) -> Run | None
     """Simulate a policy and keep the report (None), or start or resume that in the background."""
     life = life_of(policy)
     accounts = accounts_decided_by(policy, as_of)
-    if not life.is_slow or accounts[AT_ONCE : AT_ONCE + 1].count() == 0:
+    if life.is_quick(policy, as_of):
         life.keep_simulation(policy, as_of, actor=actor)
         return None
     with transaction.atomic():
@@ -65,8 +63,6 @@ def simulate(policy: SegmentVersion, as_of: date, *, actor: Actor) -> Run | None
 def running(policy: SegmentVersion, as_of: date) -> Run | None:
     """The run of exactly what the policy says that is not over yet."""
     life = life_of(policy)
-    if not life.is_slow:
-        return None
     counts = progress(_kind(life, policy), as_of)
     total = sum(counts.values())
     done, failed = counts[Job.Status.DONE], counts[Job.Status.FAILED]

@@ -18,6 +18,8 @@ from customers.models import CreditAccount
 from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
 from scoring.evidence import measure_card
+from scoring.fitting.logistic import FitError
+from scoring.invoices.cards import fit_draft
 from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
 from scoring.peers import store_peer_figures
@@ -128,6 +130,15 @@ def measure_planned_card(job: Job) -> dict[str, Any]:
     """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
     card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
     return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}
+
+
+def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
+    """The effect of one job: a draft of an invoice card, or why the ledger allows none. key: how many there were."""
+    try:
+        card = fit_draft(job.business_date, actor=Actor.job("learning when invoices are paid"))
+    except FitError as error:
+        return {"refused": str(error)}
+    return {"version": card.version}
 
 
 def monitor_planned_month(job: Job) -> dict[str, Any]:

@@ -131,6 +131,7 @@ ACTS: dict[str, Promise] = {
     "scorecard.fitted": _("Scorecard learned from the ledger"),
     "scorecard.gate_set": _("Gates of publishing set"),
     "scorecard.proposed": _("Scorecard proposed"),
+    "scorecard.model_card_signed": _("Model card of a scorecard signed off"),
     "scorecard.published": _("Scorecard published"),
     "scorecard.retired": _("Scorecard retired"),
     "scorecard.sent_back": _("Scorecard sent back"),

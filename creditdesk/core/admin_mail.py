@@ -37,6 +37,10 @@ class TroubleFilter(admin.SimpleListFilter):
         return queryset
 
 
+def _is_shown(mail: Any) -> bool:
+    return mail.is_shown
+
+
 @admin.register(StaffMail)
 class StaffMailAdmin(ReadOnlyAdmin):
     list_display = ("written_at", "user", "mode", "language", "shown_state", "attempts", "sent_at", "error")
@@ -52,13 +56,13 @@ class StaffMailAdmin(ReadOnlyAdmin):
             _("Sending"),
             {
                 "fields": (
-                    ("shown_state", "attempts", "error"),
-                    ("written_at", "try_after", "claimed_at", "sent_at"),
+                    *(("state", "attempts"), "error"),
+                    *(("written_at", "try_after"), ("claimed_at", "sent_at")),
                 )
             },
         ),
     )
-    readonly_fields = ("shown_subject", "shown_body", "shown_state")
+    readonly_fields = ("shown_subject", "shown_body")
 
     @display(
         description=_("state"),
@@ -70,11 +74,11 @@ class StaffMailAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("subject"))
     def shown_subject(self, mail: StaffMail) -> str:
-        return mail.subject if mail.is_shown else _("shown to administrators only")  # type: ignore[attr-defined]
+        return mail.subject if _is_shown(mail) else str(_("shown to administrators only"))
 
     @admin.display(description=_("text"))
     def shown_body(self, mail: StaffMail) -> str:
-        return mail.body if mail.is_shown else "—"  # type: ignore[attr-defined]
+        return mail.body if _is_shown(mail) else "—"
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         mail = super().get_object(request, object_id, from_field)
@@ -96,10 +100,11 @@ class StaffMailAdmin(ReadOnlyAdmin):
         self._each(request, queryset, staff_mail.note_as_sent)
 
     def _each(self, request: HttpRequest, rows: QuerySet[StaffMail], verb: Callable[..., None]) -> None:
+        user: Any = request.user
         done = left = 0
         for mail in rows:
             try:
-                verb(mail, actor=Actor.person(request.user), now=timezone.now())
+                verb(mail, actor=Actor.person(user), now=timezone.now())
                 done += 1
             except staff_mail.NotInDoubt:
                 left += 1

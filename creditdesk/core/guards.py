@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 
+from django.db.migrations.operations import CreateModel
 from django.db.migrations.operations.base import Operation
 
 
@@ -152,6 +153,39 @@ def standing_guards(package: str, names: Sequence[str]) -> list[Guard]:
             elif isinstance(operation, _Undone):
                 standing = [guard for guard in standing if guard.forwards != operation.guard.forwards]
     return standing
+
+
+class Tables(Operation):
+    """Many `CreateModel`, whose models are drawn up together.
+
+    In a list of operations, Django draws up each new model with all it refers to and is referred to by: for the
+    tables of a whole app that is most of the time a new database takes.
+    """
+
+    reversible = True
+
+    def __init__(self, *models: CreateModel) -> None:
+        self.models = models
+
+    def state_forwards(self, app_label, state):
+        state.clear_delayed_apps_cache()
+        state.__dict__.pop("apps", None)  # `state.apps` then draws up everything, once
+        for model in self.models:
+            model.state_forwards(app_label, state)
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        for model in self.models:
+            model.database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label, schema_editor, from_state, to_state):
+        for model in reversed(self.models):
+            model.database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def references_model(self, name, app_label):
+        return any(model.references_model(name, app_label) for model in self.models)
+
+    def describe(self):
+        return f"Create {len(self.models)} models"
 
 
 class TablesComplete(Operation):

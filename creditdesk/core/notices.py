@@ -11,6 +11,7 @@ Every step may run again or be killed: a notice has a key, a person gets one cop
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from django_q.tasks import async_task
 from creditdesk.core.jobs import enqueue_many
 from creditdesk.core.models import MailMode, MailPreference, Notice, NoticeCopy, StaffMail, User
 from creditdesk.core.wording import day
+
+logger = logging.getLogger(__name__)
 
 TASK = "creditdesk.core.tasks.address_notices"
 SEND = "creditdesk.core.tasks.send_staff_mail"
@@ -61,7 +64,7 @@ class Topic:
 
     people(notices, today): whom each concerns today (active, in their scope); lines(notices): what each says in the
     active language, those that are no longer true left out. Both take a constant number of queries.
-    page: name of the page where all of it is listed.
+    page: name of the page where all of it is listed. rank: the lowest comes first in a mail and gives it its subject.
     """
 
     code: str
@@ -71,6 +74,7 @@ class Topic:
     people: Callable[[Sequence[Notice], date], People]
     lines: Callable[[Sequence[Notice]], Mapping[int, Line]]
     page: str
+    rank: int = 5
 
 
 _topics: dict[str, Topic] = {}
@@ -82,7 +86,7 @@ def register(topic: Topic) -> None:
 
 
 def topics() -> list[Topic]:
-    return list(_topics.values())
+    return sorted(_topics.values(), key=lambda topic: topic.rank)
 
 
 def tell(topic: str, key: str, *, on: date, about: Mapping[str, Any]) -> None:
@@ -114,16 +118,30 @@ def _enqueued() -> None:
 
 
 def address(today: date) -> int:
-    """Work out who hears of what was told, and write the mails that leave at once; returns how many notices."""
-    done = 0
-    while count := _address_some(today):
-        done += count
+    """Work out who hears of what was told, and write the mails that leave at once; returns how many notices.
+
+    A topic that fails keeps its own notices waiting, not those of the others; its error is raised at the end.
+    """
+    untold = Notice.objects.filter(addressed_at__isnull=True).order_by()
+    done, errors = 0, []
+    for topic in untold.values_list("topic", flat=True).distinct():
+        try:
+            while count := _address_some(topic, today):
+                done += count
+        except Exception as error:
+            logger.exception("Notices of %s could not be addressed", topic)
+            errors.append(error)
+    with transaction.atomic():
+        _write(MailMode.AT_ONCE, set(_waiting(MailMode.AT_ONCE).values_list("user_id", flat=True)), today)
+    if errors:
+        raise errors[0]
     return done
 
 
 @transaction.atomic
-def _address_some(today: date) -> int:
-    rows = list(Notice.objects.select_for_update().filter(addressed_at__isnull=True).order_by("pk")[:BATCH])
+def _address_some(topic: str, today: date) -> int:
+    untold = Notice.objects.filter(topic=topic, addressed_at__isnull=True)
+    rows = list(untold.select_for_update().order_by("pk")[:BATCH])
     fresh = [row for row in rows if row.business_date >= today - STALE]
     people = _people(fresh, today)
     chosen = _modes({user for users in people.values() for user in users})
@@ -136,7 +154,6 @@ def _address_some(today: date) -> int:
                 copies.append(NoticeCopy(notice=row, user_id=user, mode=mode))
     NoticeCopy.objects.bulk_create(copies, ignore_conflicts=True, batch_size=1000)
     Notice.objects.filter(pk__in=[row.pk for row in rows]).update(addressed_at=timezone.now())
-    _write(MailMode.AT_ONCE, {copy.user_id for copy in copies if copy.mode == MailMode.AT_ONCE}, today)
     return len(rows)
 
 
@@ -176,7 +193,7 @@ def _by_topic(notices: Iterable[Notice]) -> dict[Topic, list[Notice]]:
     grouped: dict[str, list[Notice]] = defaultdict(list)
     for row in notices:
         grouped[row.topic].append(row)
-    return {topic: grouped[code] for code, topic in _topics.items() if code in grouped}
+    return {topic: grouped[topic.code] for topic in topics() if topic.code in grouped}
 
 
 def _write(mode: str, users: Collection[int], today: date) -> int:
@@ -319,7 +336,7 @@ def chosen_modes(user: User) -> dict[str, str]:
 
 
 def topics_of(user: User) -> list[Topic]:
-    return [topic for topic in _topics.values() if user.has_perm(topic.permission)]
+    return [topic for topic in topics() if user.has_perm(topic.permission)]
 
 
 @transaction.atomic

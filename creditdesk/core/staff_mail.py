@@ -27,7 +27,7 @@ from creditdesk.core import notices
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.clock import business_date
 from creditdesk.core.handing_over import UNREACHABLE, Refused, hand_over, pause
-from creditdesk.core.models import StaffMail
+from creditdesk.core.models import Notice, StaffMail
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ MAX_ATTEMPTS = 16
 ASK_AGAIN_AFTER = timedelta(minutes=10)
 SWEPT = 200
 KEPT_DAYS = 90
+NOTICES_KEPT_DAYS = 400
 
 
 class NotInDoubt(ValueError):
@@ -203,7 +204,11 @@ def _resolve(mail: StaffMail, to: str, act: str, actor: Actor, now: datetime, **
 
 
 def forget_texts(now: datetime) -> int:
-    """Empty the texts of what left long ago: they name customers; that it was sent, to whom and when stays."""
+    """Empty the texts of what left long ago: they name customers; that it was sent, to whom and when stays.
+
+    Notices go after more than a year: what they speak of is not told again by then.
+    """
+    Notice.objects.filter(written_at__lt=now - timedelta(days=NOTICES_KEPT_DAYS)).delete()
     old = StaffMail.objects.filter(
         state__in=(State.SENT, State.CANCELLED), written_at__lt=now - timedelta(days=KEPT_DAYS)
     ).exclude(body="")

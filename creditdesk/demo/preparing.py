@@ -35,6 +35,7 @@ from worklists.runs import build_worklists
 from .characters import character_code
 from .days import business_days_after, previous_business_day
 from .orders import take_in_orders
+from .policies import adopt_own_policy, propose_next_policy, react
 from .progress import Console
 
 HISTORY_MONTHS = 23
@@ -49,11 +50,16 @@ def prepare(as_of: date, console: Console) -> None:
     store_peer_figures(as_of - timedelta(days=1))
     rescore(as_of)
     past_reviews(as_of)
+    console.step("looking for causes of cuts")
+    adopt_own_policy(as_of)
+    react(as_of)
     propose_for_the_grower(as_of)
     console.step("proposing limit changes")
     propose_limits(as_of)
     console.step("taking in orders")
     take_in_orders(as_of)
+    console.step("simulating the next limit policy")
+    propose_next_policy(as_of)
     console.step("building today's worklists")
     build_worklists(as_of)
 

@@ -94,7 +94,8 @@ class Site:
             self.processes[name] = subprocess.Popen(  # noqa: S603 (no word of it comes from outside)
                 command,
                 cwd=settings.BASE_DIR,
-                env={**os.environ, **self.environment},
+                # Links in mails lead to where the site answers; mails are printed unless a mail server is named.
+                env={"SITE_URL": f"http://{HOST}:{self.port}", **os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
                 preexec_fn=_follow_parent if sys.platform == "linux" else None,

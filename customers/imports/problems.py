@@ -128,7 +128,7 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
     ),
     "missing_rate": (
         _("There is no exchange rate %(base)s to %(quote)s for %(on)s or before."),
-        _("Load exchange rates first."),
+        _("Load exchange rates first: manage.py import_rates, or Exchange rates in the menu."),
     ),
     "open_above_amount": (
         _("More is open than the document's amount (%(amount)s)."),

@@ -9,7 +9,7 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
-from creditdesk.core.guards import TablesComplete, standing_guards
+from creditdesk.core.guards import Tables, TablesComplete, standing_guards
 
 GUARDS = standing_guards(
     "customers.migrations",
@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        Tables(
         migrations.CreateModel(
             name='Company',
             fields=[
@@ -1266,6 +1267,7 @@ class Migration(migrations.Migration):
                 'ordering': ['document', 'number'],
                 'constraints': [models.UniqueConstraint(fields=('document', 'number'), name='application_document_part_once')],
             },
+        ),
         ),
         TablesComplete(),
         *GUARDS,

@@ -17,11 +17,13 @@ from typing import Any
 
 from creditdesk.core.money import Money
 from customers.checks import CheckRequest, CheckResult
+from customers.instruments import SegmentTerms
 from customers.models import CheckPoint, CreditAccount, OpenOrder, OrderHold
 from customers.order_versions import counted
 from customers.rates import MissingRate
 from customers.stages import ORDER, Stage, stages_at
 from scoring.checks.check import answer
+from scoring.checks.publishing import open_orders
 from scoring.checks.terms import terms_of_policy
 from scoring.models import CheckPolicy
 from scoring.segment_policies import LAST, accounts_decided_by, replaced_by
@@ -66,9 +68,8 @@ def effect(policy: CheckPolicy, as_of: date, low: int = 0, high: int = LAST) -> 
 def _requests(accounts: Any, as_of: date) -> Iterator[tuple[CheckRequest, OrderHold | None]]:
     """The question of each open order, with the hold it waits in."""
     at = datetime.combine(as_of, time.min, UTC)
-    orders = OpenOrder.objects.filter(
-        account__in=accounts.values("pk"), superseded_at__isnull=True, closed_on__isnull=True
-    )
+    orders = open_orders(accounts)
+    horizons = SegmentTerms.load(as_of)
     ids = sorted(set(orders.order_by().values_list("account", flat=True)))
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
@@ -81,20 +82,32 @@ def _requests(accounts: Any, as_of: date) -> Iterator[tuple[CheckRequest, OrderH
             order.account = known[order.account_id]
             stage, hold = stages.get(order.pk), holds.get((order.account_id, order.number))
             if stage is not None or hold is not None:
-                yield _question(order, stage, hold, as_of, at), hold
+                yield _question(order, stage, hold, horizons, as_of, at), hold
 
 
 def _question(
-    order: OpenOrder, stage: Stage | None, hold: OrderHold | None, as_of: date, at: datetime
+    order: OpenOrder,
+    stage: Stage | None,
+    hold: OrderHold | None,
+    terms: SegmentTerms,
+    as_of: date,
+    at: datetime,
 ) -> CheckRequest:
     """As customers.orders asks: an accepted order as when it is reopened, a held one as when it is checked again."""
     asked = CheckRequest(
-        order.account, order.amount, CheckPoint.ORDER, as_of, at, order.orderer, expected_on=order.expected_on
+        order.account,
+        order.amount,
+        CheckPoint.ORDER,
+        as_of,
+        at,
+        order.orderer,
+        expected_on=order.expected_on,
+        product_line=order.product_line,
     )
     if hold is not None and hold.point in (CheckPoint.PICK, CheckPoint.DELIVERY):
         left = Money(stage.counted if stage else 0, order.currency)
         return replace(asked, point=hold.point, amount=left)
-    horizon = order.account.segment.order_horizon_days
+    horizon = terms.days(order.account.segment_id, order.product_line)
     adds = Money(counted(stage, order, order.expected_on, as_of, horizon), order.currency)
     if hold is None:
         return replace(asked, adds=adds, already=adds)

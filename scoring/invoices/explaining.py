@@ -221,7 +221,9 @@ class _Looker:
             return date.fromordinal(int(max(due + days[0], least)))
 
         estimate = InvoiceEstimate(
-            *(float(value[0]) for value in values.values()),
+            p_late=float(said.late[0]),
+            p_late_15=float(said.late_15[0]),
+            p_late_30=float(said.late_30[0]),
             days_late=float(said.days_late[0]),
             expected_on=reached(said.p50),
             earliest_on=reached(said.p10),
@@ -235,7 +237,7 @@ class _Looker:
     ) -> Chance:
         if points is None:
             return Chance(target, value, None, ())
-        told = Told(self._target(points), history, seen, on, self.currency)
+        told = Told(self._target(points), history, seen, on, self.currency, points.left)
         lines = tuple(
             Line(code, label(code), sentence(code, told), whole, points.lines[code])
             for code, whole in points.points.items()

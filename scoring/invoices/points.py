@@ -39,6 +39,8 @@ class Points:
     chance: float
     lines: Mapping[str, float]
     points: Mapping[str, int]
+    left: float | None = None
+    """Of an unpaid invoice: the share that the cards of the day of issue leave for it among those that become late."""
 
     @property
     def total(self) -> int:
@@ -56,8 +58,10 @@ def points_of(
     if not 0 < chance < CERTAIN:
         return None
     overdue = bool(seen.day[0] - history.ledger.due[seen.place[0]] >= 1)
-    lines, height = _overdue(model, history, seen, levels, target) if overdue else ({}, 0.0)
-    if not overdue:
+    left = None
+    if overdue:
+        lines, height, left = _overdue(model, history, seen, levels, target)
+    else:
         lines, height = _at_issue(model, history, seen, levels, target)
     told = sum(lines.values())
     reached = float(log(height) - log(1 - height))
@@ -67,7 +71,7 @@ def points_of(
     lines[STILL_UNPAID] = final - sum(lines.values())
     if abs(lines[STILL_UNPAID]) < 1e-9:
         del lines[STILL_UNPAID]
-    return Points(target, overdue, chance, lines, whole(lines))
+    return Points(target, overdue, chance, lines, whole(lines), left)
 
 
 def whole(lines: Mapping[str, float]) -> dict[str, int]:
@@ -110,8 +114,8 @@ def _at_issue(
 
 def _overdue(
     model: InvoiceModel, history: History, seen: Moment, levels: Levels, days: int
-) -> tuple[dict[str, float], float]:
-    """The same for an unpaid invoice: half its own card's lines, half what the cards of the day of issue leave for
+) -> tuple[dict[str, float], float, float | None]:
+    """The same for an unpaid invoice, and Points.left: half its own card's lines, half what the cards of the day of issue leave for
     it, brought to the level of training (see InvoiceModel)."""
     places = {t.days: n for n, t in enumerate(model.unpaid)}
     now = [np.array([_level(levels, True, t.days, seen)]) for t in model.unpaid]
@@ -125,14 +129,16 @@ def _overdue(
     own.pop(LEVEL)
     issue = {t.days: t for t in model.issue}
     beyond = issue[target.days]
+    share = None
     if beyond.fitted and issue[0].fitted and target.fitted:
         left = beyond.chance(history, seen) / np.maximum(issue[0].chance(history, seen), 1e-9)
         own = {code: value / 2 for code, value in own.items()}
         own[AT_ISSUE] = float(logit(np.clip(left, 0, 1), 1e-4)[0]) / 2
+        share = float(np.clip(left, 0, 1)[0])
     lines = {code: level.a * value for code, value in own.items()}
     lines[BASE] += level.intercept
     lines[LEVEL] = float(now[n][0])
-    return lines, height
+    return lines, height, share
 
 
 def chance_of(total: float) -> float:

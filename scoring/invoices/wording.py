@@ -27,7 +27,7 @@ LABELS = {feature.code: feature.label for feature in FEATURES}
 class Told:
     """What the sentences speak of: one observation, the target and what the portfolio's training period says.
 
-    level: the moving level's log-odds; left: what the cards of the day of issue leave; on: the day it is seen.
+    left: what the cards of the day of issue leave for it among those that become late; on: the day it is seen.
     """
 
     target: Target
@@ -35,6 +35,7 @@ class Told:
     seen: Moment
     on: date
     currency: str
+    left: float | None = None
 
     @property
     def priors(self) -> Priors:
@@ -286,7 +287,9 @@ def _level(told: Told) -> str:
 
 
 def _issue_view(told: Told) -> str:
-    return _("Half the weight has what the card said on the day of issue of invoices that would become late.")
+    return _(
+        "Seen from the day of issue, %(share)s of such invoices that become late are %(event)s: half of the weight."
+    ) % {"share": percent(told.left), "event": event(told.target.days)}
 
 
 def _bound(told: Told) -> str:

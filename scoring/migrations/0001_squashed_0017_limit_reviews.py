@@ -12,7 +12,7 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
-from creditdesk.core.guards import TablesComplete, standing_guards
+from creditdesk.core.guards import Tables, TablesComplete, standing_guards
 
 GUARDS = standing_guards(
     "scoring.migrations",
@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        Tables(
         migrations.CreateModel(
             name='DirtyAccount',
             fields=[
@@ -870,6 +871,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'letters on decisions',
                 'constraints': [models.UniqueConstraint(fields=('decision', 'language'), name='one_letter_per_language')],
             },
+        ),
         ),
         *ROOM,
         TablesComplete(),

@@ -17,7 +17,8 @@ class CardReport(models.Model):
     """What was measured about a card, with the dates it speaks of. Append-only; the newest of a kind counts.
 
     figures: for "backtest" and "fit" at least gini and events (gini null when nothing could be measured, with
-    "refused" saying why); for "stability" psi, from, to; for "tryout" the movements on the live book.
+    "refused" saying why); for "stability" psi, from, to; for "tryout" the movements on the live book; for "signed"
+    the model card as it was when signed (scoring/model_card.py).
     """
 
     class Kind(models.TextChoices):
@@ -26,6 +27,7 @@ class CardReport(models.Model):
         STABILITY = "stability", _("stability")
         TRYOUT = "tryout", _("try-out on the live book")
         MONITORING = "monitoring", _("monthly monitoring")
+        SIGNED = "signed", _("model card signed off")
 
     card = models.ForeignKey(Scorecard, models.CASCADE, related_name="reports", verbose_name=_("scorecard"))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)

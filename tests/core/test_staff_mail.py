@@ -267,11 +267,29 @@ def test_a_mail_kept_back_for_long_is_asked_again_whom_it_concerns(desk, run):
     ]
 
 
+def test_a_topic_that_fails_does_not_keep_the_others_waiting(desk, run_queued):
+    def broken(rows, today):
+        raise LookupError("no such page")
+
+    notices.register(
+        Topic("broken", "Broken", MailMode.AT_ONCE, "core.view_user", broken, desk.lines, "desk:home")
+    )
+    desk.tell("x", topic="broken")
+    desk.tell("a")
+    with pytest.raises(LookupError):
+        address(DAY)
+    run_queued_mails = StaffMail.objects.values_list("state", flat=True)
+    assert list(run_queued_mails) == ["queued", "queued"]
+    assert [row.key for row in Notice.objects.filter(addressed_at=None)] == ["x"]
+
+
 def test_texts_are_forgotten_and_what_was_sent_stays(desk, run):
     desk.tell("a")
     run()
     StaffMail.objects.filter(user=desk.nina).update(written_at=timezone.now() - timedelta(days=100))
-    assert staff_mail.forget_texts(timezone.now()) == 1
+    assert staff_mail.forget_texts(timezone.now()) == 1 and Notice.objects.count() == 1
+    Notice.objects.update(written_at=timezone.now() - timedelta(days=500))
+    assert staff_mail.forget_texts(timezone.now()) == 0 and not Notice.objects.exists()
     assert sorted(StaffMail.objects.values_list("state", "body"))[0] == ("sent", "")
     with pytest.raises(staff_mail.NotInDoubt):
         staff_mail.send_again(StaffMail.objects.first(), actor=Actor.job("x"), now=timezone.now())

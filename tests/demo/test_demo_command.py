@@ -4,10 +4,12 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,14 @@ def test_demo_serves_until_ctrl_c_then_reset_makes_it_anew_and_again_is_safe(env
     assert "customers                    31" in anew.stdout
     facts = [text.split("Business date")[1] for text in (anew.stdout, again.stdout)]
     assert facts[0] == facts[1]
+
+    # The approver finds the next limit policy waiting, simulated on the book.
+    with closing(sqlite3.connect(environment["SQLITE_FILE"])) as made:
+        found = made.execute(
+            "SELECT p.version, p.status, COUNT(r.id) FROM scoring_limitpolicy p "
+            "LEFT JOIN scoring_policyreport r ON r.policy_id = p.id GROUP BY p.id ORDER BY p.version"
+        ).fetchall()
+    assert found == [(1, "retired", 0), (2, "active", 1), (3, "proposed", 1)]
 
     other = run("--customers", "30")
     assert other.returncode != 0 and "--reset" in other.stderr

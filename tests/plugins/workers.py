@@ -30,13 +30,17 @@ import pytest
 WAITING = ("tests/demo/test_demo_command", "tests/core/test_run_workers", "tests/scoring/test_killed_workers")
 
 
+def module_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
+
+
 class Plan:
     """What is still to run on one database, module by module."""
 
     def __init__(self, items: list[pytest.Item], wanted: Iterator[int]) -> None:
         self.modules: dict[str, deque[int]] = {}
         for number in wanted:
-            self.modules.setdefault(items[number].nodeid.partition("::")[0], deque()).append(number)
+            self.modules.setdefault(module_of(items[number]), deque()).append(number)
         self.untouched = sorted(self.modules, key=lambda module: not module.startswith(WAITING))
 
     def __bool__(self) -> bool:
@@ -72,10 +76,6 @@ class Worker:
         self.node = SimpleNamespace(
             gateway=SimpleNamespace(id=name), _workerinfocache=f"[{name} on {database}]"
         )
-
-    @property
-    def waits(self) -> bool:
-        return self.module.startswith(WAITING)
 
     def give(self, number: int | None) -> None:
         if self.told_to_end:
@@ -158,7 +158,12 @@ class Copies:
 
     def _next(self, worker: Worker) -> None:
         plan = self.plans.get(worker.database)
-        waits = any(other.waits for other in self.workers if other is not worker)
+        waits = any(
+            module_of(self.session.items[number]).startswith(WAITING)
+            for other in self.workers
+            if other is not worker
+            for number in other.given
+        )
         worker.give(plan.take(worker, waits) if plan else None)
 
     def _hear(self, worker: Worker) -> None:

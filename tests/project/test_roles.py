@@ -92,8 +92,9 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "reviews:review": PROPOSING,
     "reviews:words": frozenset({roles.MANAGER}),
     "invoices:estimate": STAFF,
+    "invoices:learn": CARDS,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
-    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring")},
+    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card")},
     **{f"scorecards:{page}": CARDS for page in ("copy", "delete", "propose", "numbers", "signal")},
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
@@ -130,6 +131,7 @@ TRIED_ELSEWHERE = {
         )
     ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
+    "scorecards:model_card",
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")

@@ -19,7 +19,7 @@ from customers.approval import propose_limit_change, reject_limit_change
 from customers.approval_clock import clock_of, run_clock, terms_of
 from customers.delegations import delegate_approval, end_delegation
 from customers.legal import record_legal_event
-from customers.models import ApprovalTerms, Contact, Cover, ImportBatch, OpenOrder
+from customers.models import ApprovalTerms, Cover, ImportBatch
 from customers.notice_tasks import write_digests
 from customers.orders import record_order
 from customers.people import responsible_for
@@ -237,9 +237,9 @@ def test_an_order_on_hold_is_told_to_who_handled_it_or_to_the_controller(desk, t
     give_limit(desk.account, 100)
     OrmQ.objects.all().delete()
 
-    def order(number, actor):
+    def order(number, actor, account=None):
         return record_order(
-            desk.account, number, Money.of(5_000, "EUR"), expected_on=FRIDAY, actor=actor, on=MONDAY, at=timezone.now()
+            account or desk.account, number, Money.of(5_000, "EUR"), expected_on=FRIDAY, actor=actor, on=MONDAY, at=timezone.now()
         ).hold  # fmt: skip
 
     by_person = order("SO-1", Actor.person(desk.collector))
@@ -250,7 +250,17 @@ def test_an_order_on_hold_is_told_to_who_handled_it_or_to_the_controller(desk, t
     order("SO-3", Actor.api("till", desk.integration))
     sent = told(MONDAY, digest=False)
     assert set(sent) == {"carla"} and "SO-2" in sent["carla"].body and "SO-3" in sent["carla"].body
-    assert Contact.objects.count() == 0 and OpenOrder.objects.filter(account=desk.account).exists()
+    # An order accepted before business was stopped: whoever recorded it hears that it waits.
+    stopped = make_account(desk.company, "Stopped", portfolio=desk.portfolio)
+    give_limit(stopped, 10_000)
+    assert order("SO-4", Actor.person(desk.collector), stopped) is None
+    record_legal_event(
+        stopped.customer, "insolvency", effective_on=MONDAY, known_on=MONDAY, source="r", actor=ACTOR
+    )
+    sent = told(MONDAY, digest=False)
+    assert (
+        set(sent) == {"marta", "carla"} and "SO-4" in sent["marta"].body and "SO-4" not in sent["carla"].body
+    )
 
 
 def test_what_comes_near_is_told_once_a_stage_and_only_while_it_is_true(desk, told):

@@ -6,11 +6,14 @@ Real threads and commits on PostgreSQL; on SQLite writers come one after the oth
 from datetime import date, timedelta
 
 import pytest
+from django.core import mail
 from django.db import connection, transaction
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.models import AuditEntry
+from creditdesk.core.models import AuditEntry, Notice, NoticeCopy, StaffMail, User
 from creditdesk.core.money import Money
+from creditdesk.core.notices import address
+from creditdesk.core.staff_mail import send
 from customers.approval import approve_limit_change, propose_limit_change
 from customers.ledger.checking import check_ledger
 from customers.legal import record_legal_event
@@ -87,6 +90,15 @@ def test_passes_payments_cuts_and_decisions_at_once(settings):
     found = {(account.pk, kind) for account, kind in zip(accounts, ["late_payment", "", "insolvency"] * ROUNDS, strict=True) if kind}  # fmt: skip
     assert len(causes) == 2 * ROUNDS and set(causes) == found
     assert AuditEntry.objects.filter(act="limit.cut_at_once").count() == 2 * ROUNDS
+    # Three workers address what was told and send it at once: everybody is told of everything once.
+    User.objects.filter(pk=cast.controller.pk).update(email="carla@x.example")
+    told = [result for result in together(*[lambda: address(DAY)] * 3) if isinstance(result, Exception)]
+    assert told == []
+    mails = StaffMail.objects.filter(user=cast.controller)
+    assert NoticeCopy.objects.filter(mail__in=mails).count() == Notice.objects.count() == 2 * ROUNDS
+    ids_of_mails = list(mails.values_list("pk", flat=True))
+    together(*[lambda: [send(pk) for pk in ids_of_mails]] * 3)
+    assert len(mail.outbox) == len(ids_of_mails) and {row.state for row in mails} == {"sent"}
     # Whatever overtook whatever: the stored scores are those of the ledger as it ended.
     stored = contents(AccountScore)
     AccountScore.objects.all().delete()

@@ -100,7 +100,9 @@ class Command(BaseCommand):
             )
         if self.report_path:
             out(_("Report: %(path)s") % {"path": self.report_path})
-        if report.changes_nothing:
+        if report.changes_nothing and 0 < report.counts.get("rows", 0) == report.counts.get("refused", 0):
+            out(_("Every row was refused: nothing can be taken in."))
+        elif report.changes_nothing:
             out(_("The ledger has all of this already: nothing changes."))
         if report.committed and report.changes_nothing and report.batch:
             out(_("This is import %(pk)s again.") % {"pk": report.batch.pk})

@@ -59,7 +59,7 @@ class Command(BaseCommand):
         except NotEnoughEvents as error:
             if options["format"] == "json":
                 self.stdout.write(json.dumps({"refused": str(error), **error.counts}, ensure_ascii=False))
-            raise CommandError(f"Refused: {error}. No card was made.") from error
+            raise CommandError(f"Refused: {str(error).rstrip('.')}. No card was made.") from error
         except MissingRate as error:
             raise CommandError(
                 f"{error}, or name the currency in the setting DEFAULT_MATERIALITY."

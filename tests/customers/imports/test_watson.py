@@ -34,6 +34,16 @@ def command(*arguments):
     return out.getvalue()
 
 
+def test_a_file_of_nothing_but_refused_rows_is_not_called_known(ledger_files, tmp_path):
+    lines = (ledger_files / "accounts-receivable.csv").read_text().splitlines()
+    cells = lines[1].split(",")
+    cells[6] = "-1"
+    path = tmp_path / "refused.csv"
+    path.write_text("\n".join([lines[0], ",".join(cells)]))
+    text = command(path, "--mapping", "ibm-watson")
+    assert "Every row was refused" in text and "all of this already" not in text
+
+
 def table_sizes():
     models = (
         Customer,

@@ -12,15 +12,16 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.models import User
+from creditdesk.core.models import Job, User
 from customers.models import Instalment
 from scoring.invoices.cards import fit_draft, take_into_use
 from scoring.invoices.estimates import estimate
 from scoring.invoices.explaining import explain_invoice
 from scoring.invoices.points import DOUBLING, whole
+from scoring.tasks import fit_planned_invoice_card
 from tests.desk_world import client_of
 from tests.factories import make_company
 
@@ -127,3 +128,20 @@ def test_only_who_may_see_the_account_and_the_cards(world):
         nobody.user_permissions.add(Permission.objects.get(codename=name))
     assert client_of(User.objects.get(pk=nobody.pk)).get(url).status_code == 404
     assert client_of(world[1]).post(url).status_code == 405
+
+
+def test_a_person_starts_the_learning_of_a_draft_and_sees_what_became_of_it(world):
+    client = client_of(world[1])
+    url = reverse("invoices:learn")
+    page = reverse("scorecards:list")
+    assert "Version 1 is in use" in client.get(page).content.decode()
+    assert client.get(url).status_code == 405
+    assert client.post(url).url == page
+    assert "being learned in the background" in client.get(page).content.decode()
+    job = Job.objects.get(kind="fit-invoice-card")
+    job.business_date = START  # Nothing had fallen due by then.
+    job.result = fit_planned_invoice_card(job)
+    assert "Only 0 invoices" in job.result["refused"]
+    job.status, job.done_at = Job.Status.DONE, timezone.now()
+    job.save(update_fields=["status", "result", "done_at"])
+    assert "not learned" in client.get(page).content.decode()

@@ -131,7 +131,13 @@ def _one(request: HttpRequest, subject: Customer | Company) -> HttpResponse:
     form = BindingForm(
         None if deciding else posted,
         currency=accounts[0].company.currency if accounts else "",
-        initial={"wanted_from": today},
+        initial={
+            "wanted_from": today,
+            "binds": rows.filter(status=Status.IN_FORCE)
+            .order_by("-pk")
+            .values_list("binds", flat=True)
+            .first(),
+        },
     )
     verdict = VerdictForm(posted if deciding else None)
     status = 200

@@ -54,7 +54,7 @@ class Runner:
                 stderr=output,
             )
         wait_for(
-            lambda: Heartbeat.objects.filter(name__startswith="main@").exists(), 30, "the first heartbeat"
+            lambda: Heartbeat.objects.filter(name__startswith="main@").exists(), 90, "the first heartbeat"
         )
 
     @property

@@ -324,10 +324,10 @@ class MergeProperties(TestCase):
     def test_whatever_was_posted_no_total_of_the_book_moves(self, steps, sides):
         cast = make_cast()
         pair = [make_account(cast.company, portfolio=cast.portfolio) for _ in "ab"]
-        day, days = START, [START]
+        day, days = START, {START}
         for (name, index, cents, gap), side in zip(steps, sides, strict=False):
             day += timedelta(days=gap)
-            days.append(day)
+            days.add(day)
             try:
                 perform(pair[side], name, index, cents, day)
             except LedgerError:

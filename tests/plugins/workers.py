@@ -216,7 +216,11 @@ class Copies:
 
 
 def _share() -> None:
-    """What every worker would load for its first page; then the collector of garbage leaves all of it alone."""
+    """What every worker would load for its first page; then the collector of garbage leaves all of it alone.
+
+    It would look at hundreds of thousands of objects that live as long as the run, again and again: with Python's
+    own thresholds that is a third of the time of a test that opens pages.
+    """
     from django.conf import settings
     from django.utils import translation
 
@@ -226,6 +230,7 @@ def _share() -> None:
             translation.gettext("")
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 class _Teller:

@@ -79,6 +79,7 @@ def test_a_ledger_file_is_seen_before_it_is_taken_in(desk, browser_page, login):
     login(page, desk.controller)
     before = Invoice.objects.count()
     page.goto("/desk/")
+    page.locator("summary", has_text="Ledger").first.press("Enter")
     page.get_by_role("link", name="Import a ledger").first.click()
     page.locator("input[type=file]").set_input_files(
         {"name": "october.csv", "mimeType": "text/csv", "buffer": LEDGER.encode()}

@@ -190,9 +190,15 @@ def _cash(ask: Ask, terms: SegmentTerms) -> str:
 
 
 def _tendered(ask: Ask, terms: SegmentTerms) -> str:
+    payment = "JOIN customers_payment p ON p.id = a.payment_id"
+    if ask.on_server and not isinstance(ask.scope, QuerySet):
+        # Of some accounts, PostgreSQL would rather read every payment there is than look up those of their rows.
+        payment = (
+            "CROSS JOIN LATERAL (SELECT q.* FROM customers_payment q WHERE q.id = a.payment_id OFFSET 0) AS p"
+        )
     return (
         "SELECT a.account_id, 'instruments', a.currency, a.amount, i.effective_on, p.matures_on, a.id, p.key, "
-        "a.instalment_id, '' FROM customers_payment p JOIN customers_allocation a ON a.payment_id = p.id "
+        f"a.instalment_id, '' FROM customers_allocation a {payment} "
         "JOIN customers_instalment i ON i.id = a.instalment_id "
         f"WHERE {not_safe_sql(ask, terms, 'p')} AND {ask.seen('a')} AND a.kind = 'cash' "
         f"AND a.effective_on <= %(day)s{ask.among('a.account_id')}"

@@ -67,7 +67,7 @@ def stages_at(scope: Any, as_of: date, view: View = CURRENT, *, also_held: bool 
         "ORDER BY t.kind, t.id"
     )
     return [
-        Stage(*row[:6], as_date(row[6]), *row[7:11], as_date(row[11]), *row[12:])  # type: ignore[arg-type]
+        Stage(*row[:6], as_date(row[6]), *row[7:11], as_date(row[11]), *row[12:])  # type: ignore[arg-type, call-arg]
         for row in ask.rows(query)
     ]
 

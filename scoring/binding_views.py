@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from creditdesk.core.clock import business_date
+from creditdesk.core.models import User
 from creditdesk.core.money import Money
 from customers.access import visible_accounts, visible_customers
 from customers.bindings import DECIDE, PROPOSE, BindingError, decide_binding, propose_binding
@@ -119,7 +120,7 @@ def of_company(request: HttpRequest, company_id: int) -> HttpResponse:
 def _one(request: HttpRequest, subject: Customer | Company) -> HttpResponse:
     today = business_date()
     is_customer = isinstance(subject, Customer)
-    accounts = _accounts(request, subject) if is_customer else []
+    accounts = _accounts(request, subject) if isinstance(subject, Customer) else []
     rows = (
         _visible(request).filter(customer=subject)
         if is_customer
@@ -131,7 +132,13 @@ def _one(request: HttpRequest, subject: Customer | Company) -> HttpResponse:
     form = BindingForm(
         None if deciding else posted,
         currency=accounts[0].company.currency if accounts else "",
-        initial={"wanted_from": today},
+        initial={
+            "wanted_from": today,
+            "binds": rows.filter(status=Status.IN_FORCE)
+            .order_by("-pk")
+            .values_list("binds", flat=True)
+            .first(),
+        },
     )
     verdict = VerdictForm(posted if deciding else None)
     status = 200
@@ -188,7 +195,7 @@ def _propose(request: HttpRequest, subject: Customer | Company, form: BindingFor
     propose_binding(
         subject,
         data["binds"],
-        by=request.user,
+        by=cast(User, request.user),
         on=today,
         reason=data["reason"],
         wanted_from=data["wanted_from"],
@@ -211,7 +218,7 @@ def _decide(
     decide_binding(
         waiting,
         approve=approve,
-        by=request.user,
+        by=cast(User, request.user),
         on=today,
         reason=form.cleaned_data["decision_reason"],
         grade_now=max(grades, default=""),

@@ -170,7 +170,9 @@ class SQLite(Dialect):
     def macros(self) -> dict[str, Callable[..., str]]:
         return {
             "days": lambda a, b: f"CAST(julianday({a}) - julianday({b}) AS INTEGER)",
-            "plus_days": lambda day, count: f"date({day}, '+{count} days')",
+            "plus_days": lambda day, count: (
+                f"date({day}, '{'' if count.startswith('-') else '+'}{count} days')"
+            ),
             "ratio": lambda a, b: f"round(CAST({a} AS REAL) / ({b}), 6)",
             "round6": lambda a: f"round({a}, 6)",
             "root": lambda a: f"round(SQRT({a}), 6)",

@@ -196,7 +196,7 @@ def _newest(card: Scorecard, *kinds: str) -> CardReport | None:
 def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
     report = _newest(card, Kind.FIT)
     if report is None:
-        based = f"{card.based_on.name} {card.based_on.version}" if card.based_on else _("expert judgement")
+        based = str(card.based_on) if card.based_on else _("expert judgement")
         return ((_("Source"), _("not learned from data: %s") % based),)
     return (
         (_("Source"), _("the firm's own ledger, with what was known on each day")),

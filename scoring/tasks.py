@@ -19,7 +19,8 @@ from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
 from scoring.evidence import measure_card
 from scoring.fitting.logistic import FitError
-from scoring.invoices.cards import fit_draft
+from scoring.invoices.cards import fit_draft, model_in_use
+from scoring.invoices.estimates import drift_days, keep_drift
 from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
 from scoring.peers import store_peer_figures
@@ -27,6 +28,7 @@ from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
 NIGHTLY = "score"
+LEVEL = "invoice_level"
 CLAIM = 1000
 
 
@@ -91,13 +93,30 @@ def store_peers(due: str | None = None) -> int:
 
 
 def plan_nightly(due: str | None = None) -> int:
-    """Queue one job per range of accounts for a night's business date; returns how many jobs still wait.
+    """Queue one job per range of accounts for a night's business date, and those that keep the level of the invoice
+    card; returns how many jobs still wait.
 
     due: ISO time the run was due, so that one delayed past midnight still scores its own day.
     """
     as_of = business_date_due(due)
     keys = [f"{low}-{high}" for low, high in account_ranges()]
-    return plan_jobs(NIGHTLY, keys, as_of, "scoring.tasks.score_range", cluster="bulk")
+    with transaction.atomic():
+        levels = plan_jobs(LEVEL, _level_keys(as_of), as_of, "scoring.tasks.keep_level", cluster="bulk")
+        return levels + plan_jobs(NIGHTLY, keys, as_of, "scoring.tasks.score_range", cluster="bulk")
+
+
+def _level_keys(as_of: date) -> list[str]:
+    """Version of the invoice card in use and day, for every level that the day's estimates will ask for."""
+    found = model_in_use()
+    if found is None or not found[1].moves:
+        return []
+    return [f"{found[0]} {day}" for day in drift_days(as_of)]
+
+
+def keep_level(job: Job) -> dict[str, Any]:
+    """The effect of one nightly job: how the book moved against the invoice card, kept before anybody asks."""
+    version, day = job.key.split()
+    return {"kept": keep_drift(int(version), date.fromisoformat(day))}
 
 
 def score_range(job: Job) -> dict[str, Any]:

@@ -29,6 +29,7 @@ Sums = list[dict[tuple[str, str, str], int]]
 
 # The last day past due of each bucket; the oldest has none.
 _BUCKETS = {"not_due": 0, "1-30": 30, "31-60": 60, "61-90": 90, "90+": 0}
+# MIN(x_due) is x_due: grouped by it. A bare column SQLite's driver turns into a date row by row, thousands of times.
 _SQL = """
 WITH scoped AS MATERIALIZED ({instalments}),
 parts AS (
@@ -40,7 +41,7 @@ parts AS (
   SELECT i.x_kind, i.x_currency, i.x_due, {first_of}, {last_of}, {sign} a.y_amount
   FROM scoped i JOIN ({used}) a ON a.y_instalment = i.x_id WHERE i.x_kind = 'credit_note'
 )
-SELECT x_kind, x_currency, x_due, x_first, x_last, SUM(x_amount) FROM parts
+SELECT x_kind, x_currency, MIN(x_due), x_first, x_last, SUM(x_amount) FROM parts
 WHERE x_first < x_last AND x_amount <> 0 GROUP BY x_due, x_first, x_last, x_kind, x_currency
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
@@ -26,8 +27,16 @@ class Open:
         return lambda error, context: ProblemHandler(error, context).run()
 
 
+# What draws up the schema loads its extensions while it is first asked, and not safely for two threads at once.
+_ONE_AT_A_TIME = Lock()
+
+
 class SchemaDocument(Open, SpectacularAPIView):
     renderer_classes = [OpenApiJsonRenderer, OpenApiYamlRenderer]
+
+    def _get_schema_response(self, request: Request) -> Response:
+        with _ONE_AT_A_TIME:
+            return super()._get_schema_response(request)
 
 
 class Documentation(Open, SpectacularSwaggerSplitView):

@@ -184,3 +184,20 @@ def acts_like(words: str) -> list[str]:
 def _model_name(name: str) -> str:
     found: Any = next((m for m in apps.get_models() if m._meta.model_name == name), None)
     return capfirst(gettext(str(found._meta.verbose_name))) if found else ""
+
+
+# Policies by the name under which they act; a person's name stays as it is.
+POLICIES: dict[str, Promise] = {
+    "cash_shock": _("rule: cash shock"),
+    "decision rules": _("decision rules"),
+    "insolvency": _("rule: insolvency"),
+    "late_payment": _("rule: late payment"),
+    "legal events": _("legal events"),
+    "limit policy": _("limit policy"),
+    "score_drop": _("rule: score drop"),
+}
+
+
+def actor_label(name: str) -> str:
+    """Who acted, in the active language."""
+    return str(POLICIES.get(name, name))

@@ -20,6 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RangeDateFilter
 
+from creditdesk.core.acts import actor_label
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from creditdesk.core.templatetags.desk import badge, grade_badge
@@ -146,7 +147,7 @@ class LimitChangeAdmin(FactAdmin):
     @admin.display(description=_("proposed by"), ordering="proposer_name")
     def proposed_by(self, row: LimitChange) -> SafeString:
         return format_html(
-            '{}<span class="d-sub">{}</span>', row.proposer_name, row.get_proposer_kind_display()
+            '{}<span class="d-sub">{}</span>', actor_label(row.proposer_name), row.get_proposer_kind_display()
         )
 
     @admin.display(description=_("state"), ordering="status")

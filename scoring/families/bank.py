@@ -14,10 +14,13 @@ from __future__ import annotations
 from creditdesk.core.money import unusual_exponents
 
 WEEKS = 30
+BALANCE_DAYS = 180
 HISTORY_WEEKS = 26
 SMOOTHED = 4
 """A sudden change holds the net flow of the last 4 weeks against that of the 4 weeks ending in each week before them:
 over four weeks wages and rent weigh the same whenever one looks, in a single week they would not."""
+STALE_DAYS = 60
+"""Data that ends more than this many days before the date says nothing about it any more."""
 
 
 def _in_cents(column: str) -> str:
@@ -62,13 +65,15 @@ WHERE customer_scope(ba.customer_id) AND EXISTS (
 )
 """
 
-LINE = """
-SELECT t.id, ba.customer_id, ba.id AS bank_account_id, ba.currency, t.effective_on, t.amount, t.balance, t.category,
-  t.is_rejected, t.counterparty, ib.complete_through
-FROM bk_account ba
-JOIN customers_banktransaction t ON t.bank_account_id = ba.id
+# What the lines of an account span, whatever their age; one light pass over all of them. Grouped by a column of the
+# table itself: PostgreSQL then knows how many accounts there are, and everything after is planned by that.
+EXTENT = """
+SELECT t.bank_account_id, MIN(t.effective_on) AS first_on, MAX(t.effective_on) AS last_on,
+  MAX(ib.complete_through) AS complete_through, COUNT(*) - COUNT(t.balance) AS unstated
+FROM bk_account ba JOIN customers_banktransaction t ON t.bank_account_id = ba.id
 LEFT JOIN customers_importbatch ib ON ib.id = t.batch_id
 WHERE seen(t) AND t.effective_on <= {as_of}
+GROUP BY t.bank_account_id
 """
 
 # One row per customer with lines: the currency they add up in, and the days they cover.
@@ -79,51 +84,69 @@ FROM (
   SELECT g.customer_id, CASE WHEN g.low = g.high THEN g.low ELSE 'EUR' END AS unit, g.first_on,
     CASE WHEN g.last_on >= {as_of} THEN {as_of} ELSE g.last_on END AS through
   FROM (
-    SELECT l.customer_id, MIN(l.currency) AS low, MAX(l.currency) AS high, MIN(l.effective_on) AS first_on,
-      COALESCE(MAX(l.complete_through), MAX(l.effective_on)) AS last_on
-    FROM bk_line l GROUP BY l.customer_id
+    SELECT ba.customer_id, MIN(ba.currency) AS low, MAX(ba.currency) AS high, MIN(e.first_on) AS first_on,
+      COALESCE(MAX(e.complete_through), MAX(e.last_on)) AS last_on
+    FROM bk_extent e JOIN bk_account ba ON ba.id = e.bank_account_id GROUP BY ba.customer_id
   ) g
 ) f
 LEFT JOIN bk_rate r ON r.currency = f.unit
 """
 
-# Lines in the customer's unit. A currency without a rate leaves a NULL factor, which bk_gap reports.
-FLOW = """
-SELECT l.id, l.customer_id, l.bank_account_id, l.effective_on, days(p.through, l.effective_on) AS ago,
-  CASE WHEN l.currency = p.unit THEN l.amount ELSE CAST(round(l.amount * r.to_eur) AS bigint) END AS amount,
-  CASE WHEN l.currency = p.unit THEN l.balance ELSE CAST(round(l.balance * r.to_eur) AS bigint) END AS balance,
-  l.category, l.is_rejected, l.counterparty
-FROM bk_line l JOIN bk_person p ON p.customer_id = l.customer_id
-LEFT JOIN bk_rate r ON r.currency = l.currency
-WHERE l.effective_on <= p.through
+_LINES_OF = "customers_banktransaction t WHERE t.bank_account_id = e.bank_account_id AND seen(t)"
+
+# How to read the lines of an account. Balances are asked for within 180 days: what counts of the time before is
+# the last booking of each account (its day, `opened_on`). A currency without a rate leaves the amounts unknown.
+# inflow_on: the day money last came in.
+# All is told from few lines, found by their day; unstated balances are looked for only where there are any.
+FEED = f"""
+SELECT e.bank_account_id, ba.customer_id, p.through, r.to_eur,
+  CASE WHEN ba.currency = p.unit THEN 1 ELSE 0 END AS is_own,
+  CASE WHEN ba.currency <> p.unit AND r.to_eur IS NULL THEN 1 ELSE 0 END AS amounts,
+  CASE WHEN e.unstated = 0 THEN 0
+    WHEN EXISTS (SELECT 1 FROM {_LINES_OF} AND t.effective_on <= p.through AND t.balance IS NULL) THEN 1
+    ELSE 0 END AS balances,
+  (SELECT t.effective_on FROM {_LINES_OF} AND t.effective_on <= plus_days(p.through, -{BALANCE_DAYS})
+    ORDER BY t.effective_on DESC LIMIT 1) AS opened_on,
+  (SELECT t.effective_on FROM {_LINES_OF} AND t.effective_on <= p.through
+    AND CASE WHEN ba.currency = p.unit THEN t.amount ELSE CAST(round(t.amount * r.to_eur) AS bigint) END > 0
+    ORDER BY t.effective_on DESC LIMIT 1) AS inflow_on
+FROM bk_extent e JOIN bk_account ba ON ba.id = e.bank_account_id
+JOIN bk_person p ON p.customer_id = ba.customer_id AND e.first_on <= p.through
+LEFT JOIN bk_rate r ON r.currency = ba.currency
+WHERE p.age <= {STALE_DAYS}
 """
 
-# Balances are asked for within 180 days: what counts of the time before is the last booking of each account.
-OPENED = """
-SELECT f.bank_account_id, COALESCE(MIN(CASE WHEN f.ago >= 180 THEN f.ago END), 180) AS ago
-FROM bk_flow f GROUP BY f.bank_account_id
+# Lines in the customer's unit: those of the last weeks, and from the booking on that balances start with (`held`).
+FLOW = f"""
+SELECT t.id, fd.customer_id, t.bank_account_id, days(fd.through, t.effective_on) AS ago,
+  CASE WHEN fd.is_own = 1 THEN t.amount ELSE CAST(round(t.amount * fd.to_eur) AS bigint) END AS amount,
+  CASE WHEN fd.is_own = 1 THEN t.balance ELSE CAST(round(t.balance * fd.to_eur) AS bigint) END AS balance,
+  t.category, t.is_rejected, t.counterparty,
+  CASE WHEN t.effective_on > plus_days(fd.through, -{BALANCE_DAYS}) OR t.effective_on = fd.opened_on
+    THEN 1 ELSE 0 END AS held
+FROM bk_feed fd JOIN customers_banktransaction t ON t.bank_account_id = fd.bank_account_id
+WHERE seen(t) AND t.effective_on <= fd.through
+  AND (t.effective_on > plus_days(fd.through, -{7 * WEEKS}) OR t.effective_on = fd.opened_on)
 """
 
 # The balance an account closes a day with is that after the last line stored of it.
 CLOSE = """
-SELECT x.customer_id, x.bank_account_id, x.ago, x.balance,
-  x.balance - LAG(x.balance, 1, 0) OVER (PARTITION BY x.bank_account_id ORDER BY x.ago DESC) AS step
+SELECT x.customer_id, x.ago, x.balance - LAG(x.balance, 1, 0) OVER (
+    PARTITION BY x.customer_id, x.bank_account_id ORDER BY x.ago DESC) AS step
 FROM (
   SELECT f.customer_id, f.bank_account_id, f.ago, f.balance,
-    ROW_NUMBER() OVER (PARTITION BY f.bank_account_id, f.ago ORDER BY f.id DESC) AS place
-  FROM bk_flow f JOIN bk_opened o ON o.bank_account_id = f.bank_account_id AND f.ago <= o.ago
-) x WHERE x.place = 1
+    LEAD(f.ago) OVER (PARTITION BY f.customer_id, f.bank_account_id ORDER BY f.ago DESC, f.id) AS next_ago
+  FROM bk_flow f WHERE f.held > 0
+) x WHERE x.next_ago IS NULL OR x.next_ago < x.ago
 """
 
-# A balance holds from its day (`high`) down to the day before the next booking (`low`), in days ago.
+# A balance holds from its day (`high`) down to the day before the next booking (`low`), in days ago. Where several
+# accounts move on one day, all but the last row of it hold for no day, with the total of the day like that one.
 TOTAL = """
-SELECT s.customer_id, s.ago AS high,
-  COALESCE(LEAD(s.ago) OVER (PARTITION BY s.customer_id ORDER BY s.ago DESC) + 1, 0) AS low,
-  CAST(SUM(s.step) OVER (PARTITION BY s.customer_id ORDER BY s.ago DESC) AS bigint) AS balance
-FROM (
-  SELECT c.customer_id, c.ago, CAST(SUM(c.step) AS bigint) AS step
-  FROM bk_close c GROUP BY c.customer_id, c.ago
-) s
+SELECT c.customer_id, c.ago AS high,
+  COALESCE(LEAD(c.ago) OVER by_day + 1, 0) AS low, CAST(SUM(c.step) OVER by_day AS bigint) AS balance
+FROM bk_close c
+WINDOW by_day AS (PARTITION BY c.customer_id ORDER BY c.ago DESC)
 """
 
 
@@ -151,35 +174,46 @@ FROM bk_total b GROUP BY b.customer_id
 
 # Customers one of whose balances or amounts is not known: no balance signals, or none at all.
 GAP = """
-SELECT f.customer_id, MAX(CASE WHEN f.amount IS NULL THEN 1 ELSE 0 END) AS amounts,
-  MAX(CASE WHEN f.balance IS NULL THEN 1 ELSE 0 END) AS balances
-FROM bk_flow f GROUP BY f.customer_id
+SELECT fd.customer_id, MAX(fd.amounts) AS amounts, MAX(fd.balances) AS balances,
+  MIN(days(fd.through, fd.inflow_on)) AS inflow_ago
+FROM bk_feed fd GROUP BY fd.customer_id
+"""
+
+# Sums of periods of 30 days, of which the longer windows are made; what is older than 180 days is period 6.
+PERIOD = """
+SELECT f.customer_id, least(f.ago / 30, 6) AS n,
+  CAST(SUM(CASE WHEN f.amount > 0 THEN f.amount ELSE 0 END) AS bigint) AS inflow,
+  CAST(SUM(CASE WHEN f.amount < 0 THEN -f.amount ELSE 0 END) AS bigint) AS outflow,
+  CAST(SUM(CASE WHEN f.category = 'cash' THEN ABS(f.amount) ELSE 0 END) AS bigint) AS cash,
+  CAST(SUM(CASE WHEN f.amount > 0 AND f.counterparty <> '' THEN f.amount ELSE 0 END) AS bigint) AS named,
+  COUNT(CASE WHEN f.is_rejected AND f.category <> 'sanction' THEN 1 END) AS rejected,
+  COUNT(CASE WHEN f.category = 'sanction' THEN 1 END) AS sanction,
+  MIN(f.amount) AS least_amount
+FROM bk_flow f GROUP BY f.customer_id, least(f.ago / 30, 6)
 """
 
 
-def _sum(what: str, condition: str, name: str) -> str:
-    return f"CAST(SUM(CASE WHEN {condition} THEN {what} ELSE 0 END) AS bigint) AS {name}"
+def _sum(what: str, low: int, high: int, name: str) -> str:
+    """What the periods of the days from `low` to before `high` add up to."""
+    inside = f"f.n BETWEEN {low // 30} AND {high // 30 - 1}"
+    return f"CAST(SUM(CASE WHEN {inside} THEN f.{what} ELSE 0 END) AS bigint) AS {name}"
 
 
 _PARTS = [
-    _sum("f.amount", "f.amount > 0 AND f.ago < 90", "in_90"),
-    _sum("-f.amount", "f.amount < 0 AND f.ago < 90", "out_90"),
-    _sum("f.amount", "f.amount > 0 AND f.ago BETWEEN 90 AND 179", "in_before"),
-    _sum("-f.amount", "f.amount < 0 AND f.ago BETWEEN 90 AND 179", "out_before"),
-    _sum("f.amount", "f.amount > 0 AND f.ago < 180", "in_180"),
-    _sum("-f.amount", "f.amount < 0 AND f.ago < 180", "out_180"),
-    _sum("ABS(f.amount)", "f.category = 'cash' AND f.ago < 180", "cash_180"),
-    _sum("f.amount", "f.amount > 0 AND f.counterparty <> '' AND f.ago < 180", "named_180"),
-    _sum("1", "f.is_rejected AND f.category <> 'sanction' AND f.ago < 180", "rejected_180"),
-    _sum("1", "f.category = 'sanction' AND f.ago < 180", "sanction_180"),
-    "MAX(CASE WHEN f.amount < 0 AND f.ago < 90 THEN -f.amount END) AS largest_out",
-    "MIN(CASE WHEN f.amount > 0 THEN f.ago END) AS inflow_ago",
-    *(
-        _sum("f.amount", f"f.amount > 0 AND f.ago BETWEEN {30 * n} AND {30 * n + 29}", f"month_{n}")
-        for n in range(6)
-    ),
+    _sum("inflow", 0, 90, "in_90"),
+    _sum("outflow", 0, 90, "out_90"),
+    _sum("inflow", 90, 180, "in_before"),
+    _sum("outflow", 90, 180, "out_before"),
+    _sum("inflow", 0, 180, "in_180"),
+    _sum("outflow", 0, 180, "out_180"),
+    _sum("cash", 0, 180, "cash_180"),
+    _sum("named", 0, 180, "named_180"),
+    _sum("rejected", 0, 180, "rejected_180"),
+    _sum("sanction", 0, 180, "sanction_180"),
+    "MAX(CASE WHEN f.n < 3 AND f.least_amount < 0 THEN -f.least_amount END) AS largest_out",
+    *(_sum("inflow", 30 * n, 30 * n + 30, f"month_{n}") for n in range(6)),
 ]
-SUMS = f"SELECT f.customer_id, {', '.join(_PARTS)} FROM bk_flow f GROUP BY f.customer_id"
+SUMS = f"SELECT f.customer_id, {', '.join(_PARTS)} FROM bk_period f GROUP BY f.customer_id"
 
 SOURCE = """
 SELECT s.customer_id, MAX(s.amount) AS largest FROM (
@@ -218,92 +252,91 @@ FROM (
 """
 
 
-def _median_twice(value: str) -> str:
-    """Twice the median of `value`, given its `place` in order and the `count` of the group: an integer."""
+def _median_twice(value: str, over: str = "") -> str:
+    """Twice the median of `value`, given its `place` in order and the `number` of the group: an integer."""
     return (
-        f"SUM(CASE WHEN m.place = (m.number + 1) / 2 THEN {value} ELSE 0 END) "
-        f"+ SUM(CASE WHEN m.place = (m.number + 2) / 2 THEN {value} ELSE 0 END)"
+        f"SUM(CASE WHEN m.place = (m.number + 1) / 2 THEN {value} ELSE 0 END){over} "
+        f"+ SUM(CASE WHEN m.place = (m.number + 2) / 2 THEN {value} ELSE 0 END){over}"
     )
 
 
 # Net flow of the four weeks that end with week n; the last one (n = 0) and those before it without overlap.
 LEVEL = f"""
-SELECT w.customer_id, w.n, w.net FROM (
+SELECT w.customer_id, w.n, w.net, MAX(CASE WHEN w.n = 0 THEN w.net END) OVER (PARTITION BY w.customer_id) AS recent
+FROM (
   SELECT w.customer_id, w.n, COUNT(*) OVER span AS weeks, CAST(SUM(w.net) OVER span AS bigint) AS net
   FROM bk_week w
   WINDOW span AS (PARTITION BY w.customer_id ORDER BY w.n ROWS BETWEEN CURRENT ROW AND {SMOOTHED - 1} FOLLOWING)
-) w WHERE w.weeks = {SMOOTHED} AND (w.n = 0 OR w.n >= {SMOOTHED})
+) w WHERE w.weeks >= {SMOOTHED} AND (w.n < 1 OR w.n >= {SMOOTHED})
 """
 
-MEDIAN = f"""
-SELECT m.customer_id, MAX(m.number) AS number, CAST({_median_twice("m.net")} AS bigint) AS twice
-FROM (
-  SELECT w.customer_id, w.net, ROW_NUMBER() OVER (PARTITION BY w.customer_id ORDER BY w.net, w.n) AS place,
-    COUNT(*) OVER (PARTITION BY w.customer_id) AS number
-  FROM bk_level w WHERE w.n > 0
-) m GROUP BY m.customer_id
-"""
-
-# Four times the median absolute deviation from the median.
+# The median of the levels before, and four times the median absolute deviation from it. Windows, not joins: each
+# customer's few weeks are put in order twice.
 SPREAD = f"""
-SELECT m.customer_id, CAST({_median_twice("m.off")} AS bigint) AS four_times
+SELECT m.customer_id, MAX(m.number) AS number, MAX(m.twice) AS twice, MAX(m.recent) AS recent,
+  CAST({_median_twice("m.off")} AS bigint) AS four_times
 FROM (
-  SELECT d.customer_id, d.off, ROW_NUMBER() OVER (PARTITION BY d.customer_id ORDER BY d.off, d.n) AS place,
-    COUNT(*) OVER (PARTITION BY d.customer_id) AS number
+  SELECT d.*, ROW_NUMBER() OVER (PARTITION BY d.customer_id ORDER BY d.off, d.n) AS place
   FROM (
-    SELECT w.customer_id, w.n, ABS(2 * w.net - md.twice) AS off
-    FROM bk_level w JOIN bk_median md ON md.customer_id = w.customer_id WHERE w.n > 0
+    SELECT k.customer_id, k.n, k.number, k.twice, k.recent, ABS(2 * k.net - k.twice) AS off
+    FROM (
+      SELECT m.customer_id, m.n, m.net, m.number, m.recent,
+        CAST({_median_twice("m.net", " OVER (PARTITION BY m.customer_id)")} AS bigint) AS twice
+      FROM (
+        SELECT w.customer_id, w.n, w.net, w.recent, COUNT(*) OVER (PARTITION BY w.customer_id) AS number,
+          ROW_NUMBER() OVER (PARTITION BY w.customer_id ORDER BY w.net, w.n) AS place
+        FROM bk_level w WHERE w.n > 0
+      ) m
+    ) k
   ) d
 ) m GROUP BY m.customer_id
 """
 
-STALE_DAYS = 60
-"""Data that ends more than this many days before the date says nothing about it any more."""
-
+# Comparisons with a bound (`< 1`, `> 0`), not equalities, choose rows of what was made up above: of columns without
+# statistics PostgreSQL thinks that one row in 200 equals anything, and would loop over the rest again for each.
 BANK = f"""
 SELECT p.customer_id, p.unit, p.to_eur, p.days, p.age, s.in_90, s.out_90, s.in_before, s.out_before, s.in_180,
-  s.out_180, s.cash_180, s.named_180, s.rejected_180, s.sanction_180, s.largest_out, s.inflow_ago, so.largest,
+  s.out_180, s.cash_180, s.named_180, s.rejected_180, s.sanction_180, s.largest_out,
+  g.inflow_ago, so.largest,
   {", ".join(f"s.month_{n}" for n in range(6))},
   {
     ", ".join(
-        f"CASE WHEN g.balances = 0 THEN b.{name}_{days} END AS {name}_{days}"
+        f"CASE WHEN g.balances < 1 THEN b.{name}_{days} END AS {name}_{days}"
         for days in (30, 90, 180)
         for name in ("sum", "held", "low", "below")
     )
 },
-  CASE WHEN g.balances = 0 THEN b.now END AS now,
+  CASE WHEN g.balances < 1 THEN b.now END AS now,
   sw.weeks, sw.inflow AS inflow_weeks, sw.net_off, sw.in_off, sw.with_inflow,
-  md.number AS history, md.twice AS median_twice, sp.four_times AS spread, rc.net AS recent
+  sp.number AS history, sp.twice AS median_twice, sp.four_times AS spread, sp.recent
 FROM bk_person p
-JOIN bk_gap g ON g.customer_id = p.customer_id AND g.amounts = 0
+JOIN bk_gap g ON g.customer_id = p.customer_id AND g.amounts < 1
 JOIN bk_sums s ON s.customer_id = p.customer_id
 LEFT JOIN bk_balance b ON b.customer_id = p.customer_id
 LEFT JOIN bk_source so ON so.customer_id = p.customer_id
 LEFT JOIN bk_swing sw ON sw.customer_id = p.customer_id
-LEFT JOIN bk_median md ON md.customer_id = p.customer_id
 LEFT JOIN bk_spread sp ON sp.customer_id = p.customer_id
-LEFT JOIN bk_level rc ON rc.customer_id = p.customer_id AND rc.n = 0
 WHERE p.age <= {STALE_DAYS}
 """
 
 CTES = (
     ("bk_rate", RATE),
     ("bk_account", ACCOUNT),
-    ("bk_line", LINE),
+    ("bk_extent", EXTENT),
     ("bk_person", PERSON),
+    ("bk_feed", FEED),
     ("bk_flow", FLOW),
     ("bk_gap", GAP),
-    ("bk_opened", OPENED),
     ("bk_close", CLOSE),
     ("bk_total", TOTAL),
     ("bk_balance", BALANCE),
+    ("bk_period", PERIOD),
     ("bk_sums", SUMS),
     ("bk_source", SOURCE),
     ("bk_number", NUMBER),
     ("bk_week", WEEK),
     ("bk_swing", SWING),
     ("bk_level", LEVEL),
-    ("bk_median", MEDIAN),
     ("bk_spread", SPREAD),
     ("bk", BANK),
 )

@@ -18,12 +18,13 @@ FROM (
 ) x WHERE x.place = 1
 """
 
-# Two quarters back: the period that ended 150 to 240 days before the newest; of two such the earlier one.
+# Two quarters back: the period that ended 150 to 240 days before the newest; of two such the earlier one, found as
+# the greatest distance, with the days (below 65536) packed beneath it: a look-up per customer would be quadratic.
+_DISTANCE = "days(r.newest_on, r.effective_on)"
 SUPPLIER = f"""
 SELECT r.customer_id, MAX(CASE WHEN r.nth = 1 THEN r.days END) AS now,
-  MAX(CASE WHEN r.nth = 2 AND days(r.newest_on, r.effective_on) <= 120 THEN r.days END) AS last,
-  (SELECT b.days FROM supplier_rows b WHERE b.customer_id = r.customer_id
-    AND days(b.newest_on, b.effective_on) BETWEEN 150 AND 240 ORDER BY b.effective_on LIMIT 1) AS before
+  MAX(CASE WHEN r.nth = 2 AND {_DISTANCE} <= 120 THEN r.days END) AS last,
+  MAX(CASE WHEN {_DISTANCE} BETWEEN 150 AND 240 THEN {_DISTANCE} * 65536 + r.days END) & 65535 AS before
 FROM supplier_rows r
 WHERE days({{as_of}}, r.newest_on) <= {VALID_DAYS}
 GROUP BY r.customer_id

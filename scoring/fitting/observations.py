@@ -10,7 +10,7 @@ evidence, so folds, intervals and event counts go by customer.
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from scoring.engine import compute
 from scoring.fitting.materiality import Materiality
 from scoring.fitting.measures import Floats
 from scoring.fitting.outcomes import Cause, Default, default_episodes
+from scoring.invoices.ledger import lot
 from scoring.models import Depth
 from scoring.signals import SIGNALS
 from scoring.statement import Scope
@@ -38,6 +39,10 @@ HORIZON_MONTHS = 12
 LEAST_HISTORY_DAYS = 180
 """How much ledger must lie before an observation."""
 ACTIVE_DAYS = 365
+MOST_ROWS = 200_000
+"""About so many observations at most are learned from: more hardly narrow what is told, and would not fit in memory."""
+RANGE = 20_000
+"""Accounts read at once."""
 MONTHLY_UP_TO = 12
 """With more month-ends than this, quarter-ends: their windows overlap less and say nearly as much."""
 
@@ -142,13 +147,15 @@ def observe(
 ) -> Observations:
     """The observations of these days. `labels`: which knowledge tells the outcomes, reader: who reads bank data.
 
-    A handful of queries per day, whatever the number of accounts. Raises NoActiveCard, MissingRate.
+    A handful of queries per day and range of accounts. The book is read range by range and kept as arrays, so memory
+    grows with the observations only; of a book with more than about MOST_ROWS of them whole customers are drawn
+    (always the same ones), with all of their days. Raises NoActiveCard, MissingRate.
     """
     scope = scope or Scope.everyone()
     if days:
         log_study(reader=reader or Actor.job("learning from the past"), days=[min(days), max(days)])
-    customers = dict(CreditAccount.objects.values_list("pk", "customer_id"))
-    parts: list[dict[str, Any]] = []
+    customers = _Customers.read(len(days))
+    rows = _Rows()
     last = max((horizon_of(day) for day in days), default=date.min)
     episodes = default_episodes(last, labels, materiality=materiality, scope=scope) if days else None
     causes: dict[int, Default] = {}
@@ -159,32 +166,103 @@ def observe(
         found = episodes.between(day, horizon_of(day))
         complete = episodes.complete_for(horizon_of(day))
         opened = open_amounts(day, View(known_at=day))
-        rows: list[tuple[Any, ...]] = []
-        for row in compute(day, scope, View(known_at=day)):
-            if row.account_id in out or row.account_id not in complete:
-                continue
-            values = values_of(row)
-            if not _active(values):
-                continue
-            default = found.get(row.account_id)
-            exposure = opened.get(row.account_id, 0.0)
-            rows.append(
-                (
-                    row.account_id,
-                    customers[row.account_id],
-                    default is not None,
-                    row.score,
-                    float(row.pd),
-                    row.depth != Depth.FULL,
-                    exposure,
-                    _loss(default, exposure),
+        for some in customers.scopes(scope):
+            for row in compute(day, some, View(known_at=day)):
+                if row.account_id in out or row.account_id not in complete:
+                    continue
+                values = values_of(row)
+                if not _active(values):
+                    continue
+                default = found.get(row.account_id)
+                exposure = opened.get(row.account_id, 0.0)
+                rows.add(
+                    (
+                        row.account_id,
+                        customers.of(row.account_id),
+                        day.toordinal(),
+                        default is not None,
+                        row.score,
+                        float(row.pd),
+                        row.depth != Depth.FULL,
+                        exposure,
+                        _loss(default, exposure),
+                    ),
                     [values.get(s.name) for s in SIGNALS],
                 )
+                if default is not None:
+                    causes[row.account_id] = default
+    return _stacked(rows, sorted(days), causes.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Customers:
+    """The accounts to be read, in order, and whose they are; `whole` where none was left out."""
+
+    account: Ints
+    customer: Ints
+    whole: bool
+
+    @classmethod
+    def read(cls, days: int) -> _Customers:
+        pairs = CreditAccount.objects.order_by("pk").values_list("pk", "customer_id")
+        account, customer = (
+            np.fromiter(
+                (number for pair in pairs.iterator(chunk_size=20_000) for number in pair), dtype=np.int64
             )
-            if default is not None:
-                causes[row.account_id] = default
-        parts.append({"day": day, "rows": rows})
-    return _stacked(parts, causes.values())
+            .reshape(-1, 2)
+            .T
+        )
+        share = MOST_ROWS / max(account.size * days, 1)
+        if share >= 1:
+            return cls(account, customer, True)
+        chosen = lot(customer) < share
+        return cls(account[chosen], customer[chosen], False)
+
+    def of(self, account: int) -> int:
+        return int(self.customer[np.searchsorted(self.account, account)])
+
+    def scopes(self, scope: Scope) -> Iterator[Scope]:
+        """Ranges or lists of the accounts; a scope somebody asked for stays as it is."""
+        if scope.shape != "all" or (self.whole and self.account.size <= RANGE):
+            yield scope
+            return
+        for low in range(0, self.account.size, RANGE):
+            some = self.account[low : low + RANGE]
+            yield Scope.between(int(some[0]), int(some[-1])) if self.whole else Scope.of(some.tolist())
+
+
+class _Rows:
+    """Observations as they come, put into arrays by the thousand: as Python objects they take ten times the room."""
+
+    def __init__(self) -> None:
+        self._facts: list[tuple[Any, ...]] = []
+        self._values: list[list[Any]] = []
+        self._parts: list[tuple[Floats, Floats]] = []
+
+    def add(self, facts: tuple[Any, ...], values: list[Any]) -> None:
+        self._facts.append(facts)
+        self._values.append(values)
+        if len(self._facts) >= 2000:
+            self._pack()
+
+    def _pack(self) -> None:
+        if self._facts:
+            self._parts.append(
+                (np.array(self._facts, dtype=np.float64), np.array(self._values, dtype=np.float64))
+            )
+            self._facts, self._values = [], []
+
+    def arrays(self) -> tuple[Floats, Floats]:
+        """(rows x 9 facts, rows x signals); lets go of its parts as they are copied."""
+        self._pack()
+        count = sum(len(facts) for facts, _values in self._parts)
+        facts, values = np.empty((count, 9)), np.empty((count, len(SIGNALS)))
+        end = count
+        while self._parts:
+            some, signals = self._parts.pop()
+            facts[end - len(some) : end], values[end - len(some) : end] = some, signals
+            end -= len(some)
+        return facts, values
 
 
 def _active(values: dict[str, Any]) -> bool:
@@ -222,28 +300,23 @@ def open_amounts(as_of: date, view: View) -> dict[int, float]:
     }
 
 
-def _stacked(parts: Sequence[dict[str, Any]], defaults: Iterable[Default]) -> Observations:
-    rows = [row for part in parts for row in part["rows"]]
-    days = [part["day"].toordinal() for part in parts for _row in part["rows"]]
-
-    def column(place: int, kind: Any) -> NDArray[Any]:
-        return np.array([row[place] for row in rows], dtype=kind)
-
+def _stacked(rows: _Rows, days: Sequence[date], defaults: Iterable[Default]) -> Observations:
+    facts, values = rows.arrays()
     counts: dict[str, int] = {}
     for default in defaults:
         counts[default.cause] = counts.get(default.cause, 0) + 1
     return Observations(
         signals=tuple(s.name for s in SIGNALS),
-        values=np.array([row[8] for row in rows], dtype=np.float64).reshape(len(rows), len(SIGNALS)),
-        account=column(0, np.int64),
-        customer=column(1, np.int64),
-        day=np.array(days, dtype=np.int64),
-        bad=column(2, np.float64),
-        score=column(3, np.float64),
-        pd=column(4, np.float64),
-        thin=column(5, np.bool_),
-        exposure=column(6, np.float64),
-        loss=column(7, np.float64),
-        days=tuple(part["day"] for part in parts),
+        values=values,
+        account=facts[:, 0].astype(np.int64),
+        customer=facts[:, 1].astype(np.int64),
+        day=facts[:, 2].astype(np.int64),
+        bad=facts[:, 3].copy(),
+        score=facts[:, 4].copy(),
+        pd=facts[:, 5].copy(),
+        thin=facts[:, 6] > 0,
+        exposure=facts[:, 7].copy(),
+        loss=facts[:, 8].copy(),
+        days=tuple(days),
         causes=counts,
     )

@@ -15,7 +15,7 @@ from creditdesk.core.models import User
 from scoring.invoices.backtest import trained
 from scoring.invoices.card import InvoiceModel
 from scoring.invoices.fitting import fit_invoices
-from scoring.invoices.load import load_ledger
+from scoring.invoices.load import learned_accounts, load_ledger
 from scoring.models import InvoiceCard
 
 USE = "scoring.publish_scorecard"
@@ -26,8 +26,11 @@ class InvoiceCardError(ValueError):
 
 
 def fit_draft(until: date, *, actor: Actor) -> InvoiceCard:
-    """Fit the invoices issued before `until` as known that day; keep a draft. Raises FitError with the reason."""
-    ledger = load_ledger()
+    """Fit the invoices issued before `until` as known that day; keep a draft. Raises FitError with the reason.
+
+    Of a large book whole customers are drawn (scoring.invoices.load.learned_accounts).
+    """
+    ledger = load_ledger(learned_accounts())
     model = fit_invoices(ledger, until.toordinal())
     with transaction.atomic():
         newest = InvoiceCard.objects.aggregate(newest=Max("version"))["newest"] or 0

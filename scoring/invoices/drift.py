@@ -41,8 +41,6 @@ USUAL: Setting = (40.0, 0.3, 0.0)
 EDGES = np.linspace(-3.5, 3.5, 8)
 CELLS = EDGES.size + 1
 STEPS = 8
-LEAST = 0.01
-"""Weight of no move, at least."""
 REACH, FLATTEST = 4.0, 0.8
 """Beyond REACH from the centre the slope stays 1; it never moves further than FLATTEST from 1, so no order turns."""
 
@@ -125,12 +123,11 @@ class Others:
         return everybody - self._own.at(Moment(account, day, np.zeros_like(account)))
 
 
-def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> tuple[Floats, Floats]:
-    """(how far the log-odds of each row are to be moved, how strongly the outcomes call for it), from its row of sums.
+def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats:
+    """How far the log-odds of each row are to be moved, from its row of sums.
 
     A level and, where the setting lets it, a slope around `center`: the most likely ones under normal priors (Newton's
-    method), so that forecasts and outcomes agree. The second is the logarithm of the Bayes factor against no move
-    (Laplace's approximation: what the likelihood gains, less what the priors ask for the freedom).
+    method), so that forecasts and outcomes agree.
     """
     _life, spread, bend = setting
     count, happened, total = np.split(sums, 3, axis=1)
@@ -139,7 +136,6 @@ def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> tuple[
     middle = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
     away = np.clip(middle - center, -REACH, REACH) if bend else np.zeros_like(middle)
     level, tilt = np.zeros(sums.shape[0]), np.zeros(sums.shape[0])
-    room = np.ones(sums.shape[0])
     for _step in range(STEPS):
         chance = sigmoid(middle + level[:, None] + tilt[:, None] * away)
         gap, weight = happened - count * chance, count * chance * (1 - chance)
@@ -147,19 +143,14 @@ def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> tuple[
         if bend:
             turn = (gap * away).sum(axis=1) - tilt / bend**2
             both, own = (weight * away).sum(axis=1), (weight * away**2).sum(axis=1) + 1 / bend**2
-            det = curve * own - both**2
-            room = det * spread**2 * bend**2
-            tilt = np.clip(tilt + np.clip((curve * turn - both * rise) / det, -0.5, 0.5), -FLATTEST, FLATTEST)
-            level = level + np.clip((own * rise - both * turn) / det, -1.0, 1.0)
+            room = curve * own - both**2
+            tilt = np.clip(
+                tilt + np.clip((curve * turn - both * rise) / room, -0.5, 0.5), -FLATTEST, FLATTEST
+            )
+            level = level + np.clip((own * rise - both * turn) / room, -1.0, 1.0)
         else:
-            room = curve * spread**2
             level = level + np.clip(rise / curve, -1.0, 1.0)
-    line = middle + level[:, None] + tilt[:, None] * away
-    gain = (happened * (line - middle) - count * (np.logaddexp(0, line) - np.logaddexp(0, middle))).sum(
-        axis=1
-    )
-    gain -= (level / spread) ** 2 / 2 + np.log(room) / 2 + ((tilt / bend) ** 2 / 2 if bend else 0.0)
-    return level + tilt * np.clip(odds - center, -REACH, REACH), gain
+    return level + tilt * np.clip(odds - center, -REACH, REACH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,27 +166,12 @@ class Drift:
         return tuple(sorted({life for life, *_rest in self.settings}))
 
     def move(self, sums: dict[float, Floats], odds: Floats) -> Floats:
-        """Per row, from the sums by half-life and the log-odds before the move; 0 without settings.
-
-        The mean of the settings, each with its weight from training times how strongly the outcomes known by now call
-        for its move (the square root of the Bayes factor, as in `weigh`).
-        """
-        if not self.settings:
-            return np.zeros(odds.size)
-        moves, calls = zip(
-            *(
-                shift(sums[life], odds, (life, spread, bend), self.center)
-                for life, spread, bend, _w in self.settings
-            ),
-            strict=True,
-        )
-        given = np.array([weight for *_setting, weight in self.settings])
-        weight = (
-            np.log(np.r_[given, max(1 - given.sum(), LEAST)])[:, None]
-            + np.vstack([*calls, np.zeros(odds.size)]) / 2
-        )
-        weight = np.exp(weight - weight.max(axis=0))
-        return (weight[:-1] * np.array(moves)).sum(axis=0) / weight.sum(axis=0)
+        """Per row, from the sums by half-life and the log-odds before the move; 0 without settings."""
+        parts = [
+            weight * shift(sums[life], odds, (life, spread, bend), self.center)
+            for life, spread, bend, weight in self.settings
+        ]
+        return np.sum(parts, axis=0) if parts else np.zeros(odds.size)
 
     @classmethod
     def weighed(cls, still: float, losses: Sequence[float], rows: int, center: float) -> Drift:

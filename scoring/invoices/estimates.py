@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 from django.core.cache import cache
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from creditdesk.core.facts import CURRENT, View
 from customers.completeness import complete_through_all
@@ -19,10 +20,13 @@ from scoring.invoices.history import BookLevels, History, Moment
 from scoring.invoices.lately import Levels, Snapshot
 from scoring.invoices.ledger import NEVER, Ledger, lot
 from scoring.invoices.load import load_ledger
+from scoring.models import InvoiceCard, InvoiceLevel
 
 BOOK_DAYS = 720
 BOOK_HOURS = 6
 DRIFT_DAYS, DRIFT_ROWS = 400, 20_000
+KEPT_DAYS = 40
+"""Levels kept longer ago than this are asked for by nobody any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +114,56 @@ def _standing(ledger: Ledger, wanted: set[int], day: int) -> np.ndarray:
 
 
 def book_drift(version: int, model: InvoiceModel, day: date, using: str = "default") -> Levels:
-    """How the book has paid lately against what the card said of it, at a day; kept for some hours.
+    """How the book has paid lately against what the card said of it, at a day; held in memory for some hours.
 
-    Told from the whole book, or from whole customers drawn from it (always the same ones) where it is large: the
-    same forecasts and outcomes as `manage.py backtest` takes at that day.
+    As the nightly job kept it, or told anew: from the whole book, or from whole customers drawn from it (always the
+    same ones) where it is large: the same forecasts and outcomes as `manage.py backtest` takes at that day.
     """
     if not model.moves:
         return Snapshot({})
     key = f"invoice-drift:{using}:{version}:{day}"
-    kept: Snapshot | None = cache.get(key)
-    if kept is None:
-        history = History(load_ledger(_drawn_accounts(day, using), CURRENT, using))
-        kept = model.lately(history).snapshot(day.toordinal())
-        cache.set(key, kept, BOOK_HOURS * 3600)
-    return kept
+    held: Snapshot | None = cache.get(key)
+    if held is None:
+        held = _kept_drift(version, model, day, using) or _drift(model, day, using)
+        cache.set(key, held, BOOK_HOURS * 3600)
+    return held
+
+
+def _drift(model: InvoiceModel, day: date, using: str) -> Snapshot:
+    history = History(load_ledger(_drawn_accounts(day, using), CURRENT, using))
+    return model.lately(history).snapshot(day.toordinal())
+
+
+def _kept_drift(version: int, model: InvoiceModel, day: date, using: str) -> Snapshot | None:
+    kept = InvoiceLevel.objects.using(using).filter(card__version=version, day=day)
+    packed = kept.values_list("packed", flat=True).first()
+    if packed is None:
+        return None
+    sides = ((False, model.issue), (True, model.unpaid))
+    drifts = {(unpaid, t.days): t.drift for unpaid, targets in sides for t in targets}
+    return Snapshot.unpacked(bytes(packed), drifts)
+
+
+def drift_days(as_of: date) -> list[date]:
+    """The days whose level the estimates of `as_of` ask for: one per day a company's ledger is complete to."""
+    complete = complete_through_all().values()
+    return sorted({min(as_of, day or as_of) for day in complete})
+
+
+def keep_drift(version: int, day: date, using: str = "default") -> bool:
+    """Keep the level of the card in use at a day, once more if need be; drop those grown old.
+
+    False where the card is no longer the one in use, or does not follow the book. Run again it keeps the same.
+    """
+    found = model_in_use(using)
+    if found is None or found[0] != version or not found[1].moves:
+        return False
+    levels = InvoiceLevel.objects.using(using)
+    card = InvoiceCard.objects.using(using).get(version=version)
+    packed = _drift(found[1], day, using).packed()
+    levels.update_or_create(card=card, day=day, defaults={"packed": packed, "made_at": timezone.now()})
+    levels.exclude(card=card, made_at__gt=timezone.now() - timedelta(days=KEPT_DAYS)).delete()
+    return True
 
 
 def _drawn_accounts(day: date, using: str) -> list[int] | None:

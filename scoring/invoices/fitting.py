@@ -385,7 +385,7 @@ class _Fold:
             for life in {setting[0] for setting in settings}
         }
         said = odds[self.test]
-        return [said + shift(sums[setting[0]], said, setting, center)[0] for setting in settings]
+        return [said + shift(sums[setting[0]], said, setting, center) for setting in settings]
 
 
 def _folds(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days, Days]]:

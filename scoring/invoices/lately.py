@@ -6,6 +6,7 @@ Snapshot   the same at one day, small enough to be kept: what live estimates of 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -77,3 +78,33 @@ class Snapshot:
             found[known] = without[life][place[known]]
             sums[life] = found
         return drift.move(sums, odds)
+
+    def packed(self) -> bytes:
+        """The sums as bytes for the database: compressed arrays, no code in them. The drifts are the card's own."""
+        arrays: dict[str, Any] = {}
+        for n, ((unpaid, days), (_drift, accounts, without, everybody)) in enumerate(self.parts.items()):
+            arrays[f"{n}_key"] = np.array([int(unpaid), days], dtype=np.int64)
+            arrays[f"{n}_accounts"] = accounts
+            arrays[f"{n}_lives"] = np.array(list(everybody), dtype=np.float64)
+            for place, life in enumerate(everybody):
+                arrays[f"{n}_without_{place}"] = without[life]
+                arrays[f"{n}_everybody_{place}"] = everybody[life]
+        out = io.BytesIO()
+        np.savez_compressed(out, **arrays)
+        return out.getvalue()
+
+    @classmethod
+    def unpacked(cls, packed: bytes, drifts: Mapping[Key, Drift]) -> Snapshot:
+        """What `packed` gave, with the drifts of the same card."""
+        parts: dict[Key, tuple[Drift, Days, dict[float, Any], dict[float, Floats]]] = {}
+        with np.load(io.BytesIO(packed), allow_pickle=False) as found:
+            for n in range(sum(name.endswith("_key") for name in found.files)):
+                unpaid, days = (int(value) for value in found[f"{n}_key"])
+                lives = [float(life) for life in found[f"{n}_lives"]]
+                parts[bool(unpaid), days] = (
+                    drifts[bool(unpaid), days],
+                    found[f"{n}_accounts"],
+                    {life: found[f"{n}_without_{place}"] for place, life in enumerate(lives)},
+                    {life: found[f"{n}_everybody_{place}"] for place, life in enumerate(lives)},
+                )
+        return cls(parts)

@@ -14,7 +14,8 @@ from math import floor, log
 import numpy as np
 
 from scoring.fitting.logistic import logit, sigmoid
-from scoring.invoices.card import InvoiceModel, Target, chances, overdue_chances
+from scoring.fitting.measures import Floats
+from scoring.invoices.card import InvoiceModel, Target, chances, moved, overdue_chances
 from scoring.invoices.history import History, Moment
 from scoring.invoices.lately import Levels
 
@@ -90,8 +91,18 @@ def _own(target: Target, history: History, seen: Moment, level: float = 0.0) -> 
     return {code: float(value[0]) for code, value in lines.items()}
 
 
-def _level(levels: Levels, overdue: bool, days: int, seen: Moment) -> float:
-    return float(levels.at((overdue, days), seen.account, seen.day)[0])
+class _Moves:
+    """Moves chances with the book, and remembers by how much (`by`: days of the target to log-odds)."""
+
+    def __init__(self, levels: Levels, overdue: bool, seen: Moment) -> None:
+        self._levels, self._overdue, self._seen = levels, overdue, seen
+        self.by: dict[int, float] = {}
+
+    def __call__(self, days: int, chance: Floats) -> Floats:
+        seen = self._seen
+        level = self._levels.at((self._overdue, days), seen.account, seen.day, logit(chance))
+        self.by[days] = float(level[0])
+        return moved(chance, level)
 
 
 def _clear(height: float) -> float:
@@ -104,21 +115,21 @@ def _at_issue(
 ) -> tuple[dict[str, float], float]:
     """Lines of the target (or of the nearer one it is scaled from), and the chance the card gives it."""
     places = {t.days: n for n, t in enumerate(model.issue)}
-    now = [np.array([_level(levels, False, t.days, seen)]) for t in model.issue]
+    now = _Moves(levels, False, seen)
     height = _clear(float(chances(model.issue, history, seen, now)[places[days]][0]))
     target = model.issue[places[days]]
     while target.scaled_from is not None:
         target = model.issue[places[target.scaled_from]]
-    return _own(target, history, seen, float(now[places[target.days]][0])), height
+    return _own(target, history, seen, now.by[target.days]), height
 
 
 def _overdue(
     model: InvoiceModel, history: History, seen: Moment, levels: Levels, days: int
 ) -> tuple[dict[str, float], float, float | None]:
-    """The same for an unpaid invoice, and Points.left: half its own card's lines, half what the cards of the day of issue leave for
-    it, brought to the level of training (see InvoiceModel)."""
+    """The same for an unpaid invoice, and Points.left: half its own card's lines, half what the cards of the day of
+    issue leave for it, brought to the level of training (see InvoiceModel)."""
     places = {t.days: n for n, t in enumerate(model.unpaid)}
-    now = [np.array([_level(levels, True, t.days, seen)]) for t in model.unpaid]
+    now = _Moves(levels, True, seen)
     heights = overdue_chances(model.issue, model.unpaid, model.levels, history, seen, now)
     height = _clear(float(heights[places[days]][0]))
     n = places[days]
@@ -137,7 +148,7 @@ def _overdue(
         share = float(np.clip(left, 0, 1)[0])
     lines = {code: level.a * value for code, value in own.items()}
     lines[BASE] += level.intercept
-    lines[LEVEL] = float(now[n][0])
+    lines[LEVEL] = now.by[target.days]
     return lines, height, share
 
 

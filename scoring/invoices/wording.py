@@ -76,7 +76,7 @@ def label(code: str) -> str:
     fixed_labels = {
         BASE: _("the portfolio"),
         THIN: _("short record"),
-        LEVEL: _("level of these weeks"),
+        LEVEL: _("moved with the book"),
         AT_ISSUE: _("the card of the day of issue"),
         BOUND: _("bounds"),
         STILL_UNPAID: _("still unpaid"),
@@ -245,6 +245,32 @@ def _weekday(told: Told) -> str:
     }
 
 
+def _month(told: Told) -> str:
+    due = date.fromordinal(int(told.history.ledger.due[told.seen.place[0]]))
+    parts = (
+        _("It fell or falls due in the first third of the month, on %s."),
+        _("It fell or falls due in the middle of the month, on %s."),
+        _("It fell or falls due at the end of the month, on %s."),
+    )
+    return parts[int(told.history.kinds("month")[told.seen.place[0]])] % day(due)
+
+
+def _like(kind: str, text: str, none: str) -> Callable[[Told], str]:
+    def write(told: Told) -> str:
+        counts = [told.history.alike(kind, days, above, told.seen) for days, above, _r in told.priors.steps]
+        decided, happened = float(counts[0][0][0]), float(counts[-1][1][0])
+        if round(decided) < 1:
+            return _(none)
+        return _(text) % {
+            "n": round(decided),
+            "late": round(happened),
+            "event": event(told.target.days),
+            "share": percent(told.rate(None)[1]),
+        }
+
+    return write
+
+
 def _book(half_life: float) -> Callable[[Told], str]:
     def write(told: Told) -> str:
         first, above, _r = told.priors.steps[0]
@@ -282,7 +308,7 @@ def _thin(told: Told) -> str:
 
 def _level(told: Told) -> str:
     return _(
-        "How other customers have paid lately against what the card had said of them: the card's level follows them."
+        "How other customers have paid lately against what the card had said of them: it moves with the book."
     )
 
 
@@ -337,6 +363,23 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
     "amount": _amount,
     "amount_usual": _amount_usual,
     "weekday": _weekday,
+    "month": _month,
+    "like_month": _like(
+        "month",
+        gettext_noop(
+            "Of its %(n)s decided invoices due in this part of the month %(late)s were %(event)s; of all of its invoices "
+            "%(share)s."
+        ),
+        gettext_noop("None of its invoices due in this part of the month has been decided yet."),
+    ),
+    "like_size": _like(
+        "size",
+        gettext_noop(
+            "Of its %(n)s decided invoices as large as this one, against its usual one, %(late)s were %(event)s; of all of its "
+            "invoices %(share)s."
+        ),
+        gettext_noop("None of its invoices as large as this one has been decided yet."),
+    ),
     "book": _book(BOOK_NOW),
     "book_trend": _book(BOOK_LONG),
     "others_20": _others(

@@ -2,7 +2,7 @@ from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .cause import CreditCause
 from .checks import CheckPolicy, CheckPolicyEditor, CheckPolicyReport, CheckRule, CheckRuleCode
 from .decision import BookFigure, Decision, DecisionLetter
-from .invoice import InvoiceCard
+from .invoice import InvoiceCard, InvoiceLevel
 from .limit_review import LimitReview
 from .peers import PeerFigure
 from .policy import (
@@ -39,6 +39,7 @@ __all__ = [
     "DirtyAccount",
     "Grade",
     "InvoiceCard",
+    "InvoiceLevel",
     "LimitPolicy",
     "LimitPolicyCause",
     "LimitPolicyEditor",

@@ -55,3 +55,24 @@ class InvoiceCard(models.Model):
 
     def __str__(self) -> str:
         return f"{self._meta.verbose_name} {self.version}"
+
+
+class InvoiceLevel(models.Model):
+    """How the book had paid against what a card said of it, on a day (scoring.invoices.lately.Snapshot.packed).
+
+    Kept by the nightly job so that no page waits for it. It follows from the ledger and the card: a row may be
+    deleted at any time, and is told anew when asked for.
+    """
+
+    card = models.ForeignKey(InvoiceCard, models.CASCADE, related_name="levels", verbose_name=_("card"))
+    day = models.DateField(_("day"))
+    packed = models.BinaryField()
+    made_at = models.DateTimeField(_("made at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("level of an invoice card")
+        verbose_name_plural = _("levels of invoice cards")
+        constraints = [models.UniqueConstraint(fields=["card", "day"], name="one_invoice_level_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.card_id} {self.day}"

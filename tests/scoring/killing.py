@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import traceback
@@ -48,6 +49,8 @@ def in_a_process(act: Callable[[], Any], *, killed_after: int = 0) -> bool:
     connections.close_all()
     child = os.fork()
     if not child:
+        # A collection would touch, and so copy, every page of the parent's memory.
+        gc.disable()
         code = 1
         try:
             if killed_after:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
@@ -22,12 +23,23 @@ from creditdesk.core.models import Job
 from scoring import tasks
 from scoring.listeners import TASK
 from scoring.models import AccountScore, DirtyAccount, ScoreHistory
+from scoring.peers import store_peer_figures
 from scoring.stored import points_of
 from tests.factories import invoice, make_account, make_company, pay
+from tests.scoring.books_evidence import add_evidence
 
 ROOT = Path(__file__).resolve().parents[2]
 TODAY = date(2026, 3, 16)
 KILLS = 4
+OF_EACH_FAMILY = (
+    "overdue_share",
+    "bank_history_days",
+    "altman_z",
+    "insolvency_over",
+    "supplier_days",
+    "group_score",
+    "revenue_share",
+)
 PATIENCE = 60.0
 
 
@@ -104,6 +116,10 @@ def test_killed_at_random_points_nothing_is_lost_and_nothing_differs(settings, t
         for account in accounts
         for n in range(2)
     ]
+    add_evidence(company, accounts[:8], seed=7)
+    # Scores of other members of a group and figures of the sector are read as kept before the night.
+    tasks.rescore(TODAY - timedelta(days=30))
+    store_peer_figures(TODAY - timedelta(days=9))
     plan(accounts)
     cluster, interrupted = Cluster(tmp_path / "started"), 0
     try:
@@ -138,6 +154,8 @@ def test_killed_at_random_points_nothing_is_lost_and_nothing_differs(settings, t
     tasks.rescore(TODAY)
     assert disturbed == contents(AccountScore)
     assert not kept_twice
+    told = AccountScore.objects.aggregate(**{name: Count(name) for name in OF_EACH_FAMILY})
+    assert all(told.values()), told
     assert set(last_kept) == {a.pk for a in accounts}
     for row in AccountScore.objects.all():
         assert last_kept[row.account_id][0] == row.score

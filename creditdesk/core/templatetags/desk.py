@@ -83,6 +83,7 @@ def moment(value: datetime | None) -> str:
 percent = register.filter("percent", wording.percent)
 register.filter("percent_of_100", wording.percent_of_100)
 act_label = register.filter("act_label", acts.act_label)
+actor_label = register.filter("actor_label", acts.actor_label)
 
 
 @register.filter

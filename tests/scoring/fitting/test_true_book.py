@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from benchmarks.truth import TrueBook
 from creditdesk.core.facts import View
 from customers.models import LegalEvent
+from scoring.fitting import observations
 from scoring.fitting.observations import horizon_of, ledger_span, observation_days, observe
 from scoring.fitting.outcomes import default_episodes
 
@@ -58,6 +59,20 @@ def test_a_day_takes_a_handful_of_queries_whatever_the_book(true_book):
     assert obs.rows > 150
     # Five of them tell the figures of peers and groups of a day no pass ever scored.
     assert len(queries) <= 30
+
+
+def test_a_large_book_is_read_in_ranges_and_drawn_by_whole_customers(true_book, monkeypatch):
+    whole = observe([DAY])
+    monkeypatch.setattr(observations, "RANGE", 60)
+    ranged = observe([DAY])
+    assert np.array_equal(ranged.values, whole.values, equal_nan=True)
+    assert np.array_equal(ranged.account, whole.account)
+    monkeypatch.setattr(observations, "MOST_ROWS", 100)
+    drawn = observe([DAY])
+    same = np.isin(whole.account, drawn.account)
+    assert 50 < drawn.rows < 150 and np.array_equal(drawn.account, whole.account[same])
+    assert np.array_equal(drawn.values, whole.values[same], equal_nan=True)
+    assert np.array_equal(drawn.bad, whole.bad[same]) and np.array_equal(drawn.day, whole.day[same])
 
 
 def test_what_became_known_later_changes_outcomes_but_no_signal(true_book):

@@ -6,6 +6,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
+import numpy as np
 import pytest
 import time_machine
 from django.contrib.auth.models import Permission
@@ -15,12 +16,14 @@ from django.db import DatabaseError, transaction
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
-from creditdesk.core.models import AuditEntry, User
+from creditdesk.core.models import AuditEntry, Job, User
 from customers.models import Instalment
+from scoring import tasks
 from scoring.fitting.logistic import FitError
+from scoring.invoices import estimates, load
 from scoring.invoices.cards import InvoiceCardError, fit_draft, model_in_use, take_into_use
 from scoring.invoices.estimates import estimate
-from scoring.models import InvoiceCard
+from scoring.models import InvoiceCard, InvoiceLevel
 from tests.factories import make_company
 
 from .books import START, made, stored
@@ -116,7 +119,7 @@ def test_queries_do_not_grow(card, django_assert_max_num_queries):
     ids = list(Instalment.objects.filter(open_amount__gt=0).values_list("pk", flat=True))
     cache.clear()
     model_in_use()
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         estimate(ids[:1], DAY)
     # What the whole book tells is kept for some hours.
     with django_assert_max_num_queries(7):
@@ -155,3 +158,34 @@ def test_a_ledger_too_small_leaves_no_card():
     with pytest.raises(FitError):
         fit_draft(START, actor=Actor.job("test"))
     assert not InvoiceCard.objects.exists()
+
+
+def test_the_nightly_job_keeps_the_level_for_whoever_asks_first(card, monkeypatch):
+    assert model_in_use()[1].moves
+    ids = list(Instalment.objects.filter(open_amount__gt=0).values_list("pk", flat=True))
+    told = estimate(ids, DAY)
+    cache.clear()
+    assert tasks.plan_nightly(f"{DAY}T02:30:00+02:00") > 0
+    job = Job.objects.get(kind=tasks.LEVEL)
+    assert tasks.keep_level(job) == tasks.keep_level(job) == {"kept": True}, "twice does no harm"
+    assert InvoiceLevel.objects.get().day == DAY
+
+    def never(*args):
+        raise AssertionError("the page told the level anew")
+
+    monkeypatch.setattr(estimates, "_drift", never)
+    assert estimate(ids, DAY) == told
+    # Another card's levels are of no use once it is the one in use; nor is a level asked for by a retired one.
+    job.key = f"{card.version + 1} {DAY}"
+    assert tasks.keep_level(job) == {"kept": False}
+
+
+def test_of_a_large_book_whole_customers_are_read_in_ranges(company, monkeypatch):
+    everything = load.load_ledger()
+    assert load.learned_accounts() is None
+    monkeypatch.setattr(load, "LEARNED_ROWS", len(everything) // 2)
+    monkeypatch.setattr(load, "RANGE", 4)
+    chosen = load.learned_accounts()
+    assert chosen == load.learned_accounts() and 4 < len(chosen) < 20
+    some = load.load_ledger(chosen)
+    assert sorted(some.row) == sorted(everything.row[np.isin(everything.account, chosen)])

@@ -65,7 +65,7 @@ def test_nothing_later_and_nothing_of_ones_own():
     for paid in (due - 1, due + 9):
         own = Ledger.of(account=np.zeros(40), issued=due - 30, due=due, amount=np.ones(40), paid=paid)
         sums = Others(decided(own, np.arange(40), said, 0), 40.0).at(np.array([0, 1]), np.array([1100, 1100]))
-        (alone, stranger), _call = shift(sums, np.zeros(2), (40.0, 0.3, 0.0), 0.0)
+        alone, stranger = shift(sums, np.zeros(2), (40.0, 0.3, 0.0), 0.0)
         assert alone == pytest.approx(0.0, abs=1e-9)
         assert (stranger > 0.2) == (paid[0] > due[0]) and abs(stranger) > 0.1
 
@@ -104,7 +104,7 @@ def test_without_forecasts_there_is_no_level():
     empty = Others(Forecasts(none.astype(int), none.astype(int), none.astype(int), none, none), 40.0)
     nothing = empty.at(np.array([1]), np.array([5]))
     for setting in ((40.0, 1.0, 0.0), (40.0, 1.0, 0.4)):
-        assert shift(nothing, np.array([2.0]), setting, -1.0)[0] == pytest.approx([0.0])
+        assert shift(nothing, np.array([2.0]), setting, -1.0) == pytest.approx([0.0])
 
 
 def narrowing(seed=1):

@@ -44,9 +44,10 @@ $(VENV)/.runtime: requirements.lock $(BIN)/python
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps -q -e .
 	@touch $@
 
+# --no-compile: Python compiles what it imports, a small part of all this.
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "==> installing requirements-dev.lock"
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-compile -r requirements-dev.lock
 	@touch $@
 
 demo: $(VENV)/.runtime

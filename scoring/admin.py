@@ -203,6 +203,11 @@ class CreditCauseAdmin(FactAdmin):
     search_fields = account_search()
     ordering = ["-pk"]
 
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The evidence of a cash shock is a figure of bank lines."""
+        hidden = () if sees_bank(request.user) else ("evidence",)
+        return [*(super().get_exclude(request, obj) or ()), *hidden]
+
     @admin.display(description=_("evidence"))
     def sentence(self, row: CreditCause) -> str:
         return render_reason(row.kind, row.evidence)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,6 +22,7 @@ from customers.admin.base import (
     customer_of,
 )
 from scoring.admin import VersionedAdmin
+from scoring.bank_right import sees_bank
 from scoring.models import Decision, TermsPolicy, TermsPolicyGrade
 
 TONES = {"approved": "good", "guarantees": "info", "review": "warn", "declined": "bad"}
@@ -46,6 +50,11 @@ class DecisionAdmin(FactAdmin):
     ]
     search_fields = ["=public_id", *account_search()]
     ordering = ["-pk"]
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Without what the advice stands on for who may not read bank data: reasons and caps tell flows in it."""
+        hidden = () if sees_bank(request.user) else ("reasons", "inputs", "advice")
+        return [*(super().get_exclude(request, obj) or ()), *hidden]
 
     @admin.display(description=_("decision"), ordering="outcome")
     def outcome_badge(self, row: Decision) -> SafeString:

@@ -10,9 +10,11 @@ import pytest
 from django.core.cache import cache
 from django.urls import reverse
 
+from creditdesk.core.audit import Actor
 from customers.models import BankDataAccess
 from scoring.bank_right import is_of_bank
 from scoring.decision_reasons import reasons_of
+from scoring.decisions import decide
 from scoring.engine import rescore
 from scoring.explain import explain
 from scoring.limit_comparison import caps, signals
@@ -128,3 +130,13 @@ def test_limits_and_decisions_keep_them_back_too(desk):
     (closed_reason,) = reasons_of(decision, desk.integration)
     assert "5.5" in open_reason.text and open_reason.value == -5.5
     assert "5.5" not in closed_reason.text and closed_reason.value is None and closed_reason.points == -9
+
+
+def test_the_admin_tells_a_decision_without_what_it_stands_on(desk):
+    made = decide(desk.account, AS_OF, asked_by=Actor.person(desk.controller))
+    assert any(is_of_bank(str(reason["params"].get("signal"))) for reason in made.reasons)
+    page = reverse("admin:scoring_decision_change", args=[made.pk])
+    pages = [client_of(user).get(page) for user in (desk.controller, desk.collector)]
+    assert [answer.status_code for answer in pages] == [200, 200]
+    told, kept_back = (answer.content.decode() for answer in pages)
+    assert "bank_" in told and "bank_" not in kept_back

@@ -25,8 +25,12 @@ def send_staff_mail(mail_id: int) -> str:
 
 def sweep_staff_mail() -> int:
     """What lost its task, and what waited to be tried again. Returns how many mails left."""
-    notices.address(business_date())
-    return staff_mail.sweep(timezone.now())
+    try:
+        notices.address(business_date())
+    finally:
+        # Whatever failed there, what is written leaves.
+        sent = staff_mail.sweep(timezone.now())
+    return sent
 
 
 def forget_texts_of_mail() -> int:

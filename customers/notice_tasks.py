@@ -20,10 +20,11 @@ def write_digests(due: str | None = None) -> int:
     today = business_date_due(due)
     try:
         notices.address(today)
-    finally:
+    except Exception:
         # Whatever failed there, the others get their digest.
-        written = _write_waiting(today)
-    return written
+        _write_waiting(today)
+        raise
+    return _write_waiting(today)
 
 
 def _write_waiting(today: date) -> int:

@@ -27,10 +27,11 @@ def sweep_staff_mail() -> int:
     """What lost its task, and what waited to be tried again. Returns how many mails left."""
     try:
         notices.address(business_date())
-    finally:
+    except Exception:
         # Whatever failed there, what is written leaves.
-        sent = staff_mail.sweep(timezone.now())
-    return sent
+        staff_mail.sweep(timezone.now())
+        raise
+    return staff_mail.sweep(timezone.now())
 
 
 def forget_texts_of_mail() -> int:

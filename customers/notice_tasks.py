@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from creditdesk.core import notices
 from creditdesk.core.clock import business_date_due
 from creditdesk.core.models import NoticeCopy
@@ -16,7 +18,16 @@ def write_digests(due: str | None = None) -> int:
     A person has a working day when one of the companies they see has one: what comes on a holiday waits for the next.
     """
     today = business_date_due(due)
-    notices.address(today)
+    try:
+        notices.address(today)
+    except Exception:
+        # Whatever failed there, the others get their digest.
+        _write_waiting(today)
+        raise
+    return _write_waiting(today)
+
+
+def _write_waiting(today: date) -> int:
     waiting = set(
         NoticeCopy.objects.filter(mail__isnull=True, is_dropped=False).values_list("user_id", flat=True)
     )

@@ -35,6 +35,7 @@ IN_DOUBT_AFTER = timedelta(minutes=15)
 # How long a server may say "later" (greylisting, a full mailbox) before a reminder has failed.
 TRIED_FOR = timedelta(hours=12)
 BOUNCED = "bounced"
+SETTLED = "settled"
 SENDER = Actor.job("dunning.send")
 
 __all__ = ["ReminderError", "cancel", "in_doubt", "preview", "resolve", "send", "send_again", "write"]
@@ -144,13 +145,19 @@ def _move(reminder: Reminder, frm: Sequence[str], to: str, actor: Actor, on: dat
 
 
 def send(reminder_id: int) -> str:
-    """Send one reminder if it is still queued; returns its state afterwards. Safe to run any number of times."""
+    """Send one reminder if it is still queued; returns its state afterwards. Safe to run any number of times.
+
+    One that waited until what it asks for was paid or corrected does not leave: it ends as failed.
+    """
     reminder = Reminder.objects.select_related("contact", "account").get(pk=reminder_id)
     if reminder.state != State.QUEUED:
         return reminder.state
     if settings.OUTBOUND_TEST_MODE:
         with transaction.atomic():
             _move(reminder, (State.QUEUED,), State.HELD, SENDER, reminder.business_date)
+        return reminder.state
+    if not is_still_true(reminder.items.select_related("instalment")):
+        _failed(reminder, SETTLED, frm=State.QUEUED)
         return reminder.state
     connection = get_connection()
     # Not claimed yet: a mail server that cannot be reached leaves the row queued, and the task is retried.
@@ -214,8 +221,8 @@ def _refused(reminder: Reminder, refusal: Refused) -> None:
 
 
 @transaction.atomic
-def _failed(reminder: Reminder, error: str) -> None:
-    if not _move(reminder, (State.SENDING,), State.FAILED, SENDER, reminder.business_date, error=error):
+def _failed(reminder: Reminder, error: str, *, frm: str = State.SENDING) -> None:
+    if not _move(reminder, (frm,), State.FAILED, SENDER, reminder.business_date, error=error):
         return
     if error == BOUNCED and reminder.contact is not None:
         mark_bounced(reminder.contact, on=reminder.business_date, account=reminder.account, actor=SENDER)

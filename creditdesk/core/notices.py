@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -132,7 +133,8 @@ def address(today: date) -> int:
             logger.exception("Notices of %s could not be addressed", topic)
             errors.append(error)
     with transaction.atomic():
-        _write(MailMode.AT_ONCE, set(_waiting(MailMode.AT_ONCE).values_list("user_id", flat=True)), today)
+        waiting = set(_waiting(MailMode.AT_ONCE).values_list("user_id", flat=True))
+        errors += _write(MailMode.AT_ONCE, waiting, today)[1]
     if errors:
         raise errors[0]
     return done
@@ -160,12 +162,15 @@ def _address_some(topic: str, today: date) -> int:
 def write_digests(today: date, users: Collection[int] | None = None) -> int:
     """One mail per person with what waits for it; returns how many were written. Again on the same day: none.
 
-    users: only these (whose working day it is).
+    users: only these (whose working day it is). A topic that fails is left out; its error is raised at the end.
     """
     with transaction.atomic():
         waiting = _waiting(MailMode.DIGEST).values_list("user_id", flat=True)
         wanted = set(waiting) if users is None else set(waiting) & set(users)
-        return _write(MailMode.DIGEST, wanted, today)
+        count, errors = _write(MailMode.DIGEST, wanted, today)
+    if errors:
+        raise errors[0]
+    return count
 
 
 def _waiting(mode: str) -> Any:
@@ -177,11 +182,29 @@ def _modes(users: Collection[int]) -> dict[tuple[int, str], str]:
     return {(user, topic): mode for user, topic, mode in rows.values_list("user_id", "topic", "mode")}
 
 
-def _people(notices: Sequence[Notice], today: date) -> dict[int, set[int]]:
-    """Whom each notice concerns today, among those who are active and can be written to."""
+Failed = dict[str, Exception]
+"""What went wrong with a topic, by its code: its notices wait, those of the others do not."""
+
+
+@contextmanager
+def _kept_apart(topic: Topic, failed: Failed) -> Iterator[None]:
+    try:
+        with transaction.atomic():
+            yield
+    except Exception as error:
+        logger.exception("Notices of %s could not be written", topic.code)
+        failed[topic.code] = error
+
+
+def _people(notices: Sequence[Notice], today: date, failed: Failed | None = None) -> dict[int, set[int]]:
+    """Whom each notice concerns today, among those who are active and can be written to.
+
+    failed: takes up the topics that fail, instead of raising.
+    """
     found: dict[int, set[int]] = {}
     for topic, rows in _by_topic(notices).items():
-        found |= {pk: set(users) for pk, users in topic.people(rows, today).items()}
+        with nullcontext() if failed is None else _kept_apart(topic, failed):
+            found |= {pk: set(users) for pk, users in topic.people(rows, today).items()}
     everybody = {user for users in found.values() for user in users}
     reachable = set(
         User.objects.filter(pk__in=everybody, is_active=True).exclude(email="").values_list("pk", flat=True)
@@ -196,10 +219,15 @@ def _by_topic(notices: Iterable[Notice]) -> dict[Topic, list[Notice]]:
     return {topic: grouped[topic.code] for topic in topics() if topic.code in grouped}
 
 
-def _write(mode: str, users: Collection[int], today: date) -> int:
-    """Write and queue one mail for each of these people with their waiting copies of a mode. In a transaction."""
+def _write(mode: str, users: Collection[int], today: date) -> tuple[int, list[Exception]]:
+    """Write and queue one mail for each of these people with their waiting copies of a mode. In a transaction.
+
+    Returns how many, and what went wrong: copies of a topic that fails stay waiting, and so do those of a person whose
+    mail cannot be written.
+    """
     if not users:
-        return 0
+        return 0, []
+    failed: Failed = {}
     copies = list(
         _waiting(mode).filter(user__in=users).select_for_update(of=("self",)).select_related("notice")
     )
@@ -209,41 +237,65 @@ def _write(mode: str, users: Collection[int], today: date) -> int:
         ).values_list("user_id", flat=True)
     )
     chosen = _modes(users)
-    still = _people(list({copy.notice_id: copy.notice for copy in copies}.values()), today)
+    still = _people(list({copy.notice_id: copy.notice for copy in copies}.values()), today, failed)
     readers = {row.pk: row for row in User.objects.filter(pk__in=users)}
     mine: dict[int, list[NoticeCopy]] = defaultdict(list)
     dropped: list[int] = []
     for copy in copies:
+        if copy.notice.topic in failed:
+            continue
         off = chosen.get((copy.user_id, copy.notice.topic)) == MailMode.NONE
         if off or copy.user_id not in still.get(copy.notice_id, ()):
             dropped.append(copy.pk)
         elif mode == MailMode.AT_ONCE or copy.user_id not in has_today:
             mine[copy.user_id].append(copy)
-    written = []
+    written, errors = [], list(failed.values())
     for user_id, own in sorted(mine.items()):
-        mail, told = _compose(readers[user_id], mode, [copy.notice for copy in own], today)
-        dropped += [copy.pk for copy in own if copy.notice_id not in told]
-        if mail is not None:
-            mail.save()
-            kept = [copy.pk for copy in own if copy.notice_id in told]
-            NoticeCopy.objects.filter(pk__in=kept).update(mail=mail)
-            written.append(mail.pk)
+        try:
+            with transaction.atomic():
+                mail, over, broken = _write_one(readers[user_id], mode, own, today)
+        except Exception as error:
+            logger.exception("The mail to user %s could not be written", user_id)
+            errors.append(error)
+            continue
+        dropped += over
+        errors += broken
+        written += [mail.pk] if mail is not None else []
     NoticeCopy.objects.filter(pk__in=dropped).update(is_dropped=True)
     enqueue_many(SEND, [(pk,) for pk in written])
-    return len(written)
+    return len(written), errors
+
+
+def _write_one(
+    user: User, mode: str, copies: Sequence[NoticeCopy], today: date
+) -> tuple[StaffMail | None, list[int], list[Exception]]:
+    """The mail to one person, the copies that are over, and what went wrong with a topic."""
+    failed: Failed = {}
+    mail, told = _compose(user, mode, [copy.notice for copy in copies], today, failed)
+    if mail is not None:
+        mail.save()
+        kept = [copy.pk for copy in copies if copy.notice_id in told]
+        NoticeCopy.objects.filter(pk__in=kept).update(mail=mail)
+    over = [copy.pk for copy in copies if copy.notice_id not in told and copy.notice.topic not in failed]
+    return mail, over, list(failed.values())
 
 
 def _compose(
-    user: User, mode: str, notices: Sequence[Notice], today: date
+    user: User, mode: str, notices: Sequence[Notice], today: date, failed: Failed
 ) -> tuple[StaffMail | None, set[int]]:
-    """The mail in its reader's language, and the notices it tells of; None: nothing of it is true any more."""
+    """The mail in its reader's language, and the notices it tells of; None: nothing of it is true any more.
+
+    failed: takes up the topics that could not be asked.
+    """
     language = (
         user.language if translation.check_for_language(user.language or "") else settings.LANGUAGE_CODE
     )
     with translation.override(language):
         sections, told = [], set()
         for topic, rows in _by_topic(notices).items():
-            lines = topic.lines(rows)
+            lines: Mapping[int, Line] = {}
+            with _kept_apart(topic, failed):
+                lines = topic.lines(rows)
             told |= set(lines)
             if lines:
                 ordered = sorted(lines.values(), key=lambda line: (line.sort, line.text))
@@ -323,10 +375,16 @@ def may_still_read(mail: StaffMail, today: date) -> bool:
 
 @transaction.atomic
 def write_anew(mail: StaffMail, today: date) -> int:
-    """In place of a mail that was cancelled: one with what still concerns its reader; returns how many (0 or 1)."""
+    """In place of a mail that was cancelled: one with what still concerns its reader; returns how many (0 or 1).
+
+    What was in a digest of an earlier day waits for the next regular one: written now, it would be that day's only
+    one, at any hour and on any holiday.
+    """
     StaffMail.objects.filter(pk=mail.pk).update(key=f"cancelled:{mail.public_id}")
     NoticeCopy.objects.filter(mail=mail).update(mail=None)
-    return _write(mail.mode, {mail.user_id}, today)
+    if mail.mode == MailMode.DIGEST and mail.business_date < today:
+        return 0
+    return _write(mail.mode, {mail.user_id}, today)[0]
 
 
 def chosen_modes(user: User) -> dict[str, str]:

@@ -139,7 +139,10 @@ def _later(ids: Sequence[int], error: str) -> None:
 
 
 def sweep(now: datetime) -> int:
-    """Send what is due: what waited for a pause to end, and what lost its task. Returns how many left."""
+    """Send what is due: what waited for a pause to end, and what lost its task. Returns how many left.
+
+    A mail that fails for another reason than the server waits for its pause; the error is raised at the end.
+    """
     due = StaffMail.objects.filter(state=State.QUEUED, try_after__lte=now).order_by("try_after", "pk")
     ids = list(due.values_list("pk", flat=True)[:SWEPT])
     if not ids:
@@ -150,20 +153,31 @@ def sweep(now: datetime) -> int:
     except UNREACHABLE as error:
         _later(ids, f"{type(error).__name__}: {error}")
         return 0
-    sent = 0
+    sent, errors = 0, []
     try:
         for pk in ids:
+            connection.open()  # nothing happens while it is
             try:
-                sent += send(pk, connection) == State.SENT
+                state = send(pk, connection)
             except UNREACHABLE:
                 # This one is in doubt; the others go over a new connection.
                 logger.exception("The connection broke off while mail %s was handed over", pk)
                 connection.close()
-                connection.open()
+            except Exception as error:
+                logger.exception("Mail %s could not be sent", pk)
+                errors.append(error)
+                _later([pk], f"{type(error).__name__}: {error}")
+            else:
+                sent += state == State.SENT
+                if state in (State.QUEUED, State.FAILED):
+                    # Refused: a server that answers 421 ends the session, and the next mail would be in doubt.
+                    connection.close()
     except UNREACHABLE:
         logger.warning("The mail server is gone; the next sweep goes on")
     finally:
         connection.close()
+    if errors:
+        raise errors[0]
     return sent
 
 

@@ -25,7 +25,12 @@ def send_staff_mail(mail_id: int) -> str:
 
 def sweep_staff_mail() -> int:
     """What lost its task, and what waited to be tried again. Returns how many mails left."""
-    notices.address(business_date())
+    try:
+        notices.address(business_date())
+    except Exception:
+        # Whatever failed there, what is written leaves.
+        staff_mail.sweep(timezone.now())
+        raise
     return staff_mail.sweep(timezone.now())
 
 

@@ -13,7 +13,7 @@ from email.message import Message
 
 @dataclass
 class Mailbox:
-    """refuse: code per recipient; hang_up: break off after the text was taken, before saying so."""
+    """refuse: code per recipient, 421 breaks off; hang_up: break off after the text was taken, before saying so."""
 
     port: int = 0
     taken: list[tuple[str, Message]] = field(default_factory=list)
@@ -31,7 +31,10 @@ class _Session(socketserver.StreamRequestHandler):
             verb = line[:4].upper()
             if verb == "RCPT":
                 to = line.partition("<")[2].rstrip(">")
-                self._say(box.refuse.get(to, "250 ok"))
+                answer = box.refuse.get(to, "250 ok")
+                self._say(answer)
+                if answer.startswith("421"):
+                    return
             elif verb == "DATA":
                 self._say("354 go on")
                 text = b"".join(iter(self.rfile.readline, b".\r\n"))

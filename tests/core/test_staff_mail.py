@@ -1,6 +1,7 @@
 """The outbox of mails to staff: one copy per person, tried until it leaves, never twice by itself; over a real socket."""
 
 import smtplib
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,12 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from creditdesk.core import notices, staff_mail
+from creditdesk.core import notices, staff_mail, tasks
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry, MailMode, Notice, NoticeCopy, StaffMail, User
 from creditdesk.core.notices import Line, Topic, address, choose_modes, tell, write_digests
+from customers import notice_tasks
 from tests.core.smtp_server import mail_server
 from tests.desk_world import client_of
+from tests.factories import make_company
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 3, 2)
@@ -267,12 +270,103 @@ def test_a_mail_kept_back_for_long_is_asked_again_whom_it_concerns(desk, run):
     ]
 
 
-def test_a_topic_that_fails_does_not_keep_the_others_waiting(desk, run_queued):
-    def broken(rows, today):
-        raise LookupError("no such page")
+def test_a_server_that_ends_the_session_leaves_the_next_mail_out_of_doubt(desk, settings, run):
+    with mail_server() as box:
+        smtp(settings, box.port)
+        desk.tell("a")
+        address(DAY)
+        StaffMail.objects.filter(user=desk.nina).update(try_after=PAST)
+        box.refuse["nina@x.example"] = "421 too many, come back"
+        assert staff_mail.sweep(timezone.now()) == 1
+    assert states() == [("nina", "queued"), ("otto", "sent")]
 
+
+def test_a_digest_cancelled_the_day_after_goes_into_the_next_regular_one(desk):
+    desk.concerns = {desk.nina.pk}
+    desk.tell("r", topic="routine")
+    address(DAY)
+    write_digests(DAY)
+    mail_of_the_day = StaffMail.objects.get()
+    assert notices.write_anew(mail_of_the_day, DAY + timedelta(days=1)) == 0
+    assert NoticeCopy.objects.get().mail is None, "it waits, and does not use up the key of the new day"
+    assert write_digests(DAY + timedelta(days=1)) == 1
+    assert notices.write_anew(StaffMail.objects.latest("pk"), DAY + timedelta(days=1)) == 1, "the same day"
+
+
+def refuse(*_args):
+    raise LookupError("no such page")
+
+
+def break_topic(code, **how):
+    notices._topics[code] = replace(notices._topics[code], **how)
+
+
+@pytest.mark.parametrize("how", ["people", "lines"])
+def test_a_topic_that_fails_when_mails_are_written_keeps_only_its_own_notices(how, desk, monkeypatch):
+    for code, mode in (("bad", MailMode.AT_ONCE), ("bad too", MailMode.DIGEST)):
+        notices.register(Topic(code, code, mode, "core.view_user", desk.people, desk.lines, "desk:home"))
+    desk.tell("r", topic="routine")
+    desk.tell("waits for the digest", topic="bad too")
+    address(DAY)
+    desk.tell("a")
+    desk.tell("x", topic="bad")
+    untold = Notice.objects.filter(addressed_at=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(notices, "_write", lambda *args: (0, []))
+        address(DAY)
+    assert not untold.exists()
+    for code in ("bad", "bad too"):
+        break_topic(code, **{how: refuse})
+    # The at-once mails of the others leave with the same sweep, the digests are written the same morning.
+    with pytest.raises(LookupError):
+        tasks.sweep_staff_mail()
+    assert states() == [("nina", "sent"), ("otto", "sent")]
+    with pytest.raises(LookupError):
+        write_digests(DAY)
+    assert [(m.mode, "About a" in m.body, "About r" in m.body) for m in StaffMail.objects.order_by("pk")] == [
+        *[("at_once", True, False)] * 2,
+        *[("digest", False, True)] * 2,
+    ]
+    waiting = NoticeCopy.objects.filter(mail=None, is_dropped=False)
+    assert set(waiting.values_list("notice__key", flat=True)) == {"x", "waits for the digest"}
+    for code in ("bad", "bad too"):
+        break_topic(code, people=desk.people, lines=desk.lines)
+    address(DAY)
+    assert write_digests(DAY + timedelta(days=1)) == 2 and not waiting.exists()
+
+
+def test_a_mail_whose_topic_cannot_be_asked_does_not_hold_up_the_sweep(desk):
+    desk.concerns = {desk.nina.pk}
+    desk.tell("a", "x")
+    address(DAY)
+    StaffMail.objects.update(written_at=PAST, try_after=PAST)
+    desk.concerns = {desk.otto.pk}
     notices.register(
-        Topic("broken", "Broken", MailMode.AT_ONCE, "core.view_user", broken, desk.lines, "desk:home")
+        Topic("b", "B", MailMode.AT_ONCE, "core.view_user", desk.people, desk.lines, "desk:home")
+    )
+    desk.tell("b", topic="b")
+    address(DAY)
+    break_topic("urgent", people=refuse)
+    with pytest.raises(LookupError):
+        staff_mail.sweep(timezone.now())
+    assert states() == [("nina", "queued"), ("otto", "sent")]
+    assert StaffMail.objects.get(user=desk.nina).attempts == 1, "it waits for its pause, the others go first"
+
+
+def test_digests_are_written_though_a_topic_cannot_be_addressed(desk, monkeypatch):
+    company = make_company()
+    monkeypatch.setattr(notice_tasks, "companies_of", lambda users: {pk: {company.pk} for pk in users})
+    notices.register(Topic("bad", "B", MailMode.DIGEST, "core.view_user", refuse, desk.lines, "desk:home"))
+    desk.tell("x", topic="bad")
+    desk.tell("r", topic="routine")
+    with pytest.raises(LookupError):
+        notice_tasks.write_digests(DAY.isoformat())
+    assert states() == [("nina", "queued"), ("otto", "queued")]
+
+
+def test_a_topic_that_fails_does_not_keep_the_others_waiting(desk, run_queued):
+    notices.register(
+        Topic("broken", "Broken", MailMode.AT_ONCE, "core.view_user", refuse, desk.lines, "desk:home")
     )
     desk.tell("x", topic="broken")
     desk.tell("a")

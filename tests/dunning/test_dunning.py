@@ -2,6 +2,7 @@
 
 import smtplib
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core import mail
@@ -14,9 +15,10 @@ from creditdesk.core.models import AuditEntry, User
 from creditdesk.core.money import Money
 from customers.models import Contact
 from dunning import letters, outbox, shipped, tasks
+from dunning.events import reminder_failed
 from dunning.models import LANGUAGES, LEVELS, Reminder, ReminderTemplate
 from dunning.recipients import mark_bounced, to_write_to
-from tests.factories import invoice, make_account, make_company
+from tests.factories import invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 23)
@@ -236,6 +238,27 @@ def test_a_server_that_says_later_is_asked_again_and_the_address_stays_good(
     monkeypatch.setattr(mail.EmailMessage, "send", lambda *a, **k: (_ for _ in ()).throw(later))
     assert tasks.send(other.pk) == "failed"
     assert account.customer.contacts.get().bounced_on is None
+
+
+def test_a_reminder_refused_for_now_does_not_leave_once_it_is_paid(live, account, marta, monkeypatch):
+    reminder, announced = write(account, marta), []
+    later = smtplib.SMTPDataError(451, b"come back")
+    with monkeypatch.context() as patch:
+        patch.setattr(mail.EmailMessage, "send", lambda *a, **k: (_ for _ in ()).throw(later))
+        assert tasks.send(reminder.pk) == "queued"
+    pay(reminder.items.get().instalment, TODAY, "1234.50")
+    monkeypatch.setattr(tasks, "timezone", SimpleNamespace(now=lambda: timezone.now() + timedelta(hours=1)))
+
+    def hear(reminder, **kwargs):
+        announced.append(reminder.pk)
+
+    reminder_failed.connect(hear)
+    assert (tasks.sweep(), mail.outbox, announced) == (0, [], [reminder.pk])
+    reminder.refresh_from_db()
+    assert (reminder.state, reminder.error) == ("failed", outbox.SETTLED)
+    assert AuditEntry.objects.filter(act="reminder.move").latest("pk").changes.get().after == {
+        "state": "failed"
+    }
 
 
 def test_what_has_left_cannot_be_cancelled(live, account, marta):

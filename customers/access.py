@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from customers.models import Access, Company, CreditAccount, Customer
 
+# Where accounts are: (company, portfolio) ids. Access is given by them.
+Places = tuple[tuple[int, int | None], ...]
 # Where a request keeps what was given to its user (creditdesk/rights.py fills it).
 ACCESS_CACHE = "_access_given"
 
@@ -34,6 +38,25 @@ def account_scope(user: Any, prefix: str = "") -> Q:
         else:
             scope |= Q(**{f"{prefix}portfolio_id": portfolio_id})
     return scope
+
+
+def places_of(accounts: Iterable[CreditAccount]) -> Places:
+    found = {(account.company_id, account.portfolio_id) for account in accounts}
+    return tuple(sorted(found, key=lambda place: (place[0], place[1] or 0)))
+
+
+def seen_by(user: Any, company_id: int | None = None) -> Callable[[Places], bool]:
+    """Does the user see every account of places? company_id: the only one, of a key. No places: nobody knows which."""
+    return partial(_sees, user, company_id)
+
+
+def _sees(user: Any, company_id: int | None, places: Places) -> bool:
+    if company_id is not None and any(company != company_id for company, _portfolio in places):
+        return False
+    if user.is_superuser:
+        return True
+    given = set(given_to(user)) if places else set()
+    return bool(places) and all({(place[0], None), place} & given for place in places)
 
 
 def sees_all(user: Any) -> bool:

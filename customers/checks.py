@@ -6,14 +6,15 @@ where nobody answers, the verb fails.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money
+from customers.access import Places
 from customers.events import credit_check_wanted
 from customers.limit_reasons import money_param
 from customers.models import CheckPoint, CreditAccount, Customer
@@ -62,6 +63,8 @@ class Failure:
     code: the sentence; rule: the rule it comes from. params: JSON-safe; amounts are {"minor", "currency"}, dates ISO
     text. missing: by how much, where the rule is about money. stops: False where it only warns.
     ask: whom to ask ("collector", "controller", "approver"); ask_name: the person, where one is known.
+    ceiling: of a ceiling over all our companies, not of the sum of limits. places: where the accounts of a total or a
+    group are (who does not see all of them is told no figures: `as_seen`).
     """
 
     rule: str
@@ -77,6 +80,13 @@ class Failure:
     cure_params: dict[str, Any] = field(default_factory=dict)
     ask: str = "controller"
     ask_name: str = ""
+    ceiling: bool = False
+    places: Places = ()
+
+    @property
+    def key(self) -> str:
+        """Of the Room it is about."""
+        return _key(self.level, self.customer_id, self.ceiling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,8 @@ class Room:
     """What one limit leaves, in its own currency: of who pays, of a total over our companies, or of a group head.
 
     limit None: none was decided. owed: exposure at the check's point, before this business; new: what it adds. free:
-    limit and tolerance less owed and reserved. binds: False where another limit binds in its place.
+    limit and tolerance less owed and reserved. binds: False where another limit binds in its place. ceiling, places: as of
+    a Failure. withheld: its figures are not for this reader.
     """
 
     level: str
@@ -96,10 +107,18 @@ class Room:
     new: Money
     free: Money | None
     binds: bool = True
+    ceiling: bool = False
+    places: Places = ()
+    withheld: bool = False
 
     @property
     def key(self) -> str:
-        return f"{self.level}:{self.customer_id}"
+        return _key(self.level, self.customer_id, self.ceiling)
+
+    @property
+    def would(self) -> Money:
+        """What will be owed with this business."""
+        return self.owed + self.new
 
     @property
     def label(self) -> str:
@@ -111,15 +130,27 @@ class Room:
         return self.owed + self.reserved
 
     def as_json(self) -> dict[str, Any]:
-        found = {name: getattr(self, name) for name in ("level", "customer_id", "customer", "binds")}
+        found = {
+            name: getattr(self, name) for name in ("level", "customer_id", "customer", "binds", "ceiling")
+        }
+        found["places"] = [list(place) for place in self.places]
         return found | {name: _param(getattr(self, name)) for name in ROOM_AMOUNTS}
 
 
 ROOM_AMOUNTS = ("limit", "owed", "reserved", "new", "free")
 
 
+def _key(level: str, customer_id: int, ceiling: bool) -> str:
+    return f"{level}:{customer_id}:ceiling" if ceiling else f"{level}:{customer_id}"
+
+
+def _places(stored: Mapping[str, Any]) -> Places:
+    return tuple((company, portfolio) for company, portfolio in stored.get("places", ()))
+
+
 def room_of(stored: Mapping[str, Any]) -> Room:
-    return Room(**{**stored, **{name: _money(stored[name]) for name in ROOM_AMOUNTS}})
+    amounts = {name: _money(stored[name]) for name in ROOM_AMOUNTS}
+    return Room(**{**stored, **amounts, "places": _places(stored)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +252,7 @@ def _param(money: Money | None) -> dict[str, Any] | None:
 def failure_json(failure: Failure) -> dict[str, Any]:
     found = {name: getattr(failure, name) for name in Failure.__slots__}
     found["missing"] = _param(failure.missing)
+    found["places"] = [list(place) for place in failure.places]
     return found
 
 
@@ -228,7 +260,33 @@ def failure_of(stored: Mapping[str, Any]) -> Failure:
     """The Failure behind a stored one, for its sentence."""
     values = dict(stored)
     values["missing"] = _money(values.get("missing"))
+    values["places"] = _places(stored)
     return Failure(**values)
+
+
+def failure_as_seen(failure: Failure, sees: Callable[[Places], bool]) -> Failure:
+    """Without figures where accounts the reader does not see count in them."""
+    if failure.level not in (TOTAL, GROUP) or sees(failure.places):
+        return failure
+    params, cure_params = (dict[str, Any].fromkeys(told) for told in (failure.params, failure.cure_params))
+    return replace(failure, missing=None, params=params, cure_params=cure_params)
+
+
+def as_seen(result: CheckResult, sees: Callable[[Places], bool]) -> CheckResult:
+    """The answer for one reader (`access.seen_by`): totals and groups with other accounts in them tell no amounts."""
+    rooms = []
+    for room in result.rooms:
+        if room.level in (TOTAL, GROUP) and not sees(room.places):
+            zero = Money.zero(room.new.currency)
+            room = replace(room, limit=None, owed=zero, reserved=zero, free=None, withheld=True)
+        rooms.append(room)
+    hidden = {room.key for room in rooms if room.withheld}
+    return replace(
+        result,
+        rooms=tuple(rooms),
+        failures=tuple(failure_as_seen(failure, sees) for failure in result.failures),
+        fits=None if result.bound_by in hidden else result.fits,
+    )
 
 
 def result_of(stored: Mapping[str, Any], account_id: int) -> CheckResult:
@@ -276,7 +334,9 @@ __all__ = [
     "Failure",
     "NobodyChecks",
     "Room",
+    "as_seen",
     "ask_check",
+    "failure_as_seen",
     "failure_json",
     "failure_of",
     "result_of",

@@ -212,15 +212,15 @@ def release_order(
     adds = up_to if waiting.at_entry else up_to - taken(account, waiting, on)
     need = exposures([account], on)[account.pk].total + rates.convert(adds, account.currency)
     caps = caps_of(account, waiting, order, adds, held, on, moment)
-    check_authority(by, account, [need, *(cap for cap, _held in caps.values())], rates, grade_now)
+    check_authority(by, account, need, caps, rates, grade_now)
     others = held_for_others(account, moment, on, held)
     waiting.details = {
         **waiting.details,
         "need": money_param(need),
         "reserved": money_param(others),
         "caps": {
-            key: {"need": money_param(cap), "reserved": money_param(kept)}
-            for key, (cap, kept) in caps.items()
+            room.key: {"need": money_param(room.would), "reserved": money_param(room.reserved)}
+            for room in caps
         },
     }
     waiting.released_until, waiting.released_up_to = until, up_to

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
+from customers.access import seen_by
 from customers.approval_rules import WORST
 from customers.checks import HEADROOM, PAYER, CheckRequest, CheckResult, Room, ask_check
 from customers.instruments import horizon_of
@@ -61,9 +62,7 @@ def is_released(account_id: int, order_number: str, amount: Money, on: date, res
 
 def _within(details: Mapping[str, Any], result: CheckResult) -> bool:
     """What will be owed, and held for others, is what the release was given for, or less: at every level it passes."""
-    failing = {
-        f"{failure.level}:{failure.customer_id}" for failure in result.stopping if failure.rule == HEADROOM
-    }
+    failing = {failure.key for failure in result.stopping if failure.rule == HEADROOM}
     if not failing:
         return True
     need, reserved = (kept(details.get(name)) for name in ("need", "reserved"))
@@ -82,8 +81,7 @@ def _within_cap(details: Mapping[str, Any], room: Room) -> bool:
     need, reserved = kept(cap.get("need")), kept(cap.get("reserved"))
     if need is None or reserved is None or need.currency != room.owed.currency:
         return False
-    owed = room.owed + room.new
-    return owed <= need and owed + room.reserved <= need + reserved
+    return room.would <= need and room.would + room.reserved <= need + reserved
 
 
 def kept(stored: Mapping[str, Any] | None) -> Money | None:
@@ -98,33 +96,37 @@ def caps_of(
     held: Reservation | None,
     on: date,
     at: datetime,
-) -> dict[str, tuple[Money, Money]]:
-    """What each group head, and each total, whose limit the release passes will be owed, and what is held for others.
+) -> list[Room]:
+    """Each group head, and each total, whose limit the release passes, with all that will be owed and is held for others.
 
-    {level and customer: (all that will be owed, reserved)}, in the level's currency; what no limit stops has no cap.
+    By the figures of the order, which count what is ordered: one accepted already adds nothing, and no rule of the order
+    fails, yet it is past the limit when it leaves. What no limit stops has no cap.
     """
-    result = ask_check(
-        CheckRequest(
-            *(account, max(hold.amount, adds), CheckPoint.ORDER, on, at),
+
+    def rooms(point: str) -> tuple[Room, ...]:
+        request = CheckRequest(
+            *(account, max(hold.amount, adds), point, on, at),
             orderer=order.orderer if order else None,
             exclude_reservation=held.pk if held else None,
             adds=adds,
         )
-    )
-    failing = {
-        f"{failure.level}:{failure.customer_id}" for failure in result.failures if failure.rule == HEADROOM
-    }
-    return {
-        room.key: (room.owed + room.new, room.reserved)
-        for room in result.rooms
-        if room.key in failing and room.level != PAYER
-    }
+        return ask_check(request).rooms
+
+    ordered = rooms(CheckPoint.ORDER)
+    # Which limits bind may differ between the points.
+    asked = ordered if hold.point == CheckPoint.ORDER else (*ordered, *rooms(hold.point))
+    binding = {room.key for room in asked if room.binds and room.level != PAYER}
+    return [room for room in ordered if room.key in binding and (room.free is None or room.new > room.free)]
 
 
 def check_authority(
-    by: User, account: CreditAccount, needs: Sequence[Money], rates: RateTable, grade_now: str
+    by: User, account: CreditAccount, need: Money, caps: Sequence[Room], rates: RateTable, grade_now: str
 ) -> None:
-    """One authority for rises of the person covers each amount that will be owed. Raises OrderHoldError."""
+    """One authority for rises of the person covers each amount that will be owed: by who pays, and at each level.
+
+    Raises OrderHoldError, which tells no amount that counts accounts the person does not see.
+    """
+    needs = [need, *(room.would for room in caps)]
     rows = ApprovalAuthority.objects.filter(
         group__in=by.groups.values("pk"),
         company=account.company_id,
@@ -135,17 +137,20 @@ def check_authority(
             continue
         try:
             if row.max_amount is None or all(
-                rates.convert(need, row.currency) <= row.max_amount for need in needs
+                rates.convert(amount, row.currency) <= row.max_amount for amount in needs
             ):
                 return
         except MissingRate:
             continue
+    most = max(needs, key=lambda amount: rates.convert(amount, account.currency))
+    sees = seen_by(by)
+    told = most == need or any(room.would == most and sees(room.places) for room in caps)
     raise OrderHoldError(
         "no_authority",
         _(
             "With this order the customer would owe %(amount)s; your authority does not go that far: ask somebody whose does."
         )
-        % {"amount": max(needs, key=lambda need: rates.convert(need, account.currency))},
+        % {"amount": most if told else "—"},
     )
 
 

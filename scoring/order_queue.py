@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
-from customers.access import account_scope
-from customers.checks import LEVELS, failure_of
+from customers.access import account_scope, seen_by
+from customers.checks import LEVELS, failure_as_seen, failure_of
 from customers.limit_reasons import render_reason
 from customers.models import OpenOrder, OrderHold
 from customers.rates import MissingRate, RateTable
@@ -64,8 +64,8 @@ def ranked_ids(user: User, as_of: date) -> list[int]:
     return [pk for _late, _weight, pk in sorted(ranked)]
 
 
-def rows(ids: Sequence[int], as_of: date) -> list[Row]:
-    """The rows of a page of the queue, in the order of `ids`, in a constant number of queries."""
+def rows(ids: Sequence[int], as_of: date, user: User) -> list[Row]:
+    """The rows of a page of the queue for its reader, in the order of `ids`, in a constant number of queries."""
     holds = {
         hold.pk: hold
         for hold in OrderHold.objects.filter(pk__in=ids).select_related(
@@ -84,13 +84,20 @@ def rows(ids: Sequence[int], as_of: date) -> list[Row]:
     }
     scores = {row.account_id: row for row in AccountScore.objects.filter(account__in=accounts)}
     return [
-        _row(hold, orders.get((hold.account_id, hold.order_number)), scores.get(hold.account_id), as_of)
+        _row(
+            hold,
+            explained(hold, user),
+            orders.get((hold.account_id, hold.order_number)),
+            scores.get(hold.account_id),
+            as_of,
+        )
         for hold in ordered
     ]
 
 
-def _row(hold: OrderHold, order: OpenOrder | None, score: AccountScore | None, as_of: date) -> Row:
-    lines = explained(hold)
+def _row(
+    hold: OrderHold, lines: list[Explained], order: OpenOrder | None, score: AccountScore | None, as_of: date
+) -> Row:
     first = lines[0] if lines else None
     return Row(
         hold=hold,
@@ -105,10 +112,11 @@ def _row(hold: OrderHold, order: OpenOrder | None, score: AccountScore | None, a
     )
 
 
-def explained(hold: OrderHold) -> list[Explained]:
-    """The failures the hold was placed for, in the reader's language."""
+def explained(hold: OrderHold, user: User) -> list[Explained]:
+    """The failures the hold was placed for, in the reader's language, with the figures the user may see."""
     stored: list[dict[str, Any]] = hold.details.get("failures", [])
-    return [explain_failure(failure_of(failure)) for failure in stored]
+    sees = seen_by(user)
+    return [explain_failure(failure_as_seen(failure_of(failure), sees)) for failure in stored]
 
 
 def stop_text(hold: OrderHold) -> str:

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
-from customers.access import visible_accounts
-from customers.checks import CheckResult
+from customers.access import seen_by, visible_accounts
+from customers.checks import CheckResult, as_seen
 from customers.models import CheckPoint, OpenOrder, OrderHold
 from customers.order_holds import DECIDE, OrderHoldError, give_grace, reject_order, release_order
 from customers.order_versions import OrderError
@@ -40,7 +40,7 @@ def queue(request: HttpRequest) -> HttpResponse:
     current = paginator.get_page(request.GET.get("page"))
     context = {
         "page_obj": current,
-        "rows": order_queue.rows(list(current.object_list), as_of),
+        "rows": order_queue.rows(list(current.object_list), as_of, request.user),
         "waiting": paginator.count,
     }
     return page(request, "orders/queue.html", _("Orders on hold"), context)
@@ -74,14 +74,15 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     order = OpenOrder.objects.filter(
         account=hold.account_id, number=hold.order_number, superseded_at__isnull=True
     ).first()
-    result = _now(hold, order, today)
+    now = _now(hold, order, today)
+    result = as_seen(now, seen_by(request.user)) if now else None
     context = {
         "hold": hold,
         "order": order,
         "customer": hold.account.customer,
         "form": form,
         "may_decide": may_decide and hold.status == OrderHold.Status.WAITING,
-        "lines": order_queue.explained(hold),
+        "lines": order_queue.explained(hold, request.user),
         "stop": order_queue.stop_text(hold) if hold.cause == OrderHold.Cause.STOPPED else "",
         "rule_of_law": hold.details.get("provision_text", ""),
         "now": result,
@@ -176,6 +177,8 @@ def check(request: HttpRequest, account_id: int) -> HttpResponse:
             )
         except MissingRate as error:
             trouble = str(error)
+    if result is not None:
+        result = as_seen(result, seen_by(request.user))
     context = {
         "account": account,
         "customer": account.customer,

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from creditdesk.core.money import Money
+from customers.access import places_of
 from customers.bindings import Binds, Bound, Scope, bound_at, reached, scopes_of
 from customers.checks import GROUP, ORDERER, PAYER, TOTAL, CheckRequest, CheckResult, Failure, Room
 from customers.groups import Tree, group_of
@@ -122,7 +123,8 @@ class Asking:
         failures = failures_of(case, _with_amounts(rules, self.terms, case.currency, self.rates))
         amounts = (case.limit, case.exposure, case.reserved, case.new)
         free = _room(case, self.rules, self.terms, self.rates)
-        return failures, Room(case.level, case.customer_id, case.customer, *amounts, free)
+        found = Room(case.level, case.customer_id, case.customer, *amounts, free)
+        return failures, replace(found, ceiling=case.ceiling, places=case.places)
 
 
 def _without_headroom(rules: tuple[RuleTerms, ...]) -> tuple[RuleTerms, ...]:
@@ -152,6 +154,7 @@ def _of_totals(
             customer_id=scope.customer.pk,
             customer=scope.customer.name,
             account_id=account.pk if scope.customer.pk == account.customer_id else None,
+            ceiling=not scope.pooled,
         )
         # Without a limit with this company the payer's own rule has said so already.
         told = case.limit is None and bound.binds != Binds.TOTAL
@@ -271,6 +274,7 @@ def _case(
         grade=own.grade,
         collector=(collector.get_full_name() or collector.get_username()) if collector else "",
         members=len(facts),
+        places=places_of(f.account for f in facts) if level in (GROUP, TOTAL) else (),
         covered=own.exposure.cover if level == PAYER else None,
         cover_room=own.exposure.standing.room if level == PAYER and own.exposure.standing else None,
     )

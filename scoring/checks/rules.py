@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from creditdesk.core.money import Money
+from customers.access import Places
 from customers.checks import Failure
 from customers.limit_reasons import money_param
 from customers.models import CheckPoint, Customer
@@ -31,7 +32,7 @@ class Case:
 
     amount: the whole business; new: what it adds to what is counted at this point. exposure: what is owed or on its
     way at this point, reservations apart. covered: what of it cover pays; cover_room: what cover would pay of new
-    business, what is reserved included (None: no cover).
+    business, what is reserved included (None: no cover). ceiling, places: as of a Failure.
     """
 
     level: str
@@ -60,6 +61,8 @@ class Case:
     members: int = 1
     covered: Money | None = None
     cover_room: Money | None = None
+    ceiling: bool = False
+    places: Places = ()
 
     @property
     def cover_left(self) -> Money:
@@ -86,6 +89,8 @@ class Case:
             params=params,
             cure_params=cure_params,
             stops=rule.stops,
+            ceiling=self.ceiling,
+            places=self.places,
             **values,
         )
 

@@ -161,6 +161,8 @@ def _over(params: Mapping[str, Any]) -> dict[str, str]:
     def minor(name: str) -> int:
         return int(params[name]["minor"])
 
+    if params["limit"] is None:  # not for this reader
+        return dict.fromkeys(("would", "allowed"), "—")
     currency = params["limit"]["currency"]
     would = minor("exposure") + minor("reserved") + minor("new") - minor("disputed")
     return {
@@ -170,6 +172,8 @@ def _over(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(name: str, value: Any) -> str:
+    if value is None:
+        return "—"
     if isinstance(value, Mapping) and "minor" in value:
         return format_money(Money(int(value["minor"]), value["currency"]))
     if name == "on" and isinstance(value, str):
@@ -180,7 +184,7 @@ def _text(name: str, value: Any) -> str:
         return CreditHold(reason_code=value).reason_text
     if name in ("share", "allowed_share"):
         return percent_of_100(int(value))
-    return "—" if value is None else str(value)
+    return str(value)
 
 
 def _link(failure: Failure) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from creditdesk.core.models import AuditEntry
 from customers.models import Access, Reservation
@@ -12,6 +13,8 @@ from scoring.engine import rescore
 from scoring.models import Decision
 from tests.api.conftest import TODAY, Caller, euro, key_for
 from tests.api.test_endpoints import problem
+from tests.factories import invoice
+from tests.scoring.checks.worlds import give_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +73,34 @@ def test_a_check_says_all_that_fails_and_what_would_cure_it(world):
     asked = body | {"reserve": {"reference": "SO-1"}}
     problem(checker.post("credit-checks", asked), 403, "scope_missing")
     assert not Reservation.objects.exists()
+
+
+def test_a_total_with_accounts_a_key_may_not_see_is_told_without_amounts(world):
+    acme = world.cast.company.accounts.get(customer__code="C-1002")
+    other = world.cast.elsewhere.company
+    beta = acme.customer.accounts.create(company=other, segment=other.segments.get(), currency="EUR")
+    give_limit(beta, 500)
+    invoice(beta, "123.00", TODAY)
+    approver, said = world.cast.approver, {"status": "in_force", "valid_from": TODAY, "decided_on": TODAY}
+    said |= {"wanted_from": TODAY, "proposed_on": TODAY, "decided_at": timezone.now(), "reason": "r"}
+    acme.customer.limit_bindings.create(
+        binds="both", proposed_by=world.cast.controller, decided_by=approver, decision_reason="r", **said
+    )
+    body = {"customer": "C-1002", "company": acme.company.code, "amount": euro("1")}
+    told = world.caller.post("credit-checks", body).json()
+    payer, total = told["limits"]
+    assert payer["exposure"] == euro("0") and (total["level"], total["binds"]) == ("total", True)
+    assert [total[name] for name in ("limit", "exposure", "reserved", "headroom")] == [None] * 4
+    assert told["passes"]
+    give_limit(acme, 5)
+    over = world.caller.post("credit-checks", body | {"amount": euro("400")}).json()
+    assert [(f["level"], f["missing"]) for f in over["failures"]] == [("payer", euro("395")), ("total", None)]
+    assert over["fits"] == euro("5") and "123" not in str(over) and "505" not in str(over)
+    world.cast.integration.accesses.create(company=other)
+    seen = world.caller.post("credit-checks", body).json()
+    assert seen["limits"][1]["exposure"] == euro("123")
+    narrow = Caller(key_for(world.cast.integration, company=acme.company)[1])
+    assert narrow.post("credit-checks", body).json()["limits"][1]["exposure"] is None
 
 
 def test_headroom_is_reserved_once_released_and_free_again(world):

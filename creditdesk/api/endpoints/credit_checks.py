@@ -23,11 +23,13 @@ from creditdesk.api.fields import (
     money,
     money_or_none,
 )
+from creditdesk.api.models import ApiKey
 from creditdesk.api.problems import Problem
 from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
-from customers.checks import CheckRequest, CheckResult, ask_check, result_of
+from customers.access import seen_by
+from customers.checks import CheckRequest, CheckResult, as_seen, ask_check, result_of
 from customers.models import CheckPoint, CreditAccount, Customer, Reservation
 from customers.reservations import DEFAULT_MINUTES, ReservationError, release_reservation, reserve
 from scoring.checks.sentences import explain_check, message
@@ -105,8 +107,12 @@ class LimitOut(serializers.Serializer):
     customer = serializers.CharField(help_text="Name of whose limit it is.")
     binds = serializers.BooleanField(help_text="false: another limit binds in its place.")
     limit = MoneyOut(allow_null=True)
-    exposure = MoneyOut(help_text="Before this business.")
-    reserved = MoneyOut()
+    exposure = MoneyOut(
+        allow_null=True,
+        help_text="Before this business. null, as every amount of the limit: accounts outside what the key may see "
+        "count in it.",
+    )
+    reserved = MoneyOut(allow_null=True)
     headroom = MoneyOut(allow_null=True)
 
 
@@ -126,7 +132,10 @@ class CheckOut(serializers.Serializer):
     reserved = MoneyOut(help_text="Held for other business.")
     headroom = MoneyOut(allow_null=True, help_text="Limit and tolerance less exposure and reservations.")
     missing = MoneyOut(allow_null=True, help_text="The most that is missing at any level.")
-    fits = MoneyOut(allow_null=True, help_text="How much would pass now.")
+    fits = MoneyOut(
+        allow_null=True,
+        help_text="How much would pass now; null: nothing bounds it, or a limit whose amounts are withheld.",
+    )
     blocking_level = serializers.CharField(help_text="payer, orderer, total or group; empty when it passes.")
     bound_by = serializers.CharField(
         help_text="Level of the limit that leaves least room; empty: there is none."
@@ -183,8 +192,8 @@ def check_answer(account: CreditAccount, result: CheckResult, row: Reservation |
                 "customer": room.customer,
                 "binds": room.binds,
                 "limit": money_or_none(room.limit),
-                "exposure": money(room.owed),
-                "reserved": money(room.reserved),
+                "exposure": None if room.withheld else money(room.owed),
+                "reserved": None if room.withheld else money(room.reserved),
                 "headroom": money_or_none(room.free),
             }
             for room in result.rooms
@@ -289,7 +298,9 @@ class CreditCheck(ActsOnce, Endpoint):
                     product_line=data.get("product_line", ""),
                 )
             )
-        return Response(check_answer(account, result, row))
+        key: ApiKey = request.auth  # type: ignore[assignment]
+        seen = as_seen(result, seen_by(request.user, key.company_id))
+        return Response(check_answer(account, seen, row))
 
     def _refusal(self, error: ReservationError) -> Problem:
         """Of a reservation on an account the key may not see nothing is told but that its reference is taken."""

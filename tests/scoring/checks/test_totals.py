@@ -1,21 +1,26 @@
 """A customer that buys from several of our companies: which limit binds, who may say so, and what it stops."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from django.db import DatabaseError, IntegrityError, transaction
+from django.urls import reverse
 
 from creditdesk.core import roles
-from creditdesk.core.models import AuditEntry
+from creditdesk.core.models import AuditEntry, User
 from customers.attributes import set_parent
 from customers.bindings import BindingError, bound_at, decide_binding, propose_binding
-from customers.checks import result_of
-from customers.models import CreditAccount, Delivery, LimitBinding
+from customers.checks import failure_json, failure_of, result_of
+from customers.models import Access, CreditAccount, Delivery, LimitBinding, Portfolio
 from customers.order_holds import OrderHoldError, release_order
 from customers.order_moves import deliver_order
 from customers.orders import record_order
 from customers.reservations import ReservationError
+from scoring.checks import check as check_module
 from scoring.checks.sentences import explain_check, message
+from scoring.checks.terms import terms_of
+from tests.desk_world import client_of
 from tests.factories import ACTOR, make_account, receive
 from tests.people import give_authority, make_user
 from tests.scoring.checks.worlds import DAY, NOW, check, codes, eur, give_limit, hold_room
@@ -212,3 +217,96 @@ def test_a_release_is_capped_by_what_the_group_owes(cast):
         account=sister, number="X", currency="EUR", amount=eur(1_300), effective_on=DAY, known_on=DAY
     )
     assert deliver_order(waits.order, "D-2", eur(100), **WHEN).made is None
+
+
+def leaving_only(account, as_of):
+    terms = terms_of(account, as_of)
+    rules = (replace(rule, points=rule.points - {"order"}) for rule in terms.rules)
+    return replace(terms, rules=tuple(rules))
+
+
+def test_a_release_of_an_accepted_order_is_capped_and_takes_effect(cast):
+    """Accepted while the group had room: it is past the limit when it leaves, though it adds nothing as an order."""
+    holding, sister = make_account(cast.company), make_account(cast.company)
+    for account in (cast.account, sister):
+        set_parent(account.customer, holding.customer, on=date(2026, 1, 1), actor=ACTOR)
+    CreditAccount.objects.filter(pk=holding.pk).update(limit_is_for_group=True)
+    for account, limit in ((holding, 1_000), (sister, 5_000), (cast.account, 5_000)):
+        give_limit(account, limit)
+    accepted = order(cast.account, "A", 600).order
+    Delivery.objects.create(
+        account=sister, number="X", currency="EUR", amount=eur(800), effective_on=DAY, known_on=DAY
+    )
+    waits = deliver_order(accepted, "D-1", eur(600), **WHEN)
+    assert waits.hold.details["failures"][0]["level"] == "group"
+    values = {"by": cast.approver, "reason": "known", "on": DAY, "until": SOON, "at": NOW, "up_to": eur(600)}
+    give_authority(cast.company, rise=1_399)
+    with pytest.raises(OrderHoldError, match="1,400"):
+        release_order(waits.hold, **values)
+    # Who does not see the whole group is not told what it owes.
+    Access.objects.filter(user=cast.approver).update(portfolio=cast.portfolio)
+    south = Portfolio.objects.create(company=cast.company, code="south", name="South")
+    CreditAccount.objects.filter(pk=sister.pk).update(portfolio=south)
+    blind = User.objects.get(pk=cast.approver.pk)
+    with pytest.raises(OrderHoldError, match="would owe —"):
+        release_order(waits.hold, **(values | {"by": blind}))
+    give_authority(cast.company, rise=1_400)
+    key = f"group:{holding.customer_id}"
+    # A policy that asks for headroom only where the goods leave comes to the same.
+    with transaction.atomic(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check_module, "terms_of", leaving_only)
+        assert release_order(waits.hold, **values).details["caps"][key]["need"]["minor"] == 140_000
+        transaction.set_rollback(True)
+    released = release_order(waits.hold, **values)
+    assert released.details["caps"][key]["need"]["minor"] == 140_000
+    assert deliver_order(accepted, "D-1", eur(600), **WHEN).made
+
+
+def test_a_pool_and_a_ceiling_of_one_customer_are_two_limits(world):
+    cast, acme, _beta = world
+    member = make_account(cast.company)
+    set_parent(member.customer, acme.customer, on=date(2026, 1, 1), actor=ACTOR)
+    give_limit(member, 5_000)
+    set_to(cast, acme.customer, "total", ceiling=eur(4_000))
+    # The pool of 1,500 is tighter than the ceiling over the group.
+    result = check(acme, 1_600)
+    assert len({room.key for room in result.rooms}) == len(result.rooms) == 3
+    assert (result.fits, result.tightest.limit) == (eur(1_500), eur(1_500))
+    assert result_of(result.as_json(), acme.pk).rooms == result.rooms
+    (failure,) = result.stopping
+    assert failure.key == result.bound_by and failure_of(failure_json(failure)) == failure
+    assert order(member, "M", 2_450).goes_on
+    # Past both: each keeps the release within what it was given for.
+    waits = order(acme, "A", 1_600)
+    values = {
+        "by": cast.approver,
+        "reason": "known",
+        "on": DAY,
+        "until": SOON,
+        "at": NOW,
+        "up_to": eur(1_600),
+    }
+    caps = release_order(waits.hold, **values).details["caps"]
+    assert sorted(cap["need"]["minor"] for cap in caps.values()) == [160_000, 405_000]
+
+
+def test_amounts_of_accounts_a_reader_does_not_see_are_withheld(world, settings):
+    settings.BUSINESS_DATE = DAY
+    cast, acme, _beta = world
+    set_to(cast, acme.customer, "total")
+    waits = order(acme, "A", 1_501)
+    whole, blind = (
+        client_of(cast.approver),
+        client_of(make_user("blind", roles.APPROVER, company=cast.company)),
+    )
+    pages = (
+        (reverse("orders:check", args=[acme.pk]), {"amount": "1501", "point": "order"}),
+        (reverse("orders:queue"), {}),
+        (reverse("orders:decide", args=[waits.hold.pk]), {}),
+    )
+    for url, query in pages:
+        assert "and may owe 1,500.00" in whole.get(url, query).content.decode(), url
+        text = blind.get(url, query).content.decode()
+        assert "all our companies together — (— accounts) and may owe —" in text, url
+        assert "1,500" not in text, url
+    assert "tightest" in text and "no limit decided" not in text

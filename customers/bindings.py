@@ -8,12 +8,12 @@ LimitChange and every cut counts at once. A ceiling bounds everybody below the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -32,6 +32,9 @@ from customers.rates import MissingRate, RateTable
 Binds, Status = LimitBinding.Binds, LimitBinding.Status
 PROPOSE = "customers.add_limitbinding"
 DECIDE = "customers.decide_limitbinding"
+
+Grades = Callable[[Collection[int], date], Mapping[int, str]]
+"""The grades of scored accounts on a day, by id (scoring/overrides.py has them; nothing here imports it)."""
 
 
 class BindingError(ValueError):
@@ -202,13 +205,14 @@ def propose_binding(
             _("An amount above zero over all our companies goes with a customer whose total binds."),
         )
     whose = {"company": subject} if of_company else {"customer": subject}
-    if LimitBinding.objects.filter(**whose, status=Status.WAITING).exists():
-        raise BindingError("waiting", _("Another setting waits to be decided: have that one decided first."))
+    waiting = LimitBinding.objects.filter(**whose, status=Status.WAITING)
+    if waiting.exists():
+        raise _waits()
     last = in_force(on).filter(**whose).last()
     now = (last.binds, last.ceiling) if last else (Binds.COMPANY if of_company else None, None)
     if (binds, ceiling) == now:
         raise BindingError("same", _("That is how it is set already."))
-    row = LimitBinding.objects.create(
+    row = LimitBinding(
         **whose,
         binds=binds,
         currency=ceiling.currency if ceiling else "",
@@ -218,6 +222,14 @@ def propose_binding(
         proposed_by=by,
         proposed_on=on,
     )
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        # Somebody proposed one at the same moment.
+        if not waiting.exists():
+            raise
+        raise _waits() from error
     record_act(
         "limit_binding.propose",
         actor=Actor.person(by),
@@ -229,12 +241,18 @@ def propose_binding(
     return row
 
 
+def _waits() -> BindingError:
+    text = _("Another setting waits to be decided: have that one decided first.")
+    return BindingError("waiting", text)
+
+
 @transaction.atomic
 def decide_binding(
-    binding: LimitBinding, *, approve: bool, by: User, on: date, reason: str, grade_now: str = ""
+    binding: LimitBinding, *, approve: bool, by: User, on: date, reason: str, grades: Grades | None = None
 ) -> LimitBinding:
     """A second person with authority for rises over all that is at stake puts a setting in force, or rejects it.
 
+    Authority goes by the worst grade of the accounts it concerns; one without a grade counts as the worst there is.
     Every account it concerns is locked: who takes headroom at the same moment sees the old setting or the new one
     whole. Raises BindingError.
     """
@@ -254,7 +272,9 @@ def decide_binding(
     pks = CreditAccount.objects.select_for_update(no_key=True).filter(pk__in=accounts.values("pk"))
     locked = list(pks.order_by("pk").values_list("pk", flat=True))
     if approve:
-        _check_authority(by, row, locked, on, grade_now)
+        found = grades(locked, on) if grades else {}
+        worst = max((found.get(pk) or WORST for pk in locked), default=WORST)
+        _check_authority(by, row, locked, on, worst)
         row.valid_from = max(on, row.wanted_from)
     row.status = Status.IN_FORCE if approve else Status.REJECTED
     row.decided_by, row.decided_on, row.decided_at = by, on, timezone.now()
@@ -312,7 +332,7 @@ def _check_scope(by: User, subject: Customer | Company, on: date) -> None:
         )
 
 
-def _check_authority(by: User, row: LimitBinding, accounts: list[int], on: date, grade_now: str) -> None:
+def _check_authority(by: User, row: LimitBinding, accounts: list[int], on: date, worst: str) -> None:
     """Authority for rises, with every company concerned, over all that may be owed to our companies together.
 
     One that asks for two people is enough where who proposed the setting holds such an authority, too.
@@ -334,7 +354,7 @@ def _check_authority(by: User, row: LimitBinding, accounts: list[int], on: date,
             except MissingRate:
                 continue
             enough = authority.max_amount is None or (row.company_id is None and need <= authority.max_amount)
-            if enough and (grade_now or WORST) <= authority.worst_grade:
+            if enough and worst <= authority.worst_grade:
                 found.add(authority.company_id)
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from django.db import transaction
 from django.db.models import Q
 
 from customers.bindings import Bound, bound_at
@@ -44,7 +45,7 @@ def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Tree]:
     That is the accounts of its group's heads and, where a total over our companies binds it, the customer's accounts
     with each of them; where a ceiling bounds a group over our companies, the setting that says so. Two businesses that
     want the same room then come one after the other: each sees what the other took. Settings are locked first, then
-    accounts, each in one statement in order of id. Decisions on limits lock the account the same way
+    accounts, each in one statement in order of id; a try that has to be made again gives its locks back before. Decisions on limits lock the account the same way
     (customers/approval.py); posting goes on meanwhile.
     Group and settings are read again under the lock: they may have moved while it was waited for. So may the account
     itself, joined into another by a merge of customers: the other one is locked then, and given back.
@@ -56,11 +57,17 @@ def lock_headroom(account_id: int, as_of: date) -> tuple[CreditAccount, Tree]:
         return lock_headroom(own.joined_into_id, as_of)
     reach = _Reach.of(own, as_of)
     for _try in range(TRIES):
-        if own.pk not in _lock(own, reach):
-            return lock_headroom(account_id, as_of)
+        before = transaction.savepoint()
+        joined = own.pk not in _lock(own, reach)
         again = _Reach.of(own, as_of)
-        if again.within(reach):
+        if not joined and again.within(reach):
+            transaction.savepoint_commit(before)
             return own, again.tree
+        # Its locks are given back: a setting found now may be held by somebody who waits for these accounts.
+        transaction.savepoint_rollback(before)
+        transaction.savepoint_commit(before)
+        if joined:
+            return lock_headroom(account_id, as_of)
         reach = again
     raise GroupKeepsMoving(f"the group of account {account_id} changes all the time")
 

@@ -7,6 +7,7 @@ its history stays. Legal events and a stop of new business are taken over with t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -41,6 +42,7 @@ from customers.models import (
     FinancialStatement,
     Instalment,
     LegalEvent,
+    LimitBinding,
     LimitChange,
     OpenOrder,
     Payment,
@@ -94,7 +96,7 @@ class MergePlan:
 def plan_merge(into: Customer, duplicate: Customer, *, by: User, on: date) -> MergePlan:
     """What `merge_customers` would do, and what stands in its way; changes nothing."""
     plan = MergePlan(into, duplicate)
-    plan.obstacles = list(_refusals(into, duplicate, by))
+    plan.obstacles = [*_refusals(into, duplicate, by), *_settings_lost(into, duplicate, on)]
     theirs = {account.segment_id: account for account in _accounts(into)}
     for old in _accounts(duplicate):
         new = theirs.get(old.segment_id)
@@ -177,6 +179,32 @@ def _refusals(into: Customer, duplicate: Customer, by: User):
         yield _(
             "%(name)s gave a consent to read its bank data, which cannot pass to another customer: revoke it first."
         ) % {"name": duplicate.name}
+
+
+def _settings_lost(into: Customer, duplicate: Customer, on: date) -> Iterator[str]:
+    """Which limit binds stays with the customer it was decided for: what the other one does not keep to would be lost."""
+    status = LimitBinding.Status
+    rows = LimitBinding.objects.filter(customer__in=(into, duplicate)).exclude(status=status.REJECTED)
+    kept: dict[int, dict[date, LimitBinding]] = {into.pk: {}, duplicate.pk: {}}
+    for row in rows.order_by("valid_from", "pk"):
+        if row.valid_from is not None:  # decided: the last one by today counts, and those still to come
+            kept[row.customer_id][max(row.valid_from, on)] = row
+        elif row.customer_id == duplicate.pk and into.pk != duplicate.pk:
+            yield _("A setting of which limit binds %(customer)s waits: have it decided first.") % {
+                "customer": duplicate.code
+            }
+    for day, row in kept[duplicate.pk].items():
+        same = kept[into.pk].get(day)
+        if same is None or (same.binds, same.ceiling) != (row.binds, row.ceiling):
+            most = f", {_('at most')} {row.ceiling}" if row.ceiling else ""
+            yield _(
+                "%(duplicate)s keeps to a setting of its own (%(setting)s): set the same for %(customer)s first, "
+                "then merge them."
+            ) % {
+                "duplicate": duplicate.code,
+                "setting": f"{row.get_binds_display()}{most}",
+                "customer": into.code,
+            }
 
 
 def _is_above(above: Customer, below: Customer) -> bool:

@@ -73,6 +73,9 @@ class BindingForm(forms.Form):
 
 
 class VerdictForm(forms.Form):
+    """proposal: the one that was read, which the page names."""
+
+    proposal = forms.IntegerField(widget=forms.HiddenInput)
     action = forms.ChoiceField(choices=[("approve", ""), ("reject", "")])
     decision_reason = forms.CharField(
         label=gettext_lazy("reason"), max_length=2000, widget=forms.Textarea({"rows": 2})
@@ -148,7 +151,7 @@ def _one(request: HttpRequest, subject: Customer | Company) -> HttpResponse:
         if active.is_valid():
             try:
                 done = (
-                    _decide(request, waiting, verdict, accounts, today)
+                    _decide(request, waiting, verdict, today)
                     if deciding
                     else _propose(request, subject, form, today)
                 )
@@ -208,12 +211,10 @@ def _decide(
     request: HttpRequest,
     waiting: LimitBinding | None,
     form: VerdictForm,
-    accounts: list[CreditAccount],
     today: date,
 ) -> str:
-    if waiting is None:
+    if waiting is None or waiting.pk != form.cleaned_data["proposal"]:
         raise BindingError("decided", _("Somebody was faster: this setting was decided."))
-    grades = grades_now([account.pk for account in accounts], today).values()
     approve = form.cleaned_data["action"] == "approve"
     decide_binding(
         waiting,
@@ -221,6 +222,6 @@ def _decide(
         by=cast(User, request.user),
         on=today,
         reason=form.cleaned_data["decision_reason"],
-        grade_now=max(grades, default=""),
+        grades=grades_now,
     )
     return _("In force: checks keep to it from its first day on.") if approve else _("Rejected.")

@@ -125,6 +125,7 @@ class VersionPages(Generic[V]):
         self.life.publish(
             version,
             approver=request.user,
+            proposal=request.POST.get("publish-proposal", ""),
             reason=request.POST.get("publish-reason", ""),
             override_reason=request.POST.get("publish-override_reason", ""),
             as_of=business_date(),

@@ -15,7 +15,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max, Model
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -39,7 +39,7 @@ VERBS = (
 class VersionError(ValueError):
     """A version that cannot be edited, proposed or published; the text says why and what to do.
 
-    code: not_allowed, own_proposal, edited_it, not_draft, not_proposed, no_reason, and what each kind adds.
+    code: not_allowed, own_proposal, edited_it, not_draft, not_proposed, moved, no_reason, and what each kind adds.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -132,11 +132,7 @@ class Life(Generic[V]):
         copied = {
             name: getattr(version, name) for name in (*self.place, *self.terms, *self.extra_copied)
         } | given
-        series = {name: copied[name] for name in self.numbered_by or self.place}
-        newest = self.model._default_manager.filter(**_where(series)).aggregate(v=Max("version"))["v"]
-        draft = self.model._default_manager.create(
-            version=(newest or 0) + 1, based_on=version, created_by=by, **copied, **self.fresh(as_of)
-        )
+        draft = self._next(based_on=version, created_by=by, **copied, **self.fresh(as_of))
         for name, columns in self.rows.items():
             child, key = self._child(name)
             child._default_manager.bulk_create(
@@ -145,6 +141,19 @@ class Life(Generic[V]):
             )
         self.record("copied", draft, Actor.person(by), as_of, data={"from": version.pk})
         return draft
+
+    def _next(self, **fields: Any) -> V:
+        """A new row with the next number of its series; who copies at the same moment gets the one after."""
+        series = {name: fields[name] for name in self.numbered_by or self.place}
+        rows = self.model._default_manager.filter(**_where(series))
+        while True:
+            number = (rows.aggregate(v=Max("version"))["v"] or 0) + 1
+            try:
+                with transaction.atomic():
+                    return self.model._default_manager.create(version=number, **fields)
+            except IntegrityError:
+                if not rows.filter(version=number).exists():
+                    raise
 
     def fresh(self, as_of: date) -> dict[str, Any]:
         """Fields of a new draft that come from no other version."""
@@ -224,38 +233,57 @@ class Life(Generic[V]):
 
     @transaction.atomic
     def publish(
-        self, version: V, *, approver: User, reason: str, as_of: date, override_reason: str = ""
+        self,
+        version: V,
+        *,
+        approver: User,
+        reason: str,
+        as_of: date,
+        override_reason: str = "",
+        proposal: str | None = None,
     ) -> V:
         """Put a proposed version into use in place of the one of its place.
 
+        proposal: `Version.proposal` of what the approver read; refused where it was sent back and proposed again since.
         Without the evidence it takes it is refused, unless the kind lets `override_reason` say why it is right all the
         same; that reason then stays with the version.
         """
         locked = self.lock(version)
         self._ask_waiting(locked)
         self.check_may_publish(locked, approver)
+        if proposal is not None and proposal != locked.proposal:
+            raise self._moved()
         self._ask_reason(reason, self.told.why_publish)
         lacking = self.missing_evidence(locked, as_of)
         against = override_reason.strip() if lacking is not None and lacking.may_override else ""
         if lacking is not None and not against:
             raise self.error(lacking.code, lacking.message)
-        in_use = self.model._default_manager.select_for_update(of=("self",)).filter(status=Status.ACTIVE)
-        for old in in_use.filter(**_where({name: getattr(locked, name) for name in self.place})):
+        place = _where({name: getattr(locked, name) for name in self.place})
+        in_use = self.model._default_manager.filter(status=Status.ACTIVE, **place)
+        for old in in_use.select_for_update(of=("self",)):
             self._move(old, "retired", approver, as_of, status=Status.RETIRED)
-        published = self._move(
-            locked,
-            "published",
-            approver,
-            as_of,
-            note=against or reason,
-            data=self.evidence_of(locked, as_of, lacking),
-            status=Status.ACTIVE,
-            activated_at=timezone.now(),
-            decided_by=approver,
-            decision_reason=reason.strip(),
-            **({"override_reason": against} if against else {}),
-            **self.on_publishing(locked, as_of),
-        )
+        data, more = self.evidence_of(locked, as_of, lacking), self.on_publishing(locked, as_of)
+        try:
+            with transaction.atomic():
+                published = self._move(
+                    locked,
+                    "published",
+                    approver,
+                    as_of,
+                    note=against or reason,
+                    data=data,
+                    status=Status.ACTIVE,
+                    activated_at=timezone.now(),
+                    decided_by=approver,
+                    decision_reason=reason.strip(),
+                    **({"override_reason": against} if against else {}),
+                    **more,
+                )
+        except IntegrityError as error:
+            # Another version of the place was published while the one in use was waited for.
+            if not in_use.exists():
+                raise
+            raise self._moved() from error
         self.after_publishing(published, as_of)
         return published
 
@@ -269,6 +297,9 @@ class Life(Generic[V]):
     def _ask_waiting(self, version: V) -> None:
         if version.status != Status.PROPOSED:
             raise self.error("not_proposed", str(self.told.not_waiting))
+
+    def _moved(self) -> VersionError:
+        return self.error("moved", _("Somebody was faster: read the page as it is now, then decide."))
 
     def _child(self, name: str) -> tuple[type[Model], str]:
         relation: Any = self.model._meta.get_field(name)

@@ -63,6 +63,11 @@ class Version(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def proposal(self) -> str:
+        """Names what waits: proposed again after it was sent back, a version has another one."""
+        return self.proposed_at.isoformat() if self.proposed_at else ""
+
 
 class SegmentVersion(Version):
     """A version for one credit segment (the subclass's `segment`), or for every other one (segment null).

@@ -42,6 +42,7 @@ from customers.models import (
     ImportBatch,
     Instalment,
     Invoice,
+    LimitBinding,
     Promise,
 )
 from customers.promises import settle_promises, take_promise
@@ -294,6 +295,31 @@ def test_refused_with_a_sentence_and_nothing_half_done(cast, pair):
         merge(cast, stays, duplicate)
     assert AuditEntry.objects.count() == acts + 1
     assert not Customer.objects.filter(merged_into__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_which_limit_binds_the_duplicate_is_not_lost(cast, pair):
+    stays, duplicate = pair
+    given = {"binds": "total", "wanted_from": TODAY, "reason": "one limit", "proposed_on": TODAY}
+
+    def propose(account, ceiling):
+        return LimitBinding.objects.create(
+            customer=account.customer, currency="EUR", ceiling=ceiling, proposed_by=cast.controller, **given
+        )
+
+    def decide(row):
+        row.status, row.decided_by, row.decided_on, row.valid_from = "in_force", cast.approver, TODAY, TODAY
+        row.save()
+
+    row = propose(duplicate, Money.of(900, "EUR"))
+    with pytest.raises(MergeRefused, match="have it decided first"):
+        merge(cast, stays, duplicate)
+    decide(row)
+    decide(propose(stays, Money.of(950, "EUR")))
+    with pytest.raises(MergeRefused, match=r"at most 900.00 EUR.*set the same"):
+        merge(cast, stays, duplicate)
+    decide(propose(stays, Money.of(900, "EUR")))
+    assert merge(cast, stays, duplicate).obstacles == []
 
 
 @pytest.mark.django_db

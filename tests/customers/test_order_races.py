@@ -16,7 +16,7 @@ from customers.reservations import ReservationError, release_reservation, reserv
 from tests.customers.limits.test_concurrency import together
 from tests.factories import ACTOR, make_account
 from tests.people import make_cast
-from tests.scoring.checks.worlds import DAY, NOW, eur, give_limit
+from tests.scoring.checks.worlds import DAY, NOW, eur, give_limit, graded
 
 THREADS = 8
 
@@ -110,7 +110,7 @@ def test_two_of_our_companies_do_not_both_give_the_last_of_a_total():
             customer, binds, by=cast.controller, on=DAY, reason="one limit", ceiling=ceiling
         )
         return lambda: decide_binding(
-            row, approve=True, by=cast.approver, on=DAY, reason="agreed", grade_now="C"
+            row, approve=True, by=cast.approver, on=DAY, reason="agreed", grades=graded
         )
 
     def taking(account, reference, amount=100):

@@ -20,6 +20,7 @@ from scoring.tasks import measure_planned_card, monitor_planned_month
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import make_account
 from tests.people import make_cast
+from tests.scoring.versions_in_use import agreed
 
 pytestmark = pytest.mark.django_db
 STAFF = ("controller", "approver", "collector", "manager", "auditor")
@@ -102,10 +103,10 @@ def test_the_way_of_a_card_from_copy_to_use(desk):
     assert {gate.code: gate.passed for gate in shown["gates"]}["gini"] is False  # nobody defaulted here
     carla.post(page("propose", draft.pk), {"propose-reason": "Recent lateness weighs more."})
     assert not carla.get(page("card", draft.pk)).context["may_publish"]
-    refused = paolo.post(page("publish", draft.pk), {"publish-reason": "Agreed."}, follow=True)
+    refused = paolo.post(page("publish", draft.pk), agreed(draft), follow=True)
     assert "defaulted" in refused.content.decode() or "Gini" in refused.content.decode()
     assert Scorecard.objects.get(pk=draft.pk).status == "proposed"
-    given = {"publish-reason": "Agreed.", "publish-override_reason": "Too few defaults to measure."}
+    given = agreed(draft) | {"publish-override_reason": "Too few defaults to measure."}
     paolo.post(page("publish", draft.pk), given)
     assert Scorecard.objects.get(pk=draft.pk).status == "active"
     assert Scorecard.objects.get(pk=active.pk).status == "retired"

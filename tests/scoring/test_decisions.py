@@ -25,6 +25,7 @@ from scoring.models import AccountScore, BookFigure, Decision, ScoreHistory, Ter
 from tests.desk_world import client_of
 from tests.factories import ACTOR, invoice, make_account, pay, receive
 from tests.people import Cast
+from tests.scoring.versions_in_use import agreed
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -246,7 +247,7 @@ def test_new_terms_take_two_persons_and_a_look_at_the_book(book, settings):
     assert "4 accounts get shorter terms" in page.content.decode()
     carla.post(reverse("termspolicies:propose", args=[draft.pk]), {"propose-reason": "Cash."})
     assert decide(book.sole, TODAY, asked_by=ACTOR, terms_days=60).terms_policy.version == 1
-    paolo.post(reverse("termspolicies:publish", args=[draft.pk]), {"publish-reason": "Agreed."})
+    paolo.post(reverse("termspolicies:publish", args=[draft.pk]), agreed(draft))
     put_score(book.good, 90, "A", "approved")
     made = decide(book.good, TODAY, asked_by=ACTOR, terms_days=60)
     assert (made.terms_days, made.terms_policy.version) == (10, 2)

@@ -30,6 +30,7 @@ from scoring.segment_policies import PolicyError
 from tests.desk_world import client_of
 from tests.factories import invoice, make_account
 from tests.scoring.test_limit_proposals import give_limit, trade
+from tests.scoring.versions_in_use import agreed
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 3, 2)
@@ -234,7 +235,7 @@ def test_the_pages_from_copy_to_publishing(book, settings):
     assert "On the whole book" in text and book.account.customer.name in text
     carla.post(reverse("policies:propose", args=[made.pk]), {"propose-reason": "Own ceiling."})
     assert client_of(book.collector).post(reverse("policies:publish", args=[made.pk])).status_code == 403
-    paolo.post(reverse("policies:publish", args=[made.pk]), {"publish-reason": "Agreed."})
+    paolo.post(reverse("policies:publish", args=[made.pk]), agreed(made))
     made.refresh_from_db()
     assert made.status == "active" and in_use(book.account.segment_id) == made.pk
     # The stranger's company is simulated nowhere by name.

@@ -113,6 +113,54 @@ def test_nobody_publishes_their_own_work_not_even_behind_the_application(cast, l
 
 
 @each
+def test_only_the_proposal_that_was_read_is_published(cast, life):
+    draft = drafted(life, cast.controller)
+    read = life.propose(draft, by=cast.controller, reason="Try it.", as_of=DAY).proposal
+    life.send_back(draft, by=cast.controller, reason="Wait.", as_of=DAY)
+    life.propose(draft, by=cast.controller, reason="Other terms.", as_of=DAY)
+    draft = with_evidence(life, draft, cast.controller)
+    assert draft.proposal and draft.proposal != read
+    for seen in (read, ""):
+        with refused("moved"):
+            life.publish(draft, approver=cast.approver, reason="Agreed.", as_of=DAY, proposal=seen)
+    ready = life.publish(draft, approver=cast.approver, reason="Agreed.", as_of=DAY, proposal=draft.proposal)
+    assert ready.status == "active"
+
+
+@each
+def test_two_at_the_same_moment(cast, life, monkeypatch):
+    """Who copies gets the next number; who publishes second is told, and nothing is half done."""
+    more, made = life.on_publishing, []
+    # The number is taken between the copy's look and its insert.
+    rows_of = type(life.model._default_manager.all()).aggregate
+
+    def looks_then_is_overtaken(rows, **wanted):
+        found = rows_of(rows, **wanted)
+        if not made:
+            made.append(None)
+            made[0] = drafted(life, cast.approver_too)
+        return found
+
+    monkeypatch.setattr(type(life.model._default_manager.all()), "aggregate", looks_then_is_overtaken)
+    draft = drafted(life, cast.controller)
+    other = made[0]
+    assert draft.version == other.version + 1
+    for version, by in ((draft, cast.controller), (other, cast.approver_too)):
+        life.propose(version, by=by, reason="x", as_of=DAY)
+    draft = with_evidence(life, draft, cast.controller)
+
+    def published_meanwhile(version, as_of):
+        rows(life, status="active", decided_by=cast.approver)(other)
+        return more(version, as_of)
+
+    monkeypatch.setattr(life, "on_publishing", published_meanwhile)
+    with refused("moved"):
+        life.publish(draft, approver=cast.approver, reason="Agreed.", as_of=DAY)
+    statuses = life.model.objects.filter(pk__in=(draft.pk, draft.based_on_id)).order_by("version")
+    assert list(statuses.values_list("status", flat=True)) == ["active", "proposed"]
+
+
+@each
 def test_the_database_keeps_a_proposed_version_and_who_signed_it(cast, life):
     draft = drafted(life, cast.controller)
     with pytest.raises(DatabaseError), transaction.atomic():

@@ -8,6 +8,12 @@ from typing import Any
 from scoring.models import CheckPolicy, CheckRule, TermsPolicy, TermsPolicyGrade
 
 
+def agreed(version: Any) -> dict[str, str]:
+    """What the form of a version's page posts to publish it as it stands now."""
+    version.refresh_from_db()
+    return {"publish-reason": "Agreed.", "publish-proposal": version.proposal}
+
+
 def put_in_use(row: Any) -> Any:
     """A draft in use in place of the one of its segment."""
     in_use = type(row).objects.filter(status="active", segment=row.segment)

@@ -14,6 +14,7 @@ from scoring.models import CheckPolicy
 from tests.desk_world import client_of
 from tests.factories import ACTOR, invoice, make_account
 from tests.scoring.checks.worlds import DAY, NOW, check, eur, give_limit
+from tests.scoring.versions_in_use import agreed
 
 pytestmark = pytest.mark.django_db
 SOON = DAY + timedelta(days=5)
@@ -147,7 +148,7 @@ def test_new_checks_take_two_persons_and_a_look_at_the_open_orders(world, django
     paolo.get(reverse("checkpolicies:policy", args=[draft.pk]))
     with django_assert_max_num_queries(40):
         paolo.get(reverse("checkpolicies:policy", args=[draft.pk]))
-    paolo.post(reverse("checkpolicies:publish", args=[draft.pk]), {"publish-reason": "Agreed."})
+    paolo.post(reverse("checkpolicies:publish", args=[draft.pk]), agreed(draft))
     result = check(world.account, 150)
     assert (result.policy_id, result.passes) == (draft.pk, False)
     assert (

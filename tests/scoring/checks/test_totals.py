@@ -1,17 +1,21 @@
 """A customer that buys from several of our companies: which limit binds, who may say so, and what it stops."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from creditdesk.core import roles
 from creditdesk.core.models import AuditEntry, User
+from customers import bindings, locks
 from customers.attributes import set_parent
-from customers.bindings import BindingError, bound_at, decide_binding, propose_binding
+from customers.bindings import BindingError, Bound, bound_at, decide_binding, in_force, propose_binding
 from customers.checks import failure_json, failure_of, result_of
+from customers.locks import lock_headroom
 from customers.models import Access, CreditAccount, Delivery, LimitBinding, Portfolio
 from customers.order_holds import OrderHoldError, release_order
 from customers.order_moves import deliver_order
@@ -20,10 +24,12 @@ from customers.reservations import ReservationError
 from scoring.checks import check as check_module
 from scoring.checks.sentences import explain_check, message
 from scoring.checks.terms import terms_of
+from scoring.engine import rescore
+from scoring.models import AccountScore
 from tests.desk_world import client_of
 from tests.factories import ACTOR, make_account, receive
 from tests.people import give_authority, make_user
-from tests.scoring.checks.worlds import DAY, NOW, check, codes, eur, give_limit, hold_room
+from tests.scoring.checks.worlds import DAY, NOW, check, codes, eur, give_limit, graded, hold_room
 
 pytestmark = pytest.mark.django_db
 WHEN = {"actor": ACTOR, "on": DAY, "at": NOW}
@@ -51,7 +57,7 @@ def world(cast):
 
 def set_to(cast, subject, binds, **extra):
     row = propose_binding(subject, binds, by=cast.controller, on=DAY, reason="one limit for all", **extra)
-    return decide_binding(row, approve=True, by=cast.approver, on=DAY, reason="agreed", grade_now="C")
+    return decide_binding(row, approve=True, by=cast.approver, on=DAY, reason="agreed", grades=graded)
 
 
 def order(account, number, amount, **extra):
@@ -132,7 +138,7 @@ def test_two_people_say_which_limit_binds_and_it_stays_as_decided(world):
     refused("out_of_scope", lambda: propose_binding(customer, "both", **(both | {"by": narrow})))
     row = propose_binding(customer, "total", **both)
     refused("waiting", lambda: propose_binding(customer, "both", **both))
-    yes = {"approve": True, "by": cast.approver, "on": DAY, "reason": "fine", "grade_now": "C"}
+    yes = {"approve": True, "by": cast.approver, "on": DAY, "reason": "fine", "grades": graded}
     refused("not_allowed", lambda: decide_binding(row, **(yes | {"by": cast.controller})))
     give_authority(cast.company, rise=1_499)
     refused("no_authority", lambda: decide_binding(row, **yes))
@@ -162,6 +168,72 @@ def test_two_people_say_which_limit_binds_and_it_stays_as_decided(world):
         "limit_binding.propose",
         "limit_binding.decide",
     ]
+
+
+def test_the_page_decides_what_was_read_by_the_worst_grade_of_all_it_concerns(world, settings, monkeypatch):
+    settings.BUSINESS_DATE = DAY
+    cast, acme, beta = world
+    head = acme.customer
+    below = make_account(cast.company)
+    set_parent(below.customer, head, on=date(2026, 1, 1), actor=ACTOR)
+    give_authority(cast.company, rise=None, grade="B")
+    url, paolo = reverse("limits:binding", args=[head.pk]), client_of(cast.approver)
+    both = {"by": cast.controller, "on": DAY, "reason": "why"}
+    first = propose_binding(head, "total", **both)
+    assert f'name="proposal" value="{first.pk}"' in paolo.get(url).content.decode()
+    yes = {"action": "approve", "decision_reason": "fine"}
+    rescore(DAY)
+    AccountScore.objects.update(grade="A")
+    unscored = list(AccountScore.objects.filter(account__in=(beta, below)))
+    AccountScore.objects.filter(account__in=(beta, below)).delete()
+    for row in unscored:  # an account without a grade counts as the worst
+        refused = paolo.post(url, yes | {"proposal": first.pk})
+        assert refused.status_code == 409 and "authority" in refused.content.decode()
+        assert LimitBinding.objects.get().status == "waiting"
+        row.save(force_insert=True)
+    assert len(unscored) == 2
+    AccountScore.objects.filter(account=below).update(grade="C")  # a member's counts, too
+    assert paolo.post(url, yes | {"proposal": first.pk}).status_code == 409
+    AccountScore.objects.update(grade="B")
+    decide_binding(first, approve=False, **(both | {"by": cast.approver}))
+    second = propose_binding(head, "both", **both)
+    stale = paolo.post(url, yes | {"proposal": first.pk})
+    assert stale.status_code == 409 and "Somebody was faster" in stale.content.decode()
+    assert f'name="proposal" value="{second.pk}"' in stale.content.decode()
+    assert paolo.post(url, yes | {"proposal": second.pk}).status_code == 302
+    gone = paolo.post(url, yes | {"proposal": second.pk})
+    assert gone.status_code == 409 and "Somebody was faster" in gone.content.decode()
+    assert LimitBinding.objects.get(status="in_force") == second
+
+    def proposed_meanwhile(as_of):
+        monkeypatch.setattr(bindings, "in_force", in_force)
+        propose_binding(head, "company", **both)
+        return in_force(as_of)
+
+    monkeypatch.setattr(bindings, "in_force", proposed_meanwhile)
+    with pytest.raises(BindingError, match="Another setting waits"):
+        propose_binding(head, "total", **both)
+
+
+def test_settings_are_locked_before_accounts_also_when_one_is_found_late(world, monkeypatch):
+    cast, acme, _beta = world
+    set_to(cast, acme.customer, "total", ceiling=eur(1_200))
+
+    def not_there_yet(*_line):
+        monkeypatch.setattr(locks, "bound_at", bound_at)
+        return Bound()
+
+    monkeypatch.setattr(locks, "bound_at", not_there_yet)
+    with CaptureQueriesContext(connection) as queries, transaction.atomic():
+        lock_headroom(acme.pk, DAY)
+    signs = {
+        "back": r"^ROLLBACK TO",
+        "settings": r'FROM "customers_limitbinding" WHERE "customers_limitbinding"."id"',
+        "accounts": r'FROM "customers_creditaccount" WHERE .*"joined_into_id" IS NULL.* ORDER BY',
+    }
+    told = [query["sql"] for query in queries]
+    steps = [step for sql in told for step, sign in signs.items() if re.search(sign, sql)]
+    assert steps == ["accounts", "back", "settings", "accounts"]
 
 
 def test_reservations_and_releases_keep_to_the_totals(world):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -203,9 +204,17 @@ class CreditCauseAdmin(FactAdmin):
     search_fields = account_search()
     ordering = ["-pk"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        # A column knows its row, not who reads it.
+        return super().get_queryset(request).annotate(reads_bank=Value(sees_bank(request.user)))
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        hidden = () if sees_bank(request.user) else ("evidence",)
+        return [*(super().get_exclude(request, obj) or ()), *hidden]
+
     @admin.display(description=_("evidence"))
     def sentence(self, row: CreditCause) -> str:
-        return render_reason(row.kind, row.evidence)
+        return render_reason(row.kind, row.evidence, bank=row.reads_bank)
 
 
 @admin.register(LimitReview)

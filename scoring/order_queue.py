@@ -64,7 +64,7 @@ def ranked_ids(user: User, as_of: date) -> list[int]:
     return [pk for _late, _weight, pk in sorted(ranked)]
 
 
-def rows(ids: Sequence[int], as_of: date) -> list[Row]:
+def rows(ids: Sequence[int], as_of: date, *, bank: bool) -> list[Row]:
     """The rows of a page of the queue, in the order of `ids`, in a constant number of queries."""
     holds = {
         hold.pk: hold
@@ -84,18 +84,24 @@ def rows(ids: Sequence[int], as_of: date) -> list[Row]:
     }
     scores = {row.account_id: row for row in AccountScore.objects.filter(account__in=accounts)}
     return [
-        _row(hold, orders.get((hold.account_id, hold.order_number)), scores.get(hold.account_id), as_of)
+        _row(hold, orders.get((hold.account_id, hold.order_number)), scores.get(hold.account_id), as_of, bank)
         for hold in ordered
     ]
 
 
-def _row(hold: OrderHold, order: OpenOrder | None, score: AccountScore | None, as_of: date) -> Row:
+def _row(
+    hold: OrderHold, order: OpenOrder | None, score: AccountScore | None, as_of: date, bank: bool
+) -> Row:
     lines = explained(hold)
     first = lines[0] if lines else None
     return Row(
         hold=hold,
         order=order,
-        why=stop_text(hold) if hold.cause == OrderHold.Cause.STOPPED else first.reason if first else "",
+        why=stop_text(hold, bank=bank)
+        if hold.cause == OrderHold.Cause.STOPPED
+        else first.reason
+        if first
+        else "",
         more=max(len(lines) - 1, 0),
         level=str(LEVELS[first.level]) if first else "",
         missing=first.missing if first else None,
@@ -111,9 +117,9 @@ def explained(hold: OrderHold) -> list[Explained]:
     return [explain_failure(failure_of(failure)) for failure in stored]
 
 
-def stop_text(hold: OrderHold) -> str:
+def stop_text(hold: OrderHold, *, bank: bool) -> str:
     """Why business was stopped, with the provision that allows to hold back what was agreed."""
-    reason = render_reason(hold.details.get("code", ""), hold.details.get("params", {}))
+    reason = render_reason(hold.details.get("code", ""), hold.details.get("params", {}), bank=bank)
     provision = hold.details.get("provision")
     if not provision:
         return _("Business was stopped: %(reason)s") % {"reason": reason}

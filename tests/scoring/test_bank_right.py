@@ -137,14 +137,18 @@ def test_limits_and_decisions_keep_them_back_too(desk):
     assert "5.5" not in closed_reason.text and closed_reason.value is None and closed_reason.points == -9
 
 
-def test_the_figure_of_a_cash_shock_is_kept_back_wherever_its_cut_is_told(desk):
+def test_the_figure_of_a_cash_shock_is_kept_back_wherever_its_cut_is_told(desk, monkeypatch):
     account = desk.account
     give_limit(account, 50_000, on=AS_OF - timedelta(days=60))
     own_policy(account.segment, {"kind": "cash_shock", "threshold": 4, "keep_percent": 0})
     number = ("SO-1", Money.of(500, "EUR"))
     record_order(account, *number, expected_on=AS_OF, actor=ACTOR, on=AS_OF, at=timezone.now())
-    AccountScore.objects.filter(account=account).update(bank_sudden_change=-5.74, as_of=AS_OF)
+    scores, monkey = AccountScore.objects.filter(account=account), "scoring.causes.gather_evidence"
+    before = scores.get().bank_sudden_change
+    monkeypatch.setattr(monkey, lambda accounts, as_of: {one.pk: {} for one in accounts})
+    scores.update(bank_sudden_change=-5.74)
     (cause,) = react_to_causes(AS_OF, [account.pk])
+    scores.update(bank_sudden_change=before)
     assert cause.evidence == {"times": 5.7} and cause.change.new_amount.minor == 0
     hold = OrderHold.objects.get(order_number="SO-1", cause="stopped")
     customer = reverse("desk:customer", args=[account.customer_id])

@@ -176,10 +176,5 @@ def test_the_figure_of_a_cash_shock_is_kept_back_wherever_its_cut_is_told(desk, 
         return found
 
     assert sum(figures(desk.controller)) >= 7
-    told = {
-        user.username: figures(user) for user in (desk.approver, desk.manager, desk.collector, desk.auditor)
-    }
-    blind = [
-        user for user in (desk.approver, desk.manager, desk.collector, desk.auditor) if not sees_bank(user)
-    ]
-    assert blind and all(len(told[user.username]) >= 3 and not any(told[user.username]) for user in blind)
+    told = figures(desk.collector)
+    assert not sees_bank(desk.collector) and len(told) >= 3 and not any(told)

@@ -68,9 +68,12 @@ def acts_export(
 
 
 def changes_export(
-    changes: QuerySet[LimitChange], first: date, last: date, facts: list[tuple[str, Any]]
+    changes: QuerySet[LimitChange], first: date, last: date, facts: list[tuple[str, Any]], *, bank: bool
 ) -> Export:
-    """One row per limit change with who proposed it and who decided it on whose authority."""
+    """One row per limit change with who proposed it and who decided it on whose authority.
+
+    bank: whether the reader may see what was told from bank lines.
+    """
     return Export(
         name="limit-changes",
         title=_("Trail of limit approvals: changes"),
@@ -91,7 +94,7 @@ def changes_export(
             ),
             *(_("comments"), _("reminders"), _("limit row"), _("in force from")),
         ],
-        rows=_change_rows(changes),
+        rows=_change_rows(changes, bank),
         facts=[*_period(first, last), *facts, *_change_totals(changes)],
     )
 
@@ -206,7 +209,7 @@ def _act_row(
     ]
 
 
-def _change_rows(changes: QuerySet[LimitChange]) -> Iterator[list[Any]]:
+def _change_rows(changes: QuerySet[LimitChange], bank: bool) -> Iterator[list[Any]]:
     related = changes.select_related("account__customer", "account__company", "limit")
     for chunk in _chunks(related):
         ids = [change.pk for change in chunk]
@@ -221,10 +224,12 @@ def _change_rows(changes: QuerySet[LimitChange]) -> Iterator[list[Any]]:
             )
         }
         for change in chunk:
-            yield _change_row(change, decisions[change.pk], counts[change.pk])
+            yield _change_row(change, decisions[change.pk], counts[change.pk], bank)
 
 
-def _change_row(change: LimitChange, decisions: list[LimitDecision], counts: list[int]) -> list[Any]:
+def _change_row(
+    change: LimitChange, decisions: list[LimitDecision], counts: list[int], bank: bool
+) -> list[Any]:
     account, limit = change.account, getattr(change, "limit", None)
     evidence = change.evidence or {}
     return [
@@ -232,7 +237,7 @@ def _change_row(change: LimitChange, decisions: list[LimitDecision], counts: lis
         *(change.get_kind_display(), change.currency, change.old_amount, change.new_amount),
         *(_("rise") if change.is_rise else _("cut"), change.valid_from, change.valid_until, change.as_of),
         *(change.get_proposer_kind_display(), change.proposer_name),
-        *(render_reason(change.reason_code, change.reason_params), change.comment),
+        *(render_reason(change.reason_code, change.reason_params, bank=bank), change.comment),
         *(evidence.get("score"), evidence.get("grade", ""), change.get_status_display()),
         *(change.decided_at, change.is_automatic),
         *(value for number in (0, 1) for value in _decision_cells(decisions[number : number + 1])),

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money, format_money
 from creditdesk.core.wording import day, percent_of_100
+from customers.bank.right import withheld
 
 # Chosen by a person who proposes.
 PERSON_REASONS = {
@@ -45,6 +46,9 @@ MACHINE_REASONS = {
     ),
 }
 
+# Told from bank lines.
+OF_BANK = {"cash_shock"}
+
 REASONS: dict[str, Any] = {**PERSON_REASONS, **MACHINE_REASONS}
 
 # Which cap of the limit policy binds (scoring/limit_policy.py); named here because reasons speak of them.
@@ -63,8 +67,13 @@ def money_param(money: Money) -> dict[str, Any]:
     return {"minor": money.minor, "currency": money.currency}
 
 
-def render_reason(code: str, params: Mapping[str, Any]) -> str:
-    """The reason as one sentence. An unknown code shows itself: nothing is hidden from who decides."""
+def render_reason(code: str, params: Mapping[str, Any], *, bank: bool) -> str:
+    """The reason as one sentence. An unknown code shows itself: nothing is hidden from who decides.
+
+    bank: whether the reader may see what was told from bank lines; else a cash shock stands there without its figure.
+    """
+    if code in OF_BANK and not bank:
+        return withheld()
     template = REASONS.get(code)
     if template is None:
         return code

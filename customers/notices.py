@@ -56,8 +56,9 @@ def tell_proposer(change: LimitChange, kind: str, on: date, expires_on: date | N
     return Notice(topic=EXPIRING, key=f"change:{change.pk}:{kind}", business_date=on, about=about)
 
 
-def tell_order_held(hold: OrderHold) -> None:
-    tell(ORDER_HELD, f"order hold:{hold.pk}", on=hold.placed_on, about={"hold": hold.pk})
+def tell_order_held(hold: OrderHold, on: date) -> None:
+    """on: the day of the news. A hold that takes another's place has the age of that one."""
+    tell(ORDER_HELD, f"order hold:{hold.pk}", on=on, about={"hold": hold.pk})
 
 
 def tell_delegated(row: ApprovalDelegation, kind: str, on: date) -> Notice:
@@ -115,25 +116,38 @@ def accounts_of(ids: Iterable[int]) -> dict[int, CreditAccount]:
 
 
 def _holds(notices: Sequence[Notice]) -> dict[int, OrderHold]:
-    rows = OrderHold.objects.filter(
-        pk__in={n.about["hold"] for n in notices}, status=OrderHold.Status.WAITING
+    """The hold in which the order of each notice waits today, by notice: the one told of, or what took its place."""
+    told = OrderHold.objects.filter(
+        pk__in={n.about["hold"] for n in notices},
+        status__in=[OrderHold.Status.WAITING, OrderHold.Status.REPLACED],
     )
-    return {row.pk: row for row in rows.select_related("account__customer").defer("details")}
+    place = {
+        pk: (account, number) for pk, account, number in told.values_list("pk", "account", "order_number")
+    }
+    rows = OrderHold.objects.filter(
+        status=OrderHold.Status.WAITING,
+        account__in={account for account, _number in place.values()},
+        order_number__in={number for _account, number in place.values()},
+    )
+    waiting = {
+        (row.account_id, row.order_number): row
+        for row in rows.select_related("account__customer").defer("details")
+    }
+    now = {pk: waiting[key] for pk, key in place.items() if key in waiting}
+    return {n.pk: now[n.about["hold"]] for n in notices if n.about["hold"] in now}
 
 
 def _owners(notices: Sequence[Notice], today: date) -> dict[int, set[int]]:
     """Who handled the order; where that was no person who works here, the controllers of its account."""
     holds = _holds(notices)
-    handled = _who_handled(holds.values())
+    handled = _who_handled({hold.pk: hold for hold in holds.values()}.values())
     accounts = list({hold.account_id: hold.account for hold in holds.values()}.values())
     working = staff_with(VIEW_ORDERS)
     seen, responsible = seen_by(accounts, working), responsible_for(accounts)
     found = {}
-    for notice in notices:
-        hold = holds.get(notice.about["hold"])
-        if hold is not None:
-            owner = {handled.get(hold.pk)} & seen[hold.account_id]
-            found[notice.pk] = {pk for pk in owner if pk} or responsible[hold.account_id]
+    for notice, hold in holds.items():
+        owner = {handled.get(hold.pk)} & seen[hold.account_id]
+        found[notice] = {pk for pk in owner if pk} or responsible[hold.account_id]
     return found
 
 
@@ -166,16 +180,16 @@ def _who_handled(holds: Iterable[OrderHold]) -> dict[int, int]:
 
 
 def _order_lines(notices: Sequence[Notice]) -> dict[int, Line]:
-    holds = _holds(notices)
+    """One line per waiting hold, however many notices lead to it."""
+    first = {hold.pk: (notice, hold) for notice, hold in reversed(_holds(notices).items())}
     return {
-        notice.pk: Line(
+        notice: Line(
             _("Order %(order)s of %(customer)s is on hold")
             % {"order": hold.order_number, "customer": name_of(hold.account)},
             reverse("orders:decide", args=[hold.pk]),
             hold.decide_by.isoformat(),
         )
-        for notice in notices
-        if (hold := holds.get(notice.about["hold"])) is not None
+        for notice, hold in first.values()
     }
 
 

@@ -134,7 +134,7 @@ def place_order_hold(
     )
     # An order that stays on hold for the same cause is no news.
     if replacing is None or replacing.cause != cause:
-        tell_order_held(hold)
+        tell_order_held(hold, on)
     return hold
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -203,6 +204,10 @@ class CreditCauseAdmin(FactAdmin):
     search_fields = account_search()
     ordering = ["-pk"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        # A column knows its row, not who reads it.
+        return super().get_queryset(request).annotate(reads_bank=Value(sees_bank(request.user)))
+
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
         """The evidence of a cash shock is a figure of bank lines."""
         hidden = () if sees_bank(request.user) else ("evidence",)
@@ -210,7 +215,7 @@ class CreditCauseAdmin(FactAdmin):
 
     @admin.display(description=_("evidence"))
     def sentence(self, row: CreditCause) -> str:
-        return render_reason(row.kind, row.evidence)
+        return render_reason(row.kind, row.evidence, bank=row.reads_bank)
 
 
 @admin.register(LimitReview)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from creditdesk.core.money import Money
 from customers.access import visible_accounts
@@ -50,8 +50,7 @@ class CheckPolicyPages(SegmentPolicyPages):
         return {
             "orders": orders["accepted"] + orders["held"],
             "no_rate": figures["no_rate"],
-            "headline": _("%(stops)s accepted orders would be stopped, %(passes)s orders on hold would pass")
-            % {"stops": changed["stops_accepted"], "passes": changed["passes_held"]},
+            "headline": _headline(changed["stops_accepted"], changed["passes_held"]),
             "lines": [
                 Line(_("accepted orders that do not pass"), *_both(stopped, "accepted")),
                 Line(_("orders on hold that do not pass"), *_both(stopped, "held")),
@@ -76,6 +75,14 @@ class CheckPolicyPages(SegmentPolicyPages):
                 if m["account"] in seen
             ][:SHOWN],
         }
+
+
+def _headline(stops: int, passes: int) -> str:
+    stopped = ngettext(
+        "%(n)s accepted order would be stopped", "%(n)s accepted orders would be stopped", stops
+    )
+    passing = ngettext("%(n)s order on hold would pass", "%(n)s orders on hold would pass", passes)
+    return f"{stopped % {'n': stops}}, {passing % {'n': passes}}"
 
 
 def _both(states: dict[str, dict[str, int]], name: str) -> tuple[int, int]:

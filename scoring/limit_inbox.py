@@ -28,6 +28,7 @@ from customers.mandates import Mandate, decisions_shown, mandates
 from customers.models import Company, LimitChange, LimitDecision, LimitReminder
 from customers.rates import MissingRate, RateTable
 from scoring import limit_comparison
+from scoring.bank_right import sees_bank
 from scoring.models import AccountScore
 from scoring.overrides import grades_now, grades_of
 
@@ -255,7 +256,7 @@ def _row(
     decisions = list(change.decisions.all())
     return Row(
         change=change,
-        why=render_reason(change.reason_code, change.reason_params),
+        why=render_reason(change.reason_code, change.reason_params, bank=sees_bank(user)),
         score=score,
         grade_now=now.get("grade", ""),
         exposure=money_of(now["exposure"]["total"]),

@@ -99,7 +99,7 @@ class LimitRecommendation:
     def sentence(self) -> str:
         """The recommendation in plain words, in the reader's language."""
         if self.moves:
-            return render_reason(self.reason_code, self.params)
+            return render_reason(self.reason_code, self.params, bank=True)
         return keep_sentence(self.keep, self.policy)
 
     def as_json(self) -> dict[str, Any]:

@@ -58,10 +58,13 @@ def policy_view(account: CreditAccount, as_of: date, reader: Reader) -> PolicyVi
     )
 
 
-def causes_of(account: CreditAccount, newest: int = 6) -> list[CauseLine]:
-    """The newest causes that cut or held the account, each with its sentence and what the law allows."""
+def causes_of(account: CreditAccount, reader: Reader, newest: int = 6) -> list[CauseLine]:
+    """The newest causes that cut or held the account, each with its sentence, as the reader may see it, and what the law allows."""
     rows = CreditCause.objects.filter(account=account).select_related("basis", "change").order_by("-pk")
+    bank = sees_bank(reader)
     return [
-        CauseLine(row, render_reason(row.kind, row.evidence), rule_text(row.basis) if row.basis else "")
+        CauseLine(
+            row, render_reason(row.kind, row.evidence, bank=bank), rule_text(row.basis) if row.basis else ""
+        )
         for row in rows[:newest]
     ]

@@ -19,6 +19,7 @@ from customers.access import account_scope, visible_accounts
 from customers.approval_rules import DECIDE, PROPOSE
 from customers.legal_bases import rule_text
 from customers.limit_reasons import render_reason
+from scoring.bank_right import sees_bank
 from scoring.limit_views import PAGE, VIEW, page, staff_page, today_of
 from scoring.limit_warnings import ending_limits
 from scoring.models import CauseKind, CreditCause
@@ -105,8 +106,9 @@ def causes(request: HttpRequest) -> HttpResponse:
     if kind in CauseKind.values:
         rows = rows.filter(kind=kind)
     found = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+    bank = sees_bank(request.user)
     for row in found.object_list:
-        row.sentence = render_reason(row.kind, row.evidence)
+        row.sentence = render_reason(row.kind, row.evidence, bank=bank)
         row.rule = rule_text(row.basis) if row.basis else ""
     context = {"page_obj": found, "kinds": CauseKind.choices, "kind": kind}
     return page(request, "limits/causes.html", _("Causes of cuts"), context)

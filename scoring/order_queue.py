@@ -21,6 +21,7 @@ from customers.checks import LEVELS, failure_as_seen, failure_of
 from customers.limit_reasons import render_reason
 from customers.models import OpenOrder, OrderHold
 from customers.rates import MissingRate, RateTable
+from scoring.bank_right import sees_bank
 from scoring.checks.sentences import Explained, explain_failure
 from scoring.models import AccountScore
 
@@ -90,19 +91,31 @@ def rows(ids: Sequence[int], as_of: date, user: User) -> list[Row]:
             orders.get((hold.account_id, hold.order_number)),
             scores.get(hold.account_id),
             as_of,
+            bank=sees_bank(user),
         )
         for hold in ordered
     ]
 
 
 def _row(
-    hold: OrderHold, lines: list[Explained], order: OpenOrder | None, score: AccountScore | None, as_of: date
+def _row(
+    hold: OrderHold,
+    lines: list[Explained],
+    order: OpenOrder | None,
+    score: AccountScore | None,
+    as_of: date,
+    *,
+    bank: bool,
 ) -> Row:
     first = lines[0] if lines else None
     return Row(
         hold=hold,
         order=order,
-        why=stop_text(hold) if hold.cause == OrderHold.Cause.STOPPED else first.reason if first else "",
+        why=stop_text(hold, bank=bank)
+        if hold.cause == OrderHold.Cause.STOPPED
+        else first.reason
+        if first
+        else "",
         more=max(len(lines) - 1, 0),
         level=str(LEVELS[first.level]) if first else "",
         missing=first.missing if first else None,
@@ -119,9 +132,9 @@ def explained(hold: OrderHold, user: User) -> list[Explained]:
     return [explain_failure(failure_as_seen(failure_of(failure), sees)) for failure in stored]
 
 
-def stop_text(hold: OrderHold) -> str:
+def stop_text(hold: OrderHold, *, bank: bool) -> str:
     """Why business was stopped, with the provision that allows to hold back what was agreed."""
-    reason = render_reason(hold.details.get("code", ""), hold.details.get("params", {}))
+    reason = render_reason(hold.details.get("code", ""), hold.details.get("params", {}), bank=bank)
     provision = hold.details.get("provision")
     if not provision:
         return _("Business was stopped: %(reason)s") % {"reason": reason}

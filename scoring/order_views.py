@@ -19,10 +19,11 @@ from customers.access import seen_by, visible_accounts
 from customers.checks import CheckResult, as_seen
 from customers.models import CheckPoint, OpenOrder, OrderHold
 from customers.order_holds import DECIDE, OrderHoldError, give_grace, reject_order, release_order
-from customers.order_versions import OrderError
+from customers.order_versions import OrderError, reserved_for
 from customers.orders import check_again
 from customers.rates import MissingRate
 from scoring import order_queue
+from scoring.bank_right import sees_bank
 from scoring.checks.check import check_credit
 from scoring.checks.sentences import explain_check, message
 from scoring.limit_views import PAGE, page, staff_page, today_of
@@ -83,7 +84,9 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "may_decide": may_decide and hold.status == OrderHold.Status.WAITING,
         "lines": order_queue.explained(hold, request.user),
-        "stop": order_queue.stop_text(hold) if hold.cause == OrderHold.Cause.STOPPED else "",
+        "stop": order_queue.stop_text(hold, bank=sees_bank(request.user))
+        if hold.cause == OrderHold.Cause.STOPPED
+        else "",
         "rule_of_law": hold.details.get("provision_text", ""),
         "now": result,
         "now_lines": explain_check(result) if result else [],
@@ -107,16 +110,19 @@ def _now(hold: OrderHold, order: OpenOrder | None, today: date) -> CheckResult |
     if order is None or hold.status != OrderHold.Status.WAITING:
         return None
     counted = None if hold.at_entry else order.amount
+    now = timezone.now()
+    own = reserved_for(hold.account, order.number, now)
     try:
         return check_credit(
             hold.account,
             order.amount,
             point=hold.point,
             as_of=today,
-            at=timezone.now(),
+            at=now,
             orderer=order.orderer,
             counted=counted,
             expected_on=order.expected_on,
+            exclude_reservation=own.pk if own else None,
             product_line=order.product_line,
         )
     except MissingRate:

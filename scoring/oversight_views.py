@@ -26,6 +26,7 @@ from customers.approval_trail import (
 from customers.limit_reasons import render_reason
 from customers.mandates import decisions_shown
 from customers.models import Access, Company
+from scoring.bank_right import sees_bank
 from scoring.limit_forms import PeriodForm
 from scoring.limit_views import page, staff_page
 
@@ -45,6 +46,7 @@ def _period(request: HttpRequest) -> tuple[PeriodForm, date, date]:
 @require_http_methods(["GET"])
 def trail(request: HttpRequest) -> HttpResponseBase:
     form, first, last = _period(request)
+    bank = sees_bank(request.user)
     entries = acts_between(visible_entries(request.user), first, last)
     changes = changes_between(request.user, first, last)
     wanted = request.GET.get("export", "")
@@ -56,7 +58,7 @@ def trail(request: HttpRequest) -> HttpResponseBase:
         made = (
             acts_export(entries, first, last, facts)
             if table == "acts"
-            else changes_export(changes, first, last, facts)
+            else changes_export(changes, first, last, facts, bank=bank)
         )
         return export_response(made, file_format)
     current = paged(
@@ -71,7 +73,7 @@ def trail(request: HttpRequest) -> HttpResponseBase:
         "first": first,
         "last": last,
         "page_obj": current,
-        "rows": [(row, render_reason(row.reason_code, row.reason_params)) for row in current],
+        "rows": [(row, render_reason(row.reason_code, row.reason_params, bank=bank)) for row in current],
         "acts": entries.count(),
         "query": f"first={first.isoformat()}&last={last.isoformat()}",
     }

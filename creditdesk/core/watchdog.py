@@ -24,6 +24,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from django_q.tasks import async_task
 
+from creditdesk.core.lifeline import Lifeline
 from creditdesk.core.models import Heartbeat
 from creditdesk.core.pulse import PULSE_FILE
 
@@ -80,6 +81,8 @@ class WatchedCluster:
             start_new_session=True,  # a group of its own: ctrl-C reaches us alone, and we can kill it whole
             preexec_fn=_follow_parent if sys.platform == "linux" else None,
         )
+        # The kernel tells the cluster alone, and a busy worker of it would go on.
+        self.lifeline = Lifeline(self.process.pid, self.limits.grace)
         self.starts += 1
         self.launched = self.last_life = time.monotonic()
         self.last_touch = self.pulse.stat().st_mtime_ns
@@ -162,10 +165,10 @@ class WatchedCluster:
         if self.process.poll() is None:
             self.process.terminate()
 
-    def stop(self) -> None:
-        """After `ask_to_stop`: wait out the grace, then kill. Tasks cut short start again later."""
+    def stop(self, deadline: float) -> None:
+        """After `ask_to_stop`: wait until the deadline (monotonic), then kill. Tasks cut short start again later."""
         try:
-            self.process.wait(self.limits.grace)
+            self.process.wait(max(deadline - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired:
             logger.warning("cluster %s did not stop within %.0f s: killing it", self.name, self.limits.grace)
         self.kill()
@@ -177,6 +180,7 @@ class WatchedCluster:
         except ProcessLookupError:
             logger.debug("cluster %s left nothing behind", self.name)
         self.process.wait()
+        self.lifeline.cut()
 
 
 def beat(cluster: str) -> None:
@@ -192,12 +196,13 @@ def cluster_names() -> list[str]:
 
 
 def stop_all(clusters: Iterable[WatchedCluster]) -> None:
-    """Stop several clusters side by side rather than one after the other."""
+    """Stop several clusters side by side: all have the one grace, or whoever stops us would lose patience first."""
     clusters = list(clusters)
     for cluster in clusters:
         cluster.ask_to_stop()
+    asked = time.monotonic()
     for cluster in clusters:
-        cluster.stop()
+        cluster.stop(asked + cluster.limits.grace)
 
 
 def _follow_parent() -> None:

@@ -17,11 +17,15 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
+from creditdesk.core.lifeline import Lifeline
+
 HOST = "127.0.0.1"
 TRIED_PORTS = 20
 # run_workers gives its own clusters five seconds before it kills them.
 GRACE_SECONDS = 9.0
 READY_SECONDS = 30.0
+# Ctrl-C, a service manager, and a terminal that is closed.
+STOPS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if os.name == "posix" else [])]
 
 
 class CannotServe(RuntimeError):
@@ -61,20 +65,18 @@ class Site:
     """The web server and the workers as child processes, each in a session of its own.
 
     Ctrl-C in a terminal so reaches only us, and we stop them in order; should we be killed outright, the
-    kernel ends them too (Linux).
+    kernel (Linux) or their lifeline ends them too.
     """
 
     port: int
     environment: Mapping[str, str]
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    lifelines: list[Lifeline] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def run(self, say: Callable[[str], object]) -> int:
-        """Serve until SIGINT or SIGTERM; returns the exit code. Raises CannotServe when a part does not start."""
-        before = {
-            number: signal.signal(number, lambda *_: self.stopping.set())
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        """Serve until one of STOPS; returns the exit code. Raises CannotServe when a part does not start."""
+        before = {number: signal.signal(number, lambda *_: self.stopping.set()) for number in STOPS}
         try:
             self._start()
             if self._wait_until_ready():
@@ -100,6 +102,7 @@ class Site:
                 start_new_session=True,
                 preexec_fn=_follow_parent if sys.platform == "linux" else None,
             )
+            self.lifelines.append(Lifeline(self.processes[name].pid, GRACE_SECONDS, ask=True))
 
     def _wait_until_ready(self) -> bool:
         """Whether the site answered (False: asked to stop meanwhile)."""
@@ -137,6 +140,8 @@ class Site:
             except subprocess.TimeoutExpired:
                 say(f"the {name} did not stop in time: killing it")
             _kill_session(process)
+        for lifeline in self.lifelines:
+            lifeline.cut()
         say("stopped")
 
 

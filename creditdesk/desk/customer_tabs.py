@@ -37,6 +37,7 @@ from customers.models import (
     StatusChange,
     SupplierPaymentDays,
 )
+from scoring.bank_right import sees_bank
 from scoring.invoices.delays import LAST
 from scoring.invoices.estimates import estimate
 from scoring.limit_shown import causes_of, policy_view
@@ -96,13 +97,13 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
         .prefetch_related(decisions_shown())
         .order_by("-proposed_at")
     )
-    page = paged(request, changes)
+    page, bank = paged(request, changes), sees_bank(request.user)
     for change in page:
-        change.why = render_reason(change.reason_code, change.reason_params)
+        change.why = render_reason(change.reason_code, change.reason_params, bank=bank)
     allowed = policy_view(account, as_of, request.user)
     return {
         "allowed": allowed,
-        "causes": causes_of(account),
+        "causes": causes_of(account, request.user),
         "page": page,
         "limits": CreditLimit.objects.filter(account=account).order_by("-valid_from", "-pk")[:12],
         "holds": CreditHold.objects.filter(account=account)

@@ -24,6 +24,7 @@ from creditdesk.core.acts import actor_label
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from creditdesk.core.templatetags.desk import badge, grade_badge
+from customers.bank.right import sees_bank
 from customers.delegations import DelegationError, check_delegation, delegate_approval
 from customers.limit_evidence import money_of
 from customers.limit_reasons import render_reason
@@ -114,6 +115,8 @@ class LimitChangeAdmin(FactAdmin):
                 default=Value(1),
                 output_field=IntegerField(),
             ),
+            # A column knows its row, not who reads it.
+            reads_bank=Value(sees_bank(request.user)),
             moved=Abs(F("new_amount") - Coalesce(F("old_amount"), 0)),
         ).order_by("urgency", "-moved", "proposed_at", "pk")
 
@@ -134,7 +137,7 @@ class LimitChangeAdmin(FactAdmin):
 
     @admin.display(description=_("why"))
     def why(self, row: LimitChange) -> str:
-        return render_reason(row.reason_code, row.reason_params)
+        return render_reason(row.reason_code, row.reason_params, bank=row.reads_bank)
 
     @admin.display(description=_("score then"))
     def score_then(self, row: LimitChange) -> SafeString:
@@ -275,6 +278,10 @@ class LimitDecisionAdmin(FactAdmin):
     list_select_related = ["change__account__customer", "decided_by", "on_behalf_of"]
     search_fields = ["decided_by__username", "reason", *account_search("change__account__customer__")]
     ordering = ["-decided_at", "-pk"]
+
+    def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
+        hidden = () if sees_bank(request.user) else ("evidence",)
+        return [*(super().get_exclude(request, obj) or ()), *hidden]
 
     @admin.display(description=_("customer"), ordering="change__account__customer__name")
     def customer(self, row: LimitDecision) -> SafeString:

@@ -21,6 +21,7 @@ from customers.instruments import SegmentTerms
 from customers.models import CheckPoint, CreditAccount, OpenOrder, OrderHold
 from customers.order_versions import counted
 from customers.rates import MissingRate
+from customers.reservations import active
 from customers.stages import ORDER, Stage, stages_at
 from scoring.checks.check import answer
 from scoring.checks.publishing import open_orders
@@ -78,11 +79,18 @@ def _requests(accounts: Any, as_of: date) -> Iterator[tuple[CheckRequest, OrderH
         stages = {s.pk: s for s in stages_at(some, as_of, also_held=True) if s.kind == ORDER}
         waiting = OrderHold.objects.filter(account__in=some, status=OrderHold.Status.WAITING)
         holds = {(hold.account_id, hold.order_number): hold for hold in waiting}
+        reserved = {
+            (account, reference): pk
+            for pk, account, reference in active(at)
+            .filter(account__in=some)
+            .values_list("pk", "account", "reference")
+        }
         for order in orders.filter(account__in=some).select_related("orderer").order_by("account", "pk"):
             order.account = known[order.account_id]
             stage, hold = stages.get(order.pk), holds.get((order.account_id, order.number))
             if stage is not None or hold is not None:
-                yield _question(order, stage, hold, horizons, as_of, at), hold
+                own = reserved.get((order.account_id, order.number))
+                yield _question(order, stage, hold, horizons, as_of, at, own), hold
 
 
 def _question(
@@ -92,8 +100,12 @@ def _question(
     terms: SegmentTerms,
     as_of: date,
     at: datetime,
+    own: int | None,
 ) -> CheckRequest:
-    """As customers.orders asks: an accepted order as when it is reopened, a held one as when it is checked again."""
+    """As customers.orders asks: an accepted order as when it is reopened, a held one as when it is checked again.
+
+    own: the active reservation under the order's number; what it keeps for the order does not stand in its way.
+    """
     asked = CheckRequest(
         order.account,
         order.amount,
@@ -111,7 +123,8 @@ def _question(
     adds = Money(counted(stage, order, order.expected_on, as_of, horizon), order.currency)
     if hold is None:
         return replace(asked, adds=adds, already=adds)
-    return replace(asked, point=hold.point, adds=adds if hold.at_entry else Money.zero(order.currency))
+    new = adds if hold.at_entry else Money.zero(order.currency)
+    return replace(asked, point=hold.point, adds=new, exclude_reservation=own)
 
 
 def _count(

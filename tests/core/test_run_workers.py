@@ -14,7 +14,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django_q.tasks import async_task
 
+from creditdesk.core.lifeline import Lifeline
 from creditdesk.core.models import Heartbeat
+from creditdesk.core.watchdog import Limits, WatchedCluster, stop_all
 
 ROOT = Path(__file__).resolve().parents[2]
 MARK = "tests.core.cluster_tasks.leave_mark"
@@ -133,12 +135,29 @@ def test_a_stop_ends_everything_within_seconds_even_in_a_long_task(run_workers, 
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent is gone")
-def test_the_cluster_follows_a_killed_watchdog(run_workers):
-    runner = run_workers()
+def test_the_cluster_follows_a_killed_watchdog_even_in_a_long_task(run_workers):
+    runner = run_workers("--grace=1")
+    async_task(MARK, "never", seconds=60)
+    time.sleep(1)
     children = runner.family()[1:]
     runner.process.kill()
     _, alive = psutil.wait_procs(children, timeout=15)
     assert not alive
+
+
+def test_clusters_that_do_not_stop_share_one_grace(tmp_path):
+    """One after the other they would outlast whoever waits for us, who would kill us and leave them."""
+    clusters = [WatchedCluster(name, Limits(grace=0.4)) for name in ("main", "bulk", "more")]
+    for cluster in clusters:
+        deaf = 'trap "" TERM; touch "$0"; sleep 30'
+        cluster.pulse = tmp_path / cluster.name
+        cluster.process = subprocess.Popen(["/bin/sh", "-c", deaf, cluster.pulse], start_new_session=True)
+        cluster.lifeline = Lifeline(cluster.process.pid, 30)
+        wait_for(cluster.pulse.exists, 10, "the start")
+    asked = time.monotonic()
+    stop_all(clusters)
+    assert 0.4 <= time.monotonic() - asked < 0.8
+    assert all(cluster.process.returncode == -signal.SIGKILL for cluster in clusters)
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_a_cut_to_zero_sends_accepted_orders_to_the_queue_with_the_legal_basis(c
     hold = OrderHold.objects.get()
     assert (hold.status, hold.cause, hold.at_entry) == ("waiting", "stopped", False)
     assert (hold.details["code"], hold.details["provision"]) == ("insolvency", "art. 1461 c.c.")
-    assert "art. 1461 c.c." in stop_text(hold)
+    assert "art. 1461 c.c." in stop_text(hold, bank=True)
     assert codes(check(account, 1)) == ["limit_zero"]
 
 

@@ -9,10 +9,14 @@ from types import SimpleNamespace
 import pytest
 from django.core.cache import cache
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.audit import Actor
-from customers.models import BankDataAccess
-from scoring.bank_right import is_of_bank
+from creditdesk.core.money import Money
+from customers.models import BankDataAccess, OrderHold
+from customers.orders import record_order
+from scoring.bank_right import is_of_bank, sees_bank
+from scoring.causes import react_to_causes
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import decide
 from scoring.engine import rescore
@@ -21,7 +25,10 @@ from scoring.limit_comparison import caps, signals
 from scoring.models import AccountScore, ScoreHistory
 from scoring.proposals import score_evidence
 from tests.desk_world import client_of
+from tests.factories import ACTOR
 from tests.people import make_cast
+from tests.scoring.test_automatic_limits import own_policy
+from tests.scoring.test_limit_proposals import give_limit
 from tests.scoring.test_thin_card import AS_OF, feed
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +147,46 @@ def test_the_admin_tells_a_decision_without_what_it_stands_on(desk):
     assert [answer.status_code for answer in pages] == [200, 200]
     told, kept_back = (answer.content.decode() for answer in pages)
     assert "bank_" in told and "bank_" not in kept_back
+
+
+def test_the_figure_of_a_cash_shock_is_kept_back_wherever_its_cut_is_told(desk, monkeypatch):
+    account = desk.account
+    give_limit(account, 50_000, on=AS_OF - timedelta(days=60))
+    own_policy(account.segment, {"kind": "cash_shock", "threshold": 4, "keep_percent": 0})
+    number = ("SO-1", Money.of(500, "EUR"))
+    record_order(account, *number, expected_on=AS_OF, actor=ACTOR, on=AS_OF, at=timezone.now())
+    scores, monkey = AccountScore.objects.filter(account=account), "scoring.causes.gather_evidence"
+    before = scores.get().bank_sudden_change
+    monkeypatch.setattr(monkey, lambda accounts, as_of: {one.pk: {} for one in accounts})
+    scores.update(bank_sudden_change=-5.74)
+    (cause,) = react_to_causes(AS_OF, [account.pk])
+    scores.update(bank_sudden_change=before)
+    assert cause.evidence == {"times": 5.7} and cause.change.new_amount.minor == 0
+    hold = OrderHold.objects.get(order_number="SO-1", cause="stopped")
+    customer = reverse("desk:customer", args=[account.customer_id])
+    trail = f"?first={AS_OF}&last={AS_OF}"
+    pages = (
+        reverse("limits:causes"),
+        reverse("limits:decide", args=[cause.change_id]),
+        f"{customer}?account={account.pk}&tab=limits",
+        reverse("orders:queue"),
+        reverse("orders:decide", args=[hold.pk]),
+        reverse("limits:trail") + trail,
+        reverse("admin:customers_limitchange_changelist") + "?state=all",
+        reverse("admin:scoring_creditcause_changelist"),
+        reverse("admin:scoring_creditcause_change", args=[cause.pk]),
+        reverse("limits:trail") + trail + "&export=changes.csv",
+    )
+
+    def figures(user):
+        client, found = client_of(user), []
+        for page in pages:
+            answer = client.get(page)
+            if answer.status_code == 200:
+                text = (b"".join(answer) if answer.streaming else answer.content).decode()
+                found.append("5.7" in text.replace("5,7", "5.7"))
+        return found
+
+    assert sum(figures(desk.controller)) >= 7
+    told = figures(desk.collector)
+    assert not sees_bank(desk.collector) and len(told) >= 3 and not any(told)

@@ -19,9 +19,9 @@ from customers.approval import propose_limit_change, reject_limit_change
 from customers.approval_clock import clock_of, run_clock, terms_of
 from customers.delegations import delegate_approval, end_delegation
 from customers.legal import record_legal_event
-from customers.models import ApprovalTerms, Cover, ImportBatch
+from customers.models import ApprovalTerms, Cover, ImportBatch, OpenOrder, OrderHold
 from customers.notice_tasks import write_digests
-from customers.orders import record_order
+from customers.orders import change_order, record_order
 from customers.people import responsible_for
 from scoring.causes import react_to_causes
 from scoring.engine import rescore
@@ -261,6 +261,42 @@ def test_an_order_on_hold_is_told_to_who_handled_it_or_to_the_controller(desk, t
     assert (
         set(sent) == {"marta", "carla"} and "SO-4" in sent["marta"].body and "SO-4" not in sent["carla"].body
     )
+
+
+def test_a_hold_that_takes_anothers_place_before_the_mail_is_written_is_told_once(desk, told):
+    give_limit(desk.account, 100)
+    by, erp = Actor.person(desk.collector), Actor.importer("erp")
+    MailPreference.objects.create(user=desk.controller, topic="order_held", mode="digest")
+    for number, actor in (("SO-1", by), ("SO-2", by), ("SO-3", erp)):
+        record_order(
+            desk.account, number, Money.of(5_000, "EUR"), expected_on=FRIDAY, actor=actor, on=MONDAY, at=timezone.now()
+        )  # fmt: skip
+    orders = {order.number: order for order in OpenOrder.objects.filter(account=desk.account)}
+
+    def change(number, actor, amount):
+        return change_order(
+            orders[number], amount=Money.of(amount, "EUR"), actor=actor, on=desk.on(MONDAY), at=timezone.now()
+        ).hold  # fmt: skip
+
+    # Held for the same cause: no news of its own, and the first notice is not lost.
+    assert change("SO-1", by, 6_000).status == "waiting" and Notice.objects.count() == 3
+    sent = told(MONDAY, digest=False)
+    assert set(sent) == {"marta"} and sent["marta"].body.count("SO-1") == sent["marta"].body.count("SO-2")
+    # The digest tells of an order that was changed since, by the hold it waits in now.
+    kept = change("SO-3", erp, 7_000)
+    # Ten days on, business is stopped: news, however old the hold is; two notices, one line.
+    later = desk.on(MONDAY + timedelta(days=10))
+    record_legal_event(
+        desk.account.customer, "insolvency", effective_on=later, known_on=later, source="r", actor=ACTOR
+    )
+    waiting = OrderHold.objects.get(order_number="SO-3", status="waiting")
+    assert (waiting.cause, waiting.placed_on) == ("stopped", MONDAY) and waiting.pk != kept.pk
+    sent = told(later)
+    assert "SO-1" in sent["marta"].body
+    text = sent["carla"].body
+    link = reverse("orders:decide", args=[waiting.pk])
+    assert text.count(link) == 1 and reverse("orders:decide", args=[kept.pk]) not in text
+    assert text.count("Order SO-3") == 1
 
 
 def test_what_comes_near_is_told_once_a_stage_and_only_while_it_is_true(desk, told):

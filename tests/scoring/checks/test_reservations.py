@@ -5,11 +5,14 @@ from django.db import DatabaseError, transaction
 
 from creditdesk.core.models import AuditEntry
 from customers.models import Reservation
+from customers.orders import record_order
 from customers.reservations import (
     ReservationError,
     expire_reservations,
     release_reservation,
 )
+from scoring.checks.effect import effect
+from scoring.models import CheckPolicy
 from tests.factories import ACTOR, make_account
 from tests.scoring.checks.worlds import DAY, NOW, check, codes, eur, give_limit, hold_room, later
 
@@ -87,3 +90,18 @@ def test_the_database_keeps_closed_reservations_and_one_live_reference(cast, acc
         Reservation.objects.filter(pk=row.pk).update(status="active", closed_at=None)
     with pytest.raises(DatabaseError), transaction.atomic():
         row.delete()
+
+
+def test_what_a_held_order_keeps_reserved_does_not_stop_it_in_a_simulation(cast, account):
+    """Its own reservation stays until it is released; asked again, and tried under other checks, it is not in the way."""
+    give_limit(account, 1_000)
+    own = hold_room(account, 900, "SO-1", minutes=3 * 24 * 60)
+    give_limit(account, 800)
+    hold = record_order(account, "SO-1", eur(900), expected_on=DAY, actor=ACTOR, on=DAY, at=NOW).hold
+    assert hold is not None and Reservation.objects.get(pk=own.pk).status == "active"
+    draft = CheckPolicy.objects.create(version=9, segment=account.segment, valid_from=DAY)
+    draft.rules.create(code="headroom", at_order=True, number=15, stops=True)
+    figures = effect(draft, DAY)
+    assert figures["orders"] == {"accepted": 0, "held": 1}
+    assert figures["changed"]["passes_held"] == 1
+    assert figures["stopped"] == {"in_use": {"accepted": 0, "held": 1}, "draft": {"accepted": 0, "held": 0}}

@@ -196,9 +196,7 @@ class _Looker:
         self.model, self.version, self.ledger, self.using = model, version, ledger, using
         self.currency = currency
 
-    def at(
-        self, places: Days, on: date, book: BookLevels, *, drift_on: date | None = None
-    ) -> Seen | None:
+    def at(self, places: Days, on: date, book: BookLevels, *, drift_on: date | None = None) -> Seen | None:
         """The row as known on a day, with what the whole book tells then; drift_on: of another day, its drift."""
         day, led = on.toordinal(), self.ledger
         alive = [int(p) for p in places if led.known[p] <= max(day, led.issued[p]) and led.until[p] > day]

@@ -164,9 +164,12 @@ def test_no_fact_known_after_the_day_of_issue_moves_an_estimate(seed):
         day = int(ledger.issued[place])
         seen = Moment(ledger.account[[place]], np.array([day]), np.array([place]))
         then, other = (
-            features(priors, History(led), seen) for led in (ledger, changed_after(ledger, day, place, random))
+            features(priors, History(led), seen)
+            for led in (ledger, changed_after(ledger, day, place, random))
         )
-        assert dict(zip(CODES, other[0], strict=True)) == pytest.approx(dict(zip(CODES, then[0], strict=True)))
+        assert dict(zip(CODES, other[0], strict=True)) == pytest.approx(
+            dict(zip(CODES, then[0], strict=True))
+        )
 
 
 def test_few_events_late_in_the_training_are_still_learned_from():

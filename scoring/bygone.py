@@ -17,9 +17,10 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connections
+from django.db.models import Max
 
 from creditdesk.core.facts import View
-from customers.models import CreditAccount
+from customers.models import Allocation, CreditAccount, Instalment
 from scoring.card import Cards
 from scoring.dialect import dialect
 from scoring.models import AccountScore, PeerFigure
@@ -27,8 +28,11 @@ from scoring.statement import Scope, compile_unscored, parameters, view_name
 
 NIGHTS = 2
 """How many evenings back members' own contagion is followed. Its points are capped, so it settles within them."""
-LARGE, HOURS = 20_000, 6
-"""Figures of a book of more accounts are kept for some hours: telling them takes a pass over it."""
+LARGE, HOURS, MINUTES = 20_000, 6, 3
+"""Telling the figures takes a pass over the book: they are kept for some hours of a book of more accounts, for some
+minutes of a smaller one, and there until an invoice or an allocation is added."""
+Told = dict[tuple[date, date], list[dict[str, Any]]]
+"""Figures told within one run, by their day and the last day whose knowledge counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +56,27 @@ def figures_day(as_of: date) -> date:
 
 
 def bygone(
-    as_of: date, scope: Scope, view: View, cards: Cards, *, nights: int = NIGHTS, using: str = "default"
+    as_of: date,
+    scope: Scope,
+    view: View,
+    cards: Cards,
+    *,
+    nights: int = NIGHTS,
+    told: Told | None = None,
+    using: str = "default",
 ) -> Bygone:
     """What is missing for the scores of these accounts on a past day; empty where everything was stored.
 
     Two queries where nothing is missing. Otherwise a pass over the book for the figures, and one over the members of
-    groups per night.
+    groups per night. told: of a run over many days, so that the days of a week share one pass.
     """
+    told = {} if told is None else told
     if view.recorded_by is not None:
         return Bygone()  # a replay has what was stored by then, nothing else
-    return Bygone(_peers(as_of, view, using), _members(as_of, scope, view, cards, nights, using))
+    return Bygone(_peers(as_of, view, told, using), _members(as_of, scope, view, cards, nights, told, using))
 
 
-def _peers(as_of: date, view: View, using: str) -> tuple[dict[str, Any], ...]:
+def _peers(as_of: date, view: View, told: Told, using: str) -> tuple[dict[str, Any], ...]:
     window = {"as_of__lt": as_of, "as_of__gt": as_of - timedelta(days=365)}
     have = set(
         PeerFigure.objects.using(using)
@@ -79,7 +91,9 @@ def _peers(as_of: date, view: View, using: str) -> tuple[dict[str, Any], ...]:
         return ()
     day = figures_day(as_of)
     known = min(day, view.known_at or day)
-    return tuple(row for row in _figures(day, known, using) if row["company_id"] not in have)
+    if (day, known) not in told:
+        told[day, known] = _figures(day, known, using)
+    return tuple(row for row in told[day, known] if row["company_id"] not in have)
 
 
 def _figures(day: date, known: date, using: str) -> list[dict[str, Any]]:
@@ -96,17 +110,21 @@ def _figures(day: date, known: date, using: str) -> list[dict[str, Any]]:
 
     from scoring.peers import figures_on  # which stands on the engine
 
-    def told() -> list[dict[str, Any]]:
+    def anew() -> list[dict[str, Any]]:
         rows = figures_on(day, View(known_at=known), using=using)
         return [{name: getattr(row, name) for name in names} for row in rows]
 
+    key, seconds = f"bygone-peers:{using}:{day}:{known}", HOURS * 3600
     if CreditAccount.objects.using(using).count() <= LARGE:
-        return told()
-    return cache.get_or_set(f"bygone-peers:{using}:{day}:{known}", told, HOURS * 3600)  # type: ignore[return-value]
+        newest = (
+            model.objects.using(using).aggregate(pk=Max("pk"))["pk"] for model in (Instalment, Allocation)
+        )
+        key, seconds = ":".join([key, *map(str, newest)]), MINUTES * 60
+    return cache.get_or_set(key, anew, seconds)  # type: ignore[return-value]
 
 
 def _members(
-    as_of: date, scope: Scope, view: View, cards: Cards, nights: int, using: str
+    as_of: date, scope: Scope, view: View, cards: Cards, nights: int, told: Told, using: str
 ) -> tuple[dict[str, Any], ...]:
     if nights <= 0:
         return ()
@@ -123,7 +141,7 @@ def _members(
     evening = as_of - timedelta(days=1)
     then = view if view.is_current else View(known_at=min(evening, view.known_at or evening))
     others = Scope.of(missing)
-    given = bygone(evening, others, then, cards, nights=nights - 1, using=using)
+    given = bygone(evening, others, then, cards, nights=nights - 1, told=told, using=using)
     rows = scores(evening, others, then, cards=cards, given=given, using=using)
     return tuple(_stand_in(row) for row in rows if _was_there(row))
 
@@ -143,4 +161,4 @@ def _unscored(using: str, cards: Cards, view: str, shape: str) -> str:
     return compile_unscored(using, cards, view, shape)
 
 
-__all__: Sequence[str] = ("Bygone", "bygone", "figures_day")
+__all__: Sequence[str] = ("Bygone", "Told", "bygone", "figures_day")

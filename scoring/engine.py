@@ -24,7 +24,7 @@ from creditdesk.core.audit import AuditEntry
 from creditdesk.core.facts import CURRENT, View
 from customers.completeness import latest_days, oldest_of_latest
 from customers.models import Company, CreditAccount
-from scoring.bygone import Bygone, bygone
+from scoring.bygone import Bygone, Told, bygone
 from scoring.card import Card, Cards, NoActiveCard, active_cards, as_card, card_by_id
 from scoring.dialect import Dialect, Execute, dialect
 from scoring.models import AccountScore, Scorecard
@@ -221,13 +221,14 @@ def compute(
     *,
     card: Card | Scorecard | None = None,
     past: bool | None = None,
+    told: Told | None = None,
     using: str = "default",
 ) -> Iterator[AccountScore]:
     """The scores at any date and view, as unsaved AccountScore rows in account order; stores nothing.
 
     card: score with this card, a draft too, in the place of the active one of its kind. past: also compute what other
     customers' passes would have stored by then, where none ran (scoring/bygone.py); by default where only what was
-    known on a day counts.
+    known on a day counts. told: figures of those, shared by a run over many days.
     """
     scope = scope or Scope.everyone()
     if scope.shape == "ids" and not scope.ids:
@@ -237,7 +238,7 @@ def compute(
         cards = cards.with_draft(card if isinstance(card, Card) else as_card(card, list(card.bins.all())))
     given = None
     if past if past is not None else view.known_at is not None:
-        given = bygone(as_of, scope, view, cards, using=using)
+        given = bygone(as_of, scope, view, cards, told=told, using=using)
     yield from _scores(as_of, scope, view, cards, groups, given, using)
 
 

@@ -12,12 +12,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import DocumentKind, Instalment
 from scoring.invoices.delays import LAST
 from scoring.invoices.explaining import InvoiceExplanation, Seen, explain_invoice
-from scoring.models import InvoiceCard
 from scoring.publishing import PROPOSE
 
 LEARN = "fit-invoice-card"
@@ -66,14 +66,9 @@ def _explained(found: InvoiceExplanation, asked: str) -> Seen | None:
 @require_POST
 def learn(request: HttpRequest) -> HttpResponse:
     """Plan the learning of a draft; one at a time. A second person takes it into use."""
-    key = str(InvoiceCard.objects.count())
-    planned = plan_jobs(
-        LEARN, [key], business_date(), "scoring.tasks.fit_planned_invoice_card", cluster="bulk"
-    )
-    if planned:
-        messages.success(
-            request, _("It is being learned in the background: the draft appears in some minutes.")
-        )
-    else:
-        messages.info(request, _("One was learned from today's ledger already: look at Invoice cards."))
+    today = business_date()
+    # One that waits keeps its number, so it is not planned twice; once it ended, however it did, the next one follows.
+    ended = Job.objects.filter(kind=LEARN, business_date=today).exclude(status=Job.Status.WAITING).count()
+    plan_jobs(LEARN, [f"run {ended + 1}"], today, "scoring.tasks.fit_planned_invoice_card", cluster="bulk")
+    messages.success(request, _("It is being learned in the background: the draft appears in some minutes."))
     return redirect("scorecards:list")

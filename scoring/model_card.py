@@ -76,12 +76,19 @@ def signatures(card: Scorecard) -> list[CardReport]:
     return [report for report in card.reports.all() if report.kind == Kind.SIGNED]
 
 
+def had_a_hand(card: Scorecard, user: User) -> bool:
+    """Whether the user made, proposed or ever edited the card: somebody else vouches for it."""
+    return (
+        user.pk in {card.created_by_id, card.proposed_by_id} or card.editors.filter(user_id=user.pk).exists()
+    )
+
+
 @transaction.atomic
 def sign(card: Scorecard, *, by: User, words: str, as_of: date) -> CardReport:
     """Sign the model card off as it stands; whoever made, edited or proposed the card does not. Raises SigningError."""
     if not by.is_active or not by.has_perm(PUBLISH):
         raise SigningError("not_allowed", _("Your role does not allow signing a model card."))
-    if by.pk in {card.created_by_id, card.proposed_by_id}:
+    if had_a_hand(card, by):
         raise SigningError("own", _("You made or proposed this card: somebody else signs its model card."))
     if card.status == Scorecard.Status.DRAFT:
         raise SigningError("not_ready", _("A draft still changes: propose it first."))

@@ -15,7 +15,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page, render_page
 from scoring.card_forms import ReasonForm
-from scoring.model_card import SigningError, digest, sections, sign, signatures
+from scoring.model_card import SigningError, digest, had_a_hand, sections, sign, signatures
 from scoring.models import Scorecard
 from scoring.publishing import PUBLISH
 
@@ -52,7 +52,7 @@ def model_card(request: HttpRequest, pk: int) -> HttpResponse:
         "is_current": bool(signed) and signed[0].figures["digest"] == now,
         "may_sign": card.status != Scorecard.Status.DRAFT
         and request.user.has_perm(PUBLISH)
-        and request.user.pk not in {card.created_by_id, card.proposed_by_id},
+        and not had_a_hand(card, user),
         "form": form,
     }
     response = render_page(request, "scorecards/model_card.html", context)

@@ -152,7 +152,7 @@ def measure_planned_card(job: Job) -> dict[str, Any]:
 
 
 def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
-    """The effect of one job: a draft of an invoice card, or why the ledger allows none. key: how many there were."""
+    """The effect of one job: a draft of an invoice card, or why the ledger allows none."""
     try:
         card = fit_draft(job.business_date, actor=Actor.job("learning when invoices are paid"))
     except FitError as error:

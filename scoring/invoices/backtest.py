@@ -19,6 +19,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_study
 from customers.models import DocumentKind, Instalment, Invoice
+from scoring.bygone import Told
 from scoring.card import CardError
 from scoring.engine import compute
 from scoring.fitting.clustered import calibration_by_customer
@@ -216,15 +217,19 @@ def _rivals(
 
 
 def _scores(ledger: Ledger, seen: Moment) -> Floats | None:
-    """The active scorecard's score of each payer on each day, as known then; one statement per day."""
+    """The active scorecard's score of each payer on each day, as known then; one statement per day.
+
+    Figures of others that no pass had stored are told once per week, not once per day.
+    """
     scores: dict[tuple[int, int], int] = {}
+    told: Told = {}
     days = [date.fromordinal(int(day)) for day in (seen.day.min(), seen.day.max())]
     log_study(reader=Actor.job("backtest"), days=days)
     try:
         for day in np.unique(seen.day):
             accounts = np.unique(seen.account[seen.day == day])
             when = date.fromordinal(int(day))
-            for row in compute(when, Scope.of([int(a) for a in accounts]), View(known_at=when)):
+            for row in compute(when, Scope.of([int(a) for a in accounts]), View(known_at=when), told=told):
                 scores[row.account_id, int(day)] = row.score
     except CardError:
         return None

@@ -130,7 +130,8 @@ def book_drift(version: int, model: InvoiceModel, day: date, using: str = "defau
 
 
 def _drift(model: InvoiceModel, day: date, using: str) -> Snapshot:
-    history = History(load_ledger(_drawn_accounts(day, using), CURRENT, using))
+    accounts, _share = _drawn_accounts(day, using)
+    history = History(load_ledger(accounts, CURRENT, using))
     return model.lately(history).snapshot(day.toordinal())
 
 
@@ -166,8 +167,9 @@ def keep_drift(version: int, day: date, using: str = "default") -> bool:
     return True
 
 
-def _drawn_accounts(day: date, using: str) -> list[int] | None:
-    """Accounts that hold about DRIFT_ROWS of the invoices due of late; None: all of them do not hold more."""
+def _drawn_accounts(day: date, using: str) -> tuple[list[int] | None, float]:
+    """Accounts that hold about DRIFT_ROWS of the invoices due of late, and which share of all those they hold; None:
+    all of them do not hold more."""
     rows = Instalment.objects.using(using).filter(
         kind=DocumentKind.INVOICE,
         superseded_at__isnull=True,
@@ -175,9 +177,10 @@ def _drawn_accounts(day: date, using: str) -> list[int] | None:
     )
     count = rows.count()
     if count <= DRIFT_ROWS:
-        return None
+        return None, 1.0
+    share = DRIFT_ROWS / count
     accounts = np.array(CreditAccount.objects.using(using).values_list("pk", flat=True), dtype=np.int64)
-    return [int(pk) for pk in accounts[lot(accounts) < DRIFT_ROWS / count]]
+    return [int(pk) for pk in accounts[lot(accounts) < share]], share
 
 
 def book_levels(as_of: date, using: str = "default") -> BookLevels:
@@ -202,5 +205,24 @@ def book_levels(as_of: date, using: str = "default") -> BookLevels:
         pairs = [(d.toordinal(), s.toordinal() if s else NEVER, n) for d, s, n in rows]
         due, paid, count = np.array(pairs, dtype=np.int64).reshape(-1, 3).T
         kept = (due, paid, count)
+        cache.set(key, kept, BOOK_HOURS * 3600)
+    return BookLevels(*kept)
+
+
+def levels_then(day: date, using: str = "default") -> BookLevels:
+    """`book_levels` as it was on a past day: payments, credits and corrections heard of since play no part.
+
+    Told from the drift's accounts, each row counting for as many as it stands for; kept for some hours.
+    """
+    key = f"invoice-book-then:{using}:{day}"
+    kept = cache.get(key)
+    if kept is None:
+        accounts, share = _drawn_accounts(day, using)
+        led, on = load_ledger(accounts, CURRENT, using), day.toordinal()
+        believed = (led.known <= on) & (on < led.until) & (led.closed_known > on)
+        told = np.flatnonzero(believed & (led.due > on - BOOK_DAYS))
+        paid = np.where(led.paid_known <= on, led.paid, NEVER)[told]
+        pairs, count = np.unique(np.stack([led.due[told], paid]), axis=1, return_counts=True)
+        kept = (*pairs, count / share)
         cache.set(key, kept, BOOK_HOURS * 3600)
     return BookLevels(*kept)

@@ -17,8 +17,8 @@ from customers.models import DocumentKind, Instalment, SettledBy
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import THIN, InvoiceModel, Target
 from scoring.invoices.cards import model_in_use
-from scoring.invoices.estimates import BOOK_HOURS, InvoiceEstimate, book_drift, book_levels
-from scoring.invoices.history import History, Moment
+from scoring.invoices.estimates import BOOK_HOURS, InvoiceEstimate, book_drift, book_levels, levels_then
+from scoring.invoices.history import BookLevels, History, Moment
 from scoring.invoices.ledger import Days, Ledger
 from scoring.invoices.load import load_ledger
 from scoring.invoices.points import DOUBLING, Points, points_of
@@ -170,10 +170,10 @@ def explain_invoice(row: Instalment, as_of: date, using: str = "default") -> Inv
     looker = _Looker(model, version, ledger, row.account.currency, using)
     issued, known = (int(values[places[0]]) for values in (ledger.issued, ledger.known))
     first = date.fromordinal(max(issued, known))
-    at_issue = looker.at(places, first) if first <= as_of else None
+    at_issue = looker.at(places, first, levels_then(first, using)) if first <= as_of else None
     today = max(min(as_of, complete or as_of), row.effective_on)
     book = min(as_of, complete) if complete else as_of
-    now = looker.at(places, today, levels_on=as_of, drift_on=book) if row.open_amount else None
+    now = looker.at(places, today, book_levels(as_of, using), drift_on=book) if row.open_amount else None
     decided, lately = looker.depth(int(places[-1]), today)
     return InvoiceExplanation(
         card=InvoiceCard.objects.using(using)
@@ -196,16 +196,14 @@ class _Looker:
         self.model, self.version, self.ledger, self.using = model, version, ledger, using
         self.currency = currency
 
-    def at(
-        self, places: Days, on: date, *, levels_on: date | None = None, drift_on: date | None = None
-    ) -> Seen | None:
-        """The row as known on a day; levels_on, drift_on: days of what the whole book tells, where they differ."""
+    def at(self, places: Days, on: date, book: BookLevels, *, drift_on: date | None = None) -> Seen | None:
+        """The row as known on a day, with what the whole book tells then; drift_on: of another day, its drift."""
         day, led = on.toordinal(), self.ledger
         alive = [int(p) for p in places if led.known[p] <= max(day, led.issued[p]) and led.until[p] > day]
         if not alive:
             return None
         place = alive[-1]
-        history = History(led, book_levels(levels_on or on, self.using))
+        history = History(led, book)
         seen = Moment(led.account[[place]], np.array([day]), np.array([place]))
         levels = book_drift(self.version, self.model, drift_on or on, self.using)
         said = self.model.estimate(history, seen, levels)

@@ -137,7 +137,7 @@ class BookLevels:
 
     due: Days
     paid: Days
-    count: Days
+    count: Days | Floats
 
     def beyond(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
         """`History.beyond` over the book at each observation's day."""
@@ -226,21 +226,34 @@ class History:
         if kind not in self._alike:
             account = self.ledger.account * KINDS + self.kinds(kind)
             self._alike[kind] = History(replace(self.ledger, account=account))
-        account = seen.account * KINDS + self.kinds(kind)[seen.place]
+        account = seen.account * KINDS + self._kind_then(kind, seen)
         return self._alike[kind].beyond(days, above, None, Moment(account, seen.day, seen.place))
 
     def kinds(self, kind: str) -> Days:
-        """Per row, what is known of it on its day of issue. "month": the third of the month in which it falls due
-        (0, 1, 2); "size": 1 where it is larger than the payer's usual one so far."""
+        """Per row, what is known of it when it is first heard of. "month": the third of the month in which it falls
+        due (0, 1, 2); "size": 1 where it is larger than the payer's usual one so far."""
         if kind not in self._kinds:
             led = self.ledger
             if kind == "month":
                 self._kinds[kind] = third_of_month(led.due)
             else:
-                count, total = self.sizes(moments_at_issue(led, np.arange(len(led))))
-                size = np.log(np.maximum(led.amount, 0.01))
-                self._kinds[kind] = ((count > 0) & (size * count > total)).astype(np.int64)
+                self._kinds[kind] = self._larger(moments_at_issue(led, np.arange(len(led))))
         return self._kinds[kind]
+
+    def _kind_then(self, kind: str, seen: Moment) -> Days:
+        """The kind of each observed row. Seen before the row itself was heard of (a backtest looks at its day of
+        issue), it is told by what was known then."""
+        of_row = self.kinds(kind)[seen.place]
+        early = seen.day < self.ledger.known[seen.place]
+        if kind == "month" or not early.any():
+            return of_row
+        return np.where(early, self._larger(seen), of_row)
+
+    def _larger(self, seen: Moment) -> Days:
+        """1 where the observed row is larger than the payer's usual one, as known on the day."""
+        count, total = self.sizes(seen)
+        size = np.log(np.maximum(self.ledger.amount[seen.place], 0.01))
+        return ((count > 0) & (size * count > total)).astype(np.int64)
 
     def delays(self, half_life: float | None, seen: Moment) -> tuple[Floats, Floats]:
         """(invoices paid or overdue, their days late added up): early payment counts negative, an overdue one

@@ -12,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 
 from creditdesk.core.facts import View
 from customers.models import GroupMembership, Instalment
+from scoring import peers
 from scoring.bygone import figures_day
 from scoring.changes import changes_between
 from scoring.engine import compute, rescore
 from scoring.models import AccountScore, PeerFigure, ScoreHistory
-from scoring.peers import store_peer_figures
+from scoring.peers import figures_on, store_peer_figures
 from scoring.statement import Scope
 from scoring.stored import values_of
 from tests.factories import ACTOR, invoice, make_account, make_company, pay
@@ -81,8 +82,17 @@ def test_a_day_never_scored_has_the_figures_the_night_then_has(book):
     }
 
 
-def test_one_account_says_the_same_as_the_book_and_asks_no_more_when_all_is_stored(book):
+def test_one_account_says_the_same_as_the_book_and_asks_no_more_when_all_is_stored(book, monkeypatch):
+    passes = []
+    monkeypatch.setattr(
+        peers, "figures_on", lambda day, *a, **k: passes.append(day) or figures_on(day, *a, **k)
+    )
     everybody, alone = then(DAY), then(DAY, book[:1])
+    assert len(passes) == len(set(passes)), "kept for some minutes, in a small book, too"
+    before = len(passes)
+    pay(Instalment.objects.get(account=book[3], open_amount__gt=0), DAY)
+    then(DAY, book[:1])
+    assert len(passes) > before, "but not beyond the next booking"
     assert values_of(alone[book[0].pk]) == values_of(everybody[book[0].pk])
     store_peer_figures(figures_day(DAY))
     rescore(DAY - timedelta(days=1))

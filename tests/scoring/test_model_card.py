@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import translation
 
-from creditdesk.core.models import AuditEntry
+from creditdesk.core.models import AuditEntry, User
 from scoring import drafts, publishing
 from scoring.model_card import SigningError, digest, sections, sign, signatures
 from scoring.models import CardReport, Scorecard
@@ -96,3 +96,11 @@ def test_signed_by_somebody_else_kept_and_told_when_it_changed(world):
     with pytest.raises(SigningError) as caught:
         sign(loaded(card), by=type(own).objects.get(pk=own.pk), words="Mine.", as_of=TODAY)
     assert caught.value.code == "own"
+    # Nor does whoever only changed something in it while it was a draft; the page does not offer it.
+    boss = User.objects.create(username="editor", is_superuser=True, is_staff=True)
+    assert 'primary">Sign off' in client_of(boss).get(url).content.decode()
+    card.editors.create(user=boss)
+    with pytest.raises(SigningError) as caught:
+        sign(loaded(card), by=boss, words="Mine, too.", as_of=TODAY)
+    assert caught.value.code == "own"
+    assert 'primary">Sign off' not in client_of(boss).get(url).content.decode()

@@ -14,8 +14,10 @@ from django.core.management import CommandError, call_command
 
 from customers.ledger import InstalmentTerms, correct_document
 from customers.models import Invoice
+from scoring import bygone, peers
 from scoring.fitting.measures import auc
 from scoring.invoices.ledger import NEVER, Ledger
+from scoring.peers import figures_on
 from tests.factories import ACTOR, make_account, make_company
 
 from .books import START, made, stored
@@ -50,12 +52,18 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
-def test_report_and_predictions(company, tmp_path):
+def test_report_and_predictions(company, tmp_path, monkeypatch):
     ledger = small()
     stored(company, ledger, through=START.toordinal() + 700)
+    passes = []
+    monkeypatch.setattr(
+        peers, "figures_on", lambda day, *a, **k: passes.append(day) or figures_on(day, *a, **k)
+    )
+    monkeypatch.setattr(bygone, "MINUTES", 0)
     path = tmp_path / "predictions.csv"
     report = json.loads(backtest("--format", "json", "--predictions", str(path)))
     tests = ledger.issued >= UNTIL.toordinal()
+    assert len(passes) == len(set(passes)) > 10, "one pass per week of the test, not one per day"
     found = report["invoices"]
     assert found["tested"]["invoices"] == tests.sum() == report["predictions"]["rows"]
     late = found["targets"]["late"]

@@ -25,7 +25,7 @@ from scoring.invoices.points import DOUBLING, whole
 from scoring.invoices.wording import _SENTENCES
 from scoring.tasks import fit_planned_invoice_card
 from tests.desk_world import client_of
-from tests.factories import make_company
+from tests.factories import make_company, pay
 
 from .books import START, made, stored
 
@@ -125,6 +125,20 @@ def test_what_became_known_later_plays_no_part_on_the_day_of_issue(world):
     assert known.estimate.p_late == pytest.approx(before.estimate.p_late, abs=1e-9)
 
 
+def test_what_the_book_is_heard_to_have_paid_later_plays_no_part_on_the_day_of_issue(world):
+    """Other customers' payments, told long after they were made."""
+    rows = open_rows()
+    row = [row for row in rows if row.effective_on < DAY][-1]
+    before = explain_invoice(row, DAY).at_issue
+    paid_on = row.effective_on - timedelta(days=2)
+    others = [r for r in rows if r.due_on < paid_on and r.account_id != row.account_id]
+    assert others
+    for other in others:
+        pay(other, paid_on, known_on=DAY, key=f"late-{other.pk}")
+    cache.clear()
+    assert explain_invoice(row, DAY).at_issue.chances == before.chances
+
+
 def test_only_who_may_see_the_account_and_the_cards(world):
     row = open_rows()[0]
     url = reverse("invoices:estimate", args=[row.pk])
@@ -151,3 +165,11 @@ def test_a_person_starts_the_learning_of_a_draft_and_sees_what_became_of_it(worl
     job.status, job.done_at = Job.Status.DONE, timezone.now()
     job.save(update_fields=["status", "result", "done_at"])
     assert "not learned" in client.get(page).content.decode()
+    # Refused, or failed: it can be asked for again that day; while one waits, another click plans no second.
+    for status, done_at in ((Job.Status.DONE, timezone.now()), (Job.Status.FAILED, None)):
+        Job.objects.update(status=status, done_at=done_at)
+        for _click in range(2):
+            client.post(url)
+            told = client.get(page).content.decode()
+            assert "It is being learned in the background" in told and "already" not in told
+            assert Job.objects.filter(kind="fit-invoice-card", status="waiting").count() == 1

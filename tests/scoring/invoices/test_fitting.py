@@ -11,7 +11,7 @@ import pytest
 from scoring.fitting.logistic import FitError, logit
 from scoring.fitting.measures import auc, calibration_table
 from scoring.invoices.card import THIN, InvoiceModel
-from scoring.invoices.features import CODES, FEATURES, RECORDED, Mean, Rate
+from scoring.invoices.features import CODES, FEATURES, RECORDED, Mean, Rate, features
 from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import NEVER, Ledger
@@ -147,17 +147,29 @@ def test_no_fact_known_after_the_day_of_issue_moves_an_estimate(seed):
     ledger, random = full_of_events(seed), np.random.default_rng(seed)
     until = START.toordinal() + 200
     tests = np.flatnonzero((ledger.issued >= until) & (ledger.until > ledger.issued))
+    card = fit_invoices(ledger, until)
     for place in random.choice(tests, 3, replace=False):
         day = int(ledger.issued[place])
         other = changed_after(ledger, day, place, random)
         said = [
-            fit_invoices(led, until).estimate(
-                History(led), Moment(led.account[[place]], np.array([day]), np.array([place]))
-            )
-            for led in (ledger, other)
+            model.estimate(History(led), Moment(led.account[[place]], np.array([day]), np.array([place])))
+            for model, led in ((card, ledger), (fit_invoices(other, until), other))
         ]
         for name in ("late", "late_15", "late_30", "days_late", "p10", "p50", "p90"):
             assert getattr(said[1], name) == pytest.approx(getattr(said[0], name), abs=1e-6), name
+    # Rows heard of after their day of issue: what was recorded in between is no part of their features either.
+    priors = card.issue[0].priors
+    assert set(priors.alike) == {"month", "size"}
+    for place in np.flatnonzero((ledger.known > ledger.issued) & (ledger.until > ledger.issued))[::2]:
+        day = int(ledger.issued[place])
+        seen = Moment(ledger.account[[place]], np.array([day]), np.array([place]))
+        then, other = (
+            features(priors, History(led), seen)
+            for led in (ledger, changed_after(ledger, day, place, random))
+        )
+        assert dict(zip(CODES, other[0], strict=True)) == pytest.approx(
+            dict(zip(CODES, then[0], strict=True))
+        )
 
 
 def test_few_events_late_in_the_training_are_still_learned_from():

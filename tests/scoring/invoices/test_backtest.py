@@ -63,7 +63,8 @@ def test_report_and_predictions(company, tmp_path, monkeypatch):
     path = tmp_path / "predictions.csv"
     report = json.loads(backtest("--format", "json", "--predictions", str(path)))
     tests = ledger.issued >= UNTIL.toordinal()
-    assert len(passes) == len(set(passes)) > 10, "one pass per week of the test, not one per day"
+    # A hundred days of issue in fifteen weeks, and the few days of the accounts' part.
+    assert 10 < len(passes) < 25, "one pass per week of the test, not one per day"
     found = report["invoices"]
     assert found["tested"]["invoices"] == tests.sum() == report["predictions"]["rows"]
     late = found["targets"]["late"]

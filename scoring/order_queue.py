@@ -98,7 +98,6 @@ def rows(ids: Sequence[int], as_of: date, user: User) -> list[Row]:
 
 
 def _row(
-def _row(
     hold: OrderHold,
     lines: list[Explained],
     order: OpenOrder | None,

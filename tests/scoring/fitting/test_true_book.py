@@ -58,7 +58,8 @@ def test_a_day_takes_a_handful_of_queries_whatever_the_book(true_book):
         obs = observe([DAY])
     assert obs.rows > 150
     # Five of them tell the figures of peers and groups of a day no pass ever scored.
-    assert len(queries) <= 30
+    # On PostgreSQL each of three statements sets its memory first.
+    assert len(queries) <= 33
 
 
 def test_a_large_book_is_read_in_ranges_and_drawn_by_whole_customers(true_book, monkeypatch):

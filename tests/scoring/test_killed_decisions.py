@@ -206,7 +206,7 @@ def test_a_mail_to_staff_is_written_once_and_leaves_at_most_once(book, settings,
         values = {"point": "order", "cause": "check", "currency": "EUR", "amount": 100, "placed_on": DAY}
         values |= {"placed_by": book.controller, "placed_by_name": "carla", "decide_by": DAY}
         hold = OrderHold.objects.create(account=book.account, order_number=f"O-{n}", **values)
-        tell_order_held(hold)
+        tell_order_held(hold, DAY)
         return hold
 
     rehearse(lambda: (held(0), notices.address(DAY)))

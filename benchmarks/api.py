@@ -184,7 +184,7 @@ def plain(request: HttpRequest) -> HttpResponse:
                 requested=amount,
                 terms_days=data["terms_days"],
             )
-            answer = answer_of(DecisionsEndpoint.made(DecisionsEndpoint(), made.pk))
+            answer = answer_of(DecisionsEndpoint.made(DecisionsEndpoint(), made.pk), key.user)
         body = json.dumps(answer, cls=DjangoJSONEncoder).encode()
         IdempotentAnswer.objects.filter(pk=taken).update(
             status=201, content_type="application/json", body=body

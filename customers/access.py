@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import cache
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -45,18 +45,21 @@ def places_of(accounts: Iterable[CreditAccount]) -> Places:
     return tuple(sorted(found, key=lambda place: (place[0], place[1] or 0)))
 
 
-def seen_by(user: Any, company_id: int | None = None) -> Callable[[Places], bool]:
-    """Does the user see every account of places? company_id: the only one, of a key. No places: nobody knows which."""
-    return partial(_sees, user, company_id)
+def sight_of(user: Any, company_id: int | None = None) -> Callable[[Places], bool]:
+    """Does the user see every account of places? company_id: the only one, of a key. No places: nobody knows which.
 
+    What was given to the user is read at most once by each answer of this function: ask once, use it for all rows.
+    """
+    given = cache(lambda: frozenset(given_to(user)))
 
-def _sees(user: Any, company_id: int | None, places: Places) -> bool:
-    if company_id is not None and any(company != company_id for company, _portfolio in places):
-        return False
-    if user.is_superuser:
-        return True
-    given = set(given_to(user)) if places else set()
-    return bool(places) and all({(place[0], None), place} & given for place in places)
+    def sees(places: Places) -> bool:
+        if company_id is not None and any(company != company_id for company, _portfolio in places):
+            return False
+        if user.is_superuser:
+            return True
+        return bool(places) and all({(place[0], None), place} & given() for place in places)
+
+    return sees
 
 
 def sees_all(user: Any) -> bool:

@@ -273,7 +273,7 @@ def failure_as_seen(failure: Failure, sees: Callable[[Places], bool]) -> Failure
 
 
 def as_seen(result: CheckResult, sees: Callable[[Places], bool]) -> CheckResult:
-    """The answer for one reader (`access.seen_by`): totals and groups with other accounts in them tell no amounts."""
+    """The answer for one reader (`access.sight_of`): totals and groups with other accounts in them tell no amounts."""
     rooms = []
     for room in result.rooms:
         if room.level in (TOTAL, GROUP) and not sees(room.places):

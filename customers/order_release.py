@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
-from customers.access import seen_by
+from customers.access import sight_of
 from customers.approval_rules import WORST
 from customers.checks import HEADROOM, PAYER, CheckRequest, CheckResult, Room, ask_check
 from customers.instruments import horizon_of
@@ -143,7 +143,7 @@ def check_authority(
         except MissingRate:
             continue
     most = max(needs, key=lambda amount: rates.convert(amount, account.currency))
-    sees = seen_by(by)
+    sees = sight_of(by)
     told = most == need or any(room.would == most and sees(room.places) for room in caps)
     raise OrderHoldError(
         "no_authority",

@@ -89,7 +89,9 @@ def sign(card: Scorecard, *, by: User, words: str, as_of: date) -> CardReport:
     if not by.is_active or not by.has_perm(PUBLISH):
         raise SigningError("not_allowed", _("Your role does not allow signing a model card."))
     if had_a_hand(card, by):
-        raise SigningError("own", _("You made or proposed this card: somebody else signs its model card."))
+        raise SigningError(
+            "own", _("You made, edited or proposed this card: somebody else signs its model card.")
+        )
     if card.status == Scorecard.Status.DRAFT:
         raise SigningError("not_ready", _("A draft still changes: propose it first."))
     if not words.strip():

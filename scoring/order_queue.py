@@ -6,7 +6,7 @@ currency, times the days it has waited (the first day counts as one).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.models import User
 from creditdesk.core.money import Money
-from customers.access import account_scope, seen_by
+from customers.access import Places, account_scope, sight_of
 from customers.checks import LEVELS, failure_as_seen, failure_of
 from customers.limit_reasons import render_reason
 from customers.models import OpenOrder, OrderHold
@@ -84,14 +84,15 @@ def rows(ids: Sequence[int], as_of: date, user: User) -> list[Row]:
         )
     }
     scores = {row.account_id: row for row in AccountScore.objects.filter(account__in=accounts)}
+    sees, bank = sight_of(user), sees_bank(user)
     return [
         _row(
             hold,
-            explained(hold, user),
+            explained(hold, sees),
             orders.get((hold.account_id, hold.order_number)),
             scores.get(hold.account_id),
             as_of,
-            bank=sees_bank(user),
+            bank=bank,
         )
         for hold in ordered
     ]
@@ -124,10 +125,10 @@ def _row(
     )
 
 
-def explained(hold: OrderHold, user: User) -> list[Explained]:
-    """The failures the hold was placed for, in the reader's language, with the figures the user may see."""
+def explained(hold: OrderHold, sees: Callable[[Places], bool]) -> list[Explained]:
+    """The failures the hold was placed for, in the reader's language, with the figures the reader may see
+    (`sight_of`)."""
     stored: list[dict[str, Any]] = hold.details.get("failures", [])
-    sees = seen_by(user)
     return [explain_failure(failure_as_seen(failure_of(failure), sees)) for failure in stored]
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
-from customers.access import seen_by, visible_accounts
+from customers.access import sight_of, visible_accounts
 from customers.checks import CheckResult, as_seen
 from customers.models import CheckPoint, OpenOrder, OrderHold
 from customers.order_holds import DECIDE, OrderHoldError, give_grace, reject_order, release_order
@@ -76,14 +76,14 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         account=hold.account_id, number=hold.order_number, superseded_at__isnull=True
     ).first()
     now = _now(hold, order, today)
-    result = as_seen(now, seen_by(request.user)) if now else None
+    result = as_seen(now, sight_of(request.user)) if now else None
     context = {
         "hold": hold,
         "order": order,
         "customer": hold.account.customer,
         "form": form,
         "may_decide": may_decide and hold.status == OrderHold.Status.WAITING,
-        "lines": order_queue.explained(hold, request.user),
+        "lines": order_queue.explained(hold, sight_of(request.user)),
         "stop": order_queue.stop_text(hold, bank=sees_bank(request.user))
         if hold.cause == OrderHold.Cause.STOPPED
         else "",
@@ -184,7 +184,7 @@ def check(request: HttpRequest, account_id: int) -> HttpResponse:
         except MissingRate as error:
             trouble = str(error)
     if result is not None:
-        result = as_seen(result, seen_by(request.user))
+        result = as_seen(result, sight_of(request.user))
     context = {
         "account": account,
         "customer": account.customer,

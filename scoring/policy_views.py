@@ -21,7 +21,11 @@ class LimitPolicyPages(SegmentPolicyPages):
     edit_template = "policies/edit.html"
     report_template = "policies/simulation.html"
     title = _("Limit policies")
-    intro = ""
+    intro = _(
+        "A limit policy says how far limits may go, how fast they rise, what cuts them at once and how often they are "
+        "reviewed. A version in use never changes: copy it, simulate the draft on the whole book, and have a second person "
+        "publish it."
+    )
     in_use = _("In use. Limits are compared with it every night.")
 
     def forms(self, policy: Any, data: Any) -> PolicyForms:

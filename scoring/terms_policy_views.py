@@ -41,7 +41,7 @@ class TermsPolicyPages(SegmentPolicyPages):
             "grades": grades,
             "total": total,
             "headline": _(
-                "%(shorter)s accounts get shorter terms, %(longer)s longer ones; other guarantees are asked of %(other)s"
+                "accounts with shorter terms: %(shorter)s; with longer ones: %(longer)s; with other guarantees: %(other)s"
             )
             % {
                 "shorter": total["shorter"],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from contextlib import suppress
 
 # $1: the group, $2: seconds of grace, $3: signal for its first process, 0 for none.
 _SCRIPT = 'read -r _; kill -s "$3" "$1" 2>/dev/null; sleep "$2"; kill -s KILL -- "-$1" 2>/dev/null'
@@ -33,10 +34,8 @@ class Lifeline:
         guard, self._guard = self._guard, None
         if guard is None:
             return
-        try:
+        with suppress(ProcessLookupError):  # it has done its work and ended
             os.killpg(guard.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         guard.wait()
         if guard.stdin is not None:
             guard.stdin.close()

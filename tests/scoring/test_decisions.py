@@ -244,7 +244,7 @@ def test_new_terms_take_two_persons_and_a_look_at_the_book(book, settings):
     total = page.context["figures"]["total"]
     assert (total["shorter"], total["persons"], total["longer"]) == (4, 1, 0)
     assert (total["more_guarantees"], total["less_guarantees"]) == (1, 0)
-    assert "4 accounts get shorter terms" in page.content.decode()
+    assert "accounts with shorter terms: 4" in page.content.decode()
     carla.post(reverse("termspolicies:propose", args=[draft.pk]), {"propose-reason": "Cash."})
     assert decide(book.sole, TODAY, asked_by=ACTOR, terms_days=60).terms_policy.version == 1
     paolo.post(reverse("termspolicies:publish", args=[draft.pk]), agreed(draft))

@@ -28,7 +28,7 @@ from creditdesk.api.problems import Problem
 from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
-from customers.access import seen_by
+from customers.access import sight_of
 from customers.checks import CheckRequest, CheckResult, as_seen, ask_check, result_of
 from customers.models import CheckPoint, CreditAccount, Customer, Reservation
 from customers.reservations import DEFAULT_MINUTES, ReservationError, release_reservation, reserve
@@ -299,7 +299,7 @@ class CreditCheck(ActsOnce, Endpoint):
                 )
             )
         key: ApiKey = request.auth  # type: ignore[assignment]
-        seen = as_seen(result, seen_by(request.user, key.company_id))
+        seen = as_seen(result, sight_of(request.user, key.company_id))
         return Response(check_answer(account, seen, row))
 
     def _refusal(self, error: ReservationError) -> Problem:

@@ -188,7 +188,9 @@ def _model_name(name: str) -> str:
 
 # Policies by the name under which they act; a person's name stays as it is.
 POLICIES: dict[str, Promise] = {
+    "agency_fall": _("rule: agency's rating fell"),
     "cash_shock": _("rule: cash shock"),
+    "ceased": _("rule: business ceased"),
     "decision rules": _("decision rules"),
     "insolvency": _("rule: insolvency"),
     "late_payment": _("rule: late payment"),

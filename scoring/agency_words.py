@@ -113,7 +113,7 @@ def before_of(said: Said, reports: Iterable[BureauReport]) -> BureauReport | Non
 
 
 def rated(said: Said, reports: Iterable[BureauReport]) -> str:
-    """ "34 of 100 by Example on 3 Mar 2026 (61 on 2 Mar 2025)". """
+    """ "34 of 100 by Example on 3 Mar 2026 (61 on 2 Mar 2025)"."""
     figures = {"standing": said.report.standing, "agency": said.agency, "on": day(said.on)}
     before = before_of(said, reports)
     if before is None:

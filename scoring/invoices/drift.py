@@ -148,7 +148,9 @@ class Others:
         values = forecasts.measures()[order.row] * order.signs(half_life)[:, None]
         self._everybody = self._by_day(values)
         ages = np.diff(order.day, prepend=order.day[:1])
-        self._own = running(values, np.where(order.same, _faded(np.where(order.same, ages, 0), half_life), 0.0))
+        self._own = running(
+            values, np.where(order.same, _faded(np.where(order.same, ages, 0), half_life), 0.0)
+        )
 
     def _by_day(self, values: Floats) -> Floats:
         """Sums of everybody at the end of each day, from the first on."""

@@ -7,7 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from .base import BETTER, WORSE, Family, Signal, Unit
 
 _REPORTS = _("reports of credit agencies, bought or recorded")
-_FRESH = _("by the day a report speaks of, as known on the day; 24 months after it the report counts as missing")
+_FRESH = _(
+    "by the day a report speaks of, as known on the day; 24 months after it the report counts as missing"
+)
 _NONE = _("no agency stated it within 24 months")
 _RATED = _("no agency rated the customer within 24 months")
 
@@ -32,7 +34,9 @@ SIGNALS: tuple[Signal, ...] = (
         "standing",
         _("standing with credit agencies"),
         Unit.POINTS,
-        _("standing (0 to 100, 100 is safest) in the newest rated report of each agency; of several the lowest"),
+        _(
+            "standing (0 to 100, 100 is safest) in the newest rated report of each agency; of several the lowest"
+        ),
         BETTER,
         "ag.standing",
         missing=_RATED,
@@ -90,7 +94,9 @@ SIGNALS: tuple[Signal, ...] = (
         "report_age_months",
         _("age of the newest agency report"),
         Unit.MONTHS,
-        _("days since the day of the newest report of an agency that knows the customer × 12 / 365, rounded down"),
+        _(
+            "days since the day of the newest report of an agency that knows the customer × 12 / 365, rounded down"
+        ),
         WORSE,
         "days({as_of}, ag.found_on) * 12 / 365",
         missing=_("no agency reported on the customer within 24 months"),

@@ -9,9 +9,7 @@ from creditdesk.core.facts import View
 from customers.models import BureauReport, Customer
 from tests.scoring.reference_facts import ratio, seen
 
-NAMES = (
-    "standing pd days_beyond_terms inactive ceased fall_12m report_age_months apart agencies not_found".split()
-)
+NAMES = "standing pd days_beyond_terms inactive ceased fall_12m report_age_months apart agencies not_found".split()
 ACTIVITY = {"active": 0, "dormant": 1, "ceased": 2}
 
 
@@ -23,7 +21,9 @@ def signals_of(customer: Customer, as_of: date, view: View) -> dict[str, Any]:
     found: dict[str, Any] = dict.fromkeys(NAMES)
     if known:
         activity = _worst(agencies, as_of, lambda r: ACTIVITY.get(r.activity), max)
-        standings = [s for some in agencies if (s := _said(some, as_of, lambda r: r.standing, min)) is not None]
+        standings = [
+            s for some in agencies if (s := _said(some, as_of, lambda r: r.standing, min)) is not None
+        ]
         pd = _worst(agencies, as_of, lambda r: r.pd_basis_points, max)
         knowing = [(as_of - r.effective_on).days for r in known if r.outcome != "not_found"]
         found |= {

@@ -9,7 +9,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -67,6 +67,9 @@ class Card:
     points_to_double: Decimal
     kind: str = "full"
     calibration: str = "uncalibrated"
+    calibrated_on: date | None = None
+    calibration_events: int | None = None
+    calibration_years: int | None = None
     evidence_from: int = 0
     bins: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
@@ -169,7 +172,8 @@ def as_card(row: Scorecard, bins: Sequence[ScorecardBin]) -> Card:
         name: getattr(row, name)
         for name in (
             "pk code version base_points review_from review_to guarantees_below thin_below thin_recent_below "
-            "anchor_score odds_at_anchor points_to_double kind calibration evidence_from"
+            "anchor_score odds_at_anchor points_to_double kind calibration "
+            "calibrated_on calibration_events calibration_years evidence_from"
         ).split()
     }
     return Card(

@@ -22,9 +22,7 @@ Cause = tuple[int, str, dict[str, Any]]
 CEASED = 2
 
 
-def falls(
-    as_of: date, rows: QuerySet[AccountScore], *, points: int, window: timedelta
-) -> Iterator[Cause]:
+def falls(as_of: date, rows: QuerySet[AccountScore], *, points: int, window: timedelta) -> Iterator[Cause]:
     """Ratings of the last `window` that lie at least `points` below the best of the same agency's 13 months before."""
     for row, reports in _with_reports(rows.filter(bureau_fall_12m__gte=points), as_of):
         fallen = []

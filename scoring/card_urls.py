@@ -6,6 +6,7 @@ from scoring.card_views import pages
 app_name = "scorecards"
 urlpatterns = [
     path("", card_views.card_list, name="list"),
+    path("agency-cards/", card_views.add_agency_cards, name="agency_cards"),
     path("gate/", card_views.gate, name="gate"),
     path("<int:pk>/", card_views.card_page, name="card"),
     path("<int:pk>/copy/", pages.copy, name="copy"),

@@ -135,6 +135,7 @@ ACTS: dict[str, Promise] = {
     "scorecard.model_card_signed": _("Model card of a scorecard signed off"),
     "scorecard.published": _("Scorecard published"),
     "scorecard.retired": _("Scorecard retired"),
+    "scorecard.shipped": _("Expert scorecard of the product added as a draft"),
     "scorecard.sent_back": _("Scorecard sent back"),
     "scorecard.withdrawn": _("Proposed scorecard withdrawn"),
     "invoice_card.fit": _("Invoice card learned from the ledger"),

@@ -99,6 +99,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
     **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},
+    "scorecards:agency_cards": frozenset({roles.MANAGER}),
     "scorecards:gate": frozenset({roles.MANAGER}),
     "dunning:in_doubt": REMINDING,
     "dunning:decide": REMINDING,

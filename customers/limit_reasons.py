@@ -59,6 +59,7 @@ CAP_LABELS = {
     "policy": _("Ceiling of the grade"),
     "capacity": _("Share of equity"),
     "bank_flows": _("Share of bank inflow"),
+    "agency": _("Limit recommended by a credit agency"),
     "insurance": _("Cover and own risk"),
     "concentration": _("Share of all receivables"),
     "group": _("Ceiling of the group"),

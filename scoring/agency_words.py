@@ -7,7 +7,8 @@ without names stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.money import Money
 from creditdesk.core.wording import day, percent
 from customers.models import BureauProvider, BureauReport, CreditAccount
 from scoring.families.bureau import VALID_DAYS, YEAR_BEFORE_DAYS
@@ -94,6 +96,27 @@ def sentences(
     reports = list(reports_at(row.as_of, view or view_of(row)).filter(customer__in=mine))
     told = ((name, _WORDS[name](values[name], reports, row.as_of)) for name in wanted)
     return {name: text for name, text in told if text}
+
+
+def agency_limits(customers: Collection[int], as_of: date) -> dict[int, list[tuple[str, date, Money]]]:
+    """Per customer what each agency recommends as its limit, in the newest report that does: (agency, day, amount).
+
+    As known at the date, within the months a report counts; a query.
+    """
+    rows = reports_at(as_of).filter(
+        customer__in=customers,
+        known_on__lte=as_of,
+        recommended_limit__isnull=False,
+        effective_on__gt=as_of - timedelta(days=VALID_DAYS),
+    )
+    found: dict[int, dict[str, tuple[str, date, Money]]] = defaultdict(dict)
+    for row in rows:
+        assert row.recommended_limit is not None
+        one = (_name(row), row.effective_on, row.recommended_limit)
+        known = found[row.customer_id].setdefault(row.provider, one)
+        if known[1] == one[1] and one[2].currency == known[2].currency and one[2] < known[2]:
+            found[row.customer_id][row.provider] = one
+    return {customer: list(by_agency.values()) for customer, by_agency in found.items()}
 
 
 def _name(report: BureauReport) -> str:

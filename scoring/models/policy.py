@@ -45,6 +45,11 @@ class LimitPolicy(SegmentVersion):
         default=0,
         help_text=_("0: bank flows are no cap. Counts only under a consent in force."),
     )
+    agency_percent = models.PositiveSmallIntegerField(
+        _("share of the limit a credit agency recommends (%)"),
+        default=0,
+        help_text=_("0: agencies are no cap. 100: as they recommend; of several agencies the lowest."),
+    )
     concentration_percent = models.PositiveSmallIntegerField(
         _("share of the company's receivables (%)"), default=20
     )

@@ -72,7 +72,9 @@ def agencies_of(customer: int, as_of: date, asked: dict[int, date] | None = None
             newest = Newest(max(shown.newest.effective_on, last or shown.newest.effective_on), True)
             shown.free_on = free_on(newest, provider) if is_young(newest, provider, as_of) else None
     places = list(providers)
-    return sorted(found.values(), key=lambda one: (places.index(one.slug) if one.slug in providers else 99, one.slug))
+    return sorted(
+        found.values(), key=lambda one: (places.index(one.slug) if one.slug in providers else 99, one.slug)
+    )
 
 
 def _agency(slug: str, provider: BureauProvider | None) -> AgencyShown:
@@ -95,7 +97,9 @@ def standing_chart(agencies: Sequence[AgencyShown]) -> charts.Chart | None:
     """The standing over time, a line for each agency; None without two rated reports."""
     series = []
     for shown in agencies:
-        rated = [(one.effective_on, one.standing) for one in reversed(shown.reports) if one.standing is not None]
+        rated = [
+            (one.effective_on, one.standing) for one in reversed(shown.reports) if one.standing is not None
+        ]
         if rated:
             series.append(charts.Series(shown.label, rated))
     if sum(len(one.values) for one in series) < 2:

@@ -128,7 +128,9 @@ def costs(request: HttpRequest) -> HttpResponse:
         "last": last,
         "earlier": date.fromordinal(first.toordinal() - 1).strftime("%Y-%m"),
         "later": date.fromordinal(last.toordinal() + 1).strftime("%Y-%m") if last < as_of else "",
-        "agencies": [(one, months[one.pk], _share(months[one.pk].spent, one.monthly_budget)) for one in providers],
+        "agencies": [
+            (one, months[one.pk], _share(months[one.pk].spent, one.monthly_budget)) for one in providers
+        ],
         "page": page,
         "only_paid": request.GET.get("outcome") == "paid",
         "may_configure": request.user.has_perm("customers.change_bureauprovider"),
@@ -150,7 +152,13 @@ def _month(text: str | None, as_of: date) -> date:
 def _export(rows: Any, first: date, last: date, request: HttpRequest) -> Export:
     lines = (
         [
-            *(row.asked_on, row.customer.code, row.customer.name, row.provider.label, row.get_cause_display()),
+            *(
+                row.asked_on,
+                row.customer.code,
+                row.customer.name,
+                row.provider.label,
+                row.get_cause_display(),
+            ),
             *(row.reason, row.actor_name, row.get_outcome_display(), row.currency, row.price, row.charged),
         ]
         for row in rows.iterator(chunk_size=1000)
@@ -168,7 +176,8 @@ def _export(rows: Any, first: date, last: date, request: HttpRequest) -> Export:
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """A person objects, or takes a consent back: nobody is asked about it any more."""
     basis = get_object_or_404(
-        BureauBasis.objects.filter(customer__in=visible_customers(request.user)).select_related("customer"), pk=pk
+        BureauBasis.objects.filter(customer__in=visible_customers(request.user)).select_related("customer"),
+        pk=pk,
     )
     form = RevokeForm(request.POST or None)
     back = reverse("admin:customers_bureaubasis_change", args=[basis.pk])
@@ -176,7 +185,9 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
         revoke_basis(
             basis, actor=Actor.person(request.user), on=business_date(), reason=form.cleaned_data["reason"]
         )
-        messages.success(request, _("The legal basis is revoked: no agency is asked about this person any more."))
+        messages.success(
+            request, _("The legal basis is revoked: no agency is asked about this person any more.")
+        )
         return redirect(back)
     context = {"title": _("Revoke the legal basis"), "basis": basis, "form": form, "back": back}
     return render_page(request, "bureau/revoke.html", context, status=422 if form.errors else 200)

@@ -45,7 +45,12 @@ class ProviderForm(forms.ModelForm):
 
     class Meta:
         model = BureauProvider
-        fields = "__all__"
+        fields = [
+            *("slug", "label", "is_on", "position", "product", "countries", "answers_companies"),
+            *("answers_sole_traders", "max_age_months", "currency", "price", "charges_not_found"),
+            *("monthly_budget", "ask_above", "ask_at_onboarding", "ask_at_review", "adapter", "settings"),
+            *("secret_variable", "secret_file", "keep_answers_months"),
+        ]
 
     def clean_countries(self) -> str:
         found = country_list(self.cleaned_data["countries"])

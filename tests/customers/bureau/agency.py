@@ -9,6 +9,32 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+FIRST = {"vat_number": "IT01234567890", "country": "IT"}
+ANSWER = {
+    "score": "rating/value",
+    "scale": {"from": 6, "to": 1},
+    "scale_name": "6-1",
+    "reference": "id",
+    "date": "rating/date",
+    "pd": "rating/pd",
+    "pd_unit": "percent",
+    "days_beyond_terms": "payment/dbt",
+    "limit": "limit/amount",
+    "currency": "limit/currency",
+    "activity": "company/status",
+    "activities": {"ACT": "active"},
+}
+
+
+def configured(agency, **changes):
+    return {
+        "url": f"{agency.url}/v1/{{country}}/{{vat_number}}",
+        "headers": {"Authorization": "Bearer {secret}", "Idempotency-Key": "{idempotency_key}"},
+        "answer": ANSWER,
+        **changes,
+    }
+
+
 CASSETTES = Path(__file__).resolve().parent / "cassettes"
 
 

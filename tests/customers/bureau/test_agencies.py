@@ -9,31 +9,9 @@ from customers.bureau import http
 from customers.bureau.adapters import BadAnswer, Question, Refused, Terms, Unavailable
 from customers.bureau.adapters.creditsafe import Creditsafe
 from customers.bureau.adapters.json_http import JsonHttp
+from tests.customers.bureau.agency import ANSWER, configured
 
 AS_OF = date(2026, 3, 15)
-ANSWER = {
-    "score": "rating/value",
-    "scale": {"from": 6, "to": 1},
-    "scale_name": "6-1",
-    "reference": "id",
-    "date": "rating/date",
-    "pd": "rating/pd",
-    "pd_unit": "percent",
-    "days_beyond_terms": "payment/dbt",
-    "limit": "limit/amount",
-    "currency": "limit/currency",
-    "activity": "company/status",
-    "activities": {"ACT": "active"},
-}
-
-
-def configured(agency, **changes):
-    return {
-        "url": f"{agency.url}/v1/{{country}}/{{vat_number}}",
-        "headers": {"Authorization": "Bearer {secret}", "Idempotency-Key": "{idempotency_key}"},
-        "answer": ANSWER,
-        **changes,
-    }
 
 
 def question(vat="IT01234567890", **changes):

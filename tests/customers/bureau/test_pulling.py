@@ -1,8 +1,6 @@
 """The walk from agency to agency: order, age rule, budget, legal basis, cost, and what happens when it breaks off."""
 
-from copy import deepcopy
 from datetime import date, timedelta
-from types import SimpleNamespace
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -22,45 +20,12 @@ from customers.bureau.waterfall import Refusal, Verdict, plan_pull
 from customers.merging import merge_customers
 from customers.models import BureauAnswer, BureauProvider, BureauPull, BureauReport, Customer
 from scoring.models import DirtyAccount
-from tests.customers.bureau.test_agencies import configured
+from tests.customers.bureau.agency import FIRST
 from tests.factories import make_account
-from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 3, 15)
 JOB = Actor.job("test")
-FIRST = {"vat_number": "IT01234567890", "country": "IT"}
-
-
-@pytest.fixture(scope="module")
-def kept_world(module_database, recorded_agency):
-    cast = make_cast()
-    values = {"adapter": "json_http", "is_on": True, "currency": "EUR"}
-    first = BureauProvider.objects.create(
-        slug="alfa",
-        label="Alfa",
-        position=1,
-        price=500,
-        monthly_budget=1200,
-        settings=configured(recorded_agency),
-        **values,
-    )
-    second = BureauProvider.objects.create(
-        slug="beta",
-        label="Beta",
-        position=2,
-        price=900,
-        countries="IT, FR",
-        settings=configured(recorded_agency),
-        **values,
-    )
-    customer = make_account(cast.company, "Alfa Srl", **FIRST).customer
-    return SimpleNamespace(cast=cast, first=first, second=second, customer=customer)
-
-
-@pytest.fixture
-def world(kept_world, db, agency):
-    return deepcopy(kept_world)
 
 
 def ask(customer, on=TODAY, **how):

@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.scorecard import _observed, _truth
 from benchmarks.truth import TrueBook
-from scoring.evidence import scores_of
 from scoring.card import as_card
+from scoring.evidence import scores_of
 from scoring.fitting import odds as fitting
 from scoring.fitting.measures import brier
 from scoring.fitting.odds import LEVEL_FROM, SLOPE_FROM, Sample
@@ -30,7 +30,9 @@ Say = Callable[[str], None]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--odds-seeds", default="1,2,3,4", help="truths of the calibration benchmark")
     parser.add_argument("--odds-customers", type=int, default=2000, help="customers per book")
-    parser.add_argument("--odds-small", type=int, default=200, help="customers of the draws too small for a slope")
+    parser.add_argument(
+        "--odds-small", type=int, default=200, help="customers of the draws too small for a slope"
+    )
     parser.add_argument("--odds-train-months", type=int, default=24)
 
 
@@ -57,17 +59,26 @@ def run(options: Any, fresh: Callable[[], None], say: Say) -> None:
         say(f"{name}: {sum(counts)} of {len(counts)}")
 
 
-def _whole(samples: list[Sample], truths: list[Any], expert: Any, total: dict[str, list[int]], say: Say) -> None:
+def _whole(
+    samples: list[Sample], truths: list[Any], expert: Any, total: dict[str, list[int]], say: Say
+) -> None:
     train = samples[0]
     found = fitting.fit(train, expert, level_only=False)
-    new, around = expert.moved(found.shift, found.slope), fitting.spread(train, expert, found, level_only=False)
-    say(f"shift {found.shift:+.2f}, slope {found.slope:.2f} of the expert's ({found.slope_share:.0%} from the data)")
+    new, around = (
+        expert.moved(found.shift, found.slope),
+        fitting.spread(train, expert, found, level_only=False),
+    )
+    say(
+        f"shift {found.shift:+.2f}, slope {found.slope:.2f} of the expert's ({found.slope_share:.0%} from the data)"
+    )
     for name, sample, truth in zip(("training", "out of time"), samples, truths, strict=True):
         say(f"{name}, by fifth of the score: expert, calibrated, 95 %, true")
         for rows in fitting.fifths(sample.score):
             low, high = around.of_mean_pd(expert, sample.score[rows])
             true = float(truth[rows].mean())
-            total.setdefault(f"fifths whose interval holds the true mean PD, {name}", []).append(low <= true <= high)
+            total.setdefault(f"fifths whose interval holds the true mean PD, {name}", []).append(
+                low <= true <= high
+            )
             was = float(expert.pd(sample.score[rows]).mean())
             say(
                 f"  {was:>7.2%} {float(new.pd(sample.score[rows]).mean()):>7.2%}  {low:.2%} to {high:.2%}  {true:>7.2%}"
@@ -80,7 +91,13 @@ def _whole(samples: list[Sample], truths: list[Any], expert: Any, total: dict[st
 
 
 def _small(
-    samples: list[Sample], truths: list[Any], expert: Any, size: int, seed: int, total: dict[str, list[int]], say: Say
+    samples: list[Sample],
+    truths: list[Any],
+    expert: Any,
+    size: int,
+    seed: int,
+    total: dict[str, list[int]],
+    say: Say,
 ) -> None:
     """Books of `size` of the customers: the mean PD after the level moved, against the true mean of those customers."""
     train, truth = samples[0], truths[0]
@@ -104,5 +121,3 @@ def _small(
     )
     total.setdefault("small books whose interval holds the true mean PD", []).extend(held)
     total.setdefault("small books nearer to the truth than the expert", []).extend(nearer)
-
-

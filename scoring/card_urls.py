@@ -14,6 +14,7 @@ urlpatterns = [
     path("<int:pk>/signals/<slug:name>/", card_views.signal, name="signal"),
     path("<int:pk>/model-card/", model_card_views.model_card, name="model_card"),
     path("<int:pk>/measure/", card_views.measure, name="measure"),
+    path("<int:pk>/calibrate/", card_views.calibrated, name="calibrate"),
     path("<int:pk>/propose/", pages.propose, name="propose"),
     path("<int:pk>/send-back/", pages.send_back, name="send_back"),
     path("<int:pk>/publish/", pages.publish, name="publish"),

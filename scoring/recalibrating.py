@@ -210,9 +210,7 @@ def _fitted(sample: Sample, expert: Odds, found: Moved, level_only: bool) -> dic
     }
 
 
-def _compared(
-    obs: Observations, sample: Sample, now: Odds, expert: Odds, level_only: bool
-) -> dict[str, Any]:
+def _compared(obs: Observations, sample: Sample, now: Odds, expert: Odds, level_only: bool) -> dict[str, Any]:
     """Before and after on the same rows; after: odds fitted without the row's customer."""
     folds = customer_folds(obs, FOLDS, SEED)
     after = fitting.cross_fitted(sample, expert, folds, level_only=level_only)
@@ -229,9 +227,7 @@ def _beside(sample: Sample, before: Floats, after: Floats) -> dict[str, Any]:
     }
 
 
-def _out_of_time(
-    obs: Observations, sample: Sample, now: Odds, expert: Odds, labels: View
-) -> dict[str, Any]:
+def _out_of_time(obs: Observations, sample: Sample, now: Odds, expert: Odds, labels: View) -> dict[str, Any]:
     """Fitted to what was known on a day, tested on the observations from then on; the day that leaves most defaults on
     both sides. {"refused": why} where the ledger is too short for two halves."""
     best: tuple[int, date, Any, Sample] | None = None
@@ -329,5 +325,3 @@ def keep_calibrated(
 
 def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | str) else str(value)
-
-

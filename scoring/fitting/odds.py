@@ -46,7 +46,9 @@ class Odds:
 
     def log_odds(self, score: Any) -> Floats:
         """Of default."""
-        return -(log(self.odds) + (np.asarray(score, dtype=np.float64) - self.anchor) * log(2) / self.doubling)
+        return -(
+            log(self.odds) + (np.asarray(score, dtype=np.float64) - self.anchor) * log(2) / self.doubling
+        )
 
     def pd(self, score: Any) -> Floats:
         """Rounded as the engine stores it."""
@@ -221,5 +223,7 @@ def fifths(score: Ints) -> list[Ints]:
     """Positions of the rows in fifths by score, equal scores together."""
     order = np.argsort(score, kind="stable")
     ranked = score[order]
-    starts: Sequence[int] = np.unique([np.searchsorted(ranked, ranked[n * ranked.size // 5]) for n in range(5)])
+    starts: Sequence[int] = np.unique(
+        [np.searchsorted(ranked, ranked[n * ranked.size // 5]) for n in range(5)]
+    )
     return list(np.split(order, starts[1:]))

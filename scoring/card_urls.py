@@ -1,11 +1,13 @@
 from django.urls import path
 
-from scoring import card_views, model_card_views, override_views
+from scoring import card_views, comparison_views, model_card_views, override_views
 from scoring.card_views import pages
 
 app_name = "scorecards"
 urlpatterns = [
     path("", card_views.card_list, name="list"),
+    path("compare/", comparison_views.comparison, name="compare"),
+    path("compare/measure/", comparison_views.measure, name="measure_pair"),
     path("gate/", card_views.gate, name="gate"),
     path("<int:pk>/", card_views.card_page, name="card"),
     path("<int:pk>/copy/", pages.copy, name="copy"),

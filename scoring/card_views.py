@@ -112,7 +112,7 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "odds": card_pages.newest(reports, Kind.CALIBRATED),
         "calibrating": _calibrating(card),
-        "tried": _tried(request, card_pages.newest(reports, Kind.TRYOUT)),
+        "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
         "unused": card_pages.unused(card) if standing["may_edit"] else [],
     }
@@ -125,11 +125,14 @@ def _calibrating(card: Scorecard) -> Job | None:
     return jobs.first()
 
 
-def _tried(request: HttpRequest, report: CardReport | None) -> dict[str, Any] | None:
-    """The try-out with the names of the movers this person may see; the sums are the whole book's."""
+def tried(
+    request: HttpRequest, report: CardReport | None, figures: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """The try-out of a report (or its `figures` within another one) with the names of the movers this person may see; the sums are the whole book's."""
     if report is None:
         return None
-    movers = report.figures["movers"]
+    figures = figures or report.figures
+    movers = figures["movers"]
     names = {
         account.pk: account
         for account in visible_accounts(request.user)
@@ -139,9 +142,9 @@ def _tried(request: HttpRequest, report: CardReport | None) -> dict[str, Any] | 
     shown = [{**m, "who": names[m["account"]]} for m in movers if m["account"] in names]
     return {
         "report": report,
-        "figures": report.figures,
+        "figures": figures,
         "movers": shown[:15],
-        "grades": matrix_rows(report.figures["grades"]),
+        "grades": matrix_rows(figures["grades"]),
     }
 
 

@@ -29,6 +29,7 @@ from scoring.monitoring import monitor, month_end_before
 from scoring.peers import store_peer_figures
 from scoring.ranges import account_ranges
 from scoring.recalibrating import calibrate, keep_calibrated
+from scoring.side_by_side import compare
 from scoring.statement import Scope
 
 NIGHTLY = "score"
@@ -153,6 +154,18 @@ def measure_planned_card(job: Job) -> dict[str, Any]:
     """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
     card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
     return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}
+
+
+def compare_planned_cards(job: Job) -> dict[str, Any]:
+    """The effect of one job: one card measured beside another (key: both ids, who asked, reports there were)."""
+    first, second, who = (int(part) for part in job.key.split("-")[:3])
+    a, b = (Scorecard.objects.select_related("based_on").get(pk=pk) for pk in (first, second))
+    user = User.objects.get(pk=who)
+    try:
+        report = compare(a, b, job.business_date, made_by=user.get_username(), reader=Actor.person(user))
+    except (CardError, MissingRate) as error:
+        return {"refused": str(error)}
+    return {"report": report.pk}
 
 
 def calibrate_planned_card(job: Job) -> dict[str, Any]:

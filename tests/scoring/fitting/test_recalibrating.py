@@ -122,7 +122,8 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     # Nobody of the book is a thin file with bank lines: no calibration, and it says so.
     with pytest.raises(CommandError, match="0 of 0 thin files with bank data defaulted"):
         run("--kind", "thin")
-    with pytest.raises(CommandError, match=r"Refused: \d of \d+ customers defaulted in \d+ customer-years"):
+    monkeypatch.setattr("scoring.fitting.odds.LEVEL_FROM", 500)
+    with pytest.raises(CommandError, match=r"Refused: \d+ of \d+ customers defaulted in \d+ customer-years"):
         run("--until", "2024-08-31")
     client.force_login(cast.approver)
     assert client.post(reverse("scorecards:calibrate", args=[active.pk])).status_code == 403

@@ -21,7 +21,7 @@ def name_what_was_fitted(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scoring", "0024_invoice_levels"),
+        ("scoring", "0025_agency_signals"),
     ]
 
     operations = [

@@ -13,7 +13,7 @@ class Scorecard(Version):
     """One version of a scorecard. At most one of a kind is active; drafts may be edited, the rest never (triggers).
 
     kind: the full card scores every account; a thin one those whose payment history is not deep enough but whose
-    bank lines reach back `evidence_from` days.
+    bank lines reach back `evidence_from` days, and those rated by a credit agency where it prices that rating.
 
     score = base_points + the points of every signal, exactly: `scoring.card.problems` refuses a card whose
     least or greatest sum leaves 0..100, so nothing is ever clamped.

@@ -35,6 +35,17 @@ class ReasonForm(forms.Form):
     )
 
 
+class PlanForm(ReasonForm):
+    """Publishing a version that may begin to count later."""
+
+    first_day = forms.DateField(
+        label=gettext_lazy("in force from"),
+        required=False,
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        help_text=gettext_lazy("Empty: from today. Until a later day the version in force stays."),
+    )
+
+
 class PublishForm(ReasonForm):
     override_reason = forms.CharField(
         label=gettext_lazy("publish against the gates because"),

@@ -145,12 +145,22 @@ class SegmentPolicies(Life[P]):
         as_of: date,
         terms: Mapping[str, Any] | None = None,
         rows: Rows | None = None,
+        read: str | None = None,
     ) -> P:
         """Set terms of a draft; rows, where given, replace those there are.
 
+        read: the fingerprint of what the person read; refused where it is not what the draft says now.
         Raises PolicyError, and ValidationError for values out of bounds.
         """
         locked = self.editable(policy, by)
+        if read is not None and read != self.fingerprint(locked):
+            raise PolicyError(
+                "changed_meanwhile",
+                _(
+                    "Somebody changed this since you opened the page. Save again to put your values in place of theirs, or "
+                    "go back to read theirs first."
+                ),
+            )
         unknown = set(terms or {}) - set(self.terms)
         if unknown:
             raise ValueError(f"not a term of a {self.model._meta.verbose_name}: {sorted(unknown)}")

@@ -166,7 +166,8 @@ class SegmentPolicyPages(VersionPages[Any]):
         problem = ""
         if request.method == "POST" and forms.is_valid():
             try:
-                self.life.change(policy, by=request.user, as_of=business_date(), **forms.said)
+                read = request.POST.get("read")
+                self.life.change(policy, by=request.user, as_of=business_date(), read=read, **forms.said)
             except (VersionError, ValidationError) as error:
                 problem = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
             else:
@@ -178,6 +179,7 @@ class SegmentPolicyPages(VersionPages[Any]):
             "policy": policy,
             "forms": forms,
             "problem": problem,
+            "read": self.life.fingerprint(self.load(pk)),
         }
         response = render_page(request, self.edit_template, context)
         response.status_code = 422 if request.method == "POST" else 200

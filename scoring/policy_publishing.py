@@ -86,6 +86,8 @@ class LimitPolicies(SegmentPolicies[LimitPolicy]):
         check_grades(version)
 
     def after_publishing(self, version: LimitPolicy, as_of: date) -> None:
+        if version.valid_from > as_of:  # the night of its first day compares the book with it
+            return
         keys = [f"{low}-{high}" for low, high in account_ranges()]
         plan_jobs(
             f"limits-policy-{version.pk}", keys, as_of, "scoring.limit_tasks.propose_range", cluster="bulk"

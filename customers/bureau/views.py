@@ -45,7 +45,7 @@ def get_report(request: HttpRequest, account_id: int) -> HttpResponse:
     )
     as_of = business_date(account.company.time_zone)
     plan = plan_pull(account.customer, as_of, BureauPull.Cause.PERSON, now=timezone.now())
-    form = AskForm(request.POST or None, may_override=plan.may_override)
+    form = AskForm(request.POST if request.method == "POST" else None, may_override=plan.may_override)
     if request.method == "POST" and form.is_valid():
         result = pull(
             account.customer_id,
@@ -179,7 +179,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
         BureauBasis.objects.filter(customer__in=visible_customers(request.user)).select_related("customer"),
         pk=pk,
     )
-    form = RevokeForm(request.POST or None)
+    form = RevokeForm(request.POST if request.method == "POST" else None)
     back = reverse("admin:customers_bureaubasis_change", args=[basis.pk])
     if request.method == "POST" and form.is_valid():
         revoke_basis(

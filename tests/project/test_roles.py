@@ -24,7 +24,7 @@ from creditdesk.roles import ROLES, install_roles
 from customers.access import visible_accounts
 from customers.approval import propose_limit_change
 from customers.holds import place_hold
-from customers.models import Access, CreditHold, LimitChange, Portfolio
+from customers.models import Access, BureauBasis, CreditHold, LimitChange, Portfolio
 from customers.orders import record_order
 from tests.factories import ACTOR, invoice
 
@@ -52,6 +52,9 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "mail_preferences": STAFF,
     "desk:home": STAFF,
     "desk:cover": STAFF,
+    "bureau:get": CARDS,
+    "bureau:costs": MEASURING,
+    "bureau:revoke_basis": frozenset({roles.CONTROLLER}),
     "desk:customers": STAFF,
     "desk:customer": STAFF,
     "desk:would_lift": STAFF,
@@ -178,12 +181,17 @@ def world(cast, settings):
         at=datetime(2026, 3, 2, tzinfo=UTC),
     ).hold
     cast.hold = place_hold(cast.account, reason_code="person", actor=ACTOR, on=DAY)
+    cast.basis = BureauBasis.objects.create(
+        customer=cast.account.customer, ground="consent", reference="7", effective_on=DAY, known_on=DAY
+    )
     return cast
 
 
 def arguments(name: str, cast: Any) -> list[int]:
     return {
         "desk:customer": [cast.account.customer_id],
+        "bureau:get": [cast.account.pk],
+        "bureau:revoke_basis": [cast.basis.pk],
         "limits:decide": [cast.change.pk],
         "limits:amend": [cast.change.pk],
         "limits:comment": [cast.change.pk],

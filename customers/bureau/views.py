@@ -17,6 +17,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.exports import FORMATS, Export, export_response
 from creditdesk.core.money import Money
+from creditdesk.core.wording import day
 from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts, visible_customers
 from customers.bureau.bases import revoke_basis
@@ -82,7 +83,7 @@ def _why_not(plan: PullPlan) -> str:
         provider, answer = plan.usable
         return _("%(agency)s rated the customer on %(day)s: no new report within %(months)s months.") % {
             "agency": provider.label,
-            "day": answer.on.isoformat(),
+            "day": day(answer.on),
             "months": provider.max_age_months,
         }
     return str(plan.refusal.label)
@@ -113,7 +114,7 @@ def costs(request: HttpRequest) -> HttpResponse:
     rows = (
         BureauPull.objects.filter(asked_on__range=(first, last), customer__in=visible_customers(request.user))
         .select_related("provider", "customer", "asked_by")
-        .order_by("-asked_at", "-pk")
+        .order_by("-asked_on", "-asked_at", "-pk")
     )
     if request.GET.get("outcome") == "paid":
         rows = rows.exclude(charged=0)

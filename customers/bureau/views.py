@@ -34,7 +34,7 @@ COSTS = "customers.view_bureaupull"
 
 
 def _tab(account: CreditAccount) -> str:
-    return f"{reverse('desk:customer', args=[account.customer_id])}?account={account.pk}&tab=agencies"
+    return f"{reverse('desk:customer', args=[account.customer_id])}?account={account.pk}&tab=agencies#details"
 
 
 @desk_page(READ, PAY)

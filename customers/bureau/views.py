@@ -17,8 +17,8 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.exports import FORMATS, Export, export_response
 from creditdesk.core.money import Money
-from creditdesk.core.wording import day
 from creditdesk.core.pages import desk_page, paged, render_page
+from creditdesk.core.wording import day
 from customers.access import visible_accounts, visible_customers
 from customers.bureau.bases import revoke_basis
 from customers.bureau.budget import budgets, month_of

@@ -139,6 +139,7 @@ ACTS: dict[str, Promise] = {
     "scorecard.model_card_signed": _("Model card of a scorecard signed off"),
     "scorecard.published": _("Scorecard published"),
     "scorecard.retired": _("Scorecard retired"),
+    "scorecard.shipped": _("Expert scorecard of the product added as a draft"),
     "scorecard.sent_back": _("Scorecard sent back"),
     "scorecard.withdrawn": _("Proposed scorecard withdrawn"),
     "invoice_card.fit": _("Invoice card learned from the ledger"),
@@ -193,7 +194,9 @@ def _model_name(name: str) -> str:
 
 # Policies by the name under which they act; a person's name stays as it is.
 POLICIES: dict[str, Promise] = {
+    "agency_fall": _("rule: agency's rating fell"),
     "cash_shock": _("rule: cash shock"),
+    "ceased": _("rule: business ceased"),
     "decision rules": _("decision rules"),
     "insolvency": _("rule: insolvency"),
     "late_payment": _("rule: late payment"),

@@ -105,13 +105,9 @@ def uses(using: str = "default") -> list[Use]:
     cards = list(taken.select_related("activated_by").order_by("activated_at", "pk"))
     days = [timezone.localdate(card.activated_at) for card in cards]
     ends = [*(day - timedelta(days=1) for day in days[1:]), None]
-    found = zip(cards, days, ends, strict=True)
+    found = zip(cards, days, ends, strict=False)
     return [Use(card, first, last) for card, first, last in found if last is None or last >= first]
 
-
-def use_on(day: date, using: str = "default") -> Use | None:
-    """The card in use at the end of a day; None before the first was taken into use."""
-    return next((use for use in reversed(uses(using)) if use.first <= day), None)
 
 
 @lru_cache(maxsize=16)

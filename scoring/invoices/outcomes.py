@@ -72,8 +72,8 @@ def _of_card(
     heard = np.maximum(led.issued, led.known)
     # As believed on the day asked about; a correction heard of later is not yet known.
     believed = (led.known <= as_of.toordinal()) & (led.until > as_of.toordinal())
-    # Heard of with its outcome: nothing was estimated.
-    still_open = (led.paid_known > heard) & (led.closed_known > heard)
+    # Paid or gone before it was heard of: nothing was estimated.
+    still_open = (led.paid >= heard) & (led.closed_known > heard)
     places = np.flatnonzero(believed & still_open & (heard >= first) & (heard <= last))
     if not places.size:
         return []

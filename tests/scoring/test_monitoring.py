@@ -127,7 +127,7 @@ def test_the_month_is_kept_as_a_report_of_the_card_in_use(book):
         date(2026, 10, 31),
         "2026-10",
     )
-    assert set(report.figures) == {"month", "migration", "drift", "outcomes", "overrides"}
+    assert set(report.figures) == {"month", "migration", "drift", "outcomes", "overrides", "invoices"}
     assert monitor_month("2026-11-02T06:00:00+00:00") == report.pk
     assert CardReport.objects.get() == report and report.card.status == "active"
     assert month_end_before(date(2026, 3, 31)) == date(2026, 2, 28)

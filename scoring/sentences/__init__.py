@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from creditdesk.core.wording import fixed, number, percent
 from scoring.signals import BY_NAME, Unit
 
-from . import bank, evidence, payment
+from . import bank, bureau, evidence, payment
 from .wording import Sentence
 
 Value = float | int | None
@@ -34,6 +34,8 @@ def figure(signal: str, value: Value, more: int = 0) -> str:
     if unit == Unit.MONTHS:
         text = ngettext("%s month", "%s months", value if isinstance(value, int) else 2)
         return text % fixed(value, 0 if whole else 1 + more)
+    if unit == Unit.POINTS:
+        return _("%s of 100") % fixed(value)
     if unit == Unit.FLAG:
         return _("yes") if value else _("no")
     if unit == Unit.MONEY:
@@ -71,6 +73,7 @@ SENTENCES: dict[str, Sentence] = {
     **payment.SENTENCES,
     **evidence.SENTENCES,
     **bank.SENTENCES,
+    **bureau.SENTENCES,
 }
 
 

@@ -174,7 +174,7 @@ def words(request: HttpRequest, account_id: int) -> HttpResponse:
             messages.success(request, text % len(gone))
             return redirect("reviews:words", account.pk)
     context = {
-        "title": _("What was written about the score"),
+        "title": _("What was written about the customer's credit"),
         "account": account,
         "written": written,
         "chosen": set(request.POST.getlist("keys")),

@@ -54,9 +54,7 @@ class NumbersForm(forms.ModelForm):
         """What the database asks of the numbers together, told beside the field."""
         data = super().clean() or {}
         grades = [data.get(f"grade_{grade}_from") for grade in "abcd"]
-        for (better, worse), (high, low) in zip(
-            pairwise("ABCD"), pairwise(grades), strict=True
-        ):
+        for (better, worse), (high, low) in zip(pairwise("ABCD"), pairwise(grades), strict=True):
             if high is not None and low is not None and high <= low:
                 told = _("Grade %(better)s must begin above grade %(worse)s.")
                 self.add_error(f"grade_{better.lower()}_from", told % {"better": better, "worse": worse})
@@ -67,7 +65,9 @@ class NumbersForm(forms.ModelForm):
             self.add_error("review_to", _("The grey zone ends below where it begins."))
         least = data.get("guarantees_below")
         if least is not None and last is not None and least < last:
-            self.add_error("guarantees_below", _("Guarantees are asked above the grey zone: not below its end."))
+            self.add_error(
+                "guarantees_below", _("Guarantees are asked above the grey zone: not below its end.")
+            )
         for name in ("odds_at_anchor", "points_to_double"):
             if data.get(name) is not None and data[name] <= 0:
                 self.add_error(name, _("It must be above zero."))

@@ -30,7 +30,11 @@ def version_guarantees() -> list[Guarantee]:
             | Q(editors__user=F("decided_by"))
         )
         for rule, guard, against in (
-            (_("Nobody publishes what they made, edited or proposed"), "second_person", alone.distinct().count()),
+            (
+                _("Nobody publishes what they made, edited or proposed"),
+                "second_person",
+                alone.distinct().count(),
+            ),
             (_("Nothing is put into use that was not proposed first"), "first_proposed", 0),
             (_("What was proposed or published is never edited"), "frozen", 0),
             (_("Who made, proposed and published it stays on record"), "signed", 0),

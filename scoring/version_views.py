@@ -143,4 +143,6 @@ class VersionPages(Generic[V]):
         try:
             return date.fromisoformat(text)
         except ValueError as error:
-            raise self.life.error("first_day", _("%s is not a day: write it as 2026-12-31.") % text) from error
+            raise self.life.error(
+                "first_day", _("%s is not a day: write it as 2026-12-31.") % text
+            ) from error

@@ -207,9 +207,7 @@ class Life(Generic[V]):
         )
 
     @transaction.atomic
-    def send_back(
-        self, version: V, *, by: User, reason: str, as_of: date, proposal: str | None = None
-    ) -> V:
+    def send_back(self, version: V, *, by: User, reason: str, as_of: date, proposal: str | None = None) -> V:
         """Make a proposed version a draft again: its proposer withdraws it, or a second person sends it back.
 
         proposal: `Version.proposal` of what was read; refused where it was proposed anew since.
@@ -320,10 +318,13 @@ class Life(Generic[V]):
         if first_day is None or first_day == as_of:
             return as_of
         if not self.may_be_planned:
-            raise self.error("first_day", _("A scorecard counts from its publishing on: leave the day empty."))
+            raise self.error(
+                "first_day", _("A scorecard counts from its publishing on: leave the day empty.")
+            )
         if first_day < as_of:
             raise self.error(
-                "first_day", _("The first day has passed: a version never counts for days before its publishing.")
+                "first_day",
+                _("The first day has passed: a version never counts for days before its publishing."),
             )
         if first_day > as_of + PLANNED_WITHIN:
             raise self.error(

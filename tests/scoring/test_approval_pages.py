@@ -292,7 +292,9 @@ def test_the_report_of_conflicting_duties(cast, pia, client):
     held = page.context["guarantees"]
     assert {one.checked for one in held if "limitdecision" in one.guard} == {6, 0}
     tables = ("scorecard", "limitpolicy", "checkpolicy", "termspolicy")
-    guards = {f"scoring_{t}_{g}" for t in tables for g in ("second_person", "first_proposed", "frozen", "signed")}
+    guards = {
+        f"scoring_{t}_{g}" for t in tables for g in ("second_person", "first_proposed", "frozen", "signed")
+    }
     assert {one.guard for one in held} > guards
     assert all(one.checked for one in held if one.guard in guards), "what is in use is counted"
     # Who is alone cannot be decided for by anybody else.
@@ -304,9 +306,7 @@ def test_the_report_of_conflicting_duties(cast, pia, client):
     alone = [c for c in duties.conflicts(companies, DAY, DAY) if c.code == "too_few"]
     assert {c.severity for c in alone} == {"high"} and "nobody may decide" in alone[0].what
     facts, rows = table(client.get(url, {"export": "csv"}))
-    assert facts["control: violations"] == "0" and len(rows) == len(held) + int(
-        facts["control: conflicts"]
-    )
+    assert facts["control: violations"] == "0" and len(rows) == len(held) + int(facts["control: conflicts"])
 
 
 def test_a_missing_guard_and_a_row_against_a_rule_are_seen(cast, pia, monkeypatch):

@@ -132,7 +132,10 @@ def test_two_people_at_one_draft_do_not_overwrite_each_other(desk, draft):
     carla, bruno = client_of(desk.controller), client_of(desk.manager)
     url, numbers = page("signal", draft.pk, "days_late_3m"), page("numbers", draft.pk)
     read = {"read": carla.get(url).context["read"]}
-    theirs, mine = lines([("5", 4, "In time."), ("", -4, "Late.")]), lines([("9", 3, "Well."), ("", -4, "Late.")])
+    theirs, mine = (
+        lines([("5", 4, "In time."), ("", -4, "Late.")]),
+        lines([("9", 3, "Well."), ("", -4, "Late.")]),
+    )
     assert bruno.post(url, theirs | read).status_code == 302
     told = carla.post(url, mine | read)
     assert told.status_code == 422 and "Somebody changed this" in told.content.decode()

@@ -16,6 +16,10 @@ from django.utils.translation import gettext_lazy as _
 
 from creditdesk.unfold_settings import UNFOLD  # noqa: F401
 
+# Fits multiply long thin matrices: threads of numpy's own gain nothing there and wait busily (4 times the processor
+# time on two cores), and several workers run side by side. Read when numpy is first loaded, after the settings.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Beside the packages in the repository, inside this one when installed from a wheel (pyproject.toml).
 RESOURCES_DIR = BASE_DIR if (BASE_DIR / "templates" / "desk").is_dir() else Path(__file__).resolve().parent

@@ -9,7 +9,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,8 @@ from scoring.signals import BY_NAME, WORSE, Signal
 
 THIN_EVIDENCE = "bank_history_days"
 """The signal that says whether a thin card has enough to stand on: days of bank lines."""
+AGENCY_EVIDENCE = "bureau_standing"
+"""A thin card that prices it stands on an agency's rating just as well."""
 
 
 class CardError(ValueError):
@@ -66,6 +68,9 @@ class Card:
     points_to_double: Decimal
     kind: str = "full"
     calibration: str = "uncalibrated"
+    calibrated_on: date | None = None
+    calibration_events: int | None = None
+    calibration_years: int | None = None
     evidence_from: int = 0
     bins: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
@@ -119,7 +124,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data."""
+    """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data, or, where
+    the thin card gives points for it, with an agency's rating."""
 
     full: Card
     thin: Card | None = None
@@ -134,17 +140,19 @@ class Cards:
         """Is the row scored with the thin card? Empty when it never is."""
         if self.thin is None or THIN_EVIDENCE not in BY_NAME:
             return ""
-        return (
-            f"{row}.due_count_12m < {self.full.thin_below} "
-            f"AND {row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
-        )
+        evidence = f"{row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
+        if AGENCY_EVIDENCE in self.thin.bins:
+            evidence = f"({evidence} OR {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
+        return f"{row}.due_count_12m < {self.full.thin_below} AND {evidence}"
 
     def card_for(self, values: Mapping[str, float | int | None]) -> Card:
         """The same choice for one account's signals."""
-        due, evidence = values["due_count_12m"] or 0, values.get(THIN_EVIDENCE)
-        if self.thin is None or due >= self.full.thin_below or evidence is None:
+        if self.thin is None or (values["due_count_12m"] or 0) >= self.full.thin_below:
             return self.full
-        return self.thin if evidence >= self.thin.evidence_from else self.full
+        days = values.get(THIN_EVIDENCE)
+        enough = days is not None and days >= self.thin.evidence_from
+        rated = AGENCY_EVIDENCE in self.thin.bins and values.get(AGENCY_EVIDENCE) is not None
+        return self.thin if enough or rated else self.full
 
     def with_draft(self, draft: Card) -> Cards:
         """These cards with a draft in the place of its kind, for a try-out."""
@@ -165,7 +173,8 @@ def as_card(row: Scorecard, bins: Sequence[ScorecardBin]) -> Card:
         name: getattr(row, name)
         for name in (
             "pk code version base_points review_from review_to guarantees_below thin_below thin_recent_below "
-            "anchor_score odds_at_anchor points_to_double kind calibration evidence_from"
+            "anchor_score odds_at_anchor points_to_double kind calibration "
+            "calibrated_on calibration_events calibration_years evidence_from"
         ).split()
     }
     return Card(

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Change
 from creditdesk.core.models import User
+from scoring.calibrated import PD_NUMBERS, STATE_FIELDS, UNCALIBRATED
 from scoring.models import Scorecard, ScorecardBin
 from scoring.publishing import LIFE, PublishingError
 from scoring.signals import BY_NAME
@@ -80,6 +81,8 @@ def change_numbers(
     if unknown:
         raise ValueError(f"not a number of a scorecard: {sorted(unknown)}")
     before = {name: getattr(locked, name) for name in values}
+    if any(name in PD_NUMBERS and before[name] != value for name, value in values.items()):
+        before, values = _uncalibrated(locked, before, values)
     for name, value in values.items():
         setattr(locked, name, value)
     locked.full_clean(exclude=["code", "version"])
@@ -127,7 +130,25 @@ def replace_bins(
         change = Change(
             ScorecardBin._meta.label_lower, f"{locked.pk}:{signal}", {"bins": before}, {"bins": after}
         )
-        LIFE.edited(locked, [change], by=by, as_of=as_of)
+        changes = [change]
+        if [_scores(b) for b in before] != [_scores(b) for b in after]:
+            was, now = _uncalibrated(locked, {}, {})
+            if now:
+                for name, value in now.items():
+                    setattr(locked, name, value)
+                locked.save(update_fields=[*now])
+                changes.append(Change.of(locked, _plain(was), _plain(now)))
+        LIFE.edited(locked, changes, by=by, as_of=as_of)
+
+
+def _uncalibrated(
+    card: Scorecard, before: dict[str, Any], values: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changes besides when a probability is moved by hand: outcomes no longer stand behind it."""
+    if card.calibration == UNCALIBRATED:
+        return before, values
+    none: dict[str, Any] = dict.fromkeys(STATE_FIELDS) | {"calibration": UNCALIBRATED}
+    return before | {name: getattr(card, name) for name in none}, values | none
 
 
 def _checked(rows: Sequence[Row]) -> list[Row]:
@@ -150,7 +171,12 @@ def _checked(rows: Sequence[Row]) -> list[Row]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: str(v) if isinstance(v, Decimal) else v for name, v in values.items()}
+    return {name: str(v) if isinstance(v, Decimal | date) else v for name, v in values.items()}
+
+
+def _scores(described: dict[str, Any]) -> dict[str, Any]:
+    """A line without its text."""
+    return {name: value for name, value in described.items() if name != "rationale"}
 
 
 def _described(b: ScorecardBin) -> dict[str, Any]:

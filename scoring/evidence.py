@@ -68,11 +68,15 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
 
 
 def _learned_until(card: Scorecard) -> date | None:
-    """The last day whose outcomes a fitted card has seen; None for an expert's. An earlier observation would be
-    tested on defaults the card was taught."""
-    report = card.reports.filter(kind=CardReport.Kind.FIT).first()
-    until = report.figures.get("until") if report else None
-    return date.fromisoformat(until) if until else None
+    """The last day whose outcomes a fitted card, or the one it was copied from, has seen; None for an expert's. An
+    earlier observation would be tested on defaults the card was taught."""
+    version: Scorecard | None = card
+    while version is not None:
+        report = version.reports.filter(kind=CardReport.Kind.FIT).first()
+        if report is not None and report.figures.get("until"):
+            return date.fromisoformat(report.figures["until"])
+        version = version.based_on
+    return None
 
 
 def scores_of(card: Card, obs: Observations) -> Floats:

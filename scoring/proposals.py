@@ -210,7 +210,7 @@ def score_evidence(row: AccountScore, grade: str) -> dict[str, Any]:
 
     grade: what authority is measured by (scoring.overrides.grades_now); the card's own is kept beside it.
     """
-    explanation = explain(row)
+    explanation = explain(row, named=False)
     return {
         "score": row.score,
         "grade": grade,

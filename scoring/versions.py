@@ -133,6 +133,14 @@ class Life(Generic[V]):
     def copy(self, version: V, *, by: User, as_of: date, **given: Any) -> V:
         """A draft that says what any version says, as the next version of its place (or of the place `given`)."""
         self.check_permission(by, self.propose_permission)
+        return self._copied(version, by, Actor.person(by), as_of, given)
+
+    @transaction.atomic
+    def copy_by_job(self, version: V, *, actor: Actor, as_of: date) -> V:
+        """The same by a command or a job: whoever proposes the draft still needs a second person."""
+        return self._copied(version, None, actor, as_of, {})
+
+    def _copied(self, version: V, by: User | None, actor: Actor, as_of: date, given: dict[str, Any]) -> V:
         copied = {
             name: getattr(version, name) for name in (*self.place, *self.terms, *self.extra_copied)
         } | given
@@ -143,7 +151,7 @@ class Life(Generic[V]):
                 child(**{key: draft}, **{column: plain(getattr(row, column)) for column in columns})
                 for row in getattr(version, name).all()
             )
-        self.record("copied", draft, Actor.person(by), as_of, data={"from": version.pk})
+        self.record("copied", draft, actor, as_of, data={"from": version.pk})
         return draft
 
     def _next(self, **fields: Any) -> V:

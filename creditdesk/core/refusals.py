@@ -44,6 +44,10 @@ REFUSALS: dict[str, Promise] = {
     "customers_banktransaction: no consent of the customer is in force": _(
         "No consent of the customer is in force: record one before its bank lines."
     ),
+    "customers_bureaupull: a question that is over": _(
+        "A question to an agency that is over stays as it is: ask again."
+    ),
+    "customers_bureaupull: what was recorded stays": _ERASED,
     "customers_credithold: a released hold is never edited": _(
         "A released hold is never changed: place a new one."
     ),

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.fitting.logistic import sigmoid
 from scoring.fitting.measures import Floats
-from scoring.invoices.history import Moment, Spans
+from scoring.invoices.history import NOTHING, SPAN
 from scoring.invoices.ledger import NEVER, Days, Ledger
 
 Setting = tuple[float, float, float]
@@ -40,7 +41,7 @@ USUAL: Setting = (40.0, 0.3, 0.0)
 """The setting under which the ridges are weighed."""
 EDGES = np.linspace(-3.5, 3.5, 8)
 CELLS = EDGES.size + 1
-STEPS = 8
+STEPS, SETTLED = 8, 1e-13
 REACH, FLATTEST = 4.0, 0.8
 """Beyond REACH from the centre the slope stays 1; it never moves further than FLATTEST from 1, so no order turns."""
 
@@ -102,25 +103,96 @@ def decided(ledger: Ledger, places: Days, odds: Floats, days: int) -> Forecasts:
     return Forecasts(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
+class Ordered:
+    """Rows that hold from `begin` until before `end`, in the order of payer and day: sorted once, summed often.
+
+    The sums of one payer at a day are then a running sum looked up, and those of everybody one over days; what is
+    summed (the forecasts of one card or another) and how fast it fades may differ from time to time.
+    """
+
+    def __init__(self, account: Days, begin: Days, end: Days) -> None:
+        there = (begin < end) & (begin < NEVER)
+        gone = there & (end < NEVER)
+        row = np.r_[np.flatnonzero(there), np.flatnonzero(gone)]
+        day = np.r_[begin[there], end[gone]]
+        order = np.argsort(account[row] * SPAN + day, kind="stable")
+        self.row, self.day = row[order], day[order]
+        self.leaves = (np.arange(row.size) >= there.sum())[order]
+        self.held = np.where(self.leaves, self.day - begin[self.row], 0)
+        self.key = account[self.row] * SPAN + self.day
+        self.same = np.r_[False, np.diff(account[self.row]) == 0][: row.size]
+        self.first = int(self.day.min(initial=NEVER))
+        self.days = int(self.day.max(initial=self.first)) - self.first + 1 if row.size else 0
+
+    def signs(self, half_life: float) -> Floats:
+        """With what each entry counts on its day: a row that leaves takes away what is left of it."""
+        return np.where(self.leaves, -_faded(self.held, half_life), 1.0)
+
+    def places(self, account: Days, day: Days) -> tuple[Days, NDArray[np.bool_]]:
+        """(the payer's last entry by the day, whether there is any)"""
+        end = np.searchsorted(self.key, account * SPAN + day, side="right")
+        latest = np.maximum(end - 1, 0)
+        if not self.row.size:
+            return latest, np.zeros(day.size, dtype=bool)
+        return latest, (end > 0) & (self.key[latest] >= account * SPAN)
+
+
 class Others:
     """Faded sums of forecasts and outcomes of all payers but the observed one, at any day."""
 
-    def __init__(self, forecasts: Forecasts, half_life: float) -> None:
-        self._all, self._own = Spans(half_life), Spans(half_life)
-        values = forecasts.measures()
-        for spans, account in (
-            (self._all, np.zeros_like(forecasts.account)),
-            (self._own, forecasts.account),
-        ):
-            spans.add(account, forecasts.begin, forecasts.end, *values.T)
-            spans.close(alone=False)
+    def __init__(self, forecasts: Forecasts, half_life: float, ordered: Ordered | None = None) -> None:
+        """ordered: of the same rows, where several cards or half-lives are summed."""
+        self._life = half_life
+        self._order = ordered or Ordered(forecasts.account, forecasts.begin, forecasts.end)
+        order = self._order
+        values = forecasts.measures()[order.row] * order.signs(half_life)[:, None]
+        self._everybody = self._by_day(values)
+        ages = np.diff(order.day, prepend=order.day[:1])
+        self._own = running(
+            values, np.where(order.same, _faded(np.where(order.same, ages, 0), half_life), 0.0)
+        )
+
+    def _by_day(self, values: Floats) -> Floats:
+        """Sums of everybody at the end of each day, from the first on."""
+        order, width = self._order, values.shape[1]
+        there, column = np.nonzero(values)
+        place = (order.day[there] - order.first) * width + column
+        sums = np.bincount(place, values[there, column], minlength=order.days * width)
+        step = np.full(order.days, float(_faded(np.ones(1), self._life)[0]))
+        step[:1] = 0.0
+        return running(sums.reshape(order.days, width), step)
 
     def at(self, account: Days, day: Days) -> Floats:
         """(observations, 3 * CELLS)"""
-        days, of_day = np.unique(day, return_inverse=True)
-        nothing = np.zeros_like(days)
-        everybody = self._all.at(Moment(nothing, days, nothing))[of_day]
-        return everybody - self._own.at(Moment(account, day, np.zeros_like(account)))
+        order = self._order
+        if not order.row.size:
+            return np.zeros((day.size, 3 * CELLS))
+        last = np.clip(day - order.first, -1, order.days - 1)
+        known = _faded(np.maximum(day - order.first - last, 0), self._life) * (last >= 0)
+        latest, there = order.places(account, day)
+        age = np.where(there, day - order.day[latest], 0)
+        own = self._own[latest] * (there * _faded(age, self._life))[:, None]
+        return self._everybody[np.maximum(last, 0)] * known[:, None] - own
+
+
+def running(values: Floats, weight: Floats) -> Floats:
+    """Sum up to each row, what came before weighed down by the row's weight (0: a new sum begins). In place.
+
+    Each row takes over twice as many rows before it with every step. (One long sum whose weights count back from
+    the last day loses what lies some forty half-lives before it.)
+    """
+    weight, step = weight.copy(), 1
+    while step < weight.size and weight[step:].any():
+        values[step:] += weight[step:, None] * values[:-step]
+        weight[step:] = weight[step:] * weight[:-step]
+        # Sixty half-lives: nothing of it shows, and tiny numbers are slow.
+        weight[weight < NOTHING] = 0.0
+        step *= 2
+    return values
+
+
+def _faded(age: Days | Floats, half_life: float) -> Floats:
+    return np.exp2(-np.minimum(age / half_life, 900))
 
 
 def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats:
@@ -144,12 +216,14 @@ def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats
             turn = (gap * away).sum(axis=1) - tilt / bend**2
             both, own = (weight * away).sum(axis=1), (weight * away**2).sum(axis=1) + 1 / bend**2
             room = curve * own - both**2
-            tilt = np.clip(
-                tilt + np.clip((curve * turn - both * rise) / room, -0.5, 0.5), -FLATTEST, FLATTEST
-            )
-            level = level + np.clip((own * rise - both * turn) / room, -1.0, 1.0)
+            bent = np.clip((curve * turn - both * rise) / room, -0.5, 0.5)
+            tilt = np.clip(tilt + bent, -FLATTEST, FLATTEST)
+            move = np.clip((own * rise - both * turn) / room, -1.0, 1.0)
         else:
-            level = level + np.clip(rise / curve, -1.0, 1.0)
+            move = np.clip(rise / curve, -1.0, 1.0)
+        level = level + move
+        if np.abs(move).max(initial=0) < SETTLED and (not bend or np.abs(bent).max(initial=0) < SETTLED):
+            break
     return level + tilt * np.clip(odds - center, -REACH, REACH)
 
 

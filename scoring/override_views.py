@@ -19,6 +19,7 @@ from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
+from scoring.automation import TARGET, files_decided, scores_of_now
 from scoring.card_forms import OverrideForm, ReasonForm
 from scoring.card_views import AT_ONCE, VIEW, matrix_rows
 from scoring.models import AccountScore, CardReport, ScoreOverride
@@ -94,8 +95,14 @@ def monitoring(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("month", "")
     report = next((r for r in months if str(r.pk) == wanted), next(iter(months), None))
     figures = report.figures if report else {}
+    seen = visible_accounts(request.user)
+    files, months_alone = files_decided(seen, business_date())
     context = {
         "title": _("Monitoring of the score"),
+        "files": files,
+        "months_alone": months_alone,
+        "book": scores_of_now(seen),
+        "target": TARGET,
         "months": months,
         "report": report,
         "figures": figures,

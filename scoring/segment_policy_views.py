@@ -20,8 +20,8 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.pages import desk_page, render_page
 from customers.models import CreditSegment
 from scoring import policy_sections, simulations
-from scoring.models import SegmentVersion
 from scoring.card_forms import PlanForm
+from scoring.models import SegmentVersion
 from scoring.segment_policies import SIMULATED_WITHIN, SegmentPolicies, replaced_by, stages
 from scoring.version_views import VersionPages
 from scoring.versions import VersionError

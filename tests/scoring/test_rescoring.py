@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 import time_machine
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
@@ -345,6 +345,10 @@ def test_the_rescore_command_reports_and_repeats(account, capsys):
     assert "1 accounts scored" in capsys.readouterr().out
     call_command("rescore", as_of=TODAY)
     assert "0 kept" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="has not come yet"):
+        call_command("rescore", as_of=date(2099, 1, 1))
+    with pytest.raises(CommandError, match="write it as YYYY-MM-DD"):
+        call_command("rescore", "--as-of", "2026-13-01")
 
 
 def test_the_history_has_a_column_for_every_signal():

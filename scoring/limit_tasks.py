@@ -10,7 +10,9 @@ from creditdesk.core.clock import business_date_due, business_date_there
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.approval_clock import run_clock
-from customers.models import Company, CreditAccount
+from customers.bureau.automatic import ask_for_reviews
+from customers.bureau.waterfall import providers_for
+from customers.models import BureauPull, Company, CreditAccount
 from customers.notices import tell_of_cover
 from customers.rates import MissingRate
 from scoring.book_figures import store_book_figures
@@ -18,6 +20,7 @@ from scoring.causes import react_to_causes
 from scoring.limit_notices import tell_of_limits
 from scoring.proposals import propose_limits
 from scoring.ranges import nights
+from scoring.reviews import overdue_reviews
 
 NIGHTLY = "limits"
 CLOCK = "approval clock"
@@ -72,6 +75,9 @@ def watch_company(job: Job) -> dict[str, Any]:
     today = business_date_there(company.time_zone, job.business_date, job.created_at)
     told = {"limits": tell_of_limits(company, today)}
     accounts = CreditAccount.objects.filter(company=company).select_related("customer", "company", "segment")
+    if providers_for(BureauPull.Cause.REVIEW):
+        due = overdue_reviews(CreditAccount.objects.filter(company=company), today)
+        told["agencies"] = ask_for_reviews(set(due.order_by().values_list("customer_id", flat=True)), today)
     try:
         return told | {"cover": tell_of_cover(accounts, today)}
     except MissingRate as missing:  # the page of cover says the same

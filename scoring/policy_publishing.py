@@ -31,8 +31,8 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (
         gettext_lazy("Caps"),
         (
-            *("currency", "buffer_days", "capacity_percent", "bank_percent", "concentration_percent"),
-            *("concentration_from_customers", "group_ceiling"),
+            *("currency", "buffer_days", "capacity_percent", "bank_percent", "agency_percent"),
+            *("concentration_percent", "concentration_from_customers", "group_ceiling"),
         ),
     ),
     (
@@ -72,7 +72,7 @@ class LimitPolicies(SegmentPolicies[LimitPolicy]):
         return _("Cause: %s") % row.get_kind_display()
 
     def is_unasked(self, row: Any, name: str, value: Any) -> bool:
-        return value == 0 and (name.startswith("gate_") or name == "bank_percent")
+        return value == 0 and (name.startswith("gate_") or name in ("bank_percent", "agency_percent"))
 
     def fingerprint(self, policy: LimitPolicy) -> str:
         return fingerprint(terms_of(policy))

@@ -167,6 +167,10 @@ class Life(Generic[V]):
                 if not rows.filter(version=number).exists():
                     raise
 
+    def first_draft(self, **fields: Any) -> V:
+        """A draft that copies no version, as the next of its series."""
+        return self._next(**fields)
+
     def fresh(self, as_of: date) -> dict[str, Any]:
         """Fields of a new draft that come from no other version."""
         return {}

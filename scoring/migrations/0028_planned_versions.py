@@ -61,7 +61,9 @@ def rise_of_policy(in_use):
 class Migration(migrations.Migration):
     """A version may be published for a later first day: until then the one before is in force, though retired."""
 
-    dependencies = [("scoring", "0026_calibration_state")]
+    dependencies = [
+        ("scoring", "0027_agency_cap"),
+    ]
 
     operations = [
         undone(rise_of_policy("p.status = 'active'")),

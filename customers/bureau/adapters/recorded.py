@@ -14,10 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers.bureau.adapters import Answer, Question, Terms, Unavailable
+from customers.bureau.adapters import Answer, Question, Refused, Terms, Unavailable
 from customers.bureau.adapters.json_http import JsonHttp
 from customers.models import BureauReport
 
@@ -46,6 +47,8 @@ class Recorded:
         return True
 
     def check(self, settings: dict[str, Any]) -> list[str]:
+        if django_settings.PRODUCTION:
+            return [_("Recorded answers are for demonstrations: choose an agency's own adapter.")]
         name = settings.get("answers")
         if name not in available():
             return [_("answers: one of %(known)s is wanted.") % {"known": ", ".join(available())}]
@@ -55,6 +58,8 @@ class Recorded:
         return _("Recorded answers of a made-up agency: its score from 0 to 100 is the standing itself.")
 
     def ask(self, question: Question, terms: Terms) -> Answer:
+        if django_settings.PRODUCTION:
+            raise Refused(_("Recorded answers are for demonstrations: choose an agency's own adapter."))
         kept = recordings(terms.settings["answers"]).get(question.number)
         if kept is None:
             return Answer(BureauReport.Outcome.NOT_FOUND)

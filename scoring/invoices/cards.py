@@ -67,7 +67,11 @@ def take_into_use(card: InvoiceCard, *, by: User, at: datetime | None = None) ->
             changes.append(Change.of(old, {"status": "active"}, {"status": "retired"}))
             old.status = InvoiceCard.Status.RETIRED
             old.save(update_fields=["status"])
-        card.status, card.activated_at, card.activated_by = InvoiceCard.Status.ACTIVE, at or timezone.now(), by
+        card.status, card.activated_at, card.activated_by = (
+            InvoiceCard.Status.ACTIVE,
+            at or timezone.now(),
+            by,
+        )
         card.save(update_fields=["status", "activated_at", "activated_by"])
         changes.append(Change.of(card, {"status": "draft"}, {"status": "active"}))
         record_act("invoice_card.use", actor=Actor.person(by), subject=card, changes=changes)
@@ -101,13 +105,14 @@ def uses(using: str = "default") -> list[Use]:
 
     Of two taken into use on one day the later one counts for that day.
     """
-    taken = InvoiceCard.objects.using(using).exclude(status=InvoiceCard.Status.DRAFT).defer("model", "trained")
+    taken = (
+        InvoiceCard.objects.using(using).exclude(status=InvoiceCard.Status.DRAFT).defer("model", "trained")
+    )
     cards = list(taken.select_related("activated_by").order_by("activated_at", "pk"))
     days = [timezone.localdate(card.activated_at) for card in cards]
     ends = [*(day - timedelta(days=1) for day in days[1:]), None]
     found = zip(cards, days, ends, strict=False)
     return [Use(card, first, last) for card, first, last in found if last is None or last >= first]
-
 
 
 @lru_cache(maxsize=16)

@@ -158,7 +158,10 @@ def test_the_day_of_issue_is_told_by_the_card_in_use_that_day_or_by_none(world):
     before = explain_invoice(row, DAY)
     assert before.then is None and before.at_issue is None
     client = client_of(world[1])
-    assert "nothing was expected of it" in client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
+    assert (
+        "nothing was expected of it"
+        in client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
+    )
     row = open_rows()[0]
     assert row.effective_on < DAY - timedelta(days=20)
     page = client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
@@ -170,8 +173,14 @@ def test_what_the_cards_in_use_had_estimated_is_held_against_what_happened(world
         rows = card_outcomes(DAY)
     assert len(caught) <= 14
     months = [(row["month"], row["version"]) for row in rows]
-    assert len(rows) >= 4 and {version for _month, version in months[1:]} == {1} and months == sorted(months)[::-1]
-    assert sum(row["invoices"] for row in rows) == Instalment.objects.filter(effective_on__gte=FIRST_USE).count()
+    assert (
+        len(rows) >= 4
+        and {version for _month, version in months[1:]} == {1}
+        and months == sorted(months)[::-1]
+    )
+    assert (
+        sum(row["invoices"] for row in rows) == Instalment.objects.filter(effective_on__gte=FIRST_USE).count()
+    )
     newest, oldest = rows[0], rows[-1]
     assert newest["late"] is None and newest["late_15"] is None, "nothing has fallen due yet"
     # By hand: the card's own estimates of the day of issue, and what was known of the invoices on DAY.

@@ -54,8 +54,8 @@ MIN_PAYERS = 5
 """Payers the events must be spread over."""
 MIN_ROWS = 60
 CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
-LEFT_OUT_STRENGTH = 50.0
-"""Rows' worth by which the slope is held to 1 where customers left out tell it."""
+LEFT_OUT_STRENGTH, FURTHEST = 50.0, 0.8
+"""Rows' worth by which the slope is held to 1 where customers left out tell it, and how far they press it at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def _slope(forecast: Told | None, others: Told) -> float:
 
     Forecasts say how the book goes on, but are made by cards of fewer rows; whoever is left out shows by how much the
     card of (nearly) all rows is fitted to the noise of its own customers. That can only overstate, so the second
-    never stretches.
+    never stretches; nor does it press by more than FURTHEST, for more than that is no noise but a book that turned.
     """
     slope = 1.0
     if forecast is not None and forecast[0].size >= CALIBRATION_ROWS:
@@ -191,7 +191,7 @@ def _slope(forecast: Told | None, others: Told) -> float:
         return slope
     parts = [others] if forecast is None else [forecast, others]
     odds, truth, part = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return min(slope, slope_by_part(odds, truth, part, strength=LEFT_OUT_STRENGTH))
+    return min(slope, max(slope_by_part(odds, truth, part, strength=LEFT_OUT_STRENGTH), FURTHEST * slope))
 
 
 def _blended(priors: Priors, counts: dict[str, Any]) -> Target:

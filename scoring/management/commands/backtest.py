@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 from math import isfinite
 from pathlib import Path
@@ -26,11 +26,17 @@ COLUMNS = ("customer", "invoice", "as_of", "p_late", "p_late_15", "p_late_30", "
 DIGITS = 12
 
 
+def day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no day; write YYYY-MM-DD") from error
+
+
 class Command(BaseCommand):
     help = "Fit on one period, test on a later one, knowing on each day only what was known that day."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        day = date.fromisoformat
         parser.add_argument(
             "--train-until", type=day, required=True, metavar="D1", help="train on invoices issued before D1"
         )

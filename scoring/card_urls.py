@@ -8,6 +8,7 @@ urlpatterns = [
     path("", card_views.card_list, name="list"),
     path("compare/", comparison_views.comparison, name="compare"),
     path("compare/measure/", comparison_views.measure, name="measure_pair"),
+    path("agency-cards/", card_views.add_agency_cards, name="agency_cards"),
     path("gate/", card_views.gate, name="gate"),
     path("<int:pk>/", card_views.card_page, name="card"),
     path("<int:pk>/copy/", pages.copy, name="copy"),

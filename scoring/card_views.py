@@ -21,7 +21,7 @@ from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
-from scoring import card_pages, drafts, publishing
+from scoring import agency_cards, card_pages, drafts, publishing
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
     BinFormSet,
@@ -35,7 +35,7 @@ from scoring.evidence import measure_card
 from scoring.invoice_views import LEARN
 from scoring.models import CardReport, InvoiceCard, Scorecard
 from scoring.recalibrating import calibrate, keep_calibrated
-from scoring.signals import BY_NAME
+from scoring.signals import BY_NAME, Unit
 from scoring.version_views import VersionPages
 
 VIEW = "scoring.view_scorecard"
@@ -60,6 +60,7 @@ def card_list(request: HttpRequest) -> HttpResponse:
         "gate_form": GateForm(instance=publishing.gate_in_force()),
         "may_propose": request.user.has_perm(publishing.PROPOSE),
         **_invoice_cards(request),
+        "offers_agency_cards": not agency_cards.are_there(),
     }
     return render_page(request, "scorecards/list.html", context)
 
@@ -201,13 +202,20 @@ def numbers(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         changed = {name: form.cleaned_data[name] for name in form.changed_data}
         try:
-            drafts.change_numbers(card, changed, by=request.user, as_of=business_date())
+            drafts.change_numbers(
+                card, changed, by=request.user, as_of=business_date(), read=request.POST.get("read")
+            )
         except (CardError, ValidationError) as error:
             form.add_error(None, error if isinstance(error, ValidationError) else str(error))
         else:
             messages.success(request, _("Saved."))
             return redirect("scorecards:card", pk)
-    context = {"title": _("Cut-offs and numbers"), "card": card, "form": form}
+    context = {
+        "title": _("Cut-offs and numbers"),
+        "card": card,
+        "form": form,
+        "read": drafts.mark_of_numbers(Scorecard.objects.get(pk=pk)),
+    }
     response = render_page(request, "scorecards/numbers.html", context)
     response.status_code = 422 if form.errors else 200
     return response
@@ -221,22 +229,27 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         raise Http404
     bins = list(card.bins.filter(signal=name).order_by("pk"))
     missing = next((b for b in bins if b.is_missing), None)
-    lines = BinFormSet(request.POST or None, initial=initial_lines(bins), prefix="lines")
+    # Posted lines count as they are, not as changes of what is stored.
+    lines = BinFormSet(
+        request.POST or None, initial=None if request.POST else initial_lines(bins), prefix="lines"
+    )
     none = MissingForm(
         request.POST or None,
         initial={"points": missing.points, "rationale": missing.rationale} if missing else {"points": 0},
         prefix="missing",
     )
-    problem = ""
+    problem, read = "", request.POST.get("read")
     if request.method == "POST":
         try:
             if "remove" in request.POST:
-                drafts.replace_bins(card, name, [], by=request.user, as_of=business_date())
+                drafts.replace_bins(card, name, [], by=request.user, as_of=business_date(), read=read)
                 messages.success(request, _("The card no longer uses this signal."))
                 return redirect("scorecards:card", pk)
             if lines.is_valid() & none.is_valid():
                 rows = [form.row for form in lines if form.is_used]
-                drafts.replace_bins(card, name, [none.row, *rows], by=request.user, as_of=business_date())
+                drafts.replace_bins(
+                    card, name, [none.row, *rows], by=request.user, as_of=business_date(), read=read
+                )
                 messages.success(request, _("Saved."))
                 return redirect(reverse("scorecards:card", args=[pk]) + f"#signal-{name}")
         except ValueError as error:
@@ -249,6 +262,8 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         "lines": lines,
         "missing_form": none,
         "problem": problem,
+        "read": drafts.mark_of_bins(card.bins.filter(signal=name)),
+        "is_share": BY_NAME[name].unit == Unit.SHARE,
         "spans": [(card_pages.span(b), b.points, shares.get(b.pk)) for b in bins],
     }
     response = render_page(request, "scorecards/signal.html", context)
@@ -265,4 +280,12 @@ def gate(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("The gates are set. They count for every card published from now on."))
     else:
         messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+    return redirect("scorecards:list")
+
+
+@desk_page(VIEW, publishing.PROPOSE)
+@require_POST
+def add_agency_cards(request: HttpRequest) -> HttpResponse:
+    agency_cards.add_agency_cards(by=request.user, as_of=business_date())
+    messages.success(request, _("Two drafts are in the list: try them on the live book, then propose them."))
     return redirect("scorecards:list")

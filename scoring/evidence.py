@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -75,7 +75,7 @@ def learned_until(card: Scorecard) -> date | None:
         report = version.reports.filter(kind=CardReport.Kind.FIT).first()
         if report is not None and report.figures.get("until"):
             return date.fromisoformat(report.figures["until"])
-        version = version.based_on
+        version = cast("Scorecard | None", version.based_on)
     return None
 
 

@@ -219,7 +219,9 @@ def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
 def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
     """How far the calibrated probabilities came true: without the customer's own outcomes, and on a later year."""
     later = figures["out_of_time"]
-    rows = [(_("Calibration, cross-fitted by customer"), _inside([row["agrees"] for row in figures["tenths"]]))]
+    rows = [
+        (_("Calibration, cross-fitted by customer"), _inside([row["agrees"] for row in figures["tenths"]]))
+    ]
     told = later["refused"] if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
     return [*rows, (_("Calibration, out of time"), told)]
 

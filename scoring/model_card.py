@@ -20,7 +20,7 @@ from django.utils.translation import ngettext, override
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, fixed
 from scoring.calibrated import LEVEL, UNCALIBRATED
 from scoring.card import as_card, span_of
 from scoring.fitting.materiality import Materiality
@@ -252,7 +252,7 @@ def _tested(card: Scorecard) -> tuple[tuple[str, str], ...]:
             rows += _with_interval(report.figures, key, label)
         rows += _calibrated(report.figures.get("calibration") or [])
     if stable is not None and stable.figures.get("psi") is not None:
-        rows.append((_("PSI over a year"), number_format(stable.figures["psi"], 3)))
+        rows.append((_("PSI over a year"), fixed(stable.figures["psi"], 3)))
     if report is not None:
         rows.append((_("Measured on"), day(report.as_of)))
     return tuple(rows)
@@ -262,9 +262,9 @@ def _with_interval(figures: dict[str, Any], key: str, label: str) -> list[tuple[
     value, interval = figures.get(key), figures.get(f"{key}_interval")
     if value is None:
         return []
-    text = number_format(value, 3)
+    text = fixed(value, 3)
     if interval:
-        text += f" ({number_format(interval[0], 3)} – {number_format(interval[1], 3)})"
+        text += f" ({fixed(interval[0], 3)} – {fixed(interval[1], 3)})"
     return [(label, text)]
 
 
@@ -295,7 +295,7 @@ def _monitored(card: Scorecard) -> tuple[tuple[str, str], ...]:
     if report is None:
         return (always, (_("Last report"), _("none yet for this version")))
     drift = (report.figures.get("drift") or {}).get("psi")
-    told = day(report.as_of) + (f", PSI {number_format(drift, 3)}" if drift is not None else "")
+    told = day(report.as_of) + (f", PSI {fixed(drift, 3)}" if drift is not None else "")
     return (always, (_("Last report"), told))
 
 

@@ -1,5 +1,5 @@
 """How the scores in use behave, month by month: who moved between grades, whether the population drifts, whether
-grades come true, and what became of overrides. Plain figures (JSON); `monitor` keeps them as a report.
+grades come true, what became of overrides and of what invoice cards had estimated. Plain figures (JSON); `monitor` keeps them as a report.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scoring.card_notices import tell_of_gates
 from scoring.engine import compute
 from scoring.fitting import measures
 from scoring.fitting.outcomes import Episodes, default_episodes
+from scoring.invoices.outcomes import card_outcomes
 from scoring.models import AccountScore, CardReport, Depth, Grade, Scorecard, ScoreHistory, ScoreOverride
 from scoring.overrides import upward
 from scoring.publishing import gate_in_force
@@ -213,6 +214,7 @@ def monitor(as_of: date, *, made_by: str, reader: Actor | None = None) -> CardRe
         "drift": moved,
         "outcomes": grades_come_true(end, card, reader),
         "overrides": override_outcomes(end),
+        "invoices": card_outcomes(end),
         "series": points,
         "gate": {"min_gini": gate.min_gini, "max_psi": gate.max_psi},
         "beyond": [asdict(one) for one in passed],

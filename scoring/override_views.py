@@ -21,6 +21,7 @@ from creditdesk.core.pages import desk_page, render_page
 from creditdesk.core.wording import fixed, percent
 from customers.access import visible_accounts
 from customers.models import CreditAccount
+from scoring.automation import TARGET, files_decided, scores_of_now
 from scoring.card_forms import OverrideForm, ReasonForm
 from scoring.card_views import AT_ONCE, VIEW, matrix_rows
 from scoring.fitting.observations import horizon_of
@@ -98,8 +99,14 @@ def monitoring(request: HttpRequest) -> HttpResponse:
     report = next((r for r in months if str(r.pk) == wanted), next(iter(months), None))
     figures = report.figures if report else {}
     points = _points(report, months)
+    seen = visible_accounts(request.user)
+    files, months_alone = files_decided(seen, business_date())
     context = {
         "title": _("Monitoring of the score"),
+        "files": files,
+        "months_alone": months_alone,
+        "book": scores_of_now(seen),
+        "target": TARGET,
         "months": months,
         "report": report,
         "figures": figures,

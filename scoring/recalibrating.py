@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from django.db import transaction
@@ -180,7 +180,7 @@ def _line(card: Scorecard) -> Iterator[Scorecard]:
     version: Scorecard | None = card
     while version is not None and version.calibration != Scorecard.Calibration.UNCALIBRATED:
         yield version
-        version = version.based_on
+        version = cast("Scorecard | None", version.based_on)
 
 
 def _as_dict(odds: Odds) -> dict[str, Any]:

@@ -10,7 +10,6 @@ them weigh as many as customers defaulted. What a row says is its score, so ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 from typing import Any
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from scoring.fitting.clustered import share_by_customer
 from scoring.fitting.logistic import fit_logistic, logit, sigmoid
-from scoring.fitting.measures import Z95, Floats
+from scoring.fitting.measures import Z95, Floats, floats
 
 LEVEL_FROM, SLOPE_FROM = 10, 30
 """Defaulting customers from which the level, and from which the slope too, can be told."""
@@ -105,7 +104,7 @@ def fit(sample: Sample, expert: Odds, *, level_only: bool, times: Floats | None 
     """Fit to the sample; `times`: how often each row's customer was drawn. Raises NoOrder, FitError."""
     weight = np.full(sample.bad.size, sample.weight)
     weight = weight if times is None else weight * times
-    size = np.bincount(sample.score, weights=weight)
+    size = floats(np.bincount(sample.score, weights=weight))
     bad = np.bincount(sample.score, weights=weight * sample.bad)
     seen = np.flatnonzero(size)
     given, size, share = expert.log_odds(seen), size[seen], bad[seen] / size[seen]
@@ -248,7 +247,5 @@ def fifths(score: Ints) -> list[Ints]:
     """Positions of the rows in fifths by score, equal scores together."""
     order = np.argsort(score, kind="stable")
     ranked = score[order]
-    starts: Sequence[int] = np.unique(
-        [np.searchsorted(ranked, ranked[n * ranked.size // 5]) for n in range(5)]
-    )
+    starts = np.unique([np.searchsorted(ranked, ranked[n * ranked.size // 5]) for n in range(5)])
     return list(np.split(order, starts[1:]))

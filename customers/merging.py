@@ -32,6 +32,8 @@ from customers.limits import limit_at
 from customers.merging_facts import Carrying, repeat_for_customer
 from customers.models import (
     BankConsent,
+    BureauBasis,
+    BureauReport,
     Contact,
     CreditAccount,
     CreditApplication,
@@ -285,7 +287,7 @@ def _move_people(plan: MergePlan, on: date) -> list[Change]:
     changes = [Change.of(row, before, after) for row in (*plan.contacts, *plan.keys)]
     Contact.objects.filter(pk__in=[row.pk for row in plan.contacts]).update(customer=into)
     CustomerKey.objects.filter(customer=duplicate).update(customer=into)
-    for model in (FinancialStatement, SupplierPaymentDays):
+    for model in (FinancialStatement, SupplierPaymentDays, BureauReport, BureauBasis):
         changes += repeat_for_customer(model, duplicate, into, on=on, now=timezone.now())
     if plan.identifiers:
         Customer.objects.filter(pk=into.pk).update(**plan.identifiers)

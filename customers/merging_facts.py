@@ -226,17 +226,25 @@ def _chunks(ids: list[int]) -> Iterable[list[int]]:
         yield ids[start : start + CHUNK]
 
 
+# What makes a customer's own fact the same one: the day, and where it comes from.
+SAME: dict[str, tuple[str, ...]] = {
+    "bureaureport": ("effective_on", "provider", "product"),
+    "bureaubasis": ("effective_on", "ground", "reference"),
+}
+
+
 def repeat_for_customer(
     model: type[Model], old: Customer, new: Customer, *, on: date, now: datetime
 ) -> list[Change]:
-    """Close a customer's own facts (annual accounts, payment days to suppliers) and repeat them for the other one.
+    """Close a customer's own facts (annual accounts, supplier days, agency reports) and repeat them for the other one.
 
     Where the other customer has a fact of the same source and day, its own stays.
     """
+    same = SAME.get(model._meta.model_name or "", ("effective_on", "source"))
     current = model._default_manager.filter(superseded_at__isnull=True)
-    known = set(current.filter(customer=new).values_list("effective_on", "source"))
+    known = set(current.filter(customer=new).values_list(*same))
     facts: list[Any] = list(current.filter(customer=old).order_by("pk"))
-    rows = [row for row in facts if (row.effective_on, row.source) not in known]
+    rows = [row for row in facts if tuple(getattr(row, name) for name in same) not in known]
     copies = []
     for row in rows:
         fact: Any = copy.copy(row)

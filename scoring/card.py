@@ -9,13 +9,14 @@ import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
@@ -23,6 +24,8 @@ from scoring.signals import BY_NAME, WORSE, Signal
 
 THIN_EVIDENCE = "bank_history_days"
 """The signal that says whether a thin card has enough to stand on: days of bank lines."""
+AGENCY_EVIDENCE = "bureau_standing"
+"""A thin card that prices it stands on an agency's rating just as well."""
 
 
 class CardError(ValueError):
@@ -65,6 +68,9 @@ class Card:
     points_to_double: Decimal
     kind: str = "full"
     calibration: str = "uncalibrated"
+    calibrated_on: date | None = None
+    calibration_events: int | None = None
+    calibration_years: int | None = None
     evidence_from: int = 0
     bins: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
@@ -118,7 +124,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data."""
+    """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data, or, where
+    the thin card gives points for it, with an agency's rating."""
 
     full: Card
     thin: Card | None = None
@@ -133,17 +140,19 @@ class Cards:
         """Is the row scored with the thin card? Empty when it never is."""
         if self.thin is None or THIN_EVIDENCE not in BY_NAME:
             return ""
-        return (
-            f"{row}.due_count_12m < {self.full.thin_below} "
-            f"AND {row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
-        )
+        evidence = f"{row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
+        if AGENCY_EVIDENCE in self.thin.bins:
+            evidence = f"({evidence} OR {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
+        return f"{row}.due_count_12m < {self.full.thin_below} AND {evidence}"
 
     def card_for(self, values: Mapping[str, float | int | None]) -> Card:
         """The same choice for one account's signals."""
-        due, evidence = values["due_count_12m"] or 0, values.get(THIN_EVIDENCE)
-        if self.thin is None or due >= self.full.thin_below or evidence is None:
+        if self.thin is None or (values["due_count_12m"] or 0) >= self.full.thin_below:
             return self.full
-        return self.thin if evidence >= self.thin.evidence_from else self.full
+        days = values.get(THIN_EVIDENCE)
+        enough = days is not None and days >= self.thin.evidence_from
+        rated = AGENCY_EVIDENCE in self.thin.bins and values.get(AGENCY_EVIDENCE) is not None
+        return self.thin if enough or rated else self.full
 
     def with_draft(self, draft: Card) -> Cards:
         """These cards with a draft in the place of its kind, for a try-out."""
@@ -164,7 +173,8 @@ def as_card(row: Scorecard, bins: Sequence[ScorecardBin]) -> Card:
         name: getattr(row, name)
         for name in (
             "pk code version base_points review_from review_to guarantees_below thin_below thin_recent_below "
-            "anchor_score odds_at_anchor points_to_double kind calibration evidence_from"
+            "anchor_score odds_at_anchor points_to_double kind calibration "
+            "calibrated_on calibration_events calibration_years evidence_from"
         ).split()
     }
     return Card(
@@ -247,19 +257,19 @@ def span_of(card: Card) -> tuple[int, int]:
 
 
 def _problems_of(card: Card, signal: Signal) -> list[str]:
-    bins = card.bins.get(signal.name, ())
+    bins, label = card.bins.get(signal.name, ()), capfirst(str(signal.label))
     if not bins or signal.name not in card.missing:
-        return [_("%s needs bins and points for a missing value.") % signal.name]
+        return [_("%s needs bins and points for a missing value.") % label]
     found = []
     if bins[0].lower is not None or bins[-1].upper is not None:
-        found.append(_("%s: the bins must reach from below any value to above any value.") % signal.name)
+        found.append(_("%s: the bins must reach from below any value to above any value.") % label)
     if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
-        found.append(_("%s: the bins leave a gap or overlap.") % signal.name)
+        found.append(_("%s: the bins leave a gap or overlap.") % label)
     points = [b.points for b in bins]
     if not signal.carries_points and any([*points, card.missing[signal.name]]):
-        found.append(_("%s informs only: a worse fact could raise the score by it.") % signal.name)
+        found.append(_("%s informs only: a worse fact could raise the score by it.") % label)
     if points != sorted(points, reverse=signal.higher_is == WORSE):
-        found.append(_("%s: a worse value must never earn more points than a better one.") % signal.name)
+        found.append(_("%s: a worse value must never earn more points than a better one.") % label)
     return found
 
 

@@ -126,8 +126,8 @@ def _at(account_id: int, day: date, kept: ScoreHistory | None, model: ScoreHisto
         return _day(kept, card_of(kept))
     card = card_of(model) if model else None
     row = next(iter(compute(day, Scope.of([account_id]), View(known_at=day), card=card)), None)
-    return _day(row, card or card_of(row)) if row else None
+    return _day(row, card or card_of(row), View(known_at=day)) if row else None
 
 
-def _day(row: AccountScore | ScoreHistory, card: Card) -> Day:
-    return Day(row, card, explain(row, card))
+def _day(row: AccountScore | ScoreHistory, card: Card, view: View | None = None) -> Day:
+    return Day(row, card, explain(row, card, view=view))

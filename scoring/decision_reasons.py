@@ -14,6 +14,7 @@ from creditdesk.core.money import Money
 from creditdesk.core.wording import day, percent_of_100
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditHold
+from scoring import agency_words
 from scoring.bank_right import Reader, is_of_bank, sees_bank, withheld
 from scoring.limit_policy import keep_sentence
 from scoring.models import Decision, ScoreOverride
@@ -36,22 +37,31 @@ class Reason:
         return self.code == "signal"
 
 
-def reasons_of(decision: Decision, reader: Reader | None = None) -> list[Reason]:
+def reasons_of(decision: Decision, reader: Reader | None = None, *, named: bool = False) -> list[Reason]:
     """All reasons of a decision in the active language, in the order in which they counted.
 
     reader: of a bank signal, somebody without the right to bank data is told the points and nothing else. None: the
-    customer itself (its letter), whose data they are.
+    customer itself (its letter), whose data they are. named: say which credit agency said what; a query where one counted.
     """
     made = []
     bank = reader is None or sees_bank(reader)
+    words = _agency_words(decision) if named else {}
     for stored in decision.reasons:
         code, params = stored["code"], stored["params"]
         if code == "signal" and is_of_bank(params["signal"]) and not bank:
             made.append(Reason(code, withheld(), params["points"], Family.BANK))
             continue
         signal = (params["points"], params["signal"], params["value"]) if code == "signal" else ()
-        made.append(Reason(code, reason_text(decision, code, params), *signal))
+        text = words.get(signal[1]) if signal else None
+        made.append(Reason(code, text or reason_text(decision, code, params), *signal))
     return made
+
+
+def _agency_words(decision: Decision) -> dict[str, str]:
+    if decision.kept is None:
+        return {}
+    given = [stored["params"] for stored in decision.reasons if stored["code"] == "signal"]
+    return agency_words.sentences(decision.kept, {params["signal"]: params["value"] for params in given})
 
 
 def reason_text(decision: Decision, code: str, params: dict[str, Any]) -> str:

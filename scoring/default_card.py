@@ -25,7 +25,8 @@ NOTHING = _("Nothing to judge here: it neither helps nor hurts.")
 
 # signal: (points and reason when missing, [(upper bound, points, reason), ...]); the last bound is None.
 Row = tuple[float | int | None, int, str]
-Bins = dict[str, tuple[tuple[int, str], list[Row]]]
+SignalBins = tuple[tuple[int, str], list[Row]]
+Bins = dict[str, SignalBins]
 BINS: Bins = {
     "days_late_12m": (
         (2, THIN),

@@ -8,10 +8,12 @@ which sets grade E, PD 1 and "declined" by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.utils.translation import gettext_noop as _
 
 from scoring.default_card import BINS as FIRST
-from scoring.default_card import NOTHING, THIN, Bins
+from scoring.default_card import NOTHING, THIN, Bins, SignalBins
 
 NAME, VERSION = "Expert scorecard 2", 2
 BASE_POINTS = 65
@@ -144,12 +146,12 @@ NEW: Bins = {
 }
 
 
-def _repriced(signal: str) -> tuple[tuple[int, str], list[tuple[float | int | None, int, str]]]:
-    missing, bins = FIRST[signal]
-    points = CHANGED.get(signal)
+def repriced(table: SignalBins, points: Sequence[int] | None) -> SignalBins:
+    """The bins of a signal with other points; None: as they are."""
+    missing, bins = table
     if points is None:
-        return missing, bins
+        return table
     return missing, [(bound, p, why) for (bound, _p, why), p in zip(bins, points, strict=True)]
 
 
-BINS: Bins = {**{signal: _repriced(signal) for signal in FIRST}, **NEW}
+BINS: Bins = {**{signal: repriced(FIRST[signal], CHANGED.get(signal)) for signal in FIRST}, **NEW}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,8 +15,9 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Change
 from creditdesk.core.models import User
+from scoring.calibrated import PD_NUMBERS, STATE_FIELDS, UNCALIBRATED
 from scoring.models import Scorecard, ScorecardBin
-from scoring.publishing import LIFE
+from scoring.publishing import LIFE, PublishingError
 from scoring.signals import BY_NAME
 
 NUMBERS = LIFE.terms
@@ -39,14 +42,47 @@ def copy_card(card: Scorecard, *, by: User, as_of: date, name: str = "") -> Scor
 delete_draft = LIFE.delete_draft
 
 
+def mark_of_numbers(card: Scorecard) -> str:
+    """Names what the numbers say now: who saves what they read before somebody else's change is told."""
+    return _mark({name: str(getattr(card, name)) for name in (*NUMBERS, "name")})
+
+
+def mark_of_bins(bins: Iterable[ScorecardBin]) -> str:
+    """The same of the bins of one signal."""
+    return _mark([_described(b) for b in sorted(bins, key=lambda b: b.pk)])
+
+
+def _mark(said: Any) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _ask_unchanged(read: str | None, now: str) -> None:
+    if read is not None and read != now:
+        raise PublishingError(
+            "changed_meanwhile",
+            _(
+                "Somebody changed this since you opened the page. Save again to put your values in place of theirs, or go "
+                "back to read theirs first."
+            ),
+        )
+
+
 @transaction.atomic
-def change_numbers(card: Scorecard, values: dict[str, Any], *, by: User, as_of: date) -> Scorecard:
-    """Set name, cut-offs, base points or odds of a draft; unknown names raise ValueError."""
+def change_numbers(
+    card: Scorecard, values: dict[str, Any], *, by: User, as_of: date, read: str | None = None
+) -> Scorecard:
+    """Set name, cut-offs, base points or odds of a draft; unknown names raise ValueError.
+
+    read: `mark_of_numbers` of what the person read; refused where it is not what the draft says now.
+    """
     locked = LIFE.editable(card, by)
+    _ask_unchanged(read, mark_of_numbers(locked))
     unknown = set(values) - {*NUMBERS, "name"}
     if unknown:
         raise ValueError(f"not a number of a scorecard: {sorted(unknown)}")
     before = {name: getattr(locked, name) for name in values}
+    if any(name in PD_NUMBERS and before[name] != value for name, value in values.items()):
+        before, values = _uncalibrated(locked, before, values)
     for name, value in values.items():
         setattr(locked, name, value)
     locked.full_clean(exclude=["code", "version"])
@@ -56,9 +92,12 @@ def change_numbers(card: Scorecard, values: dict[str, Any], *, by: User, as_of: 
 
 
 @transaction.atomic
-def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User, as_of: date) -> None:
+def replace_bins(
+    card: Scorecard, signal: str, rows: Sequence[Row], *, by: User, as_of: date, read: str | None = None
+) -> None:
     """The bins of one signal of a draft, as a whole. No rows: the card no longer uses the signal.
 
+    read: `mark_of_bins` of what the person read; refused where it is not what the draft says now.
     Raises PublishingError, or ValueError naming the line: bounds must rise, each line needs its rationale,
     exactly one line has no upper bound and exactly one is for the missing value.
     """
@@ -67,6 +106,7 @@ def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User,
         raise ValueError(_("%s is not a signal of this version.") % signal)
     wanted = _checked(rows)
     bins = locked.bins.filter(signal=signal)
+    _ask_unchanged(read, mark_of_bins(bins))
     before = [_described(b) for b in bins.order_by("pk")]
     bins.delete()
     lower: Decimal | None = None
@@ -90,7 +130,25 @@ def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User,
         change = Change(
             ScorecardBin._meta.label_lower, f"{locked.pk}:{signal}", {"bins": before}, {"bins": after}
         )
-        LIFE.edited(locked, [change], by=by, as_of=as_of)
+        changes = [change]
+        if [_scores(b) for b in before] != [_scores(b) for b in after]:
+            was, now = _uncalibrated(locked, {}, {})
+            if now:
+                for name, value in now.items():
+                    setattr(locked, name, value)
+                locked.save(update_fields=[*now])
+                changes.append(Change.of(locked, _plain(was), _plain(now)))
+        LIFE.edited(locked, changes, by=by, as_of=as_of)
+
+
+def _uncalibrated(
+    card: Scorecard, before: dict[str, Any], values: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What changes besides when a probability is moved by hand: outcomes no longer stand behind it."""
+    if card.calibration == UNCALIBRATED:
+        return before, values
+    none: dict[str, Any] = dict.fromkeys(STATE_FIELDS) | {"calibration": UNCALIBRATED}
+    return before | {name: getattr(card, name) for name in none}, values | none
 
 
 def _checked(rows: Sequence[Row]) -> list[Row]:
@@ -113,7 +171,12 @@ def _checked(rows: Sequence[Row]) -> list[Row]:
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: str(v) if isinstance(v, Decimal) else v for name, v in values.items()}
+    return {name: str(v) if isinstance(v, Decimal | date) else v for name, v in values.items()}
+
+
+def _scores(described: dict[str, Any]) -> dict[str, Any]:
+    """A line without its text."""
+    return {name: value for name, value in described.items() if name != "rationale"}
 
 
 def _described(b: ScorecardBin) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -10,8 +10,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from creditdesk.core.facts import View
 from creditdesk.core.wording import day, percent
+from scoring import agency_words
 from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.calibrated import label
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.rationale import shown
@@ -61,6 +64,8 @@ class Explanation:
     score: int
     grade: str
     pd: Decimal
+    calibration: str
+    pd_is: str
     recommendation: str
     depth: str
     as_of: date
@@ -96,8 +101,8 @@ class Explanation:
 
     @property
     def pd_label(self) -> str:
-        """The probability as it may be shown: never without saying that it is not calibrated."""
-        return _("%s (uncalibrated)") % percent(self.pd)
+        """The probability as it may be shown: never without saying what it stands on."""
+        return f"{percent(self.pd)} ({self.calibration})"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -126,14 +131,26 @@ class Explanation:
         return tuple(f"{item.sentence} ({item.points:+d})" for item in (*self.hurting, *self.helping))
 
 
-def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Explanation:
+def explain(
+    row: AccountScore | ScoreHistory,
+    card: Card | None = None,
+    *,
+    named: bool = True,
+    view: View | None = None,
+) -> Explanation:
     """Explain a current, kept or just computed score in the active language.
+
+    named: say which credit agency said what and when; a query where the card asks agencies. view: what was known to
+    the row, where it is not what was recorded when it was stored.
 
     Raises ValueError when the stored points do not add up to the stored score: that row was tampered with.
     """
     if card is None or card.pk != row.card_id:
         card = card_of(row)
-    items = _items(row, card, points_of(row, card))
+    points = points_of(row, card)
+    values = values_of(row)
+    words = agency_words.sentences(row, {name: values.get(name) for name in points}, view) if named else {}
+    items = _items(row, card, points, words)
     if card.base_points + sum(item.points for item in items) != row.score:
         raise ValueError(f"The points of account {row.account_id} do not add up to its score {row.score}")
     return _assemble(row, card, items, insolvent=bool(values_of(row).get("insolvent")))
@@ -142,10 +159,13 @@ def explain(row: AccountScore | ScoreHistory, card: Card | None = None) -> Expla
 def items_under(card: Card, row: AccountScore | ScoreHistory) -> list[Item]:
     """What another card makes of the values of a row; a signal the row does not have counts as missing."""
     values = values_of(row)
-    return _items(row, card, {name: card.points_of(name, values.get(name)) for name in card.bins})
+    return _items(row, card, {name: card.points_of(name, values.get(name)) for name in card.bins}, {})
 
 
-def _items(row: AccountScore | ScoreHistory, card: Card, points: dict[str, int]) -> list[Item]:
+def _items(
+    row: AccountScore | ScoreHistory, card: Card, points: dict[str, int], words: Mapping[str, str]
+) -> list[Item]:
+    """words: sentences that say more than the value alone can."""
     values = values_of(row)
     items = []
     for signal in SIGNALS:
@@ -161,7 +181,7 @@ def _items(row: AccountScore | ScoreHistory, card: Card, points: dict[str, int])
                 found.lower,
                 found.upper,
                 shown(found.rationale),
-                sentence(signal.name, value, row.as_of, row.judged_on),
+                words.get(signal.name) or sentence(signal.name, value, row.as_of, row.judged_on),
             )
         )
     return items
@@ -174,6 +194,8 @@ def _assemble(
         score=row.score,
         grade=row.grade,
         pd=row.pd,
+        calibration=label(card),
+        pd_is=card.calibration,
         recommendation=row.recommendation,
         depth=row.depth,
         as_of=row.as_of,

@@ -210,12 +210,13 @@ def score_evidence(row: AccountScore, grade: str) -> dict[str, Any]:
 
     grade: what authority is measured by (scoring.overrides.grades_now); the card's own is kept beside it.
     """
-    explanation = explain(row)
+    explanation = explain(row, named=False)
     return {
         "score": row.score,
         "grade": grade,
         "card_grade": row.grade,
         "pd": str(row.pd),
+        "pd_is": explanation.pd_is,
         "recommendation": row.recommendation,
         "depth": row.depth,
         "score_as_of": row.as_of.isoformat(),

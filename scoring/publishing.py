@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
+from scoring.calibrated import STATE_FIELDS
 from scoring.card import CardError, as_card, problems
 from scoring.models import CardReport, PublishingGate, Scorecard
 from scoring.ranges import account_ranges
@@ -105,7 +106,7 @@ class CardLife(Life[Scorecard]):
     error = PublishingError
     place = ("kind",)
     numbered_by = ("code",)
-    extra_copied = ("code", "name")
+    extra_copied = ("code", "name", *STATE_FIELDS)
     terms = (
         *("base_points", "grade_a_from", "grade_b_from", "grade_c_from", "grade_d_from", "review_from"),
         *("review_to", "guarantees_below", "thin_below", "thin_recent_below", "evidence_from"),

@@ -17,7 +17,7 @@ from creditdesk.core.facts import CURRENT, View
 from scoring import families
 from scoring.card import Card, Cards
 from scoring.dialect import Dialect, dialect
-from scoring.families import accounts
+from scoring.families import accounts, bureau
 from scoring.models import AccountScore, ScoreHistory
 from scoring.packing import Packed, pack
 from scoring.signals import RECENT_DAYS, SIGNALS, WINDOW_DAYS, WRITE_OFF_DAYS
@@ -93,6 +93,7 @@ def dates(as_of: date, judged_on: date | None) -> dict[str, date]:
         "as_of_q3": as_of - timedelta(days=273),
         "as_of_18m": as_of - timedelta(days=548),
         "as_of_statements": as_of - timedelta(days=2 * accounts.VALID_DAYS),
+        "as_of_reports": as_of - timedelta(days=bureau.VALID_DAYS + bureau.YEAR_BEFORE_DAYS),
         "as_of_peers": as_of - timedelta(days=WINDOW_DAYS),
         "as_of_long": as_of - timedelta(days=WRITE_OFF_DAYS),
         "judged": judged,

@@ -44,6 +44,10 @@ REFUSALS: dict[str, Promise] = {
     "customers_banktransaction: no consent of the customer is in force": _(
         "No consent of the customer is in force: record one before its bank lines."
     ),
+    "customers_bureaupull: a question that is over": _(
+        "A question to an agency that is over stays as it is: ask again."
+    ),
+    "customers_bureaupull: what was recorded stays": _ERASED,
     "customers_credithold: a released hold is never edited": _(
         "A released hold is never changed: place a new one."
     ),
@@ -123,6 +127,9 @@ REFUSALS: dict[str, Promise] = {
     ),
     "scoring_termspolicy: a policy that was proposed is never edited": _(
         "A terms policy that was proposed is never changed: make a new version."
+    ),
+    "a version never counts for days before it was made": _(
+        "A version counts from the day of its publishing or a later one, never for days before."
     ),
     "a version is published by somebody who neither made nor edited it": _(
         "A version is published by somebody who neither made, edited nor proposed it."

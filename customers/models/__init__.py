@@ -2,6 +2,7 @@ from .applications import ApplicationDocument, ApplicationDocumentPart, CreditAp
 from .approvals import ApprovalDelegation, ApprovalTerms, LimitDecision, LimitReminder
 from .bank import BankAccount, BankConsent, BankDataAccess, BankTransaction
 from .binding import LimitBinding, OrderHorizon
+from .bureau import BureauAnswer, BureauBasis, BureauProvider, BureauPull, BureauReport
 from .business import BilledPart, Delivery, OpenOrder
 from .claims import Dispute, DisputeItem, DunningBlock, Promise, PromiseItem, PromiseMove
 from .company import Access, Company, CreditSegment, ExchangeRate, Portfolio, Source
@@ -36,6 +37,11 @@ __all__ = [
     "BankDataAccess",
     "BankTransaction",
     "BilledPart",
+    "BureauAnswer",
+    "BureauBasis",
+    "BureauProvider",
+    "BureauPull",
+    "BureauReport",
     "CheckPoint",
     "CollectorAssignment",
     "Company",

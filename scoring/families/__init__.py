@@ -7,12 +7,12 @@ accounts asked for.
 
 from __future__ import annotations
 
-from . import accounts, bank, claims, group, ledger, legal, sector, weak
+from . import accounts, bank, bureau, claims, group, ledger, legal, sector, weak
 
 # How a family joins an account `a` of a customer `c`: by account, by customer, or by our company and the division.
 JOINS = (
     *((name, f"{name} ON {name}.account_id = a.id") for name in ("l", "o", "b", "u", "p", "d", "m", "g")),
-    *((name, f"{name} ON {name}.customer_id = a.customer_id") for name in ("fs", "bk", "sup")),
+    *((name, f"{name} ON {name}.customer_id = a.customer_id") for name in ("fs", "bk", "ag", "sup")),
     ("peer", "peer ON peer.company_id = a.company_id AND peer.sector = ''"),
     ("sec", "peer sec ON sec.company_id = a.company_id AND sec.sector = c.division AND c.division <> ''"),
 )
@@ -24,7 +24,7 @@ def ctes(view: str, given: bool = False) -> tuple[tuple[str, str], ...]:
 
     given: with stand-ins for what no pass had stored by then.
     """
-    others = (claims, legal, accounts, bank, group, sector, weak)
+    others = (claims, legal, accounts, bank, bureau, group, sector, weak)
     found = (*ledger.ctes(view), *(cte for family in others for cte in family.CTES))
     if not given:
         return found

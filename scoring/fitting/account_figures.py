@@ -81,5 +81,15 @@ def counts_of(obs: Observations) -> dict[str, Any]:
     }
 
 
+def customer_years(obs: Observations) -> int:
+    """Years of customers that the observations look ahead to, each day of a customer once."""
+    if not obs.rows:
+        return 0
+    customer, day = np.unique(np.stack([obs.customer, obs.day]), axis=1)
+    same = np.diff(customer) == 0
+    days = np.where(same, np.minimum(np.diff(day), 365), 365).sum() + 365
+    return round(float(days) / 365)
+
+
 def _pair(interval: Interval | None) -> list[float] | None:
     return None if interval is None else [interval.low, interval.high]

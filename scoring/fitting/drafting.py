@@ -19,7 +19,7 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.facts import CURRENT, View
 from scoring.card import Card, CardError, active_card, problems
 from scoring.fitting.account_card import PointCard, in_points
-from scoring.fitting.account_figures import counts_of, figures_of, gini_gain
+from scoring.fitting.account_figures import counts_of, customer_years, figures_of, gini_gain
 from scoring.fitting.account_fit import AccountFit, NotEnoughEvents, Options, fit_accounts, level_for
 from scoring.fitting.calibration import Calibration
 from scoring.fitting.logistic import logit, sigmoid
@@ -171,6 +171,9 @@ def keep_draft(found: Challenger, *, name: str, actor: Actor, as_of: date) -> Sc
         name=name,
         status=Scorecard.Status.DRAFT,
         calibration=Scorecard.Calibration.FITTED,
+        calibrated_on=found.until,
+        calibration_events=found.figures["events"],
+        calibration_years=customer_years(found.observations),
         base_points=card.base_points,
         **{f"grade_{grade.lower()}_from": least for grade, least in grades.items()},
         **{

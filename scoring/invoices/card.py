@@ -53,19 +53,21 @@ class Target:
     ridge: float = 0.0
     why: str = ""
 
-    def parts(self, history: History, seen: Moment) -> tuple[Floats, Floats]:
-        """(rows, len(FEATURES)) contributions to the log-odds; and what holds a thin record back, per row."""
+    def parts(self, history: History, seen: Moment, given: Floats | None = None) -> tuple[Floats, Floats]:
+        """(rows, len(FEATURES)) contributions to the log-odds; and what holds a thin record back, per row.
+
+        given: the features, where they are known already."""
         assert self.priors is not None
-        shares = features(self.priors, history, seen) * np.array(self.coef)
+        shares = (features(self.priors, history, seen) if given is None else given) * np.array(self.coef)
         told = shares[:, RECORDED].sum(axis=1)
         count, share = record(self.priors, history, seen)
         own = logit(np.clip(np.nan_to_num(share, nan=self.priors.rate), 0.02, 0.98)) - logit(self.priors.rate)
         held = np.clip(told, np.minimum(own, 0), np.maximum(own, 0)) - told
         return shares, np.where(count < THIN, held, 0.0)
 
-    def chance(self, history: History, seen: Moment) -> Floats:
+    def chance(self, history: History, seen: Moment, given: Floats | None = None) -> Floats:
         """As fitted: before the move with the book."""
-        shares, held = self.parts(history, seen)
+        shares, held = self.parts(history, seen, given)
         return self.calibration.apply(sigmoid(self.intercept + shares.sum(axis=1) + held))
 
     def lines(self, history: History, seen: Moment, level: Floats | float = 0.0) -> dict[str, Floats]:
@@ -115,6 +117,20 @@ class Target:
                 "drift": Drift.from_dict(data.get("drift", ())),
             }
         )
+
+
+class Chances:
+    """The chances of targets at some observations, as fitted: each is worked out once."""
+
+    def __init__(self, history: History, seen: Moment) -> None:
+        self.history, self.seen = history, seen
+        self._found: dict[int, tuple[Target, Floats]] = {}
+
+    def of(self, target: Target, given: Floats | None = None) -> Floats:
+        """given: its features, where they are known already."""
+        if id(target) not in self._found:
+            self._found[id(target)] = target, target.chance(self.history, self.seen, given)
+        return self._found[id(target)][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,13 +193,14 @@ class InvoiceModel:
         def move(days: int, chance: Floats) -> Floats:
             return moved(chance, levels.at((overdue, days), seen.account, seen.day, logit(chance)))
 
+        said = Chances(history, seen)
         if overdue:
             heights = [
                 np.ones(seen.day.size),
-                *overdue_chances(self.issue, targets, self.levels, history, seen, move),
+                *overdue_chances(self.issue, targets, self.levels, said, move),
             ]
         else:
-            heights = chances(targets, history, seen, move)
+            heights = chances(targets, said, move)
         curves = self.unpaid_curves if overdue else self.issue_curves
         return curves.through(heights[1] if overdue else heights[0], heights)
 
@@ -211,7 +228,7 @@ class InvoiceModel:
             after = moments_after_due(led, places)
             places = places[(led.paid_known[places] > after.day) & (led.closed_known[places] > after.day)]
             after = moments_after_due(led, places)
-            heights = overdue_chances(self.issue, self.unpaid, self.levels, history, after)
+            heights = overdue_chances(self.issue, self.unpaid, self.levels, Chances(history, after))
             for target, height in zip(self.unpaid, heights, strict=True):
                 if target.drift.settings:
                     found[True, target.days] = target.drift, decided(led, places, logit(height), target.days)
@@ -242,14 +259,12 @@ def moved(chance: Floats, level: Floats | float) -> Floats:
     return np.where(np.asarray(level) == 0.0, chance, sigmoid(logit(chance) + level))
 
 
-def chances(
-    targets: tuple[Target, ...], history: History, seen: Moment, move: Move | None = None
-) -> list[Floats]:
+def chances(targets: tuple[Target, ...], said: Chances, move: Move | None = None) -> list[Floats]:
     """The chance of each target, none above the one before it. move: with the book as it pays now."""
     found: dict[int, Floats] = {}
     for target in targets:
         if target.scaled_from is None:
-            chance = target.chance(history, seen)
+            chance = said.of(target)
             chance = move(target.days, chance) if move else chance
         else:
             chance = found[target.scaled_from] * target.ratio
@@ -259,14 +274,14 @@ def chances(
     return list(found.values())
 
 
-def both_views(issue: tuple[Target, ...], target: Target, history: History, seen: Moment) -> Floats:
+def both_views(issue: tuple[Target, ...], target: Target, said: Chances) -> Floats:
     """Log-odds of an unpaid invoice: its own card's, and half-way to what the cards of the day of issue leave."""
-    own = logit(target.chance(history, seen), 1e-4)
+    own = logit(said.of(target), 1e-4)
     late = {t.days: t for t in issue}
     beyond = late[target.days]
     if not (beyond.fitted and late[0].fitted and target.fitted):
         return own
-    left = beyond.chance(history, seen) / np.maximum(late[0].chance(history, seen), 1e-9)
+    left = said.of(beyond) / np.maximum(said.of(late[0]), 1e-9)
     return (own + logit(np.clip(left, 0, 1), 1e-4)) / 2
 
 
@@ -274,8 +289,7 @@ def overdue_chances(
     issue: tuple[Target, ...],
     unpaid: tuple[Target, ...],
     levels: tuple[Calibration, ...],
-    history: History,
-    seen: Moment,
+    said: Chances,
     move: Move | None = None,
 ) -> list[Floats]:
     """`chances` for invoices unpaid on the day after they were due or later."""
@@ -284,7 +298,7 @@ def overdue_chances(
         if target.scaled_from is not None:
             chance = found[-1] * target.ratio
         else:
-            chance = level.apply(sigmoid(both_views(issue, target, history, seen)))
+            chance = level.apply(sigmoid(both_views(issue, target, said)))
             chance = move(target.days, chance) if move else chance
         found.append(np.minimum(chance, found[-1]) if found else chance)
     return found

@@ -17,8 +17,8 @@ import numpy as np
 
 from scoring.fitting.logistic import sigmoid
 from scoring.fitting.measures import Floats
-from scoring.invoices.history import Moment, Spans
 from scoring.invoices.ledger import NEVER, Days, Ledger
+from scoring.invoices.sums import NOTHING, SHIFT, SPAN, faded
 
 Setting = tuple[float, float, float]
 """(half-life of a forecast in days, standard deviation of the level in log-odds, and of the slope less 1)"""
@@ -40,7 +40,7 @@ USUAL: Setting = (40.0, 0.3, 0.0)
 """The setting under which the ridges are weighed."""
 EDGES = np.linspace(-3.5, 3.5, 8)
 CELLS = EDGES.size + 1
-STEPS = 8
+STEPS, SETTLED = 8, 1e-13
 REACH, FLATTEST = 4.0, 0.8
 """Beyond REACH from the centre the slope stays 1; it never moves further than FLATTEST from 1, so no order turns."""
 
@@ -59,13 +59,20 @@ class Forecasts:
     odds: Floats
     happened: Floats
 
-    def measures(self) -> Floats:
-        """(rows, 3 * CELLS): count, outcomes and log-odds, each in the cell of the log-odds."""
-        cell = np.searchsorted(EDGES, self.odds)
-        found = np.zeros((self.odds.size, 3 * CELLS))
-        rows = np.arange(self.odds.size)
-        for n, values in enumerate((np.ones(self.odds.size), self.happened, self.odds)):
-            found[rows, n * CELLS + cell] = values
+    def cells(self) -> Days:
+        """Per row, the cell its log-odds lie in."""
+        return np.searchsorted(EDGES, self.odds)
+
+    def columns(self) -> tuple[Floats, Floats, Floats]:
+        """What is summed in each cell: count, outcomes and log-odds."""
+        return np.ones(self.odds.size), self.happened, self.odds
+
+    def measures(self, which: Days) -> Floats:
+        """(rows of `which`, 3 * CELLS): count, outcomes and log-odds, each in the cell of the log-odds."""
+        cell, rows = np.searchsorted(EDGES, self.odds[which]), np.arange(which.size)
+        found = np.zeros((which.size, 3 * CELLS))
+        for n, values in enumerate(self.columns()):
+            found[rows, n * CELLS + cell] = values[which]
         return found
 
 
@@ -102,25 +109,107 @@ def decided(ledger: Ledger, places: Days, odds: Floats, days: int) -> Forecasts:
     return Forecasts(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-class Others:
-    """Faded sums of forecasts and outcomes of all payers but the observed one, at any day."""
+class Ordered:
+    """Rows that hold from `begin` until before `end`, in the order of payer and day: sorted once, summed often.
 
-    def __init__(self, forecasts: Forecasts, half_life: float) -> None:
-        self._all, self._own = Spans(half_life), Spans(half_life)
-        values = forecasts.measures()
-        for spans, account in (
-            (self._all, np.zeros_like(forecasts.account)),
-            (self._own, forecasts.account),
-        ):
-            spans.add(account, forecasts.begin, forecasts.end, *values.T)
-            spans.close(alone=False)
+    The sums of one payer at a day are then a running sum looked up, and those of everybody one over days; what is
+    summed (the forecasts of one card or another) and how fast it fades may differ from time to time.
+    """
+
+    def __init__(self, account: Days, begin: Days, end: Days) -> None:
+        there = (begin < end) & (begin < NEVER)
+        gone = there & (end < NEVER)
+        row = np.r_[np.flatnonzero(there), np.flatnonzero(gone)]
+        key = account[row] * SPAN + np.r_[begin[there], end[gone]]
+        order = np.argsort(key, kind="stable")
+        self.key, self.row = key[order], row[order].astype(np.int32)
+        self.leaves = (np.arange(row.size) >= there.sum())[order]
+        self._begin = begin
+        day = self.day()
+        self.first = int(day.min(initial=NEVER))
+        self.days = int(day.max(initial=self.first)) - self.first + 1 if row.size else 0
+
+    def day(self, which: Any = slice(None)) -> Days:
+        return self.key[which] & (SPAN - 1)
+
+    def signs(self, half_life: float, which: Any = slice(None)) -> Floats:
+        """With what each entry counts on its day: a row that leaves takes away what is left of it."""
+        leaves = self.leaves[which]
+        held = np.where(leaves, self.day(which) - self._begin[self.row[which]], 0)
+        return np.where(leaves, -faded(held, half_life), 1.0)
+
+    def of(self, account: Days) -> Days:
+        """Places of all entries of these payers, in order."""
+        names = np.unique(account)
+        begin, end = (np.searchsorted(self.key, (names + n) * SPAN) for n in (0, 1))
+        count = end - begin
+        return np.repeat(begin - np.cumsum(count) + count, count) + np.arange(count.sum())
+
+
+class Others:
+    """Faded sums of forecasts and outcomes of all payers but the observed one, at any day.
+
+    Everybody's sums are kept by day; those of the payers asked about are made when they are asked for, and let go.
+    """
+
+    def __init__(self, forecasts: Forecasts, half_life: float, ordered: Ordered | None = None) -> None:
+        """ordered: of the same rows, where several cards or half-lives are summed."""
+        self._life, self._forecasts = half_life, forecasts
+        self._order = ordered or Ordered(forecasts.account, forecasts.begin, forecasts.end)
+        self._everybody = self._by_day()
+
+    def _by_day(self) -> Floats:
+        """Sums of everybody at the end of each day, from the first on."""
+        order, told, width = self._order, self._forecasts, 3 * CELLS
+        signs = order.signs(self._life)
+        place = (order.day() - order.first) * width + told.cells()[order.row]
+        sums = np.zeros(order.days * width)
+        for n, values in enumerate(told.columns()):
+            sums += np.bincount(place + n * CELLS, values[order.row] * signs, minlength=order.days * width)
+        step = np.full(order.days, float(faded(np.ones(1), self._life)[0]))
+        step[:1] = 0.0
+        return running(sums.reshape(order.days, width), step)
+
+    def _own(self, account: Days, day: Days) -> Floats:
+        """Sums of each observation's own payer."""
+        order = self._order
+        some = order.of(account)
+        if not some.size:
+            return np.zeros((day.size, 3 * CELLS))
+        key, days = order.key[some], order.day(some)
+        values = self._forecasts.measures(order.row[some]) * order.signs(self._life, some)[:, None]
+        same = np.r_[False, np.diff(key >> SHIFT) == 0]
+        ages = np.where(same, np.diff(days, prepend=days[:1]), 0)
+        sums = running(values, np.where(same, faded(ages, self._life), 0.0))
+        latest = np.maximum(np.searchsorted(key, account * SPAN + day, side="right") - 1, 0)
+        there = (key[latest] >> SHIFT == account) & (days[latest] <= day)
+        age = np.where(there, day - days[latest], 0)
+        return sums[latest] * (there * faded(age, self._life))[:, None]
 
     def at(self, account: Days, day: Days) -> Floats:
         """(observations, 3 * CELLS)"""
-        days, of_day = np.unique(day, return_inverse=True)
-        nothing = np.zeros_like(days)
-        everybody = self._all.at(Moment(nothing, days, nothing))[of_day]
-        return everybody - self._own.at(Moment(account, day, np.zeros_like(account)))
+        order = self._order
+        if not order.row.size:
+            return np.zeros((day.size, 3 * CELLS))
+        last = np.clip(day - order.first, -1, order.days - 1)
+        known = faded(np.maximum(day - order.first - last, 0), self._life) * (last >= 0)
+        return self._everybody[np.maximum(last, 0)] * known[:, None] - self._own(account, day)
+
+
+def running(values: Floats, weight: Floats) -> Floats:
+    """Sum up to each row, what came before weighed down by the row's weight (0: a new sum begins). In place.
+
+    Each row takes over twice as many rows before it with every step. (One long sum whose weights count back from
+    the last day loses what lies some forty half-lives before it.)
+    """
+    weight, step = weight.copy(), 1
+    while step < weight.size and weight[step:].any():
+        values[step:] += weight[step:, None] * values[:-step]
+        weight[step:] = weight[step:] * weight[:-step]
+        # Sixty half-lives: nothing of it shows, and tiny numbers are slow.
+        weight[weight < NOTHING] = 0.0
+        step *= 2
+    return values
 
 
 def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats:
@@ -144,12 +233,14 @@ def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats
             turn = (gap * away).sum(axis=1) - tilt / bend**2
             both, own = (weight * away).sum(axis=1), (weight * away**2).sum(axis=1) + 1 / bend**2
             room = curve * own - both**2
-            tilt = np.clip(
-                tilt + np.clip((curve * turn - both * rise) / room, -0.5, 0.5), -FLATTEST, FLATTEST
-            )
-            level = level + np.clip((own * rise - both * turn) / room, -1.0, 1.0)
+            bent = np.clip((curve * turn - both * rise) / room, -0.5, 0.5)
+            tilt = np.clip(tilt + bent, -FLATTEST, FLATTEST)
+            move = np.clip((own * rise - both * turn) / room, -1.0, 1.0)
         else:
-            level = level + np.clip(rise / curve, -1.0, 1.0)
+            move = np.clip(rise / curve, -1.0, 1.0)
+        level = level + move
+        if np.abs(move).max(initial=0) < SETTLED and (not bend or np.abs(bent).max(initial=0) < SETTLED):
+            break
     return level + tilt * np.clip(odds - center, -REACH, REACH)
 
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scoring.fitting.calibration import Calibration, at_level, slope_by_part
 from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, log_loss, logit
 from scoring.fitting.measures import Floats
-from scoring.invoices.card import TARGETS, InvoiceModel, Target, both_views, chances, overdue_chances
+from scoring.invoices.card import TARGETS, Chances, InvoiceModel, Target, both_views, chances, overdue_chances
 from scoring.invoices.delays import Curves
-from scoring.invoices.drift import SETTINGS, USUAL, Drift, Forecasts, Others, Setting, shift, weigh
+from scoring.invoices.drift import SETTINGS, USUAL, Drift, Forecasts, Ordered, Others, Setting, shift, weigh
 from scoring.invoices.features import (
     FEATURES,
     GROWS,
@@ -82,13 +82,12 @@ def fit_invoices(ledger: Ledger, until: int, *, least: int = MIN_ROWS) -> Invoic
             _("Only %(count)s invoices had fallen due by then; at least %(least)s are needed.")
             % {"count": at_issue.low.size, "least": least}
         )
-    issue = _targets(history, at_issue, TARGETS, None)
-    unpaid = _targets(history, after_due, TARGETS[1:], 0)
-    levels = tuple(_level(history, issue, target, after_due) for target in unpaid)
-    at_first = chances(issue, history, at_issue.seen)[0] if at_issue.low.size else np.zeros(0)
-    at_second = np.zeros(0)
-    if after_due.low.size:
-        at_second = overdue_chances(issue, unpaid, levels, history, after_due.seen)[0]
+    first, second = Chances(history, at_issue.seen), Chances(history, after_due.seen)
+    issue = _targets(first, at_issue, TARGETS, None)
+    unpaid = _targets(second, after_due, TARGETS[1:], 0)
+    levels = tuple(_level(second, issue, target, after_due) for target in unpaid)
+    at_first = chances(issue, first)[0] if at_issue.low.size else np.zeros(0)
+    at_second = overdue_chances(issue, unpaid, levels, second)[0] if after_due.low.size else np.zeros(0)
     return InvoiceModel(
         issue=issue,
         unpaid=unpaid,
@@ -98,12 +97,12 @@ def fit_invoices(ledger: Ledger, until: int, *, least: int = MIN_ROWS) -> Invoic
     )
 
 
-def _level(history: History, issue: tuple[Target, ...], target: Target, after_due: Outcomes) -> Calibration:
+def _level(said: Chances, issue: tuple[Target, ...], target: Target, after_due: Outcomes) -> Calibration:
     """Brings the mean of both views of an overdue invoice to the share seen in training."""
-    happened, told = after_due.of(history.ledger, target.days)
+    happened, told = after_due.of(said.history.ledger, target.days)
     if not target.fitted or target.priors is None:
         return Calibration()
-    return at_level(both_views(issue, target, history, after_due.seen)[told], happened[told], 1.0)
+    return at_level(both_views(issue, target, said)[told], happened[told], 1.0)
 
 
 def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
@@ -127,20 +126,20 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
 
 
 def _targets(
-    history: History, outcomes: Outcomes, wanted: tuple[int, ...], above: int | None
+    said: Chances, outcomes: Outcomes, wanted: tuple[int, ...], above: int | None
 ) -> tuple[Target, ...]:
     targets: list[Target] = []
     chain: list[int] = []
     for days in wanted:
         chain.append(days)
-        targets.append(_target(history, outcomes, tuple(chain), above, targets))
+        targets.append(_target(said, outcomes, tuple(chain), above, targets))
     return tuple(targets)
 
 
 def _target(
-    history: History, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, before: list[Target]
+    said: Chances, outcomes: Outcomes, chain: tuple[int, ...], above: int | None, before: list[Target]
 ) -> Target:
-    days = chain[-1]
+    days, history = chain[-1], said.history
     led, place = history.ledger, outcomes.seen.place
     happened, told = outcomes.of(led, days)
     events = int(np.nansum(happened[told]))
@@ -163,7 +162,7 @@ def _target(
     if forecast is not None and forecast[0].size >= CALIBRATION_ROWS:
         slope = slope_by_part(*forecast, strength=CALIBRATION_STRENGTH)
         calibration = at_level(fit.log_odds(X[rows]), happened[rows], slope)
-    return Target(
+    target = Target(
         intercept=fit.intercept,
         coef=fit.coef,
         priors=priors,
@@ -172,6 +171,8 @@ def _target(
         ridge=ridge,
         **counts,
     )
+    said.of(target, X)
+    return target
 
 
 def _blended(priors: Priors, counts: dict[str, Any]) -> Target:
@@ -364,27 +365,27 @@ def _mean_card(fitted: Any, scale: Floats, weights: Floats) -> tuple[Coefficient
     return replace(kept[int(share.argmax())][2], intercept=intercept, coef=tuple(map(float, coef))), ridge
 
 
-@dataclass(frozen=True, slots=True)
 class _Fold:
     """A later part of the training period (test) forecast from what was known before it; places among the rows."""
 
-    known: Days
-    test: Days
-    happened: Floats
-    day: Days
-    ripe_on: Days
-    account: Days
+    def __init__(
+        self, known: Days, test: Days, happened: Floats, day: Days, ripe_on: Days, account: Days
+    ) -> None:
+        self._rows, self._test = np.r_[known, test], test
+        self._begin, self._end = ripe_on[self._rows], np.full(self._rows.size, NEVER, dtype=np.int64)
+        self._account, self._happened, self._day = account, happened[self._rows], day[test]
+        self._order = Ordered(account[self._rows], self._begin, self._end)
 
     def moved(self, odds: Floats, settings: Sequence[Setting], center: float) -> list[Floats]:
         """Log-odds of the test rows, moved as earlier outcomes, within the test too, called for under each setting."""
-        rows = np.r_[self.known, self.test]
-        never = np.full(rows.size, NEVER, dtype=np.int64)
-        forecasts = Forecasts(self.account[rows], self.ripe_on[rows], never, odds[rows], self.happened[rows])
+        forecasts = Forecasts(
+            self._account[self._rows], self._begin, self._end, odds[self._rows], self._happened
+        )
         sums = {
-            life: Others(forecasts, life).at(self.account[self.test], self.day[self.test])
+            life: Others(forecasts, life, self._order).at(self._account[self._test], self._day)
             for life in {setting[0] for setting in settings}
         }
-        said = odds[self.test]
+        said = odds[self._test]
         return [said + shift(sums[setting[0]], said, setting, center) for setting in settings]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from scoring.fitting.logistic import logit, sigmoid
 from scoring.fitting.measures import Floats
-from scoring.invoices.card import InvoiceModel, Target, chances, moved, overdue_chances
+from scoring.invoices.card import Chances, InvoiceModel, Target, chances, moved, overdue_chances
 from scoring.invoices.history import History, Moment
 from scoring.invoices.lately import Levels
 
@@ -116,7 +116,7 @@ def _at_issue(
     """Lines of the target (or of the nearer one it is scaled from), and the chance the card gives it."""
     places = {t.days: n for n, t in enumerate(model.issue)}
     now = _Moves(levels, False, seen)
-    height = _clear(float(chances(model.issue, history, seen, now)[places[days]][0]))
+    height = _clear(float(chances(model.issue, Chances(history, seen), now)[places[days]][0]))
     target = model.issue[places[days]]
     while target.scaled_from is not None:
         target = model.issue[places[target.scaled_from]]
@@ -130,7 +130,8 @@ def _overdue(
     issue leave for it, brought to the level of training (see InvoiceModel)."""
     places = {t.days: n for n, t in enumerate(model.unpaid)}
     now = _Moves(levels, True, seen)
-    heights = overdue_chances(model.issue, model.unpaid, model.levels, history, seen, now)
+    said = Chances(history, seen)
+    heights = overdue_chances(model.issue, model.unpaid, model.levels, said, now)
     height = _clear(float(heights[places[days]][0]))
     n = places[days]
     while model.unpaid[n].scaled_from is not None:
@@ -142,7 +143,7 @@ def _overdue(
     beyond = issue[target.days]
     share = None
     if beyond.fitted and issue[0].fitted and target.fitted:
-        left = beyond.chance(history, seen) / np.maximum(issue[0].chance(history, seen), 1e-9)
+        left = said.of(beyond) / np.maximum(said.of(issue[0]), 1e-9)
         own = {code: value / 2 for code, value in own.items()}
         own[AT_ISSUE] = float(logit(np.clip(left, 0, 1), 1e-4)[0]) / 2
         share = float(np.clip(left, 0, 1)[0])

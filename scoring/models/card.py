@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from scoring import calibrated
+
 from .version import Version, VersionEditor, two_persons
 
 
@@ -11,11 +13,12 @@ class Scorecard(Version):
     """One version of a scorecard. At most one of a kind is active; drafts may be edited, the rest never (triggers).
 
     kind: the full card scores every account; a thin one those whose payment history is not deep enough but whose
-    bank lines reach back `evidence_from` days.
+    bank lines reach back `evidence_from` days, and those rated by a credit agency where it prices that rating.
 
     score = base_points + the points of every signal, exactly: `scoring.card.problems` refuses a card whose
     least or greatest sum leaves 0..100, so nothing is ever clamped.
-    PD = 1 / (1 + odds_at_anchor * 2 ** ((score - anchor_score) / points_to_double)).
+    PD = 1 / (1 + odds_at_anchor * 2 ** ((score - anchor_score) / points_to_double)). `calibration` says what those odds
+    stand on, with the day and the defaults (scoring/calibrated.py); it goes with whatever moves the probability.
     """
 
     class Kind(models.TextChoices):
@@ -24,6 +27,7 @@ class Scorecard(Version):
 
     class Calibration(models.TextChoices):
         UNCALIBRATED = "uncalibrated", _("uncalibrated: expert odds, not fitted to outcomes")
+        LEVEL = "level", _("level adjusted to outcomes, slope expert judgement")
         FITTED = "fitted", _("fitted to outcomes")
 
     code = models.SlugField(_("code"), max_length=40)
@@ -49,6 +53,19 @@ class Scorecard(Version):
     )
     calibration = models.CharField(
         _("calibration"), max_length=14, choices=Calibration, default=Calibration.UNCALIBRATED
+    )
+    calibrated_on = models.DateField(
+        _("calibrated on"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("The day through which outcomes were known."),
+    )
+    calibration_events = models.PositiveIntegerField(
+        _("customers that defaulted"), null=True, blank=True, editable=False
+    )
+    calibration_years = models.PositiveIntegerField(
+        _("customer-years observed"), null=True, blank=True, editable=False
     )
     anchor_score = models.PositiveSmallIntegerField(_("anchor score"), default=50)
     odds_at_anchor = models.DecimalField(
@@ -90,12 +107,36 @@ class Scorecard(Version):
                 condition=Q(review_from__lte=F("review_to"), guarantees_below__gte=F("review_to")),
             ),
             models.CheckConstraint(
+                name="scorecard_calibration_dated",
+                condition=Q(
+                    calibration="uncalibrated", calibrated_on__isnull=True, calibration_events__isnull=True
+                )
+                | Q(calibration="level", calibrated_on__isnull=False, calibration_events__isnull=False)
+                | Q(calibration="fitted"),
+            ),
+            models.CheckConstraint(
                 name="scorecard_odds", condition=Q(odds_at_anchor__gt=0, points_to_double__gt=0)
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} · {self.version}"
+
+    @property
+    def calibration_short(self) -> str:
+        return calibrated.short_label(self)
+
+    @property
+    def calibration_tone(self) -> str:
+        return {"fitted": "good", "level": "info"}.get(self.calibration, "warn")
+
+    @property
+    def calibration_label(self) -> str:
+        return calibrated.label(self)
+
+    @property
+    def calibration_sentence(self) -> str:
+        return calibrated.sentence(self)
 
 
 class ScorecardBin(models.Model):

@@ -17,7 +17,8 @@ class CardReport(models.Model):
     """What was measured about a card, with the dates it speaks of. Append-only; the newest of a kind counts.
 
     figures: for "backtest" and "fit" at least gini and events (gini null when nothing could be measured, with
-    "refused" saying why); for "stability" psi, from, to; for "tryout" the movements on the live book; for "signed"
+    "refused" saying why); for "calibrated" the odds before and after with predicted and observed by tenth; for "compared"
+    `against` and both cards' figures on the same rows; for "stability" psi, from, to; for "tryout" the movements on the live book; for "signed"
     the model card as it was when signed (scoring/model_card.py).
     """
 
@@ -28,6 +29,8 @@ class CardReport(models.Model):
         TRYOUT = "tryout", _("try-out on the live book")
         MONITORING = "monitoring", _("monthly monitoring")
         SIGNED = "signed", _("model card signed off")
+        CALIBRATED = "calibrated", _("calibration to outcomes")
+        COMPARED = "compared", _("comparison with another card")
 
     card = models.ForeignKey(Scorecard, models.CASCADE, related_name="reports", verbose_name=_("scorecard"))
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)

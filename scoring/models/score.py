@@ -50,7 +50,7 @@ class Scored(models.Model):
     score = models.PositiveSmallIntegerField(_("score"))
     grade = models.CharField(_("grade"), max_length=1, choices=Grade)
     pd = models.DecimalField(
-        _("probability of default (uncalibrated)"),
+        _("probability of default"),
         max_digits=5,
         decimal_places=4,
         help_text=_("Within 12 months, from the card's odds; 1 where the customer is already insolvent."),

@@ -263,7 +263,7 @@ class AnswerForm(forms.Form):
         self.fields["outcome"].choices = [("", "—"), *((code, labels[code]) for code in outcomes)]  # type: ignore[attr-defined]
         self.fields["because"].choices = [  # type: ignore[attr-defined]
             (place, in_letter(reason))
-            for place, reason in enumerate(reasons_of(decision))
+            for place, reason in enumerate(reasons_of(decision, named=True))
             if may_be_told(reason)
         ]
         for name in ("limit", "guarantee"):

@@ -49,7 +49,7 @@ def may_be_told(reason: Reason) -> bool:
 
 def told_reasons(decision: Decision) -> list[Reason]:
     """What stands in the letter, in the active language: all a person chose, else what told against the customer."""
-    found = [reason for reason in reasons_of(decision) if may_be_told(reason)]
+    found = [reason for reason in reasons_of(decision, named=True) if may_be_told(reason)]
     if decision.by_kind == Decision.By.PERSON:
         return found
     return [reason for reason in found if reason.points is None or reason.points < 0]

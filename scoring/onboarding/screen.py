@@ -118,7 +118,7 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
     )
     return Screen(
         decision=decision,
-        reasons=reasons_of(decision, user) if decision else [],
+        reasons=reasons_of(decision, user, named=True) if decision else [],
         caps=_caps(decision),
         advised_limit=money_of(advice.get("limit")),
         guarantee=_guarantee(decision),

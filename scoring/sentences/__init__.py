@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.wording import percent
 from scoring.signals import BY_NAME, Unit
 
-from . import bank, evidence, payment
+from . import bank, bureau, evidence, payment
 from .wording import Sentence
 
 Value = float | int | None
@@ -30,6 +30,8 @@ def figure(signal: str, value: Value) -> str:
         return _("%s days") % number_format(value, 0 if isinstance(value, int) else 1)
     if unit == Unit.MONTHS:
         return _("%s months") % number_format(value, 0 if isinstance(value, int) else 1)
+    if unit == Unit.POINTS:
+        return _("%s of 100") % number_format(value, 0)
     if unit == Unit.FLAG:
         return _("yes") if value else _("no")
     if unit == Unit.MONEY:
@@ -43,6 +45,7 @@ SENTENCES: dict[str, Sentence] = {
     **payment.SENTENCES,
     **evidence.SENTENCES,
     **bank.SENTENCES,
+    **bureau.SENTENCES,
 }
 
 

@@ -9,7 +9,7 @@ tests/scoring/reference.py that holds these expressions to account.
 
 from __future__ import annotations
 
-from . import accounts, bank, disputes, group, legal, payment, relationship, sector, weak
+from . import accounts, bank, bureau, disputes, group, legal, payment, relationship, sector, weak
 from .base import (
     BETTER,
     FAMILIES,
@@ -29,6 +29,7 @@ SIGNALS: tuple[Signal, ...] = (
     *legal.SIGNALS,
     *accounts.SIGNALS,
     *bank.SIGNALS,
+    *bureau.SIGNALS,
     *group.SIGNALS,
     *sector.SIGNALS,
     *weak.SIGNALS,

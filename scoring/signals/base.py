@@ -22,6 +22,7 @@ class Unit:
     FLAG = "flag"
     NUMBER = "number"
     MONEY = "money"
+    POINTS = "points"
 
 
 class Family:
@@ -33,6 +34,7 @@ class Family:
     LEGAL = "legal"
     ACCOUNTS = "accounts"
     BANK = "bank"
+    BUREAU = "bureau"
     GROUP = "group"
     SECTOR = "sector"
     WEAK = "weak"
@@ -45,6 +47,7 @@ FAMILIES: dict[str, str | Promise] = {
     Family.LEGAL: _("legal and public events"),
     Family.ACCOUNTS: _("accounts"),
     Family.BANK: _("bank flows"),
+    Family.BUREAU: _("credit agencies"),
     Family.GROUP: _("group and network"),
     Family.SECTOR: _("sector"),
     Family.WEAK: _("weak signals"),

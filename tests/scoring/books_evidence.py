@@ -12,6 +12,7 @@ from customers.models import (
     BankAccount,
     BankConsent,
     BankTransaction,
+    BureauReport,
     Company,
     CreditAccount,
     Customer,
@@ -37,6 +38,7 @@ def add_evidence(company: Company, accounts: Sequence[CreditAccount], seed: int)
         _statements(customer, rng, 0 if number == 2 else 3)
         _bank(customer, random.Random(seed + 2000 + number), account.currency, number)
         _supplier_days(customer, random.Random(seed + 3000 + number), 0 if number == 1 else 9)
+        _agency_reports(customer, random.Random(seed + 4000 + number), number)
     _groups([a.customer for a in accounts])
 
 
@@ -154,3 +156,49 @@ def _supplier_days(customer: Customer, rng: random.Random, quarters: int) -> Non
             days=rng.randrange(25, 95),
             source=rng.choice(("register", "filing")),
         )
+
+
+def _agency_reports(customer: Customer, rng: random.Random, number: int) -> None:
+    """Two agencies, some answers without a rating, two products on one day, corrections; customer 0 has none."""
+    if number == 0:
+        return
+    for provider in ("alpha", "beta")[: 2 if number % 2 else 1]:
+        on = date(2023, 9, 1) + timedelta(days=rng.randrange(120))
+        while on <= LAST:
+            for product in ("", "plus")[: 2 if rng.random() < 0.2 else 1]:
+                _agency_report(customer, provider, product, on, rng, unknown=number == 6)
+            on += timedelta(days=rng.choice((1, 90, 200, 365, 400, 420)))
+
+
+def _agency_report(
+    customer: Customer, provider: str, product: str, on: date, rng: random.Random, *, unknown: bool
+) -> None:
+    outcome = "not_found" if unknown else rng.choice(("rated", "rated", "rated", "unrated", "not_found"))
+    figures: dict[str, object] = {"outcome": outcome}
+    if outcome != "not_found":
+        figures |= {
+            "pd_basis_points": rng.choice((None, rng.randrange(3000))),
+            "days_beyond_terms": rng.choice((None, rng.randrange(-5, 60))),
+            "activity": rng.choice(("active", "active", "unknown", "dormant", "ceased")),
+        }
+    fact = {
+        "customer": customer,
+        "provider": provider,
+        "product": product,
+        "effective_on": on,
+        "known_on": on + timedelta(days=rng.choice((0, 0, 3, 60))),
+    }
+    rated = {"standing": rng.randrange(101)} if outcome == "rated" else {}
+    if rng.random() < 0.3:
+        late = fact["known_on"] + timedelta(days=90)
+        BureauReport.objects.create(
+            **fact,
+            **figures,
+            **rated,
+            known_until=late,
+            superseded_at=_moment(rng),
+            recorded_at=_moment(rng, 400),
+        )
+        rated = {"standing": rng.randrange(101)} if rated else {}
+        fact |= {"known_on": late, "recorded_at": _moment(rng)}
+    BureauReport.objects.create(**fact, **figures, **rated)

@@ -20,7 +20,7 @@ from customers.models import (
     StatusChange,
 )
 from scoring.card import Card
-from tests.scoring import bank_reference, reference_evidence, reference_ledger
+from tests.scoring import bank_reference, reference_agencies, reference_evidence, reference_ledger
 from tests.scoring.reference_facts import LONG_AGO, disputed_of, in_account_currency, ratio, seen
 
 
@@ -38,6 +38,7 @@ def signals_of(
     found |= reference_ledger.signals_of(account, instalments, allocations, as_of, judged, card, view)
     found |= reference_evidence.signals_of(account, instalments, as_of, view)
     found |= bank_reference.signals_of(account, as_of, view)
+    found |= reference_agencies.signals_of(account.customer, as_of, view)
     return found
 
 

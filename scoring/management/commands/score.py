@@ -51,7 +51,9 @@ class Command(BaseCommand):
                 accounts=CreditAccount.objects.filter(pk__in=list(accounts)) if options["customer"] else None,
             )
             scores = compute(as_of, scope, view, past=as_of < business_date())
-            records = (_record(row, accounts[row.account_id], explain(row, card)) for row in scores)
+            records = (
+                _record(row, accounts[row.account_id], explain(row, card, named=False)) for row in scores
+            )
             {"csv": self._csv, "json": self._json, "table": self._table}[options["format"]](records)
         except CardError as error:
             raise CommandError(str(error)) from error
@@ -113,7 +115,7 @@ def _record(row: AccountScore, names: tuple[str, str, str], explanation: Any) ->
         "score": row.score,
         "grade": row.grade,
         "pd": str(row.pd),
-        "pd_is": "uncalibrated",
+        "pd_is": explanation.pd_is,
         "recommendation": row.recommendation,
         "depth": row.depth,
         "base_points": explanation.base_points,

@@ -1,0 +1,327 @@
+"""The probability of a card, fitted to the firm's own outcomes: only its odds move, its points and grades stay.
+
+The same event and the same observations as `fit_scorecard` (scoring/fitting/outcomes.py, observations.py), those the
+card scores: a thin card is calibrated on thin files with bank data, or not at all. A version in use is frozen, so the
+new odds come as a draft with a report, which is tried, proposed and published like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.models import User
+from scoring.calibrated import FITTED, LEVEL
+from scoring.card import THIN_EVIDENCE, Card, CardError, active_cards, as_card, problems
+from scoring.evidence import scores_of
+from scoring.fitting import odds as fitting
+from scoring.fitting.account_figures import counts_of, customer_years
+from scoring.fitting.account_fit import NotEnoughEvents, customer_folds
+from scoring.fitting.measures import Floats, brier
+from scoring.fitting.observations import (
+    LEAST_HISTORY_DAYS,
+    Observations,
+    horizon_of,
+    ledger_span,
+    observation_days,
+    observe,
+)
+from scoring.fitting.odds import LEVEL_FROM, PRIOR, SLOPE_FROM, Moved, NoOrder, Odds, Sample
+from scoring.fitting.outcomes import default_episodes
+from scoring.models import CardReport, Scorecard
+from scoring.publishing import LIFE
+from scoring.reports import store_report
+
+FOLDS, SEED = 5, 20
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """New odds of a card and what they stand on. state: "fitted" or "level"."""
+
+    state: str
+    odds: Odds
+    until: date
+    events: int
+    years: int
+    figures: dict[str, Any]
+
+
+def calibrate(card: Scorecard, until: date | None = None, reader: Actor | None = None) -> Calibrated:
+    """Fit a card's odds to what was known on `until` (default: all there is). Stores nothing.
+
+    Raises NotEnoughEvents with the counts and the cure, CardError for a card that cannot be used or orders nobody,
+    NoActiveCard, MissingRate.
+    """
+    ready = as_card(card, list(card.bins.all()))
+    wrong = problems(ready)
+    if wrong:
+        raise CardError(" ".join(wrong))
+    obs, through, labels = _observed(until, reader)
+    obs = obs.take(scored_by(ready, obs))
+    sample = Sample(scores_of(ready, obs).astype(np.int64), obs.bad, obs.customer)
+    state = fitting.tells(sample)
+    years = customer_years(obs)
+    if not state:
+        raise _too_few(card, obs, sample, years)
+    now, expert = odds_of(card), expert_odds(card)
+    level_only = state == LEVEL
+    try:
+        found = fitting.fit(sample, expert, level_only=level_only)
+    except NoOrder as error:
+        raise CardError(
+            _(
+                "%(events)s of %(customers)s customers defaulted, but not those this card scores low: no odds can put "
+                "that right. Learn a card from your ledger (manage.py fit_scorecard) or change its points."
+            )
+            % {"events": sample.bad_customers, "customers": sample.customers}
+        ) from error
+    new = expert.moved(found.shift, found.slope)
+    figures = {
+        **counts_of(obs),
+        "rate": float(obs.bad.mean()),
+        "until": through.isoformat(),
+        "state": state,
+        "customer_years": years,
+        "prior_defaults": PRIOR,
+        "expert": _as_dict(expert),
+        "odds_before": _as_dict(now),
+        "odds_after": _as_dict(new),
+        **_fitted(sample, expert, found, level_only),
+        **_compared(obs, sample, now, expert, level_only),
+        "out_of_time": _out_of_time(obs, sample, now, expert, labels),
+    }
+    return Calibrated(state, new, through, sample.bad_customers, years, figures)
+
+
+def _observed(until: date | None, reader: Actor | None) -> tuple[Observations, date, View]:
+    first, through = ledger_span()
+    labels = CURRENT
+    if until is not None and through is not None and until < through:
+        through, labels = until, View(known_at=until)
+    days = observation_days(first, through)
+    if not days or through is None:
+        raise NotEnoughEvents(
+            _(
+                "No observation has a complete year after it: the ledger runs from %(first)s and is complete "
+                "through %(through)s; %(days)s days before and 12 months after an observation are needed."
+            )
+            % {"first": first or "-", "through": through or "-", "days": LEAST_HISTORY_DAYS},
+            {"observations": 0, "customers": 0, "bad_customers": 0, "needed": LEVEL_FROM},
+        )
+    return observe(days, labels=labels, reader=reader), through, labels
+
+
+def scored_by(card: Card, obs: Observations) -> Any:
+    """Mask of the observations a card scores: thin files with enough bank data are the thin card's, where one is used."""
+    days_of_bank = np.nan_to_num(obs.column(THIN_EVIDENCE), nan=-1.0)
+    if card.kind == Scorecard.Kind.THIN:
+        return obs.thin & (days_of_bank >= card.evidence_from)
+    thin = active_cards().thin
+    if thin is None:
+        return np.ones(obs.rows, dtype=bool)
+    return ~(obs.thin & (days_of_bank >= thin.evidence_from))
+
+
+def _too_few(card: Scorecard, obs: Observations, sample: Sample, years: int) -> NotEnoughEvents:
+    counts = {
+        "observations": obs.rows,
+        "customers": obs.customers,
+        "bad_customers": obs.bad_customers,
+        "customer_years": years,
+        "needed": LEVEL_FROM,
+        "needed_for_slope": SLOPE_FROM,
+        "dates": [day.isoformat() for day in obs.days],
+    }
+    who = _("thin files with bank data") if card.kind == Scorecard.Kind.THIN else _("customers")
+    text = _(
+        "%(events)s of %(customers)s %(who)s defaulted in %(years)s customer-years; the level of a probability takes "
+        "%(level)s that did and %(level)s that did not, its slope %(slope)s. Import older ledgers, or wait for more "
+        "outcomes; until then the card stays uncalibrated."
+    )
+    return NotEnoughEvents(
+        text
+        % {
+            "events": sample.bad_customers,
+            "customers": sample.customers,
+            "who": who,
+            "years": years,
+            "level": LEVEL_FROM,
+            "slope": SLOPE_FROM,
+        },
+        counts,
+    )
+
+
+def odds_of(card: Scorecard) -> Odds:
+    return Odds(card.anchor_score, float(card.odds_at_anchor), float(card.points_to_double))
+
+
+def expert_odds(card: Scorecard) -> Odds:
+    """The odds before anybody calibrated: a second calibration starts from them, or the same defaults would count twice."""
+    for version in _line(card):
+        report = version.reports.filter(kind=CardReport.Kind.CALIBRATED).first()
+        if report is not None:
+            return Odds(**report.figures["expert"])
+    return odds_of(card)
+
+
+def _line(card: Scorecard) -> Iterator[Scorecard]:
+    """A calibrated card and what it was made from, as long as the odds are handed on."""
+    version: Scorecard | None = card
+    while version is not None and version.calibration != Scorecard.Calibration.UNCALIBRATED:
+        yield version
+        version = version.based_on
+
+
+def _as_dict(odds: Odds) -> dict[str, Any]:
+    return {"anchor": odds.anchor, "odds": odds.odds, "doubling": odds.doubling}
+
+
+def _fitted(sample: Sample, expert: Odds, found: Moved, level_only: bool) -> dict[str, Any]:
+    around = fitting.spread(sample, expert, found, level_only=level_only)
+    new = expert.moved(found.shift, found.slope)
+    return {
+        "shift": found.shift,
+        "shift_interval": around.interval(around.shift),
+        "shift_from_data": found.shift_share,
+        "slope": found.slope,
+        "slope_interval": None if level_only else around.interval(around.slope),
+        "slope_from_data": found.slope_share,
+        "mean_pd": float(new.pd(sample.score).mean()),
+        "fifths": [
+            {
+                "low": int(sample.score[rows].min()),
+                "high": int(sample.score[rows].max()),
+                "pd": float(new.pd(sample.score[rows]).mean()),
+                "interval": around.of_mean_pd(expert, sample.score[rows]),
+            }
+            for rows in fitting.fifths(sample.score)
+        ],
+    }
+
+
+def _compared(obs: Observations, sample: Sample, now: Odds, expert: Odds, level_only: bool) -> dict[str, Any]:
+    """Before and after on the same rows; after: odds fitted without the row's customer."""
+    folds = customer_folds(obs, FOLDS, SEED)
+    after = fitting.cross_fitted(sample, expert, folds, level_only=level_only)
+    return {"how": "cross-fitted by customer", "folds": FOLDS, **_beside(sample, now.pd(sample.score), after)}
+
+
+def _beside(sample: Sample, before: Floats, after: Floats) -> dict[str, Any]:
+    return {
+        "tenths": fitting.by_tenth(sample, before, after),
+        "brier_before": brier(sample.bad, before),
+        "brier_after": brier(sample.bad, after),
+        "mean_before": float(before.mean()),
+        "mean_after": float(after.mean()),
+    }
+
+
+def _out_of_time(obs: Observations, sample: Sample, now: Odds, expert: Odds, labels: View) -> dict[str, Any]:
+    """Fitted to what was known on a day, tested on the observations from then on; the day that leaves most defaults on
+    both sides. {"refused": why} where the ledger is too short for two halves."""
+    best: tuple[int, date, Any, Sample] | None = None
+    for cut in obs.days:
+        early = np.isin(obs.day, [d.toordinal() for d in obs.days if horizon_of(d) <= cut])
+        late = obs.day >= cut.toordinal()
+        if not early.any():
+            continue
+        fewer = min(sample.take(early).bad_customers, sample.take(late).bad_customers)
+        if best is None or fewer > best[0]:
+            best = (fewer, cut, late, replace(sample.take(early), bad=_known_then(obs, early, cut)))
+    if best is None or best[0] < LEVEL_FROM or not fitting.tells(best[3]):
+        return {
+            "refused": _(
+                "Too few defaults to fit on one year and test on a later one: at least %(least)s on each side."
+            )
+            % {"least": LEVEL_FROM}
+        }
+    _fewer, cut, late, train = best
+    test, level_only = sample.take(late), fitting.tells(best[3]) == LEVEL
+    try:
+        found = fitting.fit(train, expert, level_only=level_only)
+    except NoOrder:
+        found = fitting.fit(train, expert, level_only=True)
+    after = expert.moved(found.shift, found.slope).pd(test.score)
+    return {
+        "learned_until": cut.isoformat(),
+        "learned_events": train.bad_customers,
+        "from": cut.isoformat(),
+        "to": obs.days[-1].isoformat(),
+        "events": test.bad_customers,
+        "customers": test.customers,
+        **_beside(test, now.pd(test.score), after),
+    }
+
+
+def _known_then(obs: Observations, early: Any, cut: date) -> Floats:
+    """Outcomes of the early observations as they were known on the day of the cut."""
+    episodes = default_episodes(cut, View(known_at=cut))
+    found = np.zeros(int(early.sum()))
+    account, day = obs.account[early], obs.day[early]
+    for one in np.unique(day):
+        when = date.fromordinal(int(one))
+        rows = day == one
+        found[rows] = np.isin(account[rows], list(episodes.between(when, horizon_of(when))))
+    return found
+
+
+@transaction.atomic
+def keep_calibrated(
+    card: Scorecard, found: Calibrated, *, as_of: date, actor: Actor, by: User | None = None
+) -> Scorecard:
+    """Put the new odds on a draft with their report: on the card itself where it is a draft `by` works on, else on a copy.
+
+    Raises PublishingError where `by` may not."""
+    if by is not None and card.status == Scorecard.Status.DRAFT:
+        draft = LIFE.editable(card, by)
+    elif by is not None:
+        draft = LIFE.copy(card, by=by, as_of=as_of)
+    else:
+        draft = LIFE.copy_by_job(card, actor=actor, as_of=as_of)
+    new = {
+        "calibration": FITTED if found.state == FITTED else LEVEL,
+        "calibrated_on": found.until,
+        "calibration_events": found.events,
+        "calibration_years": found.years,
+        "anchor_score": found.odds.anchor,
+        "odds_at_anchor": Decimal(str(found.odds.odds)),
+        "points_to_double": Decimal(str(found.odds.doubling)),
+    }
+    before = {name: _plain(getattr(draft, name)) for name in new}
+    for name, value in new.items():
+        setattr(draft, name, value)
+    draft.save(update_fields=list(new))
+    report = store_report(
+        draft, CardReport.Kind.CALIBRATED, found.until, found.figures, made_by=str(actor.name)
+    )
+    record_act(
+        "scorecard.calibrated",
+        actor=actor,
+        subject=draft,
+        business_date=as_of,
+        changes=[Change.of(draft, before, {name: _plain(value) for name, value in new.items()})],
+        data={
+            "code": draft.code,
+            "version": draft.version,
+            "from": card.pk,
+            "state": found.state,
+            "events": found.events,
+            "report": report.pk,
+        },
+    )
+    return draft
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | str) else str(value)

@@ -169,9 +169,12 @@ def measure_all(book: Book, runs: int, say: Callable[[str], None]) -> dict[str, 
     seconds, processor = _medians(shapes, book.as_of, runs)
     _tell(seconds, processor, "floor, index scans forbidden", say)
     covered = AccountScore.objects.aggregate(
-        bank=Count("bank_history_days"), accounts=Count("equity_ratio"), group=Count("group_score")
+        bank=Count("bank_history_days"),
+        accounts=Count("equity_ratio"),
+        group=Count("group_score"),
+        agencies=Count("bureau_standing"),
     )
-    say(f"  accounts with bank flows, annual accounts, a scored group: {covered}")
+    say(f"  accounts with bank flows, annual accounts, a scored group, an agency's rating: {covered}")
     return seconds
 
 

@@ -41,6 +41,8 @@ MACHINE_REASONS = {
     "declined": _("Score %(score)s %(grade)s: new credit is declined"),
     "late_payment": _("%(amount)s overdue, the oldest for %(days)s days"),
     "score_drop": _("The score fell from %(before)s (on %(on)s) to %(score)s"),
+    "agency_fall": _("%(agency)s lowered its rating from %(before)s to %(standing)s of 100 on %(on)s"),
+    "ceased": _("%(agency)s said on %(on)s that its business has ceased"),
     "cash_shock": _(
         "Net cash flow of four weeks fell %(times)s times its usual deviation below its usual level"
     ),
@@ -64,6 +66,7 @@ CAP_LABELS = {
     "policy": _("Ceiling of the grade"),
     "capacity": _("Share of equity"),
     "bank_flows": _("Share of bank inflow"),
+    "agency": _("Limit recommended by a credit agency"),
     "insurance": _("Cover and own risk"),
     "concentration": _("Share of all receivables"),
     "group": _("Ceiling of the group"),

@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
@@ -256,19 +257,19 @@ def span_of(card: Card) -> tuple[int, int]:
 
 
 def _problems_of(card: Card, signal: Signal) -> list[str]:
-    bins = card.bins.get(signal.name, ())
+    bins, label = card.bins.get(signal.name, ()), capfirst(str(signal.label))
     if not bins or signal.name not in card.missing:
-        return [_("%s needs bins and points for a missing value.") % signal.name]
+        return [_("%s needs bins and points for a missing value.") % label]
     found = []
     if bins[0].lower is not None or bins[-1].upper is not None:
-        found.append(_("%s: the bins must reach from below any value to above any value.") % signal.name)
+        found.append(_("%s: the bins must reach from below any value to above any value.") % label)
     if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
-        found.append(_("%s: the bins leave a gap or overlap.") % signal.name)
+        found.append(_("%s: the bins leave a gap or overlap.") % label)
     points = [b.points for b in bins]
     if not signal.carries_points and any([*points, card.missing[signal.name]]):
-        found.append(_("%s informs only: a worse fact could raise the score by it.") % signal.name)
+        found.append(_("%s informs only: a worse fact could raise the score by it.") % label)
     if points != sorted(points, reverse=signal.higher_is == WORSE):
-        found.append(_("%s: a worse value must never earn more points than a better one.") % signal.name)
+        found.append(_("%s: a worse value must never earn more points than a better one.") % label)
     return found
 
 

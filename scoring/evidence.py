@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -12,7 +12,7 @@ from creditdesk.core.audit import Actor
 from scoring.card import Card, CardError, as_card, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
-from scoring.fitting.observations import Observations, ledger_span, observation_days, observe
+from scoring.fitting.observations import ledger_span, observation_days, observe
 from scoring.models import CardReport, Scorecard
 from scoring.reports import stability, store_report
 from scoring.tryout import try_card
@@ -48,9 +48,9 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
     """
     first, through = ledger_span()
     days = observation_days(first, through)
-    learned_until = _learned_until(card)
-    if learned_until is not None:
-        days = [day for day in days if day > learned_until]
+    taught = learned_until(card)
+    if taught is not None:
+        days = [day for day in days if day > taught]
     if not days:
         return {"gini": None, "refused": _("No observation has a complete year after it.")}
     obs = observe(days, reader=reader)
@@ -67,7 +67,7 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
     return {**counts_of(obs), **figures_of(obs, -scores, pd_of_scores(ready, scores))}
 
 
-def _learned_until(card: Scorecard) -> date | None:
+def learned_until(card: Scorecard) -> date | None:
     """The last day whose outcomes a fitted card, or the one it was copied from, has seen; None for an expert's. An
     earlier observation would be tested on defaults the card was taught."""
     version: Scorecard | None = card
@@ -79,7 +79,15 @@ def _learned_until(card: Scorecard) -> date | None:
     return None
 
 
-def scores_of(card: Card, obs: Observations) -> Floats:
+class Columns(Protocol):
+    """Values by signal, NaN where missing."""
+
+    @property
+    def rows(self) -> int: ...
+    def column(self, signal: str) -> Floats: ...
+
+
+def scores_of(card: Card, obs: Columns) -> Floats:
     """A card's score of every observation; the same points as scoring.card gives one by one."""
     total = np.full(obs.rows, float(card.base_points))
     for signal, bins in card.bins.items():

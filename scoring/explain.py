@@ -14,6 +14,7 @@ from creditdesk.core.facts import View
 from creditdesk.core.wording import day, percent
 from scoring import agency_words
 from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.calibrated import label
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.rationale import shown
@@ -68,6 +69,8 @@ class Explanation:
     score: int
     grade: str
     pd: Decimal
+    calibration: str
+    pd_is: str
     recommendation: str
     depth: str
     as_of: date
@@ -108,8 +111,8 @@ class Explanation:
 
     @property
     def pd_label(self) -> str:
-        """The probability as it may be shown: never without saying that it is not calibrated."""
-        return _("%s (uncalibrated)") % percent(self.pd)
+        """The probability as it may be shown: never without saying what it stands on."""
+        return f"{percent(self.pd)} ({self.calibration})"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -201,6 +204,8 @@ def _assemble(
         score=row.score,
         grade=row.grade,
         pd=row.pd,
+        calibration=label(card),
+        pd_is=card.calibration,
         recommendation=row.recommendation,
         depth=row.depth,
         as_of=row.as_of,

@@ -12,7 +12,7 @@ from creditdesk.core.wording import day
 from customers.models import Instalment
 from scoring.counterfactual import BetterBin, IfPaid, WouldLift
 from scoring.sentences import figure
-from scoring.signals import Unit
+from scoring.signals import Family, Unit
 
 BINS_SHOWN = 5
 NUMBERS_SHOWN = 6
@@ -34,7 +34,17 @@ def sentences(found: WouldLift) -> list[str]:
 
 def bin_sentences(found: WouldLift) -> list[str]:
     """Up to five better bins, the one worth most first."""
-    return [_better(one) for one in found.better_bins[:BINS_SHOWN]]
+    return [_better(one) + _whose(one) for one in found.better_bins[:BINS_SHOWN]]
+
+
+def _whose(one: BetterBin) -> str:
+    """What nobody lifts by paying us is said to be so."""
+    if one.item.signal.family != Family.BUREAU:
+        return ""
+    return " " + _(
+        "An agency says this, not we: paying us does not move it, but the customer can have the agency correct what is "
+        "wrong, or publish its accounts."
+    )
 
 
 def _some_paid(paid: IfPaid, found: WouldLift) -> str:

@@ -9,13 +9,16 @@ from creditdesk.core.clock import business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.approval_clock import run_clock
-from customers.models import Company, CreditAccount
+from customers.bureau.automatic import ask_for_reviews
+from customers.bureau.waterfall import providers_for
+from customers.models import BureauPull, Company, CreditAccount
 from customers.notices import tell_of_cover
 from customers.rates import MissingRate
 from scoring.book_figures import store_book_figures
 from scoring.causes import react_to_causes
 from scoring.limit_notices import tell_of_limits
 from scoring.proposals import propose_limits
+from scoring.reviews import overdue_reviews
 
 NIGHTLY = "limits"
 CLOCK = "approval clock"
@@ -62,6 +65,11 @@ def watch_company(job: Job) -> dict[str, Any]:
     company = Company.objects.get(pk=int(job.key))
     told = {"limits": tell_of_limits(company, job.business_date)}
     accounts = CreditAccount.objects.filter(company=company).select_related("customer", "company", "segment")
+    if providers_for(BureauPull.Cause.REVIEW):
+        due = overdue_reviews(CreditAccount.objects.filter(company=company), job.business_date)
+        told["agencies"] = ask_for_reviews(
+            set(due.order_by().values_list("customer_id", flat=True)), job.business_date
+        )
     try:
         return told | {"cover": tell_of_cover(accounts, job.business_date)}
     except MissingRate as missing:  # the page of cover says the same

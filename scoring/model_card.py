@@ -21,6 +21,7 @@ from django.utils.translation import ngettext, override
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
 from creditdesk.core.wording import day, fixed
+from scoring.calibrated import LEVEL, UNCALIBRATED
 from scoring.card import as_card, span_of
 from scoring.fitting.materiality import Materiality
 from scoring.fitting.outcomes import DAYS_PAST_DUE
@@ -134,7 +135,6 @@ def _event(card: Scorecard) -> tuple[tuple[str, str], ...]:
         "within 12 months an undisputed residue above %(amount)s passes %(days)s days past due, a debt is written off, "
         "or insolvency opens"
     ) % {"amount": f"{number_format(amount, 0)} {code}", "days": DAYS_PAST_DUE}
-    calibrated = card.calibration == "fitted"
     return (
         (_("Event"), event),
         (
@@ -143,9 +143,7 @@ def _event(card: Scorecard) -> tuple[tuple[str, str], ...]:
         ),
         (
             _("Probability"),
-            _("fitted to outcomes")
-            if calibrated
-            else _("expert odds: it orders customers and is not calibrated"),
+            card.calibration_sentence,
         ),
     )
 
@@ -203,15 +201,27 @@ def _newest(card: Scorecard, *kinds: str) -> CardReport | None:
 
 
 def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
-    report = _newest(card, Kind.FIT)
+    report, odds = _newest(card, Kind.FIT), _newest(card, Kind.CALIBRATED)
     if report is None:
         based = str(card.based_on) if card.based_on else _("expert judgement")
-        return ((_("Source"), _("not learned from data: %s") % based),)
-    return (
-        (_("Source"), _("the firm's own ledger, with what was known on each day")),
-        *_counts(report),
-        (_("Until"), str(report.figures.get("until") or day(report.as_of))),
-    )
+        rows = [(_("Source"), _("not learned from data: %s") % based)]
+    else:
+        rows = [
+            (_("Source"), _("the firm's own ledger, with what was known on each day")),
+            *_counts(report),
+            (_("Until"), str(report.figures.get("until") or day(report.as_of))),
+        ]
+    if odds is not None and card.calibration != UNCALIBRATED:
+        rows += [(_("Odds"), card.calibration_sentence), *_agreement(odds.figures)]
+    return tuple(rows)
+
+
+def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """How far the calibrated probabilities came true: without the customer's own outcomes, and on a later year."""
+    later = figures["out_of_time"]
+    rows = [(_("Calibration, cross-fitted by customer"), _inside(figures["tenths"], "agrees"))]
+    told = later["refused"] if "refused" in later else _inside(later["tenths"], "agrees")
+    return [*rows, (_("Calibration, out of time"), told)]
 
 
 def _counts(report: CardReport) -> tuple[tuple[str, str], ...]:
@@ -259,13 +269,16 @@ def _with_interval(figures: dict[str, Any], key: str, label: str) -> list[tuple[
 def _calibrated(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     if not rows:
         return []
-    inside = sum(r["interval"][0] <= r["predicted"] <= r["interval"][1] for r in rows)
+    return [(_("Calibration"), _inside(rows, "agrees"))]
+
+
+def _inside(rows: list[dict[str, Any]], agrees: str) -> str:
     text = ngettext(
         "%(inside)s of %(n)s group agrees with what happened within its 95 %% interval",
         "%(inside)s of %(n)s groups agree with what happened within their 95 %% interval",
         len(rows),
     )
-    return [(_("Calibration"), text % {"inside": inside, "n": len(rows)})]
+    return text % {"inside": sum(bool(row[agrees]) for row in rows), "n": len(rows)}
 
 
 def _monitored(card: Scorecard) -> tuple[tuple[str, str], ...]:
@@ -289,9 +302,13 @@ def _limits(card: Scorecard) -> tuple[tuple[str, str], ...]:
         (_("Completeness"), _("nobody is judged late beyond the day the ledger is complete to")),
         (_("Missing values"), _("have points of their own and are told apart from reasons")),
     ]
-    if card.calibration != "fitted":
+    if card.calibration == UNCALIBRATED:
         rows.append(
-            (_("Probabilities"), _("must not be used as loss rates until a card is fitted to outcomes"))
+            (_("Probabilities"), _("must not be used as loss rates until the card is fitted to outcomes"))
+        )
+    elif card.calibration == LEVEL:
+        rows.append(
+            (_("Probabilities"), _("their mean is told from outcomes, how they part good from bad is not"))
         )
     return tuple(rows)
 

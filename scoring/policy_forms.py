@@ -88,7 +88,8 @@ class PolicyForms:
                 data,
                 instance=causes.get(kind) or LimitPolicyCause(policy=policy, kind=kind),
                 prefix=f"cause-{kind}",
-                initial={"is_used": kind in causes},
+                # Ceased is ceased: there is nothing to count from.
+                initial={"is_used": kind in causes, **({"threshold": 1} if kind == CauseKind.CEASED else {})},
             )
             for kind in CauseKind.values
             if kind != CauseKind.INSOLVENCY

@@ -12,12 +12,15 @@ from django.db import connection, transaction
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
 from creditdesk.core.jobs import plan_jobs
-from creditdesk.core.models import Job
+from creditdesk.core.models import Job, User
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
+from customers.rates import MissingRate
+from scoring.card import CardError
 from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
 from scoring.evidence import measure_card
+from scoring.fitting.account_fit import NotEnoughEvents
 from scoring.fitting.logistic import FitError
 from scoring.invoices.cards import fit_draft, model_in_use
 from scoring.invoices.estimates import drift_days, keep_drift
@@ -25,6 +28,8 @@ from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
 from scoring.peers import store_peer_figures
 from scoring.ranges import account_ranges
+from scoring.recalibrating import calibrate, keep_calibrated
+from scoring.side_by_side import compare
 from scoring.statement import Scope
 
 NIGHTLY = "score"
@@ -149,6 +154,31 @@ def measure_planned_card(job: Job) -> dict[str, Any]:
     """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
     card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
     return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}
+
+
+def compare_planned_cards(job: Job) -> dict[str, Any]:
+    """The effect of one job: one card measured beside another (key: both ids, who asked, reports there were)."""
+    first, second, who = (int(part) for part in job.key.split("-")[:3])
+    a, b = (Scorecard.objects.select_related("based_on").get(pk=pk) for pk in (first, second))
+    user = User.objects.get(pk=who)
+    try:
+        report = compare(a, b, job.business_date, made_by=user.get_username(), reader=Actor.person(user))
+    except (CardError, MissingRate) as error:
+        return {"refused": str(error)}
+    return {"report": report.pk}
+
+
+def calibrate_planned_card(job: Job) -> dict[str, Any]:
+    """The effect of one job: a draft with new odds, or why the ledger tells none (key: id of the card and of who asked)."""
+    pk, who = job.key.split("-")[:2]
+    card = Scorecard.objects.select_related("based_on").get(pk=int(pk))
+    user = User.objects.get(pk=int(who))
+    try:
+        found = calibrate(card, reader=Actor.person(user))
+        draft = keep_calibrated(card, found, as_of=job.business_date, actor=Actor.person(user), by=user)
+    except (NotEnoughEvents, CardError, MissingRate) as error:
+        return {"refused": str(error)}
+    return {"draft": draft.pk}
 
 
 def fit_planned_invoice_card(job: Job) -> dict[str, Any]:

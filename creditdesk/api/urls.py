@@ -2,6 +2,7 @@ from django.urls import path, re_path
 
 from creditdesk.api import pages
 from creditdesk.api.endpoints import (
+    agency_reports,
     applications,
     credit_checks,
     customers,
@@ -51,6 +52,8 @@ urlpatterns = [
         applications.ApplicationWithdrawal.as_view(),
         name="withdraw_application",
     ),
+    path("agency-reports", agency_reports.AgencyReportList.as_view(), name="agency_reports"),
+    path("agency-pulls", agency_reports.AgencyPullList.as_view(), name="agency_pulls"),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),
     path("scoring-jobs/<uuid:public_id>", scoring_jobs.ScoringJobDetail.as_view(), name="scoring_job"),
     path(

@@ -131,6 +131,9 @@ REFUSALS: dict[str, Promise] = {
     "scoring_termspolicy: a policy that was proposed is never edited": _(
         "A terms policy that was proposed is never changed: make a new version."
     ),
+    "a version never counts for days before it was made": _(
+        "A version counts from the day of its publishing or a later one, never for days before."
+    ),
     "a version is published by somebody who neither made nor edited it": _(
         "A version is published by somebody who neither made, edited nor proposed it."
     ),

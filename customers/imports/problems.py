@@ -317,7 +317,7 @@ def cure(code: str, params: dict[str, Any]) -> str:
 class ImportRefused(Exception):
     """The whole file is refused: nothing was stored. `code` and `params` say why, str() renders it."""
 
-    def __init__(self, code: str, **params: Any) -> None:
+    def __init__(self, code: str, /, **params: Any) -> None:  # a parameter may be called code, too
         super().__init__(code, params)
         self.code, self.params = code, params
 

@@ -281,6 +281,8 @@ class CreditHold(models.Model):
             "insolvency": _("insolvency proceedings opened; a person has to decide"),
             "late_payment": _("invoices are long overdue; a person has to decide"),
             "score_drop": _("the score fell sharply; a person has to decide"),
+            "agency_fall": _("a credit agency lowered its rating; a person has to decide"),
+            "ceased": _("a credit agency says its business has ceased; a person has to decide"),
             "cash_shock": _("cash flow broke down; a person has to decide"),
             **self.PERSON_REASONS,
         }

@@ -54,9 +54,15 @@ class Ranking:
         self._starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0]) if risk.size else np.array([], int)
         self._values = ordered[self._starts]
         self._bad = outcome[self._order]
+        self._last: tuple[ArrayLike | None, tuple[Floats, Floats]] | None = None
 
     def _by_value(self, weights: ArrayLike | None) -> tuple[Floats, Floats]:
-        """Weight of good and of bad per distinct risk, lowest risk first."""
+        """Weight of good and of bad per distinct risk, lowest risk first. Of the weights asked about last, kept."""
+        if self._last is None or self._last[0] is not weights:
+            self._last = weights, self._summed(weights)
+        return self._last[1]
+
+    def _summed(self, weights: ArrayLike | None) -> tuple[Floats, Floats]:
         if not self._starts.size:
             return np.zeros(0), np.zeros(0)
         weight = _weights(weights, self._bad.size)
@@ -214,22 +220,34 @@ def calibration_table(bad: ArrayLike, probability: ArrayLike, bins: int = 10) ->
     return rows
 
 
+class Captured:
+    """Losses in the order of risk, sorted once, to be measured under many weightings."""
+
+    def __init__(self, loss: ArrayLike, risk: ArrayLike) -> None:
+        lost, risk = floats(loss), floats(risk)
+        self._order = np.argsort(-risk, kind="stable")
+        self._starts = np.flatnonzero(np.r_[True, np.diff(-risk[self._order]) > 0])
+        self._lost = lost
+
+    def share(self, share: float, weights: ArrayLike | None = None) -> float | None:
+        """Share of all loss that lies in the riskiest `share` of the rows; ties at the border count in part."""
+        weight = _weights(weights, self._lost.size)
+        lost = self._lost * weight
+        total = lost.sum()
+        if not total > 0:
+            return None
+        size = np.add.reduceat(weight[self._order], self._starts)
+        held = np.add.reduceat(lost[self._order], self._starts)
+        room = share * weight.sum() - (np.cumsum(size) - size)
+        part = np.clip(np.divide(room, size, out=np.zeros_like(room), where=size > 0), 0, 1)
+        return float((held * part).sum() / total)
+
+
 def capture(
     loss: ArrayLike, risk: ArrayLike, share: float = 0.2, weights: ArrayLike | None = None
 ) -> float | None:
     """Share of all loss that lies in the riskiest `share` of the rows; ties at the border count in part."""
-    lost, risk = floats(loss), floats(risk)
-    weight = _weights(weights, lost.size)
-    total = (lost * weight).sum()
-    if not total > 0:
-        return None
-    order = np.argsort(-risk, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(-risk[order]) > 0])
-    size = np.add.reduceat(weight[order], starts)
-    held = np.add.reduceat((lost * weight)[order], starts)
-    room = share * weight.sum() - (np.cumsum(size) - size)
-    part = np.clip(np.divide(room, size, out=np.zeros_like(room), where=size > 0), 0, 1)
-    return float((held * part).sum() / total)
+    return Captured(loss, risk).share(share, weights)
 
 
 def bootstrap_by_group(

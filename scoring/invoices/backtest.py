@@ -6,25 +6,25 @@ on the same rows; intervals come from drawing customers again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_study
-from customers.models import DocumentKind, Instalment, Invoice
 from scoring.bygone import Told
 from scoring.card import CardError
 from scoring.engine import compute
 from scoring.fitting.clustered import calibration_by_customer
 from scoring.fitting.logistic import FitError
 from scoring.fitting.measures import (
+    Captured,
     Floats,
     Interval,
     Ranking,
@@ -36,10 +36,13 @@ from scoring.fitting.measures import (
 from scoring.invoices.card import Estimates, InvoiceModel
 from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
 from scoring.invoices.history import History, Moment
-from scoring.invoices.ledger import NEVER, Days, Ledger, beyond
+from scoring.invoices.ledger import Days, Ledger, beyond
+from scoring.invoices.tested import Predictions, final_delays, test_places, versions
 from scoring.statement import Scope
 
 TOP = 0.2
+AT_ONCE = 20_000
+"""Observations estimated at once."""
 NAMES = {0: "late", 15: "late_15", 30: "late_30"}
 
 
@@ -61,10 +64,10 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a backtest found: `report` (docs/scoring-invoices.md names its keys) and a row per test invoice."""
+    """What a backtest found: `report` (docs/invoice-estimates.md names its keys) and a row per test invoice."""
 
     report: dict[str, Any]
-    predictions: list[dict[str, Any]]
+    predictions: Predictions | None = None
 
 
 def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) -> Replay:
@@ -77,20 +80,19 @@ def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) 
         model = fit_invoices(ledger, until, least=1)
     except FitError as error:
         raise FitError(_no_training(ledger, period)) from error
-    history = History(ledger)
-    same = versions(ledger)
-    tests = _tests(ledger, same, period)
+    history, told = History(ledger), versions(ledger)
+    tests = test_places(ledger, told, period.test_from, period.test_to)
     report: dict[str, Any] = {
         "trained": trained(model, ledger, period.train_until.toordinal()),
         "tested": {"invoices": int(tests.size), "customers": int(np.unique(ledger.account[tests]).size)},
     }
     if not tests.size:
         report["refused"] = _("No invoice was issued in the test period.")
-        return Replay(report, [])
+        return Replay(report)
     # On the day of issue, whenever the row itself was heard of: nothing that came between may be used.
     seen = Moment(ledger.account[tests], ledger.issued[tests], tests)
-    estimates = model.estimate(history, seen)
-    low, high = _final(ledger, same, tests)
+    estimates, before = _estimated(model, history, seen, _trained_on(ledger, period))
+    low, high = final_delays(ledger, told, tests)
     rivals = _rivals(model, ledger, history, seen, period)
     report["targets"] = {
         name: _target(
@@ -103,10 +105,48 @@ def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) 
         )
         for days, name in NAMES.items()
     }
-    report["psi"] = _psi(model, history, ledger, period, estimates)
+    report["psi"] = _psi(before, estimates.late)
     report["overdue"] = _overdue(model, history, ledger, tests, low, high, draws, seed)
     report["days_late"] = _days_late(estimates, low, high)
-    return Replay(report, _predictions(ledger, seen, estimates))
+    return Replay(report, Predictions.of(ledger, tests, estimates))
+
+
+def _trained_on(ledger: Ledger, period: Period) -> Moment:
+    return moments_at_issue(ledger, np.flatnonzero(ledger.issued < period.train_until.toordinal()))
+
+
+def _estimated(
+    model: InvoiceModel, history: History, seen: Moment, before: Moment | None = None
+) -> tuple[Estimates, Floats]:
+    """(estimates of `seen`, chances of being late of `before`), some customers at a time.
+
+    What a customer's estimate is made of is its own record and sums of the whole book, so ranges change nothing; they
+    bound the memory, and the sums of a customer are made once for both.
+    """
+    count = seen.day.size
+    found = Estimates(*np.empty((len(fields(Estimates)), count)))
+    earlier = np.empty(0 if before is None else before.day.size)
+    both = seen
+    if before is not None:
+        both = Moment(*(np.r_[getattr(seen, f.name), getattr(before, f.name)] for f in fields(Moment)))
+    for some in _by_customer(both.account):
+        said = model.estimate(history, Moment(both.account[some], both.day[some], both.place[some]))
+        asked = some < count
+        for column in fields(Estimates):
+            getattr(found, column.name)[some[asked]] = getattr(said, column.name)[asked]
+        earlier[some[~asked] - count] = said.late[~asked]
+    return found, earlier
+
+
+def _by_customer(account: Days) -> Iterator[Days]:
+    """Places of about AT_ONCE observations at a time, customers whole."""
+    order = np.argsort(account, kind="stable")
+    names, counts = np.unique(account, return_counts=True)
+    ends = np.cumsum(counts)
+    cuts = np.unique((ends - 1) // AT_ONCE, return_index=True)[1] if names.size else []
+    for part in np.split(order, ends[cuts[1:] - 1] if names.size else []):
+        if part.size:
+            yield np.sort(part)
 
 
 def _no_training(ledger: Ledger, period: Period) -> str:
@@ -133,49 +173,6 @@ def _no_training(ledger: Ledger, period: Period) -> str:
         )
         % figures
     )
-
-
-def versions(ledger: Ledger) -> Days:
-    """One number per instalment: the rows of a corrected one share it."""
-    before = dict(
-        Invoice.objects.filter(corrects__isnull=False, kind=DocumentKind.INVOICE).values_list(
-            "pk", "corrects_id"
-        )
-    )
-    if not before:
-        return ledger.row
-
-    def first(pk: int) -> int:
-        while pk in before:
-            pk = before[pk]
-        return pk
-
-    corrected = Invoice.objects.filter(corrects__isnull=False, kind=DocumentKind.INVOICE)
-    rows = Instalment.objects.filter(
-        Q(invoice__in=corrected) | Q(invoice__in=corrected.values("corrects"))
-    ).values_list("pk", "invoice_id", "number")
-    found: dict[tuple[int, int], int] = {}
-    number = {pk: found.setdefault((first(invoice), part), pk) for pk, invoice, part in rows.order_by("pk")}
-    return np.array([number.get(int(row), int(row)) for row in ledger.row], dtype=np.int64)
-
-
-def _tests(ledger: Ledger, same: Days, period: Period) -> Days:
-    """Places of the test invoices as first known: later corrections of a row are not what was seen on its day."""
-    begin, end = period.test_from.toordinal(), period.test_to.toordinal()
-    order = np.lexsort((np.arange(len(ledger)), ledger.known))
-    _rows, first = np.unique(same[order], return_index=True)
-    places = np.sort(order[first])
-    return places[(ledger.issued[places] >= begin) & (ledger.issued[places] <= end)]
-
-
-def _final(ledger: Ledger, same: Days, tests: Days) -> tuple[Days, Days]:
-    """Delays as known at last: of the newest stretch of the same instalment, on the last day anything happened."""
-    happened = [ledger.issued, *(np.where(d < NEVER, d, 0) for d in (ledger.paid_known, ledger.closed_known))]
-    last = int(max(days.max() for days in happened))
-    newest = {int(same[place]): place for place in np.lexsort((np.arange(len(ledger)), ledger.known))}
-    places = np.array([newest[int(row)] for row in same[tests]], dtype=np.int64)
-    low, high = ledger.delay_at(last)
-    return low[places], high[places]
 
 
 def trained(model: InvoiceModel, ledger: Ledger, until: int) -> dict[str, Any]:
@@ -221,22 +218,24 @@ def _scores(ledger: Ledger, seen: Moment) -> Floats | None:
 
     Figures of others that no pass had stored are told once per week, not once per day.
     """
-    scores: dict[tuple[int, int], int] = {}
+    found = np.full(seen.day.size, np.nan)
     told: Told = {}
     days = [date.fromordinal(int(day)) for day in (seen.day.min(), seen.day.max())]
     log_study(reader=Actor.job("backtest"), days=days)
+    order = np.argsort(seen.day, kind="stable")
+    known, first = np.unique(seen.day[order], return_index=True)
     try:
-        for day in np.unique(seen.day):
-            accounts = np.unique(seen.account[seen.day == day])
+        for day, places in zip(known, np.split(order, first[1:]), strict=True):
             when = date.fromordinal(int(day))
-            for row in compute(when, Scope.of([int(a) for a in accounts]), View(known_at=when), told=told):
-                scores[row.account_id, int(day)] = row.score
+            some = Scope.of(np.unique(seen.account[places]).tolist())
+            rows = compute(when, some, View(known_at=when), told=told)
+            scores = np.array([(row.account_id, row.score) for row in rows], dtype=np.int64).reshape(-1, 2)
+            if not np.isin(seen.account[places], scores[:, 0]).all():
+                return None
+            found[places] = scores[np.searchsorted(scores[:, 0], seen.account[places]), 1]
     except CardError:
         return None
-    given = [scores.get((int(a), int(d))) for a, d in zip(seen.account, seen.day, strict=True)]
-    if any(s is None for s in given):
-        return None
-    return np.array(given, dtype=np.float64)
+    return found
 
 
 def _target(
@@ -283,13 +282,9 @@ def figure(value: float | None, interval: Interval | None) -> dict[str, Any]:
     return {"value": value, "interval": None if interval is None else [interval.low, interval.high]}
 
 
-def _psi(
-    model: InvoiceModel, history: History, ledger: Ledger, period: Period, estimates: Estimates
-) -> dict[str, Any]:
+def _psi(before: Floats, late: Floats) -> dict[str, Any]:
     """Drift of the chance of being late between the invoices trained on and those tested on."""
-    before = np.flatnonzero(ledger.issued < period.train_until.toordinal())
-    then = model.estimate(history, moments_at_issue(ledger, before))
-    found = psi_of_values(then.late, estimates.late)
+    found = psi_of_values(before, late)
     return (
         {"value": None}
         if found is None
@@ -315,7 +310,7 @@ def _overdue(
     result: dict[str, Any] = {"invoices": int(open_then.sum())}
     if not open_then.any():
         return result
-    estimates = model.estimate(history, part)
+    estimates, _none = _estimated(model, history, part)
     amount = ledger.amount[part.place]
     count, late, _took = history.payments(part)
     mean = np.divide(late, count, out=np.zeros_like(late), where=count > 0)
@@ -328,9 +323,7 @@ def _overdue(
             "amount": amount[told],
             "mean_days_late": (mean * amount)[told],
         }
-        figures = {
-            rule: (lambda w, r=risk, lost=lost: capture(lost, r, TOP, w)) for rule, risk in ranked.items()
-        }
+        figures = {rule: partial(Captured(lost, risk).share, TOP) for rule, risk in ranked.items()}
         intervals = bootstrap_many(part.account[told], figures, draws=draws, seed=seed)
         result[name] = {
             "events": int(np.nansum(happened)),
@@ -361,36 +354,3 @@ def _days_late(estimates: Estimates, low: Days, high: Days) -> dict[str, Any]:
         "mean_absolute_error": float(np.abs(expected - late).mean()),
         "within_p10_p90": float(within.mean()),
     }
-
-
-def _predictions(ledger: Ledger, seen: Moment, estimates: Estimates) -> list[dict[str, Any]]:
-    """A row per invoice: of several instalments the likeliest to be late, days late weighed by amount."""
-    ids = {int(row) for row in ledger.row[seen.place]}
-    names: dict[int, tuple[Any, ...]] = {}
-    fields = ("pk", "invoice_id", "account__customer__code", "invoice__number", "effective_on")
-    begin, end = int(ledger.issued[seen.place].min()), int(ledger.issued[seen.place].max())
-    rows = Instalment.objects.filter(
-        effective_on__range=(date.fromordinal(begin), date.fromordinal(end))
-    ).values_list(*fields)
-    names = {row[0]: row[1:] for row in rows.iterator() if row[0] in ids}
-    grouped: dict[int, list[int]] = {}
-    for number, place in enumerate(seen.place):
-        grouped.setdefault(names[int(ledger.row[place])][0], []).append(number)
-    found = []
-    for numbers in grouped.values():
-        _invoice, customer, number, issued = names[int(ledger.row[seen.place[numbers[0]]])]
-        weight = ledger.amount[seen.place[numbers]]
-        found.append(
-            {
-                "customer": customer,
-                "invoice": number,
-                "as_of": issued.isoformat(),
-                "p_late": round(float(estimates.late[numbers].max()), 6),
-                "p_late_15": round(float(estimates.late_15[numbers].max()), 6),
-                "p_late_30": round(float(estimates.late_30[numbers].max()), 6),
-                "expected_days_late": round(
-                    float(np.average(estimates.days_late[numbers], weights=weight)), 2
-                ),
-            }
-        )
-    return found

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scoring.fitting.logistic import sigmoid
 from scoring.fitting.measures import Floats
-from scoring.invoices.history import NOTHING, SPAN
 from scoring.invoices.ledger import NEVER, Days, Ledger
+from scoring.invoices.sums import NOTHING, SHIFT, SPAN, faded
 
 Setting = tuple[float, float, float]
 """(half-life of a forecast in days, standard deviation of the level in log-odds, and of the slope less 1)"""
@@ -60,13 +59,20 @@ class Forecasts:
     odds: Floats
     happened: Floats
 
-    def measures(self) -> Floats:
-        """(rows, 3 * CELLS): count, outcomes and log-odds, each in the cell of the log-odds."""
-        cell = np.searchsorted(EDGES, self.odds)
-        found = np.zeros((self.odds.size, 3 * CELLS))
-        rows = np.arange(self.odds.size)
-        for n, values in enumerate((np.ones(self.odds.size), self.happened, self.odds)):
-            found[rows, n * CELLS + cell] = values
+    def cells(self) -> Days:
+        """Per row, the cell its log-odds lie in."""
+        return np.searchsorted(EDGES, self.odds)
+
+    def columns(self) -> tuple[Floats, Floats, Floats]:
+        """What is summed in each cell: count, outcomes and log-odds."""
+        return np.ones(self.odds.size), self.happened, self.odds
+
+    def measures(self, which: Days) -> Floats:
+        """(rows of `which`, 3 * CELLS): count, outcomes and log-odds, each in the cell of the log-odds."""
+        cell, rows = np.searchsorted(EDGES, self.odds[which]), np.arange(which.size)
+        found = np.zeros((which.size, 3 * CELLS))
+        for n, values in enumerate(self.columns()):
+            found[rows, n * CELLS + cell] = values[which]
         return found
 
 
@@ -114,53 +120,71 @@ class Ordered:
         there = (begin < end) & (begin < NEVER)
         gone = there & (end < NEVER)
         row = np.r_[np.flatnonzero(there), np.flatnonzero(gone)]
-        day = np.r_[begin[there], end[gone]]
-        order = np.argsort(account[row] * SPAN + day, kind="stable")
-        self.row, self.day = row[order], day[order]
+        key = account[row] * SPAN + np.r_[begin[there], end[gone]]
+        order = np.argsort(key, kind="stable")
+        self.key, self.row = key[order], row[order].astype(np.int32)
         self.leaves = (np.arange(row.size) >= there.sum())[order]
-        self.held = np.where(self.leaves, self.day - begin[self.row], 0)
-        self.key = account[self.row] * SPAN + self.day
-        self.same = np.r_[False, np.diff(account[self.row]) == 0][: row.size]
-        self.first = int(self.day.min(initial=NEVER))
-        self.days = int(self.day.max(initial=self.first)) - self.first + 1 if row.size else 0
+        self._begin = begin
+        day = self.day()
+        self.first = int(day.min(initial=NEVER))
+        self.days = int(day.max(initial=self.first)) - self.first + 1 if row.size else 0
 
-    def signs(self, half_life: float) -> Floats:
+    def day(self, which: Any = slice(None)) -> Days:
+        return self.key[which] & (SPAN - 1)
+
+    def signs(self, half_life: float, which: Any = slice(None)) -> Floats:
         """With what each entry counts on its day: a row that leaves takes away what is left of it."""
-        return np.where(self.leaves, -_faded(self.held, half_life), 1.0)
+        leaves = self.leaves[which]
+        held = np.where(leaves, self.day(which) - self._begin[self.row[which]], 0)
+        return np.where(leaves, -faded(held, half_life), 1.0)
 
-    def places(self, account: Days, day: Days) -> tuple[Days, NDArray[np.bool_]]:
-        """(the payer's last entry by the day, whether there is any)"""
-        end = np.searchsorted(self.key, account * SPAN + day, side="right")
-        latest = np.maximum(end - 1, 0)
-        if not self.row.size:
-            return latest, np.zeros(day.size, dtype=bool)
-        return latest, (end > 0) & (self.key[latest] >= account * SPAN)
+    def of(self, account: Days) -> Days:
+        """Places of all entries of these payers, in order."""
+        names = np.unique(account)
+        begin, end = (np.searchsorted(self.key, (names + n) * SPAN) for n in (0, 1))
+        count = end - begin
+        return np.repeat(begin - np.cumsum(count) + count, count) + np.arange(count.sum())
 
 
 class Others:
-    """Faded sums of forecasts and outcomes of all payers but the observed one, at any day."""
+    """Faded sums of forecasts and outcomes of all payers but the observed one, at any day.
+
+    Everybody's sums are kept by day; those of the payers asked about are made when they are asked for, and let go.
+    """
 
     def __init__(self, forecasts: Forecasts, half_life: float, ordered: Ordered | None = None) -> None:
         """ordered: of the same rows, where several cards or half-lives are summed."""
-        self._life = half_life
+        self._life, self._forecasts = half_life, forecasts
         self._order = ordered or Ordered(forecasts.account, forecasts.begin, forecasts.end)
-        order = self._order
-        values = forecasts.measures()[order.row] * order.signs(half_life)[:, None]
-        self._everybody = self._by_day(values)
-        ages = np.diff(order.day, prepend=order.day[:1])
-        self._own = running(
-            values, np.where(order.same, _faded(np.where(order.same, ages, 0), half_life), 0.0)
-        )
+        self._everybody = self._by_day()
 
-    def _by_day(self, values: Floats) -> Floats:
+    def _by_day(self) -> Floats:
         """Sums of everybody at the end of each day, from the first on."""
-        order, width = self._order, values.shape[1]
-        there, column = np.nonzero(values)
-        place = (order.day[there] - order.first) * width + column
-        sums = np.bincount(place, values[there, column], minlength=order.days * width)
-        step = np.full(order.days, float(_faded(np.ones(1), self._life)[0]))
+        order, told, width = self._order, self._forecasts, 3 * CELLS
+        signs = order.signs(self._life)
+        place = (order.day() - order.first) * width + told.cells()[order.row]
+        sums = np.zeros(order.days * width)
+        for n, values in enumerate(told.columns()):
+            sums += np.bincount(place + n * CELLS, values[order.row] * signs, minlength=order.days * width)
+        step = np.full(order.days, float(faded(np.ones(1), self._life)[0]))
         step[:1] = 0.0
         return running(sums.reshape(order.days, width), step)
+
+    def _own(self, account: Days, day: Days) -> Floats:
+        """Sums of each observation's own payer."""
+        order = self._order
+        some = order.of(account)
+        if not some.size:
+            return np.zeros((day.size, 3 * CELLS))
+        key, days = order.key[some], order.day(some)
+        values = self._forecasts.measures(order.row[some]) * order.signs(self._life, some)[:, None]
+        same = np.r_[False, np.diff(key >> SHIFT) == 0]
+        ages = np.where(same, np.diff(days, prepend=days[:1]), 0)
+        sums = running(values, np.where(same, faded(ages, self._life), 0.0))
+        latest = np.maximum(np.searchsorted(key, account * SPAN + day, side="right") - 1, 0)
+        there = (key[latest] >> SHIFT == account) & (days[latest] <= day)
+        age = np.where(there, day - days[latest], 0)
+        return sums[latest] * (there * faded(age, self._life))[:, None]
 
     def at(self, account: Days, day: Days) -> Floats:
         """(observations, 3 * CELLS)"""
@@ -168,11 +192,8 @@ class Others:
         if not order.row.size:
             return np.zeros((day.size, 3 * CELLS))
         last = np.clip(day - order.first, -1, order.days - 1)
-        known = _faded(np.maximum(day - order.first - last, 0), self._life) * (last >= 0)
-        latest, there = order.places(account, day)
-        age = np.where(there, day - order.day[latest], 0)
-        own = self._own[latest] * (there * _faded(age, self._life))[:, None]
-        return self._everybody[np.maximum(last, 0)] * known[:, None] - own
+        known = faded(np.maximum(day - order.first - last, 0), self._life) * (last >= 0)
+        return self._everybody[np.maximum(last, 0)] * known[:, None] - self._own(account, day)
 
 
 def running(values: Floats, weight: Floats) -> Floats:
@@ -189,10 +210,6 @@ def running(values: Floats, weight: Floats) -> Floats:
         weight[weight < NOTHING] = 0.0
         step *= 2
     return values
-
-
-def _faded(age: Days | Floats, half_life: float) -> Floats:
-    return np.exp2(-np.minimum(age / half_life, 900))
 
 
 def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats:

@@ -1,28 +1,23 @@
-"""What was known of a payer on any day, without replaying the days: running sums, looked up.
+"""The payment behaviour recorded in a ledger, to be asked for any account at any day.
 
-A fact enters a running sum on the day it could be known (an open invoice becomes late on the day after it is
-due) and leaves it when something better is known. The sum of one account at a day is then one look-up, for any
-number of days. Cost per measure: a sort, a running sum, a binary search per question.
+A running sum is made for the payers asked about, looked up, and let go; what was found is kept for the last few sets
+of observations. Memory grows with the observations asked about at once (some 300 bytes each) and, for what the whole
+book does, with its days: never with sums times rows of the ledger.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from scoring.fitting.measures import Floats
-from scoring.invoices.ledger import NEVER, Days, Ledger
-
-SPAN = 1 << 24
-"""More than the days of any ledger: an account and a day make one sortable key."""
-NOTHING = 2.0**-60
-EARLIEST, LATEST = -30, 90
-"""A delay counts in averages as at least and at most so many days: one lost invoice must not drown the rest."""
-
+from scoring.invoices.ledger import Days, Ledger
+from scoring.invoices.sums import EARLIEST, LATEST, Known, Part, Spans, without
 
 KINDS = 4
 """More than the kinds an invoice can be of (History.kinds)."""
@@ -50,85 +45,6 @@ def moments_at_issue(ledger: Ledger, which: Days) -> Moment:
 
 def moments_after_due(ledger: Ledger, which: Days) -> Moment:
     return Moment(ledger.account[which], np.maximum(ledger.due + 1, ledger.known)[which], which)
-
-
-class Spans:
-    """Sums of values that hold from `begin` until before `end`, per account, at any day.
-
-    values: (rows, measures). half_life: days after which a value counts half (None: it counts for ever).
-    """
-
-    def __init__(self, half_life: float | None = None) -> None:
-        self.half_life = half_life
-        self._parts: list[tuple[Days, Days, Days, Floats]] = []
-
-    def add(
-        self, account: Days, begin: Days, end: Days, *measures: ArrayLike, since: Days | None = None
-    ) -> None:
-        """since: the day from which the values fade, where that is before `begin`."""
-        values = np.column_stack(
-            [np.broadcast_to(np.asarray(m, dtype=np.float64), begin.shape) for m in measures]
-        )
-        if since is not None and self.half_life is not None:
-            values = values * self._faded(np.clip(begin - since, 0, SPAN))[:, None]
-        self._parts.append((account, begin, end, values))
-
-    def close(self, *, alone: bool = True) -> None:
-        """alone: the observed row will be left out of what is asked (its place is its place in what was added)."""
-        account, day, values = [], [], []
-        for whose, begin, end, value in self._parts:
-            there = (begin < end) & (begin < NEVER)
-            gone = there & (end < NEVER)
-            account += [whose[there], whose[gone]]
-            day += [begin[there], end[gone]]
-            values += [value[there], -value[gone] * self._faded(end[gone] - begin[gone])[:, None]]
-        whose, moments = np.concatenate(account), np.concatenate(day)
-        key = whose * SPAN + moments
-        order = np.argsort(key, kind="stable")
-        self._key, self._moment = key[order], moments[order]
-        self._sums = self._running(np.concatenate(values)[order], whose[order])
-        if not alone:
-            self._parts = []
-
-    def _running(self, values: Floats, whose: Days) -> Floats:
-        """Sum of an account's values up to each row, faded to the row's day.
-
-        Each row takes over twice as many rows before it with every step. (One long sum whose weights count back from
-        the last day loses what lies some forty half-lives before it.)
-        """
-        same = np.r_[False, whose[1:] == whose[:-1]][: whose.size]
-        ages = np.diff(self._moment, prepend=self._moment[:1])
-        weight = np.where(same, self._faded(np.where(same, ages, 0)), 0.0)
-        step = 1
-        while step < whose.size and weight[step:].any():
-            values[step:] += weight[step:, None] * values[:-step]
-            weight[step:] = weight[step:] * weight[:-step]
-            # Sixty half-lives: nothing of it shows, and tiny numbers are slow.
-            weight[weight < NOTHING] = 0.0
-            step *= 2
-        return values
-
-    def _faded(self, age: Days) -> Floats:
-        if self.half_life is None:
-            return np.ones(age.shape)
-        return np.exp2(-np.minimum(age / self.half_life, 900))
-
-    def at(self, seen: Moment) -> Floats:
-        """(observations, measures): what holds on the day, without the observed row itself."""
-        end = np.searchsorted(self._key, seen.account * SPAN + seen.day, side="right")
-        begin = np.searchsorted(self._key, seen.account * SPAN, side="left")
-        there = end > begin
-        if not self._key.size:
-            return np.zeros((seen.day.size, self._sums.shape[1]))
-        latest = np.maximum(end - 1, 0)
-        age = np.where(there, seen.day - self._moment[latest], 0)
-        sums = self._sums[latest] * (there * self._faded(age))[:, None]
-        for _whose, first, last, value in self._parts:
-            begin_own, end_own = first[seen.place], last[seen.place]
-            own = (begin_own <= seen.day) & (seen.day < end_own)
-            age = np.where(own, seen.day - begin_own, 0)
-            sums = sums - value[seen.place] * (own * self._faded(age))[:, None]
-        return sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,28 +85,36 @@ class BookLevels:
         return sums[of_day, 0], sums[of_day, 1]
 
 
+Measure = tuple[Any, ...]
+"""Name of a measure of `Known` and its arguments."""
+BLOCK = 50_000
+"""Rows worked on at once where a measure goes over many."""
+KEPT = 2
+"""Sets of observations whose sums are kept: a card looks at an invoice on two days."""
+
+
+class _Asked:
+    """Observations somebody asked about, the rows of their payers, and what was found."""
+
+    def __init__(self, seen: Moment, ledger: Ledger, rows: Days | None) -> None:
+        self.seen, self.rows = seen, rows
+        self.ledger = ledger if rows is None else ledger.take(rows)
+        self.own = ledger.take(seen.place)
+        self.found: dict[tuple[object, ...], list[NDArray[Any]]] = {}
+
+
 class History:
     """The payment behaviour recorded in a ledger, to be asked for any account at any day."""
 
     def __init__(self, ledger: Ledger, levels: BookLevels | None = None) -> None:
         self.ledger, self._levels = ledger, levels
-        self._known: dict[tuple[object, ...], Spans] = {}
-        self._book: History | None = None
+        self._origin = int(ledger.due.min()) if len(ledger) else 0
+        self._asked: list[_Asked] = []
+        self._book: dict[tuple[object, ...], Spans] = {}
         self._kinds: dict[str, Days] = {}
-        self._alike: dict[str, History] = {}
+        self._payers: tuple[Days, Days] | None = None
         self.remembered: dict[int, tuple[object, Any]] = {}
         """What a card worked out from this history once, by the card's identity (and the card, so that it stays)."""
-        led = ledger
-        self._gone = np.minimum(led.until, np.minimum(led.paid_known, led.closed_known))
-        self._paid_from = np.maximum(led.paid_known, led.known)
-        self._closed_from = np.where(led.paid_known < NEVER, NEVER, np.maximum(led.closed_known, led.known))
-
-    def _open_late_from(self, days: int) -> Days:
-        """Day from which an open row counts as more than `days` late: not while it is disputed."""
-        led = self.ledger
-        late = np.maximum(led.due + days + 1, led.known)
-        in_dispute = (led.disputed <= late) & (late < led.undisputed)
-        return np.where(in_dispute, led.undisputed, late)
 
     def beyond(
         self, days: int, above: int | None, half_life: float | None, seen: Moment
@@ -199,35 +123,11 @@ class History:
 
         Decided: paid, or open for longer. above: only of those that were more than `above` days late.
         """
-        key = ("beyond", days, above, half_life)
-        if key not in self._known:
-            led, spans = self.ledger, Spans(half_life)
-            overdue = self._open_late_from(days)
-            # An invoice enters once, when it is decided; that a late one is paid at last does not make it newer.
-            final = np.where(self._paid_from < NEVER, self._paid_from, self._closed_from)
-            decided = np.minimum(overdue, final)
-            is_paid = self._paid_from < NEVER
-            delay = np.where(is_paid, led.paid - led.due, led.at_least)
-            late = delay > days
-            counts = late if above is None else delay > above
-            counts = np.where(is_paid, True if above is None else counts, late)
-            for measure, holds in ((0, counts), (1, late)):
-                value = np.array([measure == 0, measure == 1], dtype=np.float64)
-                spans.add(led.account, np.where(holds, decided, NEVER), led.until, *value)
-                # Until it is known better, an open invoice counts as it stands.
-                spans.add(led.account, np.where(holds & (final < NEVER), NEVER, overdue), self._gone, *value)
-            spans.close()
-            self._known[key] = spans
-        sums = np.maximum(self._known[key].at(seen), 0)
-        return sums[:, 0], np.minimum(sums[:, 1], sums[:, 0])
+        return _counts(self._sums(("beyond", days, above), half_life, seen))
 
     def alike(self, kind: str, days: int, above: int | None, seen: Moment) -> tuple[Floats, Floats]:
         """`beyond`, of those of the payer's invoices that are of the observed one's kind (see `kinds`)."""
-        if kind not in self._alike:
-            account = self.ledger.account * KINDS + self.kinds(kind)
-            self._alike[kind] = History(replace(self.ledger, account=account))
-        account = seen.account * KINDS + self._kind_then(kind, seen)
-        return self._alike[kind].beyond(days, above, None, Moment(account, seen.day, seen.place))
+        return _counts(self._sums(("beyond", days, above), None, seen, kind))
 
     def kinds(self, kind: str) -> Days:
         """Per row, what is known of it when it is first heard of. "month": the third of the month in which it falls
@@ -237,7 +137,11 @@ class History:
             if kind == "month":
                 self._kinds[kind] = third_of_month(led.due)
             else:
-                self._kinds[kind] = self._larger(moments_at_issue(led, np.arange(len(led))))
+                self._kinds[kind] = np.zeros(len(led), dtype=np.int8)
+                for some in self._blocks():
+                    seen = moments_at_issue(led, some)
+                    sums = self._summed(("sizes",), None, _Asked(seen, led, some))
+                    self._kinds[kind][some] = self._larger(seen, sums)
         return self._kinds[kind]
 
     def _kind_then(self, kind: str, seen: Moment) -> Days:
@@ -247,104 +151,49 @@ class History:
         early = seen.day < self.ledger.known[seen.place]
         if kind == "month" or not early.any():
             return of_row
-        return np.where(early, self._larger(seen), of_row)
+        return np.where(early, self._larger(seen, self._sums(("sizes",), None, seen)), of_row)
 
-    def _larger(self, seen: Moment) -> Days:
+    def _larger(self, seen: Moment, sums: Floats) -> Days:
         """1 where the observed row is larger than the payer's usual one, as known on the day."""
-        count, total = self.sizes(seen)
+        count, total = np.maximum(sums[:, 0], 0), sums[:, 1]
         size = np.log(np.maximum(self.ledger.amount[seen.place], 0.01))
         return ((count > 0) & (size * count > total)).astype(np.int64)
 
     def delays(self, half_life: float | None, seen: Moment) -> tuple[Floats, Floats]:
         """(invoices paid or overdue, their days late added up): early payment counts negative, an overdue one
         with its age; each between EARLIEST and LATEST."""
-        key = ("delays", half_life)
-        if key not in self._known:
-            led, spans = self.ledger, Spans(half_life)
-            late, capped = self._open_late_from(0), led.due + LATEST
-            # Measures: count, days that stand still, days that grow (count of them, their due days).
-            growing_until = np.minimum(capped, self._gone)
-            due = (led.due - self._origin()).astype(np.float64)
-            spans.add(led.account, late, growing_until, 1, 0, 1, due)
-            spans.add(led.account, np.maximum(late, capped), self._gone, 1, LATEST, 0, 0)
-            delay = np.clip(led.paid - led.due, EARLIEST, LATEST)
-            since = np.minimum(late, self._paid_from)
-            spans.add(led.account, self._paid_from, led.until, 1, delay, 0, 0, since=since)
-            lost = led.at_least > 0
-            spans.add(
-                led.account,
-                self._closed_from,
-                np.where(lost, led.until, 0),
-                1,
-                np.clip(led.at_least, EARLIEST, LATEST),
-                0,
-                0,
-            )
-            spans.close()
-            self._known[key] = spans
-        sums = self._known[key].at(seen)
-        growing = sums[:, 2] * (seen.day - self._origin()) - sums[:, 3]
-        return np.maximum(sums[:, 0], 0), sums[:, 1] + growing
+        return self._growing(self._sums(("delays",), half_life, seen), seen)
 
-    def _origin(self) -> int:
-        return int(self.ledger.due.min()) if len(self.ledger) else 0
+    def _growing(self, sums: Floats, seen: Moment) -> tuple[Floats, Floats]:
+        growing = sums[:, 2] * (seen.day - self._origin) - sums[:, 3]
+        return np.maximum(sums[:, 0], 0), sums[:, 1] + growing
 
     def payments(self, seen: Moment) -> tuple[Floats, Floats, Floats]:
         """(invoices paid, days late of them added up with early as 0, days from issue to payment added up)."""
-        key = ("payments",)
-        if key not in self._known:
-            led, spans = self.ledger, Spans()
-            late = np.clip(led.paid - led.due, 0, 2 * LATEST)
-            took = np.clip(led.paid - led.issued, 0, 4 * LATEST)
-            spans.add(led.account, self._paid_from, led.until, 1, late, took)
-            spans.close()
-            self._known[key] = spans
-        count, late, took = self._known[key].at(seen).T
+        count, late, took = self._sums(("payments",), None, seen).T
         return np.maximum(count, 0), late, took
 
     def standing(self, seen: Moment) -> tuple[Floats, Floats, Floats]:
         """(other invoices open and not due, overdue, days overdue added up)."""
-        key = ("standing",)
-        if key not in self._known:
-            led, spans = self.ledger, Spans()
-            late = self._open_late_from(0)
-            due = (led.due - self._origin()).astype(np.float64)
-            spans.add(led.account, led.known, np.minimum(self._gone, led.due + 1), 1, 0, 0)
-            spans.add(led.account, late, self._gone, 0, 1, due)
-            spans.close()
-            self._known[key] = spans
-        running, overdue, due = self._known[key].at(seen).T
-        days = overdue * (seen.day - self._origin()) - due
+        running, overdue, due = self._sums(("standing",), None, seen).T
+        days = overdue * (seen.day - self._origin) - due
         return np.maximum(running, 0), np.maximum(overdue, 0), np.maximum(days, 0)
 
     def sizes(self, seen: Moment) -> tuple[Floats, Floats]:
         """(other invoices issued, the logarithms of their amounts added up)."""
-        key = ("sizes",)
-        if key not in self._known:
-            led, spans = self.ledger, Spans()
-            spans.add(led.account, led.known, led.until, 1, np.log(np.maximum(led.amount, 0.01)))
-            spans.close()
-            self._known[key] = spans
-        count, total = self._known[key].at(seen).T
+        count, total = self._sums(("sizes",), None, seen).T
         return np.maximum(count, 0), total
 
     def disputes(self, seen: Moment) -> tuple[Floats, Floats]:
         """(other invoices issued, those of them known to have been disputed at some time)."""
-        key = ("disputes",)
-        if key not in self._known:
-            led, spans = self.ledger, Spans()
-            spans.add(led.account, led.known, led.until, 1, 0)
-            spans.add(led.account, np.maximum(led.disputed, led.known), led.until, 0, 1)
-            spans.close()
-            self._known[key] = spans
-        count, disputed = self._known[key].at(seen).T
+        count, disputed = self._sums(("disputes",), None, seen).T
         return np.maximum(count, 0), np.clip(disputed, 0, np.maximum(count, 0))
 
     def book(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
         """`beyond` over the whole book: how punctual everybody is lately."""
         if self._levels is not None:
             return self._levels.beyond(days, above, half_life, seen)
-        return self._whole().beyond(days, above, half_life, _anyone(seen))
+        return _counts(self._everybody(("beyond", days, above), half_life, seen))
 
     def others(self, days: int, above: int | None, half_life: float, seen: Moment) -> tuple[Floats, Floats]:
         """`book` without the observed payer: its own record must not speak twice, nor against itself."""
@@ -358,7 +207,7 @@ class History:
         if self._levels is not None:
             count, total = self._levels.delays(half_life, seen)
         else:
-            count, total = self._whole().delays(half_life, _anyone(seen))
+            count, total = self._growing(self._everybody(("delays",), half_life, seen), seen)
         own, own_total = self.delays(half_life, seen)
         count = count - own
         # What is left of two sums that fade must not be divided where it is nothing but rounding.
@@ -367,11 +216,89 @@ class History:
         count = np.where(there, count, 0.0)
         return count, np.clip(total, EARLIEST * count, LATEST * count)
 
-    def _whole(self) -> History:
-        if self._book is None:
-            self._book = History(replace(self.ledger, account=np.zeros_like(self.ledger.account)))
-        return self._book
+    def _sums(self, measure: Measure, half_life: float | None, seen: Moment, kind: str = "") -> Floats:
+        """(observations, measures) of the payer (and the kind of invoice) without the observed row; kept."""
+        asked = self._of(seen)
+        key = (*measure, half_life, kind)
+        if key not in asked.found:
+            sums = self._summed(measure, half_life, asked, kind)
+            # As it was asked about last: working out the kinds may have put others in between.
+            asked.found[key] = [_small(column) for column in sums.T]
+        return np.column_stack([column.astype(np.float64) for column in asked.found[key]])
+
+    def _summed(self, measure: Measure, half_life: float | None, asked: _Asked, kind: str = "") -> Floats:
+        seen = asked.seen
+        of_rows, of_seen = asked.ledger.account, seen.account
+        if kind:
+            kinds = self.kinds(kind)
+            of_rows = of_rows * KINDS + (kinds if asked.rows is None else kinds[asked.rows])
+            of_seen = of_seen * KINDS + self._kind_then(kind, seen)
+        sums = self._filled(measure, half_life, asked.ledger, of_rows).close().at(of_seen, seen.day)
+        return without(sums, self._parts(measure, asked.own), seen.day, half_life)
+
+    def _everybody(self, measure: Measure, half_life: float, seen: Moment) -> Floats:
+        """The sums of the whole book without the observed row."""
+        key = (*measure, half_life)
+        if key not in self._book:
+            anyone = np.zeros(len(self.ledger), dtype=np.int64)
+            self._book[key] = self._filled(measure, half_life, self.ledger, anyone).close(compact=True)
+        sums = self._book[key].at(np.zeros_like(seen.account), seen.day)
+        return without(sums, self._parts(measure, self._of(seen).own), seen.day, half_life)
+
+    def _filled(self, measure: Measure, half_life: float | None, ledger: Ledger, account: Days) -> Spans:
+        spans = Spans(half_life)
+        for begin in range(0, max(len(ledger), 1), BLOCK):
+            some = slice(begin, begin + BLOCK)
+            for number, part in enumerate(self._parts(measure, ledger.take(some))):
+                spans.add(account[some], part, number)
+        return spans
+
+    def _parts(self, measure: Measure, ledger: Ledger) -> Iterator[Part]:
+        name, *arguments = measure
+        parts: Iterator[Part] = getattr(Known(ledger, self._origin), name)(*arguments)
+        return parts
+
+    def _of(self, seen: Moment) -> _Asked:
+        for place, asked in enumerate(self._asked):
+            if asked.seen is seen:
+                self._asked.append(self._asked.pop(place))
+                return asked
+        del self._asked[: len(self._asked) - KEPT + 1]
+        self._asked.append(_Asked(seen, self.ledger, self._rows_of(seen.account)))
+        return self._asked[-1]
+
+    def _members(self) -> tuple[Days, Days]:
+        """(numbers of the accounts in order, per row the place of its account among them)"""
+        if self._payers is None:
+            names, member = np.unique(self.ledger.account, return_inverse=True)
+            self._payers = names, member.astype(np.int32)
+        return self._payers
+
+    def _rows_of(self, account: Days) -> Days | None:
+        """Places of the rows of these accounts, in order; None: all rows."""
+        names, member = self._members()
+        wanted = np.isin(names, account)
+        return None if wanted.all() else np.flatnonzero(wanted[member])
+
+    def _blocks(self) -> Iterator[Days]:
+        """Places of all rows, some whole accounts at a time."""
+        names, member = self._members()
+        order = np.argsort(member, kind="stable")
+        ends = np.cumsum(np.bincount(member, minlength=names.size))
+        begin = 0
+        while begin < order.size:
+            last = int(np.searchsorted(ends, begin + BLOCK, side="right"))
+            end = int(ends[last - 1]) if last and ends[last - 1] > begin else int(ends[last])
+            yield order[begin:end]
+            begin = end
 
 
-def _anyone(seen: Moment) -> Moment:
-    return Moment(np.zeros_like(seen.account), seen.day, seen.place)
+def _counts(sums: Floats) -> tuple[Floats, Floats]:
+    sums = np.maximum(sums, 0)
+    return sums[:, 0], np.minimum(sums[:, 1], sums[:, 0])
+
+
+def _small(column: Floats) -> NDArray[Any]:
+    """In half the room where not a bit is lost by it."""
+    half = column.astype(np.float32)
+    return half if (half == column).all() else column.copy()

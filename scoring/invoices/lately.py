@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from scoring.fitting.measures import Floats
-from scoring.invoices.drift import Drift, Forecasts, Others
+from scoring.invoices.drift import Drift, Forecasts, Ordered, Others
 from scoring.invoices.ledger import Days
 
 Key = tuple[bool, int]
@@ -26,10 +26,16 @@ class Levels(Protocol):
         """How far the log-odds of each observation are moved; 0 where the target does not move."""
 
 
+def _others(drift: Drift, forecasts: Forecasts) -> dict[float, Others]:
+    """By half-life; all of the same rows in the same order."""
+    order = Ordered(forecasts.account, forecasts.begin, forecasts.end)
+    return {life: Others(forecasts, life, order) for life in drift.lives}
+
+
 class Lately:
     def __init__(self, parts: Mapping[Key, tuple[Drift, Forecasts]]) -> None:
         self._parts = {
-            key: (drift, forecasts, {life: Others(forecasts, life) for life in drift.lives})
+            key: (drift, forecasts, _others(drift, forecasts))
             for key, (drift, forecasts) in parts.items()
             if drift.settings
         }

@@ -5,7 +5,6 @@ Days are integers (date.toordinal). A row is an instalment, or one version of it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scoring.fitting.measures import Floats
 
 Days = NDArray[np.int64]
+"""Whole numbers; read from the database, days are of 32 bits and numbers of rows and accounts of 64."""
 NEVER = 10**7
 """A day that does not come: not paid, not corrected, not disputed."""
 MOST_ROWS = 100_000
@@ -58,10 +58,6 @@ class Ledger:
 
     def take(self, which: Any) -> Ledger:
         return Ledger(**{f.name: getattr(self, f.name)[which] for f in fields(self)})
-
-    @classmethod
-    def joined(cls, parts: Sequence[Ledger]) -> Ledger:
-        return cls(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)})
 
     @classmethod
     def of(cls, *, account: Any, issued: Any, due: Any, amount: Any, paid: Any, **others: Any) -> Ledger:

@@ -96,7 +96,10 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "invoices:learn": CARDS,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
     **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card")},
-    **{f"scorecards:{page}": CARDS for page in ("copy", "delete", "propose", "numbers", "signal")},
+    **{
+        f"scorecards:{page}": CARDS
+        for page in ("copy", "delete", "propose", "numbers", "signal", "agency_cards")
+    },
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
     **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},

@@ -14,7 +14,7 @@ from scoring.limit_policy import GradeTerms, LimitInputs, PolicyTerms, recommend
 DAY = date(2026, 3, 2)
 
 
-CAPS = ["behaviour", "policy", "capacity", "bank_flows", "insurance", "concentration", "group"]
+CAPS = ["behaviour", "policy", "capacity", "bank_flows", "agency", "insurance", "concentration", "group"]
 
 
 def eur(amount):

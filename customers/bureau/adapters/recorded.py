@@ -39,8 +39,10 @@ MAPPING = {
 
 class Recorded:
     label = gettext_lazy("recorded answers (demonstration)")
-    repeats_safely = True
     needs_secret = False
+
+    def repeats(self, settings: dict[str, Any]) -> bool:
+        return True
 
     def check(self, settings: dict[str, Any]) -> list[str]:
         name = settings.get("answers")

@@ -6,6 +6,7 @@ import csv
 import json
 from argparse import ArgumentParser
 from datetime import date
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from scoring.fitting.account_backtest import lines as account_lines
 from scoring.fitting.logistic import FitError
 from scoring.invoices.backtest import Period, replay
 from scoring.invoices.load import load_ledger
+from scoring.invoices.tested import Predictions
 
 COLUMNS = ("customer", "invoice", "as_of", "p_late", "p_late_15", "p_late_30", "expected_days_late")
+DIGITS = 12
 
 
 class Command(BaseCommand):
@@ -58,7 +61,7 @@ class Command(BaseCommand):
         ledger = load_ledger()
         if not len(ledger):
             raise CommandError(_("The ledger holds no invoice. Import one first: manage.py import_ledger."))
-        predictions: list[dict[str, Any]] = []
+        predictions: Predictions | None = None
         try:
             found = replay(period, ledger, draws=options["draws"])
             report["invoices"], predictions = found.report, found.predictions
@@ -68,21 +71,24 @@ class Command(BaseCommand):
         if options["predictions"]:
             report["predictions"] = self._write(options["predictions"], predictions)
         if options["format"] == "json":
-            self.stdout.write(json.dumps(report, indent=1, ensure_ascii=False, default=str))
+            self.stdout.write(
+                json.dumps(_plain(report), indent=1, ensure_ascii=False, default=str, allow_nan=False)
+            )
         else:
             self._table(report)
 
-    def _write(self, path: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    def _write(self, path: Path, predictions: Predictions | None) -> dict[str, Any]:
         try:
             with path.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 writer.writeheader()
-                writer.writerows(rows)
+                if predictions:
+                    writer.writerows(predictions.rows())
         except OSError as error:
             raise CommandError(
                 _("%(path)s cannot be written: %(error)s") % {"path": path, "error": error}
             ) from error
-        return {"file": str(path), "rows": len(rows)}
+        return {"file": str(path), "rows": len(predictions or ())}
 
     def _table(self, report: dict[str, Any]) -> None:
         out, invoices = self.stdout.write, report["invoices"]
@@ -130,6 +136,17 @@ class Command(BaseCommand):
             out("\n".join(account_lines(report["accounts"])))
         if "predictions" in report:
             out(f"{report['predictions']['rows']} predictions in {report['predictions']['file']}")
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can say: figures to DIGITS digits (what lies beyond hangs on the order of adding up), no NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if isfinite(value) else None
+    return value
 
 
 def _cell(figure: dict[str, Any] | None) -> str:

@@ -115,7 +115,7 @@ def _record(row: AccountScore, names: tuple[str, str, str], explanation: Any) ->
         "score": row.score,
         "grade": row.grade,
         "pd": str(row.pd),
-        "pd_is": "uncalibrated",
+        "pd_is": explanation.pd_is,
         "recommendation": row.recommendation,
         "depth": row.depth,
         "base_points": explanation.base_points,

@@ -10,9 +10,9 @@ import pytest
 from scoring.fitting.logistic import log_loss, logit
 from scoring.invoices.drift import CELLS, Drift, Forecasts, Others, decided, shift
 from scoring.invoices.fitting import fit_invoices, moments_at_issue
-from scoring.invoices.history import History, Spans
-from scoring.invoices.history import Moment as Seen
+from scoring.invoices.history import History
 from scoring.invoices.ledger import NEVER, Ledger
+from scoring.invoices.sums import Part, Spans
 
 
 def turning(seed=1, turn=500, step=1.6):
@@ -93,9 +93,8 @@ def test_faded_sums_of_long_ago_are_exact():
     """Forty half-lives before the last fact of another account."""
     spans = Spans(20.0)
     account, begin = np.array([0, 1, 1, 2]), np.array([90_000, 1000, 1010, 90_000])
-    spans.add(account, begin, np.full(4, NEVER), np.full(4, 1000.0))
-    spans.close(alone=False)
-    found = spans.at(Seen(np.array([1, 1]), np.array([1010, 1030]), np.array([0, 0])))[:, 0]
+    spans.add(account, Part(begin, np.full(4, NEVER), (np.full(4, 1000.0),)))
+    found = spans.close().at(np.array([1, 1]), np.array([1010, 1030]))[:, 0]
     assert found == pytest.approx([1000 + 1000 * 2**-0.5, (1000 + 1000 * 2**-0.5) / 2])
 
 

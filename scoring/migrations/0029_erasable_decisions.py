@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("customers", "0024_erasable_words"),
-        ("scoring", "0026_calibration_state"),
+        ("scoring", "0028_planned_versions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

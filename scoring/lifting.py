@@ -21,6 +21,8 @@ NUMBERS_SHOWN = 6
 def sentences(found: WouldLift) -> list[str]:
     """What paying does, the least that reaches a better grade first."""
     told = []
+    if found.insolvent:
+        told.append(_("While insolvency proceedings are open the grade stays E, whatever is paid."))
     if found.next_grade:
         told.append(_some_paid(found.next_grade, found))
     if found.all_paid:

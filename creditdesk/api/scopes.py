@@ -25,7 +25,11 @@ SCOPES = {
         Scope(
             "customers:read", _("Read customers and their credit accounts"), "customers.view_creditaccount"
         ),
-        Scope("exposures:read", _("Read exposure, limits and headroom"), "customers.view_instalment"),
+        Scope(
+            "exposures:read",
+            _("Read exposure, open invoices, limits and headroom"),
+            "customers.view_instalment",
+        ),
         Scope("limit-changes:read", _("Read limit changes"), "customers.view_limitchange"),
         Scope("limit-changes:propose", _("Propose limit changes"), "customers.propose_limitchange"),
         Scope("decisions:read", _("Read decisions on credit"), "scoring.view_decision"),

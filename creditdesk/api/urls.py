@@ -9,6 +9,7 @@ from creditdesk.api.endpoints import (
     decisions,
     exposures,
     limit_changes,
+    open_invoices,
     scoring_jobs,
 )
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("customers/<int:pk>", customers.CustomerDetail.as_view(), name="customer"),
     path("exposures", exposures.ExposureList.as_view(), name="exposures"),
     path("exposures/<int:pk>", exposures.ExposureDetail.as_view(), name="exposure"),
+    path("open-invoices", open_invoices.OpenInvoiceList.as_view(), name="open_invoices"),
     path("limit-changes", limit_changes.LimitChangeList.as_view(), name="limit_changes"),
     path("limit-changes/<int:pk>", limit_changes.LimitChangeDetail.as_view(), name="limit_change"),
     path(

@@ -8,6 +8,7 @@ from creditdesk.api.endpoints import (
     customers,
     decisions,
     exposures,
+    legal_events,
     limit_changes,
     scoring_jobs,
 )
@@ -52,6 +53,7 @@ urlpatterns = [
         applications.ApplicationWithdrawal.as_view(),
         name="withdraw_application",
     ),
+    path("legal-events", legal_events.LegalEventList.as_view(), name="legal_events"),
     path("agency-reports", agency_reports.AgencyReportList.as_view(), name="agency_reports"),
     path("agency-pulls", agency_reports.AgencyPullList.as_view(), name="agency_pulls"),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),

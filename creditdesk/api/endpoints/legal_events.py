@@ -40,7 +40,9 @@ class LegalEventIn(StrictSerializer):
     kind = serializers.ChoiceField(LegalEvent.Kind.choices)
     happened_on = serializers.DateField(help_text="The day it happened; today at the latest.")
     ended_on = serializers.DateField(required=False, help_text="Only of what is over.")
-    source = Text(max_length=120, help_text="The register, gazette or provider that says so.")
+    source = Text(  # type: ignore[assignment]
+        max_length=120, help_text="The register, gazette or provider that says so."
+    )
     link = serializers.URLField(required=False, default="", allow_blank=True, max_length=200)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

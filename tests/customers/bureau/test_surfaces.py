@@ -156,7 +156,11 @@ def test_the_basis_of_a_person_is_recorded_and_revoked_on_pages(desk):
     )
     revoke = reverse("bureau:revoke_basis", args=[basis.pk])
     assert client.post(revoke).status_code == 422
+    ask(account.customer)
     client.post(revoke, {"reason": "withdrawn"})
+    assert (
+        BureauReport.objects.filter(customer=account.customer).exists() and not BureauAnswer.objects.exists()
+    )
     basis.refresh_from_db()
     assert basis.revoked_on == TODAY
     assert {"bureau_basis.record", "bureau_basis.revoke"} <= set(

@@ -59,6 +59,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "desk:customer": STAFF,
     "desk:would_lift": STAFF,
     "desk:replay": STAFF,
+    "desk:score_export": STAFF,
     "desk:changes": frozenset({roles.AUDITOR}),
     "desk:changes_seen": frozenset({roles.AUDITOR}),
     "desk:dismiss_first_steps": ANYBODY,
@@ -97,13 +98,13 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "invoices:estimate": STAFF,
     "invoices:learn": CARDS,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
-    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card")},
+    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card", "compare")},
     **{
         f"scorecards:{page}": CARDS
-        for page in ("copy", "delete", "propose", "numbers", "signal", "agency_cards")
+        for page in ("copy", "delete", "propose", "numbers", "signal", "agency_cards", "calibrate")
     },
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
-    **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
+    **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor", "measure_pair")},
     **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},
     "scorecards:gate": frozenset({roles.MANAGER}),
     "dunning:in_doubt": REMINDING,
@@ -116,7 +117,7 @@ TRIED_ELSEWHERE = {
     *("desk:changes_seen", "worklists:undo", "worklists:skip", "worklists:act", "worklists:why_not"),
     *("worklists:customer", "desk:dismiss_first_steps", "dunning:decide"),
     "limits:end_delegation",
-    *("desk:would_lift", "desk:replay", "reviews:review", "reviews:contest"),
+    *("desk:would_lift", "desk:replay", "desk:score_export", "reviews:review", "reviews:contest"),
     *("reviews:words", "invoices:estimate"),
     *("applications:page", "applications:propose", "applications:document", "applications:letter"),
     *(f"applications:{page}" for page in WORKED_ON),
@@ -137,7 +138,7 @@ TRIED_ELSEWHERE = {
         )
     ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
-    "scorecards:model_card",
+    *("scorecards:model_card", "scorecards:calibrate", "scorecards:measure_pair"),
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")

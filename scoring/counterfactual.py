@@ -5,7 +5,7 @@ payments are really posted in a transaction that is always rolled back, and the 
 scores the account again. So the answer is exact, promises kept and disputes included, and needs no second
 definition of any signal; nothing is stored, and nobody is told.
 
-Seen months ahead, the ledger and the calendar move; what is known from elsewhere (bank flows, accounts, supplier days,
+Seen months ahead, the ledger and the calendar move; what is known from elsewhere (bank flows, agencies, accounts, supplier days,
 group, sector) stays as it is today. Otherwise it would go stale meanwhile, and its absence would pass for an effect of
 paying.
 """
@@ -43,7 +43,8 @@ MOST_INVOICES = 12
 FROM_ELSEWHERE = frozenset(
     signal.name
     for signal in SIGNALS
-    if signal.family in (Family.BANK, Family.ACCOUNTS, Family.WEAK, Family.GROUP, Family.SECTOR)
+    if signal.family
+    in (Family.BANK, Family.BUREAU, Family.ACCOUNTS, Family.WEAK, Family.GROUP, Family.SECTOR)
 )
 AHEAD = timedelta(days=90)
 PURPOSE = "what would lift the score"

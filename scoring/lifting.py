@@ -146,6 +146,10 @@ def _better(one: BetterBin) -> str:
         return (at_most if one.below else at_least) % figures
     bound = float(one.bound)
     figures["bound"] = figure(item.name, int(bound) if bound.is_integer() else bound)
+    for more in range(4):  # "below 10.0% instead of 10.0%" says nothing
+        figures["now"] = figure(item.name, item.value, more)
+        if figures["now"] != figure(item.name, bound, more):
+            break
     if one.below and figures["bound"] == figure(item.name, 0.0):  # a bin that holds nothing but zero
         below = at_most
     return (below if one.below else at_least) % figures

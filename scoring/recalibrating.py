@@ -197,13 +197,14 @@ def _fitted(sample: Sample, expert: Odds, found: Moved, level_only: bool) -> dic
         "slope": found.slope,
         "slope_interval": None if level_only else around.interval(around.slope),
         "slope_from_data": found.slope_share,
+        "stray": around.stray,
         "mean_pd": float(new.pd(sample.score).mean()),
         "fifths": [
             {
                 "low": int(sample.score[rows].min()),
                 "high": int(sample.score[rows].max()),
                 "pd": float(new.pd(sample.score[rows]).mean()),
-                "interval": around.of_mean_pd(expert, sample.score[rows]),
+                "interval": around.of_mean_pd(expert, sample.score[rows], part=True),
             }
             for rows in fitting.fifths(sample.score)
         ],

@@ -20,7 +20,9 @@ from customers.exposure import Exposure, exposures, instalments_open_at
 from customers.limits import limit_at
 from customers.models import (
     CreditAccount,
+    CreditApplication,
     CreditHold,
+    Customer,
     Dispute,
     DocumentKind,
     Instalment,
@@ -69,6 +71,7 @@ class Standing:
     waiting: LimitChange | None
     promises: list[Promise]
     task: Task | None
+    applications: list[CreditApplication]
 
     @property
     def use(self) -> float | None:
@@ -140,7 +143,17 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
             ).order_by("due_on")[:5]
         ),
         task=task_of(account, as_of),
+        applications=_applications(account),
     )
+
+
+def _applications(account: CreditAccount) -> list[CreditApplication]:
+    """Applications of a prospect that somebody has to go on with; a customer's new ones stand in its limits."""
+    if account.customer.status != Customer.Status.PROSPECT:
+        return []
+    Status = CreditApplication.Status
+    found = CreditApplication.objects.filter(account=account, status__in=(Status.OPEN, Status.GRANTED))
+    return list(found.order_by("-pk")[:3])
 
 
 def _ageing(account: CreditAccount, as_of: date) -> tuple[list[tuple[str, Money]], int]:
@@ -235,9 +248,10 @@ def _of_the_score(
     for o in overrides:
         text = _("overridden: %(old)s to %(new)s") % {"old": o.computed_grade, "new": o.grade}
         found.append(charts.Event(o.valid_from, text, "info"))
-        last = o.ended_on or o.valid_until
-        if last <= as_of:
-            found.append(charts.Event(last, _("override to %s ended") % o.grade, "info"))
+        # It holds on its last day, and no more on the day somebody ends it.
+        over = o.ended_on or o.valid_until + timedelta(days=1)
+        if over <= as_of:
+            found.append(charts.Event(over, _("override to %s ended") % o.grade, "info"))
     return found
 
 

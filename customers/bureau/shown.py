@@ -90,7 +90,7 @@ def _agency(slug: str, provider: BureauProvider | None) -> AgencyShown:
 def questions_about(customer: Customer) -> QuerySet[BureauPull]:
     """What was asked about a customer, and about those merged into it; newest first."""
     rows = BureauPull.objects.filter(Q(customer=customer) | Q(customer__merged_into=customer))
-    return rows.select_related("provider", "asked_by").order_by("-asked_at", "-pk")
+    return rows.select_related("provider", "asked_by").order_by("-asked_on", "-asked_at", "-pk")
 
 
 def standing_chart(agencies: Sequence[AgencyShown]) -> charts.Chart | None:

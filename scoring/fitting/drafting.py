@@ -62,13 +62,18 @@ def learn(
     unknown = sorted(set(signals or ()) - set(BY_NAME))
     if unknown:
         raise ValueError(
-            _("%(names)s: no such signal. `manage.py score` lists them.") % {"names": ", ".join(unknown)}
+            _("%(names)s: no such signal. docs/signals.md lists them.") % {"names": ", ".join(unknown)}
         )
     first, through = ledger_span()
     if until is not None and through is not None and until < through:
         through, labels = until, View(known_at=until)
     else:
         labels = CURRENT
+    if first is None:
+        raise NotEnoughEvents(
+            _("The ledger holds no invoice. Import one first: manage.py import_ledger."),
+            {"observations": 0, "customers": 0, "bad_customers": 0, "needed": options.min_events},
+        )
     days = observation_days(first, through)
     if not days or through is None:
         raise NotEnoughEvents(

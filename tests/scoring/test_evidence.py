@@ -22,8 +22,11 @@ TODAY = date(2026, 11, 30)
 
 @pytest.fixture(scope="module")
 def kept_ledger(module_database):
-    """Two years; every third account stops paying a year before the end."""
-    company = make_company()
+    return two_years(make_company())
+
+
+def two_years(company):
+    """Six accounts; every third stops paying a year before the end."""
     ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
     start = TODAY - timedelta(days=730)
     for number in range(6):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from argparse import ArgumentParser
-from datetime import date
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from creditdesk.core.arguments import day
 from customers.rates import MissingRate
 from scoring.fitting.account_backtest import account_report
 from scoring.fitting.account_backtest import lines as account_lines
@@ -29,7 +29,6 @@ class Command(BaseCommand):
     help = "Fit on one period, test on a later one, knowing on each day only what was known that day."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        day = date.fromisoformat
         parser.add_argument(
             "--train-until", type=day, required=True, metavar="D1", help="train on invoices issued before D1"
         )

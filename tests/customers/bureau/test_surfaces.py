@@ -197,7 +197,7 @@ def test_through_the_api(desk, agency, run_queued):
 def test_by_night_the_dearest_risk_is_asked_first_within_the_budget(desk, agency, run_queued):
     company = desk.cast.company
     assert plan_night(TODAY).chosen == []  # off until an agency says from which amount on
-    BureauProvider.objects.filter(pk=desk.first.pk).update(ask_above=100_000, monthly_budget=1000)
+    BureauProvider.objects.filter(pk=desk.first.pk).update(ask_above=100_000, monthly_budget=1500)
     small, owes, limit, young, person = (
         make_account(company, kind=kind, **FIRST) for kind in (*["company"] * 4, "sole_trader")
     )

@@ -166,7 +166,7 @@ class Others:
         sums = np.zeros(order.days * width)
         for n, values in enumerate(told.columns()):
             sums += np.bincount(place + n * CELLS, values[order.row] * signs, minlength=order.days * width)
-        step = np.full(order.days, float(faded(np.ones(1), self._life)[0]))
+        step = np.full(order.days, float(faded(np.ones(1, dtype=np.int64), self._life)[0]))
         step[:1] = 0.0
         return running(sums.reshape(order.days, width), step)
 

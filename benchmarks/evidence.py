@@ -1,7 +1,8 @@
 """What is known about customers besides their ledger, added to a big book by SQL alone (PostgreSQL).
 
 A realistic share of the customers: 60 % with annual accounts of three years, 10 % with bank lines of a year (200
-each) under consent, 10 % with days to pay suppliers, 5 % with legal events, 8 % in groups, all with a sector.
+each) under consent, 10 % with days to pay suppliers, 5 % with legal events, 8 % in groups, 20 % with reports of one or
+two credit agencies (two a year for two years), all with a sector.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def add_evidence(book: Book) -> None:
             *_legal(book),
             *_bank(book),
             *_suppliers(book),
+            *_agencies(book),
         ]:
             cursor.execute(statement)
     with connection.cursor() as cursor:
@@ -90,4 +92,17 @@ def _suppliers(book: Book) -> list[str]:
         "INSERT INTO customers_supplierpaymentdays (effective_on, known_on, recorded_at, customer_id, days, source) "
         f"SELECT {_fact(book, f'{SPAN} - 20 - (k * 91)::integer')}, n, 30 + {_hash('n', 'k')} % 50, 'bureau' "
         f"FROM {_numbers(book.accounts)} AS t CROSS JOIN generate_series(0::bigint, 3) AS k WHERE n % 10 = 4"
+    ]
+
+
+def _agencies(book: Book) -> list[str]:
+    """Two reports a year of an agency for two years; every second customer is rated by another one, too."""
+    return [
+        "INSERT INTO customers_bureaureport (effective_on, known_on, recorded_at, customer_id, provider, product, "
+        "reference, outcome, standing, raw_score, raw_scale, pd_basis_points, days_beyond_terms, currency, activity) "
+        f"SELECT {_fact(book, f'{SPAN} - 20 - (k * 180)::integer')}, n, p, '', '', 'rated', {_hash('n', 'k')} % 101, "
+        f"'', '', CASE WHEN k = 0 THEN {_hash('k', 'n')} % 2000 END, {_hash('n', 'k + 7')} % 40, '', 'active' "
+        f"FROM {_numbers(book.accounts)} AS t CROSS JOIN generate_series(0::bigint, 3) AS k "
+        "CROSS JOIN (VALUES ('alpha', 1), ('beta', 2)) AS a(p, every) "
+        "WHERE n % 5 = 2 AND (every = 1 OR n % 10 = 2)"
     ]

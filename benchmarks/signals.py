@@ -251,9 +251,12 @@ def measure_all(book: Book, runs: int, told: Told) -> dict[str, float]:
         "x floor",
     )
     covered = AccountScore.objects.aggregate(
-        bank=Count("bank_history_days"), accounts=Count("equity_ratio"), group=Count("group_score")
+        bank=Count("bank_history_days"),
+        accounts=Count("equity_ratio"),
+        group=Count("group_score"),
+        agencies=Count("bureau_standing"),
     )
-    say(f"  accounts with bank flows, annual accounts, a scored group: {covered}")
+    say(f"  accounts with bank flows, annual accounts, a scored group, an agency's rating: {covered}")
     return taken | {"floor": taken[best]}
 
 

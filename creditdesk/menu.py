@@ -162,6 +162,7 @@ MENU: tuple[Group, ...] = (
             _rows(_("Legal events"), "balance", "customers.legalevent"),
             _rows(_("Annual accounts"), "account_balance", "customers.financialstatement"),
             _rows(_("Bank consents"), "verified_user", "customers.bankconsent"),
+            _page(_("Agency reports"), "travel_explore", "bureau:costs", "customers.view_bureaupull"),
             _page(
                 *(_("Import evidence"), "upload_file", "admin:customers_importbatch_evidence"),
                 "customers.add_importbatch",
@@ -186,6 +187,7 @@ MENU: tuple[Group, ...] = (
                 badge="terms_policy",
             ),
             _rows(_("Legal bases"), "gavel", "customers.legalbasis"),
+            _rows(_("Credit agencies"), "travel_explore", "customers.bureauprovider"),
             _rows(_("Approval authorities"), "account_tree", "customers.approvalauthority"),
             _page(
                 *(_("Deputies"), "supervisor_account", "limits:delegations"),

@@ -29,7 +29,7 @@ CUSTOMER_FACTS = (
     *("invoice", "instalment", "payment", "allocation", "writeoff", "promise", "promiseitem", "promisemove"),
     *("dispute", "disputeitem", "dunningblock", "legalevent", "openorder", "delivery", "cover"),
     *("creditlimit", "limitchange", "credithold", "orderhold", "reservation"),
-    *("billedpart", "covernotice"),
+    *("billedpart", "covernotice", "bureaureport"),
 )
 
 
@@ -64,7 +64,9 @@ MASTER_DATA = (
     *_customers("add", "covernotice", "orderhorizon"),
     "customers.change_cover",
     *_customers("add", "supplierpaymentdays"),
-    *_customers("add change", "bankconsent"),
+    *_customers("add change", "bankconsent", "bureaubasis"),
+    # Asking an agency costs money.
+    *_customers("add", "bureaupull"),
 )
 IMPORTING = (
     *_customers("add change", "importmapping", "source"),
@@ -141,6 +143,8 @@ ROLES = {
             reads=DESK,
             grants=(
                 "customers.add_collectorassignment",
+                *_customers("add", "bureaupull"),
+                *_customers("add change", "bureauprovider"),
                 "scoring.erase_words",
                 *(
                     f"scoring.{verb}_{kind}"
@@ -163,8 +167,10 @@ ROLES = {
                 *_customers("add", "importbatch"),
                 "customers.view_importbatch",
                 # Through the API only (its keys have scopes besides): the pages are for staff.
+                *_customers("add", "legalevent"),
                 "customers.propose_limitchange",
                 "customers.add_reservation",
+                "customers.add_bureaupull",
                 "customers.add_creditapplication",
                 "customers.view_creditapplication",
                 "scoring.add_decision",

@@ -251,6 +251,7 @@ SPECTACULAR_SETTINGS = {
         "CustomerKind": "customers.models.Customer.Kind",
         "CustomerStatus": "customers.models.Customer.Status",
         "LimitKind": "customers.models.LimitKind",
+        "LegalEventKind": "customers.models.LegalEvent.Kind",
         "LimitChangeStatus": "customers.models.LimitChange.Status",
         "Outcome": "scoring.models.Recommendation",
         "DecidedBy": "scoring.models.Decision.By",
@@ -329,6 +330,17 @@ if not EMAIL_HOST_PASSWORD and (password_file := os.environ.get("EMAIL_HOST_PASS
 # A server that answers nothing holds a worker no longer than this.
 EMAIL_TIMEOUT = int(os.environ.get("EMAIL_TIMEOUT", "20"))
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "creditdesk@localhost")
+# How credit agencies are asked (docs/bureau.md): adapters by name, more of them as NAME=dotted.name.of.the.Class.
+BUREAU_ADAPTERS = {
+    "json_http": "customers.bureau.adapters.json_http.JsonHttp",
+    "creditsafe": "customers.bureau.adapters.creditsafe.Creditsafe",
+    "recorded": "customers.bureau.adapters.recorded.Recorded",
+    **dict(part.split("=", 1) for part in env_list("BUREAU_ADAPTERS") if "=" in part),
+}
+# Hosts of one's own network that may be asked (host or host:port): a gateway. Everybody else is on the public internet.
+BUREAU_PRIVATE_HOSTS = env_list("BUREAU_PRIVATE_HOSTS")
+BUREAU_SECRETS_FOLDER = os.environ.get("BUREAU_SECRETS_FOLDER", "/run/secrets")
+
 # Where links in mails lead; no slash at the end.
 SITE_URL = os.environ.get(
     "SITE_URL", f"https://{ALLOWED_HOSTS[0]}" if PRODUCTION and ALLOWED_HOSTS else "http://127.0.0.1:8000"

@@ -25,6 +25,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("creditdesk.api.urls")),
     path("desk/", include("creditdesk.desk.urls")),
+    path("desk/agencies/", include("customers.bureau.urls")),
     path("desk/kpis/", include("kpis.urls")),
     path("desk/scorecards/", include("scoring.card_urls")),
     path("desk/limits/", include("scoring.limit_urls")),

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.money import Money
 from customers.attributes import set_parent, set_status
+from customers.bureau.automatic import ask_when_applied
 from customers.models import CreditAccount, CreditApplication, CreditSegment, Customer, LimitChange, Portfolio
 
 PERMISSION = "customers.handle_application"
@@ -191,6 +192,7 @@ def receive_application(
         submitted_by=actor.user,
         submitted_name=actor.name[:80],
     )
+    ask_when_applied(locked.customer_id, on)
     record_act(
         "application.receive",
         actor=actor,

@@ -32,6 +32,9 @@ class CustomersConfig(AppConfig):
         schedules.register("Orders on hold, again", "customers.order_tasks.check_holds_again", "*/15 * * * *")
         notices.register_topics()
         schedules.register(
+            "Agency reports", "customers.bureau.tasks.plan_nightly", "40 4 * * *", due_kwarg="due"
+        )
+        schedules.register(
             "Daily digest to staff", "customers.notice_tasks.write_digests", "0 7 * * *", due_kwarg="due"
         )
         post_migrate.connect(_install_bases, sender=self, dispatch_uid="customers.legal_bases")

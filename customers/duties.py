@@ -85,7 +85,7 @@ class Conflict:
 
 def guarantees() -> list[Guarantee]:
     """What cannot happen, proved over every stored decision."""
-    names = _guards_in_database()
+    names = guards_in_database()
     decisions = LimitDecision.objects.all()
     count = decisions.count()
     own = decisions.filter(
@@ -163,7 +163,8 @@ def conflicts(companies: Sequence[Company], first: date, last: date) -> list[Con
     return sorted(found, key=lambda one: (order[one.severity], one.code, one.who, one.company))
 
 
-def _guards_in_database() -> set[str]:
+def guards_in_database() -> set[str]:
+    """The names of the triggers that stand and are switched on."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT name FROM sqlite_master WHERE type = 'trigger'"

@@ -10,6 +10,8 @@ from django.dispatch import Signal
 ledger_changed = Signal()
 # event: LegalEvent.
 legal_event_recorded = Signal()
+# customer_ids: collection of Customer ids about whom an agency said something new.
+bureau_reported = Signal()
 # change: LimitChange that was applied.
 limit_applied = Signal()
 # account_ids: collection of CreditAccount ids with whom new business stops from now on; cause: customers.automatic.Stop

@@ -41,9 +41,18 @@ MACHINE_REASONS = {
     "declined": _("Score %(score)s %(grade)s: new credit is declined"),
     "late_payment": _("%(amount)s overdue, the oldest for %(days)s days"),
     "score_drop": _("The score fell from %(before)s (on %(on)s) to %(score)s"),
+    "agency_fall": _("%(agency)s lowered its rating from %(before)s to %(standing)s of 100 on %(on)s"),
+    "ceased": _("%(agency)s said on %(on)s that its business has ceased"),
     "cash_shock": _(
         "Net cash flow of four weeks fell %(times)s times its usual deviation below its usual level"
     ),
+}
+
+# The beginning of a reason whose amount is told from bank lines, for who may not read them.
+BOUND_BY_BANK = {
+    "first_limit": _("First limit."),
+    "policy_rise": _("Room to rise."),
+    "policy_cut": _("Above the policy."),
 }
 
 # Told from bank lines.
@@ -57,6 +66,7 @@ CAP_LABELS = {
     "policy": _("Ceiling of the grade"),
     "capacity": _("Share of equity"),
     "bank_flows": _("Share of bank inflow"),
+    "agency": _("Limit recommended by a credit agency"),
     "insurance": _("Cover and own risk"),
     "concentration": _("Share of all receivables"),
     "group": _("Ceiling of the group"),
@@ -74,6 +84,9 @@ def render_reason(code: str, params: Mapping[str, Any], *, bank: bool) -> str:
     """
     if code in OF_BANK and not bank:
         return withheld()
+    if params.get("cap") == "bank_flows" and not bank:
+        # The cap is a set share of what comes in: its amount tells the inflow.
+        return f"{BOUND_BY_BANK[code]} {withheld()}" if code in BOUND_BY_BANK else withheld()
     template = REASONS.get(code)
     if template is None:
         return code

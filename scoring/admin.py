@@ -68,9 +68,9 @@ class ScoredAdmin(FactAdmin):
     def score_grade(self, row: Any) -> SafeString:
         return grade_badge(row.grade, row.score)
 
-    @admin.display(description=_("PD (uncalibrated)"), ordering="pd")
+    @admin.display(description=_("PD"), ordering="pd")
     def pd_share(self, row: Any) -> str:
-        return percent(row.pd)
+        return f"{percent(row.pd)} ({row.card.calibration_short})"
 
     @admin.display(description=_("as of"), ordering="as_of")
     def on(self, row: Any) -> str:

@@ -7,16 +7,19 @@ without names stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.money import Money
 from creditdesk.core.wording import day, percent
+from customers.bureau.bases import without_basis
 from customers.models import BureauProvider, BureauReport, CreditAccount
 from scoring.families.bureau import VALID_DAYS, YEAR_BEFORE_DAYS
 from scoring.models import AccountScore, ScoreHistory
@@ -58,16 +61,15 @@ def view_of(row: AccountScore | ScoreHistory) -> View:
     return View(recorded_by=row.recorded_at if isinstance(row, ScoreHistory) else row.stamp)
 
 
-def reports_of(account_id: int, as_of: date, view: View = CURRENT) -> list[BureauReport]:
-    """The reports a score of the day reads, each with its agency's name as `agency`."""
+def reports_at(as_of: date, view: View = CURRENT) -> QuerySet[BureauReport]:
+    """The reports scores of the day read, newest first, each with its agency's name as `label` (None: not set up)."""
     label = BureauProvider.objects.filter(slug=OuterRef("provider")).values("label")[:1]
     rows = BureauReport.objects.filter(
         view.q(),
-        customer__in=CreditAccount.objects.filter(pk=account_id).values("customer"),
         effective_on__lte=as_of,
         effective_on__gt=as_of - timedelta(days=VALID_DAYS + YEAR_BEFORE_DAYS),
     ).annotate(label=Subquery(label))
-    return list(rows.order_by("-effective_on", "provider", "pk"))
+    return rows.order_by("-effective_on", "provider", "pk")
 
 
 def newest_of_each(reports: Iterable[BureauReport], field: str, as_of: date) -> list[Said]:
@@ -91,9 +93,31 @@ def sentences(
     wanted = [name for name in values if name in _WORDS and values[name] is not None]
     if not wanted:
         return {}
-    reports = reports_of(row.account_id, row.as_of, view or view_of(row))
+    mine = CreditAccount.objects.filter(pk=row.account_id).values("customer")
+    reports = list(reports_at(row.as_of, view or view_of(row)).filter(customer__in=mine))
     told = ((name, _WORDS[name](values[name], reports, row.as_of)) for name in wanted)
     return {name: text for name, text in told if text}
+
+
+def agency_limits(customers: Collection[int], as_of: date) -> dict[int, list[tuple[str, date, Money]]]:
+    """Per customer what each agency recommends as its limit, in the newest report that does: (agency, day, amount).
+
+    As known at the date, within the months a report counts, of natural persons under a legal basis; two queries.
+    """
+    rows = reports_at(as_of).filter(
+        customer__in=set(customers) - without_basis(customers, as_of),
+        known_on__lte=as_of,
+        recommended_limit__isnull=False,
+        effective_on__gt=as_of - timedelta(days=VALID_DAYS),
+    )
+    found: dict[int, dict[str, tuple[str, date, Money]]] = defaultdict(dict)
+    for row in rows:
+        assert row.recommended_limit is not None
+        one = (_name(row), row.effective_on, row.recommended_limit)
+        known = found[row.customer_id].setdefault(row.provider, one)
+        if known[1] == one[1] and one[2].currency == known[2].currency and one[2] < known[2]:
+            found[row.customer_id][row.provider] = one
+    return {customer: list(by_agency.values()) for customer, by_agency in found.items()}
 
 
 def _name(report: BureauReport) -> str:

@@ -12,7 +12,7 @@ def _goes_back(plan) -> bool:
 def _install_card(using: str, plan=(), **_kwargs) -> None:
     if _goes_back(plan):
         return
-    from scoring.default_card import ensure_agency_cards, ensure_default_card
+    from scoring.default_card import ensure_default_card
     from scoring.default_thin_card import ensure_thin_card
     from scoring.models import Scorecard, ScorecardBin
 
@@ -20,7 +20,6 @@ def _install_card(using: str, plan=(), **_kwargs) -> None:
     if using == "default" and _is_complete(using, Scorecard) and _is_complete(using, ScorecardBin):
         ensure_default_card()
         ensure_thin_card()
-        ensure_agency_cards()
 
 
 def _is_complete(using: str, model) -> bool:
@@ -74,11 +73,12 @@ class ScoringConfig(AppConfig):
     def ready(self) -> None:
         from creditdesk.core import schedules
         from customers.events import credit_check_wanted, limit_applied, limit_evidence_wanted
-        from scoring import limit_notices, listeners
+        from scoring import card_notices, limit_notices, listeners
         from scoring.onboarding.converting import on_limit_applied
         from scoring.proposals import answer_evidence, keep_deciding_score
 
         listeners.connect()
+        card_notices.register_topics()
         limit_notices.register_topics()
         schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
         schedules.register(

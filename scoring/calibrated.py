@@ -37,9 +37,13 @@ class HasState(Protocol):
     def calibration_years(self) -> int | None: ...
 
 
-def short_label(card: HasState) -> str:
+def state_label(state: str) -> str:
     """One or two words, for columns."""
-    return {LEVEL: _("level adjusted"), FITTED: _("calibrated")}.get(card.calibration, _("uncalibrated"))
+    return {LEVEL: _("level adjusted"), FITTED: _("calibrated")}.get(state, _("uncalibrated"))
+
+
+def short_label(card: HasState) -> str:
+    return state_label(card.calibration)
 
 
 def label(card: HasState) -> str:

@@ -5,7 +5,9 @@ The same rules are written twice, as Python for one score and as SQL for a book;
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
@@ -249,6 +252,31 @@ def problems(card: Card) -> list[str]:
     return found
 
 
+def fingerprint(card: Card, *, points_only: bool = False) -> str:
+    """Of everything a card scores and decides by, not of its texts: a draft changed since it was measured shows it.
+
+    points_only: of what makes the score alone, which is all that its Gini and its stability hang on.
+    """
+    said: dict[str, Any] = {
+        "base": card.base_points,
+        "thin": [card.kind, card.thin_below, card.thin_recent_below, card.evidence_from],
+        "missing": card.missing,
+        "bins": {
+            name: [[_exact(b.lower), _exact(b.upper), b.points] for b in some]
+            for name, some in card.bins.items()
+        },
+    }
+    if not points_only:
+        said["decides"] = [card.grades, card.review_from, card.review_to, card.guarantees_below]
+        said["odds"] = [card.anchor_score, _exact(card.odds_at_anchor), _exact(card.points_to_double)]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _exact(value: Decimal | int | None) -> str:
+    """The same text for the same number, however many zeros it was stored with."""
+    return "" if value is None else f"{Decimal(value).normalize():f}"
+
+
 def span_of(card: Card) -> tuple[int, int]:
     """The least and the greatest score that can come out of a card."""
     points = [[b.points for b in card.bins[name]] + [card.missing.get(name, 0)] for name in card.bins]
@@ -256,19 +284,19 @@ def span_of(card: Card) -> tuple[int, int]:
 
 
 def _problems_of(card: Card, signal: Signal) -> list[str]:
-    bins = card.bins.get(signal.name, ())
+    bins, label = card.bins.get(signal.name, ()), capfirst(str(signal.label))
     if not bins or signal.name not in card.missing:
-        return [_("%s needs bins and points for a missing value.") % signal.name]
+        return [_("%s needs bins and points for a missing value.") % label]
     found = []
     if bins[0].lower is not None or bins[-1].upper is not None:
-        found.append(_("%s: the bins must reach from below any value to above any value.") % signal.name)
+        found.append(_("%s: the bins must reach from below any value to above any value.") % label)
     if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
-        found.append(_("%s: the bins leave a gap or overlap.") % signal.name)
+        found.append(_("%s: the bins leave a gap or overlap.") % label)
     points = [b.points for b in bins]
     if not signal.carries_points and any([*points, card.missing[signal.name]]):
-        found.append(_("%s informs only: a worse fact could raise the score by it.") % signal.name)
+        found.append(_("%s informs only: a worse fact could raise the score by it.") % label)
     if points != sorted(points, reverse=signal.higher_is == WORSE):
-        found.append(_("%s: a worse value must never earn more points than a better one.") % signal.name)
+        found.append(_("%s: a worse value must never earn more points than a better one.") % label)
     return found
 
 

@@ -1,11 +1,14 @@
 from django.urls import path
 
-from scoring import card_views, model_card_views, override_views
+from scoring import card_views, comparison_views, model_card_views, override_views
 from scoring.card_views import pages
 
 app_name = "scorecards"
 urlpatterns = [
     path("", card_views.card_list, name="list"),
+    path("compare/", comparison_views.comparison, name="compare"),
+    path("compare/measure/", comparison_views.measure, name="measure_pair"),
+    path("agency-cards/", card_views.add_agency_cards, name="agency_cards"),
     path("gate/", card_views.gate, name="gate"),
     path("<int:pk>/", card_views.card_page, name="card"),
     path("<int:pk>/copy/", pages.copy, name="copy"),
@@ -14,6 +17,7 @@ urlpatterns = [
     path("<int:pk>/signals/<slug:name>/", card_views.signal, name="signal"),
     path("<int:pk>/model-card/", model_card_views.model_card, name="model_card"),
     path("<int:pk>/measure/", card_views.measure, name="measure"),
+    path("<int:pk>/calibrate/", card_views.calibrated, name="calibrate"),
     path("<int:pk>/propose/", pages.propose, name="propose"),
     path("<int:pk>/send-back/", pages.send_back, name="send_back"),
     path("<int:pk>/publish/", pages.publish, name="publish"),

@@ -20,7 +20,9 @@ from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
-from scoring import card_pages, drafts, publishing
+from customers.rates import MissingRate
+from scoring import agency_cards, card_pages, drafts, publishing
+from scoring.calibrated import UNCALIBRATED
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
     BinFormSet,
@@ -33,7 +35,8 @@ from scoring.card_forms import (
 from scoring.evidence import measure_card
 from scoring.invoice_views import LEARN
 from scoring.models import CardReport, InvoiceCard, Scorecard
-from scoring.signals import BY_NAME
+from scoring.recalibrating import calibrate, keep_calibrated
+from scoring.signals import BY_NAME, Unit
 from scoring.version_views import VersionPages
 
 VIEW = "scoring.view_scorecard"
@@ -58,6 +61,7 @@ def card_list(request: HttpRequest) -> HttpResponse:
         "gate_form": GateForm(instance=publishing.gate_in_force()),
         "may_propose": request.user.has_perm(publishing.PROPOSE),
         **_invoice_cards(request),
+        "offers_agency_cards": not agency_cards.are_there(),
     }
     return render_page(request, "scorecards/list.html", context)
 
@@ -78,7 +82,7 @@ def _invoice_cards(request: HttpRequest) -> dict[str, Any]:
 
 
 class CardPages(VersionPages[Scorecard]):
-    refusals = (CardError, ValueError)
+    refusals = (CardError, MissingRate, ValueError)
     prefetched = ("bins", "reports")
     sent_back = gettext_lazy("The card is a draft again.")
     published = gettext_lazy("Published. The whole book is being scored with it.")
@@ -108,18 +112,29 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "span": span_of(ready),
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
-        "tried": _tried(request, card_pages.newest(reports, Kind.TRYOUT)),
+        "odds": card_pages.newest(reports, Kind.CALIBRATED) if card.calibration != UNCALIBRATED else None,
+        "calibrating": _calibrating(card),
+        "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
         "unused": card_pages.unused(card) if standing["may_edit"] else [],
     }
     return render_page(request, "scorecards/card.html", context)
 
 
-def _tried(request: HttpRequest, report: CardReport | None) -> dict[str, Any] | None:
-    """The try-out with the names of the movers this person may see; the sums are the whole book's."""
+def _calibrating(card: Scorecard) -> Job | None:
+    """The last calibration of this card in the background, while it waits or where it came to nothing."""
+    jobs = Job.objects.filter(kind="calibrate-card", key__startswith=f"{card.pk}-").order_by("-pk")
+    return jobs.first()
+
+
+def tried(
+    request: HttpRequest, report: CardReport | None, figures: dict[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """The try-out of a report (or its `figures` within another one) with the names of the movers this person may see; the sums are the whole book's."""
     if report is None:
         return None
-    movers = report.figures["movers"]
+    figures = figures or report.figures
+    movers = figures["movers"]
     names = {
         account.pk: account
         for account in visible_accounts(request.user)
@@ -129,9 +144,9 @@ def _tried(request: HttpRequest, report: CardReport | None) -> dict[str, Any] | 
     shown = [{**m, "who": names[m["account"]]} for m in movers if m["account"] in names]
     return {
         "report": report,
-        "figures": report.figures,
+        "figures": figures,
         "movers": shown[:15],
-        "grades": matrix_rows(report.figures["grades"]),
+        "grades": matrix_rows(figures["grades"]),
     }
 
 
@@ -163,6 +178,23 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
 measure = pages.acting(_measure)
 
 
+def _calibrate(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
+    """Fit the card's odds to the outcomes of the ledger, now or, for a large book, in the background."""
+    publishing.check_permission(request.user, publishing.PROPOSE)
+    as_of, actor = business_date(), Actor.person(request.user)
+    if CreditAccount.objects.count() <= AT_ONCE:
+        draft = keep_calibrated(
+            card, calibrate(card, reader=actor), as_of=as_of, actor=actor, by=request.user
+        )
+        return _("Calibrated: the odds of this draft are fitted to your outcomes."), draft.pk
+    key = f"{card.pk}-{request.user.pk}-{Scorecard.objects.count()}-{card.reports.count()}"
+    plan_jobs("calibrate-card", [key], as_of, "scoring.tasks.calibrate_planned_card", cluster="bulk")
+    return _("The book is large: calibrating goes on in the background. Come back in a few minutes."), card.pk
+
+
+calibrated = pages.acting(_calibrate)
+
+
 @desk_page(VIEW)
 @require_http_methods(["GET", "POST"])
 def numbers(request: HttpRequest, pk: int) -> HttpResponse:
@@ -171,13 +203,20 @@ def numbers(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         changed = {name: form.cleaned_data[name] for name in form.changed_data}
         try:
-            drafts.change_numbers(card, changed, by=request.user, as_of=business_date())
+            drafts.change_numbers(
+                card, changed, by=request.user, as_of=business_date(), read=request.POST.get("read")
+            )
         except (CardError, ValidationError) as error:
             form.add_error(None, error if isinstance(error, ValidationError) else str(error))
         else:
             messages.success(request, _("Saved."))
             return redirect("scorecards:card", pk)
-    context = {"title": _("Cut-offs and numbers"), "card": card, "form": form}
+    context = {
+        "title": _("Cut-offs and numbers"),
+        "card": card,
+        "form": form,
+        "read": drafts.mark_of_numbers(Scorecard.objects.get(pk=pk)),
+    }
     response = render_page(request, "scorecards/numbers.html", context)
     response.status_code = 422 if form.errors else 200
     return response
@@ -191,22 +230,27 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         raise Http404
     bins = list(card.bins.filter(signal=name).order_by("pk"))
     missing = next((b for b in bins if b.is_missing), None)
-    lines = BinFormSet(request.POST or None, initial=initial_lines(bins), prefix="lines")
+    # Posted lines count as they are, not as changes of what is stored.
+    lines = BinFormSet(
+        request.POST or None, initial=None if request.POST else initial_lines(bins), prefix="lines"
+    )
     none = MissingForm(
         request.POST or None,
         initial={"points": missing.points, "rationale": missing.rationale} if missing else {"points": 0},
         prefix="missing",
     )
-    problem = ""
+    problem, read = "", request.POST.get("read")
     if request.method == "POST":
         try:
             if "remove" in request.POST:
-                drafts.replace_bins(card, name, [], by=request.user, as_of=business_date())
+                drafts.replace_bins(card, name, [], by=request.user, as_of=business_date(), read=read)
                 messages.success(request, _("The card no longer uses this signal."))
                 return redirect("scorecards:card", pk)
             if lines.is_valid() & none.is_valid():
                 rows = [form.row for form in lines if form.is_used]
-                drafts.replace_bins(card, name, [none.row, *rows], by=request.user, as_of=business_date())
+                drafts.replace_bins(
+                    card, name, [none.row, *rows], by=request.user, as_of=business_date(), read=read
+                )
                 messages.success(request, _("Saved."))
                 return redirect(reverse("scorecards:card", args=[pk]) + f"#signal-{name}")
         except ValueError as error:
@@ -219,6 +263,8 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         "lines": lines,
         "missing_form": none,
         "problem": problem,
+        "read": drafts.mark_of_bins(card.bins.filter(signal=name)),
+        "is_share": BY_NAME[name].unit == Unit.SHARE,
         "spans": [(card_pages.span(b), b.points, shares.get(b.pk)) for b in bins],
     }
     response = render_page(request, "scorecards/signal.html", context)
@@ -235,4 +281,12 @@ def gate(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("The gates are set. They count for every card published from now on."))
     else:
         messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+    return redirect("scorecards:list")
+
+
+@desk_page(VIEW, publishing.PROPOSE)
+@require_POST
+def add_agency_cards(request: HttpRequest) -> HttpResponse:
+    agency_cards.add_agency_cards(by=request.user, as_of=business_date())
+    messages.success(request, _("Two drafts are in the list: try them on the live book, then propose them."))
     return redirect("scorecards:list")

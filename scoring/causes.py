@@ -3,6 +3,8 @@
 late payment   the oldest undisputed item is overdue for so many days, and so much of that age is open
 score drop     the score lost so many points within a window, by the same scorecard
 cash shock     the net flow of four weeks fell so many usual deviations below its usual level (bank data)
+agency fall    a credit agency's rating fell so many points within about a year
+ceased         a credit agency says that the business has ceased
 insolvency     recorded by customers/legal.py, which cuts by itself; here its cause is written down
 
 From when a cause counts, how much of the limit stays and whether it cuts at once or only proposes is said by the limit
@@ -45,6 +47,7 @@ from customers.models import (
     LimitKind,
 )
 from customers.rates import MissingRate, RateTable
+from scoring import agency_causes
 from scoring.limit_notices import tell_of_cause
 from scoring.limit_terms import CauseTerms, PolicyTerms, floored, share
 from scoring.models import AccountScore, CauseKind, CreditCause, ScoreHistory
@@ -367,10 +370,24 @@ def _cash_shock(as_of: date, rows: QuerySet[AccountScore], policy: PolicyTerms) 
     ]
 
 
+def _agency_fall(as_of: date, rows: QuerySet[AccountScore], policy: PolicyTerms) -> list[Found]:
+    terms = policy.causes[CauseKind.AGENCY_FALL]
+    window = timedelta(days=terms.window_days)
+    found = agency_causes.falls(as_of, rows, points=terms.threshold, window=window)
+    return [Found(pk, CauseKind.AGENCY_FALL, key, params, policy) for pk, key, params in found]
+
+
+def _ceased(as_of: date, rows: QuerySet[AccountScore], policy: PolicyTerms) -> list[Found]:
+    found = agency_causes.ceased(as_of, rows)
+    return [Found(pk, CauseKind.CEASED, key, params, policy) for pk, key, params in found]
+
+
 _LOOKS = {
     CauseKind.LATE_PAYMENT: _late_payment,
     CauseKind.CASH_SHOCK: _cash_shock,
     CauseKind.SCORE_DROP: _score_drop,
+    CauseKind.AGENCY_FALL: _agency_fall,
+    CauseKind.CEASED: _ceased,
 }
 
 

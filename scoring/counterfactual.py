@@ -4,15 +4,20 @@ Two kinds of answers. The card's own: the next better bin of each signal and wha
 payments are really posted in a transaction that is always rolled back, and the one statement that scores everybody
 scores the account again. So the answer is exact, promises kept and disputes included, and needs no second
 definition of any signal; nothing is stored, and nobody is told.
+
+Seen months ahead, the ledger and the calendar move; what is known from elsewhere (bank flows, agencies, accounts, supplier days,
+group, sector) stays as it is today. Otherwise it would go stale meanwhile, and its absence would pass for an effect of
+paying.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import groupby
 
 from django.db import transaction
 
@@ -22,16 +27,25 @@ from customers.bank.access import log_computed
 from customers.ledger import allocate_payment, post_payment
 from customers.models import CreditAccount, DocumentKind, ImportBatch, Instalment, Source
 from scoring.bank_right import Reader, is_of_bank, sees_bank
-from scoring.card import Card, card_by_id
+from scoring.card import Card, active_cards, card_by_id
+from scoring.decision import recommend
 from scoring.engine import compute
 from scoring.explain import Explanation, Item
 from scoring.models import AccountScore
-from scoring.signals import WORSE
+from scoring.signals import SIGNALS, WORSE
+from scoring.signals.base import Family
 from scoring.statement import Scope
+from scoring.stored import values_of
 
 _ACTOR = Actor.job("what would lift it")
 MOST_INVOICES = 12
-"""Paying is tried invoice by invoice up to here, then all at once."""
+"""Paying is tried invoice by invoice up to here or to a better grade, then all at once: a row lock is held meanwhile."""
+FROM_ELSEWHERE = frozenset(
+    signal.name
+    for signal in SIGNALS
+    if signal.family
+    in (Family.BANK, Family.BUREAU, Family.ACCOUNTS, Family.WEAK, Family.GROUP, Family.SECTOR)
+)
 AHEAD = timedelta(days=90)
 PURPOSE = "what would lift the score"
 
@@ -71,6 +85,7 @@ class WouldLift:
     next_grade: IfPaid | None
     all_paid: IfPaid | None
     on_time: IfPaid | None
+    insolvent: bool = False
 
     def for_reader(self, user: Reader) -> WouldLift:
         """Without the bins of bank signals, where the user may not see their figures."""
@@ -82,11 +97,14 @@ class WouldLift:
 
 
 def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
-    """For each signal with a value, the nearest bin that earns more points; most worth first."""
+    """For each signal with a value, the nearest bin that earns more points; most worth first.
+
+    Open proceedings are left out: they are no figure to work on, and the grade hangs on them and not on their points.
+    """
     found = []
     for item in explanation.items:
         bins = card.bins.get(item.name)
-        if item.value is None or not bins:
+        if item.value is None or not bins or item.name == "insolvent":
             continue
         place = next(n for n, b in enumerate(bins) if b.holds(Decimal(str(item.value))))  # type: ignore[arg-type]
         way = -1 if item.signal.higher_is == WORSE else 1
@@ -109,7 +127,7 @@ def would_lift(explanation: Explanation, row: AccountScore, as_of: date, *, read
     """
     card = card_by_id(row.card_id)
     log_computed(row.account, reader=reader, purpose=PURPOSE, days=[as_of, as_of + AHEAD])
-    steps, on_time = _simulated(row.account_id, as_of, card)
+    steps, on_time = _simulated(row, as_of, card)
     better = next((step for step in steps if step.grade < explanation.grade), None)
     last = steps[-1] if steps else None
     return WouldLift(
@@ -119,31 +137,33 @@ def would_lift(explanation: Explanation, row: AccountScore, as_of: date, *, read
         next_grade=better if better is not last else None,
         all_paid=last,
         on_time=on_time,
+        insolvent=explanation.insolvent,
     )
 
 
-def _simulated(account_id: int, as_of: date, card: Card) -> tuple[list[IfPaid], IfPaid | None]:
+def _simulated(row: AccountScore, as_of: date, card: Card) -> tuple[list[IfPaid], IfPaid | None]:
     with _rolled_back():
-        account = CreditAccount.objects.select_related("company", "customer").get(pk=account_id)
+        account = CreditAccount.objects.select_related("company", "customer").get(pk=row.account_id)
         source = Source.objects.filter(company=account.company_id).order_by("pk").first()
         if source is None:
             return [], None
-        due = _open(account_id)
+        due = _open(account.pk)
         overdue = [i for i in due if i.due_on < as_of]
-        steps, paid = [], []
-        for number, instalment in enumerate(overdue):
-            _pay(account, source, instalment, as_of)
-            paid.append(instalment)
-            if number < MOST_INVOICES - 1 or number == len(overdue) - 1:
-                steps.append(_scored(account_id, as_of, as_of, card, paid))
+        steps: list[IfPaid] = []
+        while len(steps) < MOST_INVOICES - 1 and len(steps) < len(overdue):
+            _pay(account, source, [overdue[len(steps)]], as_of)
+            steps.append(_scored(account.pk, as_of, card, overdue[: len(steps) + 1]))
+            if steps[-1].grade < row.grade:
+                break
+        if len(steps) < len(overdue):
+            _pay(account, source, overdue[len(steps) :], as_of)
+            steps.append(_scored(account.pk, as_of, card, overdue))
+        if not due:
+            return steps, None
         ahead = [i for i in due if i.due_on >= as_of]
-        for instalment in ahead:
-            _pay(account, source, instalment, instalment.due_on)
-        day = as_of + AHEAD
-        for each in Source.objects.filter(company=account.company_id):
-            ImportBatch.objects.create(source=each, complete_through=day)
-        on_time = _scored(account_id, day, as_of, card, [*paid, *ahead]) if due else None
-    return steps, on_time
+        for day, rows in groupby(ahead, key=lambda i: i.due_on):
+            _pay(account, source, list(rows), day)
+        return steps, _ahead(row, as_of, card, due)
 
 
 @contextmanager
@@ -160,26 +180,49 @@ def _open(account_id: int) -> list[Instalment]:
     return list(rows.select_related("invoice", "account").order_by("due_on", "pk"))
 
 
-def _pay(account: CreditAccount, source: Source, instalment: Instalment, on: date) -> None:
-    amount = instalment.open_amount.amount
-    payment = post_payment(
-        account,
-        source,
-        f"what-if-{instalment.pk}",
-        received_on=on,
-        amount=amount,
-        currency=instalment.currency,
-        actor=_ACTOR,
-    )
-    allocate_payment(payment, [(instalment, amount)], actor=_ACTOR)
+def _pay(account: CreditAccount, source: Source, rows: Sequence[Instalment], on: date) -> None:
+    """One payment per currency for all of them."""
+    for currency in dict.fromkeys(row.currency for row in rows):
+        parts = [(row, row.open_amount.amount) for row in rows if row.currency == currency]
+        payment = post_payment(
+            account,
+            source,
+            f"what-if-{parts[0][0].pk}",
+            received_on=on,
+            amount=sum((amount for _row, amount in parts), Decimal(0)),
+            currency=currency,
+            actor=_ACTOR,
+        )
+        allocate_payment(payment, parts, actor=_ACTOR)
 
 
-def _scored(account_id: int, day: date, paid_on: date, card: Card, paid: list[Instalment]) -> IfPaid:
+def _scored(account_id: int, day: date, card: Card, paid: Sequence[Instalment]) -> IfPaid:
     row = next(iter(compute(day, Scope.of([account_id]), card=card)))
-    return IfPaid(tuple(paid), _total(paid), paid_on, day, row.score, row.grade, row.recommendation)
+    return IfPaid(tuple(paid), _total(paid), day, day, row.score, row.grade, row.recommendation)
 
 
-def _total(paid: list[Instalment]) -> Money:
+def _ahead(row: AccountScore, as_of: date, card: Card, paid: Sequence[Instalment]) -> IfPaid:
+    """The score AHEAD of today: the ledger's figures of that day, what is known from elsewhere as of today."""
+    day = as_of + AHEAD
+    for each in Source.objects.filter(company=row.account.company_id):
+        ImportBatch.objects.create(source=each, complete_through=day)
+    then, now = values_of(next(iter(compute(day, Scope.of([row.account_id]), card=card)))), values_of(row)
+    values = {name: now[name] if name in FROM_ELSEWHERE else value for name, value in then.items()}
+    used = active_cards().with_draft(card).card_for(values)
+    score = used.base_points + sum(used.points_of(name, values[name]) for name in used.bins)
+    insolvent, depth = bool(values["insolvent"]), used.depth_of(int(values["due_count_12m"] or 0))
+    return IfPaid(
+        tuple(paid),
+        _total(paid),
+        as_of,
+        day,
+        score,
+        used.grade_of(score, insolvent=insolvent),
+        recommend(used, score, depth=depth, insolvent=insolvent),
+    )
+
+
+def _total(paid: Sequence[Instalment]) -> Money:
     """In the invoices' currency where they share one, else in the account's at the rates of issue."""
     currencies = {i.currency for i in paid}
     if len(currencies) == 1:

@@ -34,11 +34,13 @@ def cured(grid: Completeness, account: CreditAccount, user: User) -> list[Cured]
             reverse("admin:customers_financialstatement_add") + about,
             "customers.add_financialstatement",
         ),
+        "agencies": (reverse("bureau:get", args=[account.pk]), "customers.add_bureaupull"),
     }
     stale = {
         "payments": (_("Import the ledger"), "ledger"),
         "bank": (_("Import its bank lines"), "evidence"),
         "accounts": (_("Record newer annual accounts"), "accounts"),
+        "agencies": (_("Ask a credit agency again"), "agencies"),
     }
     missing = {
         "payments": (_("Comes with the ledger: import older invoices, or let time pass"), "ledger"),
@@ -49,7 +51,7 @@ def cured(grid: Completeness, account: CreditAccount, user: User) -> list[Cured]
         "sector": (_("Enter its NACE sector"), "customer"),
     }
     rows = []
-    for answer in grid.answers:
+    for answer in (*grid.answers, *((grid.agencies,) if grid.agencies else ())):
         known = stale if answer.fresh is False else {} if answer.is_known else missing
         cure, page = known.get(answer.code, ("", ""))
         url, permission = pages[page] if page else ("", "")

@@ -214,7 +214,7 @@ def _gather(accounts: list[Any], as_of: date, requests: Mapping[int, Request]) -
             trouble[account.pk].append(("score_does_not_add_up", {}))
         else:
             scores[account.pk], cards[account.pk] = row, card
-    gathered = gather(accounts, as_of, groups=book.asks_of_groups)
+    gathered = gather(accounts, as_of, groups=book.asks_of_groups, agencies=book.asks_agencies)
     overrides, limits = gathered["overrides"], {}
     for account in accounts:
         policy = book.policy(account.segment_id)

@@ -9,7 +9,6 @@ Anchors: bureau payment indices read about 80 for prompt payers, 70 at 15 days b
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
@@ -279,35 +278,3 @@ def ensure_default_card() -> Scorecard:
     if is_new and card.is_shipped and card.status == Scorecard.Status.DRAFT:
         card = activate(card)
     return card
-
-
-@transaction.atomic
-def ensure_agency_cards() -> list[Scorecard]:
-    """The cards for those who buy agency reports, full and thin, as drafts to try and to publish. Again changes nothing.
-
-    Never put into use by themselves: without reports they would judge the same facts a little differently for nothing.
-    """
-    from scoring import default_card_3, default_thin_card, default_thin_card_2
-
-    full, thin = Scorecard.Kind.FULL, Scorecard.Kind.THIN
-    shipped: tuple[tuple[str, str, Any], ...] = (
-        (CODE, full, default_card_3),
-        (default_thin_card.CODE, thin, default_thin_card_2),
-    )
-    found = []
-    for code, kind, table in shipped:
-        card = Scorecard.objects.filter(code=code, name=table.NAME).order_by("pk").first()
-        if card is None:
-            newest = Scorecard.objects.filter(code=code).aggregate(v=Max("version"))["v"] or 0
-            evidence = {"evidence_from": default_thin_card.EVIDENCE_FROM} if kind == thin else {}
-            card = Scorecard.objects.create(
-                code=code,
-                version=max(newest + 1, table.VERSION),
-                name=table.NAME,
-                kind=kind,
-                base_points=table.BASE_POINTS,
-                **evidence,
-            )
-            ScorecardBin.objects.bulk_create(build_bins(card, table.BINS))
-        found.append(card)
-    return found

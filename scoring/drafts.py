@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,7 +17,7 @@ from creditdesk.core.audit import Change
 from creditdesk.core.models import User
 from scoring.calibrated import PD_NUMBERS, STATE_FIELDS, UNCALIBRATED
 from scoring.models import Scorecard, ScorecardBin
-from scoring.publishing import LIFE
+from scoring.publishing import LIFE, PublishingError
 from scoring.signals import BY_NAME
 
 NUMBERS = LIFE.terms
@@ -40,10 +42,41 @@ def copy_card(card: Scorecard, *, by: User, as_of: date, name: str = "") -> Scor
 delete_draft = LIFE.delete_draft
 
 
+def mark_of_numbers(card: Scorecard) -> str:
+    """Names what the numbers say now: who saves what they read before somebody else's change is told."""
+    return _mark({name: str(getattr(card, name)) for name in (*NUMBERS, "name")})
+
+
+def mark_of_bins(bins: Iterable[ScorecardBin]) -> str:
+    """The same of the bins of one signal."""
+    return _mark([_described(b) for b in sorted(bins, key=lambda b: b.pk)])
+
+
+def _mark(said: Any) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def _ask_unchanged(read: str | None, now: str) -> None:
+    if read is not None and read != now:
+        raise PublishingError(
+            "changed_meanwhile",
+            _(
+                "Somebody changed this since you opened the page. Save again to put your values in place of theirs, or go "
+                "back to read theirs first."
+            ),
+        )
+
+
 @transaction.atomic
-def change_numbers(card: Scorecard, values: dict[str, Any], *, by: User, as_of: date) -> Scorecard:
-    """Set name, cut-offs, base points or odds of a draft; unknown names raise ValueError."""
+def change_numbers(
+    card: Scorecard, values: dict[str, Any], *, by: User, as_of: date, read: str | None = None
+) -> Scorecard:
+    """Set name, cut-offs, base points or odds of a draft; unknown names raise ValueError.
+
+    read: `mark_of_numbers` of what the person read; refused where it is not what the draft says now.
+    """
     locked = LIFE.editable(card, by)
+    _ask_unchanged(read, mark_of_numbers(locked))
     unknown = set(values) - {*NUMBERS, "name"}
     if unknown:
         raise ValueError(f"not a number of a scorecard: {sorted(unknown)}")
@@ -59,9 +92,12 @@ def change_numbers(card: Scorecard, values: dict[str, Any], *, by: User, as_of: 
 
 
 @transaction.atomic
-def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User, as_of: date) -> None:
+def replace_bins(
+    card: Scorecard, signal: str, rows: Sequence[Row], *, by: User, as_of: date, read: str | None = None
+) -> None:
     """The bins of one signal of a draft, as a whole. No rows: the card no longer uses the signal.
 
+    read: `mark_of_bins` of what the person read; refused where it is not what the draft says now.
     Raises PublishingError, or ValueError naming the line: bounds must rise, each line needs its rationale,
     exactly one line has no upper bound and exactly one is for the missing value.
     """
@@ -70,6 +106,7 @@ def replace_bins(card: Scorecard, signal: str, rows: Sequence[Row], *, by: User,
         raise ValueError(_("%s is not a signal of this version.") % signal)
     wanted = _checked(rows)
     bins = locked.bins.filter(signal=signal)
+    _ask_unchanged(read, mark_of_bins(bins))
     before = [_described(b) for b in bins.order_by("pk")]
     bins.delete()
     lower: Decimal | None = None

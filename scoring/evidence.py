@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from scoring.card import Card, CardError, as_card, problems
+from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
-from scoring.fitting.observations import Observations, ledger_span, observation_days, observe
+from scoring.fitting.observations import ledger_span, observation_days, observe
 from scoring.models import CardReport, Scorecard
 from scoring.reports import stability, store_report
 from scoring.tryout import try_card
@@ -33,11 +33,13 @@ def measure_card(
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
         raise CardError(" ".join(wrong))
-    return [
-        store_report(card, Kind.STABILITY, as_of, stability(card, as_of, reader=reader), made_by=made_by),
-        store_report(card, Kind.TRYOUT, as_of, try_card(card, as_of, reader), made_by=made_by),
-        store_report(card, Kind.BACKTEST, as_of, discrimination(card, reader), made_by=made_by),
-    ]
+    said = {"said": fingerprint(as_card(card, list(card.bins.all())), points_only=True)}
+    found = {
+        Kind.STABILITY: stability(card, as_of, reader=reader),
+        Kind.TRYOUT: try_card(card, as_of, reader),
+        Kind.BACKTEST: discrimination(card, reader),
+    }
+    return [store_report(card, kind, as_of, some | said, made_by=made_by) for kind, some in found.items()]
 
 
 def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, Any]:
@@ -48,9 +50,9 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
     """
     first, through = ledger_span()
     days = observation_days(first, through)
-    learned_until = _learned_until(card)
-    if learned_until is not None:
-        days = [day for day in days if day > learned_until]
+    taught = learned_until(card)
+    if taught is not None:
+        days = [day for day in days if day > taught]
     if not days:
         return {"gini": None, "refused": _("No observation has a complete year after it.")}
     obs = observe(days, reader=reader)
@@ -67,7 +69,7 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
     return {**counts_of(obs), **figures_of(obs, -scores, pd_of_scores(ready, scores))}
 
 
-def _learned_until(card: Scorecard) -> date | None:
+def learned_until(card: Scorecard) -> date | None:
     """The last day whose outcomes a fitted card, or the one it was copied from, has seen; None for an expert's. An
     earlier observation would be tested on defaults the card was taught."""
     version: Scorecard | None = card
@@ -75,11 +77,19 @@ def _learned_until(card: Scorecard) -> date | None:
         report = version.reports.filter(kind=CardReport.Kind.FIT).first()
         if report is not None and report.figures.get("until"):
             return date.fromisoformat(report.figures["until"])
-        version = version.based_on
+        version = cast("Scorecard | None", version.based_on)
     return None
 
 
-def scores_of(card: Card, obs: Observations) -> Floats:
+class Columns(Protocol):
+    """Values by signal, NaN where missing."""
+
+    @property
+    def rows(self) -> int: ...
+    def column(self, signal: str) -> Floats: ...
+
+
+def scores_of(card: Card, obs: Columns) -> Floats:
     """A card's score of every observation; the same points as scoring.card gives one by one."""
     total = np.full(obs.rows, float(card.base_points))
     for signal, bins in card.bins.items():

@@ -14,10 +14,11 @@ from creditdesk.core.facts import View
 from creditdesk.core.wording import day, percent
 from scoring import agency_words
 from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.calibrated import label
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.rationale import shown
-from scoring.sentences import figure, sentence
+from scoring.sentences import figure, sentence, span
 from scoring.signals import SIGNALS, Signal
 from scoring.stored import card_of, points_of, values_of
 
@@ -48,6 +49,11 @@ class Item:
     def figure(self) -> str:
         return figure(self.name, self.value)
 
+    @property
+    def span(self) -> str:
+        """The bin the value fell into, in words."""
+        return "" if self.value is None else span(self.name, self.lower, self.upper)
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -63,6 +69,8 @@ class Explanation:
     score: int
     grade: str
     pd: Decimal
+    calibration: str
+    pd_is: str
     recommendation: str
     depth: str
     as_of: date
@@ -85,6 +93,11 @@ class Explanation:
         return replace(self, items=rest, withheld=self.score - self.base_points - shown, **_sides(rest))
 
     @property
+    def by_weight(self) -> tuple[Item, ...]:
+        """Every item, what moved the score most first: the reasons, and after them what "all others" is made of."""
+        return tuple(sorted(self.items, key=lambda item: -abs(item.points)))
+
+    @property
     def grade_label(self) -> str:
         return str(Grade(self.grade).label)
 
@@ -98,8 +111,8 @@ class Explanation:
 
     @property
     def pd_label(self) -> str:
-        """The probability as it may be shown: never without saying that it is not calibrated."""
-        return _("%s (uncalibrated)") % percent(self.pd)
+        """The probability as it may be shown: never without saying what it stands on."""
+        return f"{percent(self.pd)} ({self.calibration})"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -191,6 +204,8 @@ def _assemble(
         score=row.score,
         grade=row.grade,
         pd=row.pd,
+        calibration=label(card),
+        pd_is=card.calibration,
         recommendation=row.recommendation,
         depth=row.depth,
         as_of=row.as_of,

@@ -5,6 +5,7 @@ behaviour      purchases of the strongest of the last four quarters / 91 days
 policy         the grade's ceiling
 capacity       a share of the customer's equity, where accounts are known
 bank_flows     a share of what comes in on the customer's bank accounts in 30 days, under its consent
+agency         a share of the lowest limit a credit agency recommends
 insurance      what covers would pay, and the most the grade allows at our own risk
 concentration  a share of all the company's receivables, in books of enough customers
 group          the ceiling of a whole group, less the limits of its other members
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from creditdesk.core.money import Money
-from creditdesk.core.wording import percent_of_100
+from creditdesk.core.wording import day, fixed, percent_of_100
 from customers.limit_reasons import CAP_LABELS, money_param
 from scoring.limit_terms import LimitInputs, PolicyTerms, share
 from scoring.models import Recommendation
@@ -85,6 +87,21 @@ def _bank_flows(inputs: LimitInputs, policy: PolicyTerms) -> tuple[Money | None,
     return share(inputs.bank_inflow, policy.bank_percent), params
 
 
+def _agency(inputs: LimitInputs, policy: PolicyTerms) -> tuple[Money | None, Params]:
+    said = inputs.agency
+    params: Params = {"percent": policy.agency_percent, "stated": None}
+    if said is None or not policy.agency_percent:
+        return None, params
+    params |= {
+        "agency": said.agency,
+        "on": said.on.isoformat(),
+        "stated": money_param(said.stated),
+        "converted": money_param(said.converted),
+        "rate": str(said.rate),
+    }
+    return share(said.converted, policy.agency_percent), params
+
+
 def _insurance(inputs: LimitInputs, policy: PolicyTerms) -> tuple[Money | None, Params]:
     own_risk = policy.grades[inputs.grade].own_risk
     params: Params = {"secured": _param(inputs.secured), "own_risk": None, "grade": inputs.grade}
@@ -125,6 +142,7 @@ _CAPS: dict[str, Callable[[LimitInputs, PolicyTerms], tuple[Money | None, Params
     "policy": _policy,
     "capacity": _capacity,
     "bank_flows": _bank_flows,
+    "agency": _agency,
     "insurance": _insurance,
     "concentration": _concentration,
     "group": _group,
@@ -153,6 +171,34 @@ def _bank_formula(p: Params) -> str:
         "percent": percent_of_100(p["percent"]),
         "inflow": _money(p, "inflow"),
     }
+
+
+def _agency_formula(p: Params) -> str:
+    if not p["percent"]:
+        return _("not asked by this policy")
+    if not p["stated"]:
+        return _("no agency recommends a limit")
+    stated, converted = _money(p, "stated"), _money(p, "converted")
+    figures = {
+        "percent": percent_of_100(p["percent"]),
+        "stated": stated,
+        "agency": p["agency"],
+        "on": day(date.fromisoformat(p["on"])),
+    }
+    if stated.currency == converted.currency:
+        return _("%(percent)s of the %(stated)s that %(agency)s recommends (%(on)s)") % figures
+    figures |= {
+        "converted": converted,
+        "rate": fixed(Decimal(p["rate"]), 4),
+        "own": converted.currency,
+        "other": stated.currency,
+    }
+    return (
+        _(
+            "%(percent)s of the %(stated)s that %(agency)s recommends (%(on)s): %(converted)s at %(rate)s %(own)s for 1 %(other)s"
+        )
+        % figures
+    )
 
 
 def _insurance_formula(p: Params) -> str:
@@ -200,6 +246,7 @@ _FORMULAS: dict[str, Callable[[Params], str]] = {
         else _("no annual accounts known")
     ),
     "bank_flows": _bank_formula,
+    "agency": _agency_formula,
     "insurance": _insurance_formula,
     "concentration": lambda p: (
         _("%(percent)s of receivables of %(receivables)s")

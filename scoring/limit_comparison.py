@@ -16,6 +16,7 @@ from customers.limit_moves import Move, moves
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer
 from scoring.bank_right import is_of_bank, withheld
+from scoring.calibrated import UNCALIBRATED, state_label
 from scoring.limit_gates import gate_sentence
 from scoring.limit_policy import cap_formula
 from scoring.models import Recommendation
@@ -104,7 +105,7 @@ def facts(then: Evidence, now: Evidence) -> list[Line]:
     """Score, exposure and history lines. Figures missing on both sides are left out."""
     read: list[tuple[str, Callable[[Evidence], str]]] = [
         (_("score"), _score),
-        (_("probability of default (uncalibrated)"), lambda e: _percent(e.get("pd"))),
+        (_("probability of default"), _pd),
         (_("recommendation"), lambda e: _label(Recommendation, e.get("recommendation"))),
         (_("exposure"), lambda e: _money(_exposure(e).get("total"))),
         (_("of it open invoices"), lambda e: _money(_exposure(e).get("open_invoices"))),
@@ -239,6 +240,13 @@ def _money(param: dict[str, Any] | None) -> str:
 
 def _percent(value: Any) -> str:
     return NOTHING if value in (None, "") else percent(Decimal(str(value)))
+
+
+def _pd(evidence: Evidence) -> str:
+    """With what it stands on; evidence kept before that was told came from expert odds."""
+    if evidence.get("pd") in (None, ""):
+        return NOTHING
+    return f"{_percent(evidence['pd'])} ({state_label(evidence.get('pd_is', UNCALIBRATED))})"
 
 
 def _plain(value: Any) -> str:

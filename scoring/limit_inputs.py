@@ -15,8 +15,10 @@ from customers.limits import Limit, limits_at
 from customers.models import CreditAccount, Customer, DocumentKind
 from customers.rates import MissingRate, RateTable
 from scoring import limit_facts
+from scoring.agency_words import agency_limits
 from scoring.limit_groups import limits_of_others
 from scoring.limit_policy import LimitInputs, LimitRecommendation, PolicyTerms, recommend_limit
+from scoring.limit_terms import AgencyLimit
 from scoring.models import AccountScore
 from scoring.overrides import effective, overrides_at
 from scoring.policies import policies_at
@@ -58,6 +60,11 @@ class Book:
         """Some policy caps groups: only then their members' limits are read."""
         return any(policy.group_ceiling is not None for policy in self._policies.values())
 
+    @property
+    def asks_agencies(self) -> bool:
+        """Some policy caps by what agencies recommend: only then their reports are read."""
+        return any(policy.agency_percent for policy in self._policies.values())
+
     def receivables(self, company_id: int, currency: str) -> tuple[Money, int]:
         """Open invoices of a company in a currency, and how many accounts owe them."""
         total, owing = Money.zero(currency), 0
@@ -84,7 +91,7 @@ def recommendations(
     ids = [account.pk for account in accounts]
     scores = stored_scores(ids, as_of) if scores is None else scores
     found = {}
-    facts = gather(accounts, as_of, groups=book.asks_of_groups)
+    facts = gather(accounts, as_of, groups=book.asks_of_groups, agencies=book.asks_agencies)
     for account in accounts:
         policy = book.policy(account.segment_id)
         try:
@@ -95,10 +102,12 @@ def recommendations(
     return found
 
 
-def gather(accounts: Sequence[CreditAccount], as_of: date, *, groups: bool) -> dict[str, Any]:
+def gather(
+    accounts: Sequence[CreditAccount], as_of: date, *, groups: bool, agencies: bool = False
+) -> dict[str, Any]:
     """The facts of some accounts by name, each {account id: ...} (equity by customer).
 
-    groups: also the limits of the other members of their groups.
+    groups: also the limits of the other members of their groups. agencies: also the limits that agencies recommend.
     """
     ids = [account.pk for account in accounts]
     customers = sorted({account.customer_id for account in accounts})
@@ -111,6 +120,7 @@ def gather(accounts: Sequence[CreditAccount], as_of: date, *, groups: bool) -> d
         "gates": limit_facts.gate_facts(ids, as_of),
         "others": limits_of_others(accounts, as_of) if groups else {},
         "overrides": overrides_at(ids, as_of),
+        "agencies": agency_limits(customers, as_of) if agencies else {},
     }
 
 
@@ -172,6 +182,9 @@ def inputs_of(
         if policy.currency != account.currency
         else Decimal(1),
         bank_inflow=_bank_inflow(account, score),
+        agency=_lowest(facts["agencies"].get(account.customer_id, ()), account.currency, book)
+        if policy.agency_percent
+        else None,
         secured=limit_facts.most_secured(exposure),
         group_others=None if others is None else _total(others, account.currency, book),
         group_size=len(others or ()),
@@ -192,6 +205,16 @@ def _bank_inflow(account: CreditAccount, score: AccountScore | None) -> Money | 
     # A column per signal, made from the catalogue: unknown to type checkers.
     inflow = getattr(score, "bank_inflow_month", None)
     return None if inflow is None else Money.of(round(Decimal(str(inflow))), account.currency)
+
+
+def _lowest(said: Iterable[tuple[str, date, Money]], currency: str, book: Book) -> AgencyLimit | None:
+    found = [
+        AgencyLimit(
+            agency, on, stated, book.convert(stated, currency), book.rates.rate(stated.currency, currency)
+        )
+        for agency, on, stated in said
+    ]
+    return min(found, key=lambda one: (one.converted, one.agency), default=None)
 
 
 def _total(amounts: Iterable[Money], currency: str, book: Book) -> Money:

@@ -51,6 +51,7 @@ class PolicyTerms:
     material_amount: int
     grades: dict[str, GradeTerms]
     bank_percent: int = 0
+    agency_percent: int = 0
     group_ceiling: int | None = None
     year_rise_percent: int | None = None
     year_rises: int | None = None
@@ -71,13 +72,27 @@ class PolicyTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class AgencyLimit:
+    """What an agency recommends at most, in its own currency, with who says it and the day it speaks of.
+
+    converted: the same in the account's currency, at `rate` units of it for one of the agency's.
+    """
+
+    agency: str
+    on: date
+    stated: Money
+    converted: Money
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class LimitInputs:
     """What a recommendation is computed from. Money in the account's currency.
 
     peak_quarter: most billed within one of the last four 91-day quarters. rate: account currency units for one
     unit of the policy's currency. receivables and owing: open invoices of the whole company and its debtors.
     score, grade, recommendation: None and "" when the account has no score of about that day.
-    bank_inflow: average inflow of 30 days, None without readable bank data. secured: what covers would pay.
+    bank_inflow: average inflow of 30 days, None without readable bank data. agency: the lowest limit an agency recommends. secured: what covers would pay.
     group_others: limits of the group's other members, None outside a group. limit_year_ago: the base limit of a
     year before, or the first one decided since; None when none is older than today. rises_in_year: rises since then.
     """
@@ -99,6 +114,7 @@ class LimitInputs:
     last_rise_on: date | None
     rate: Decimal
     bank_inflow: Money | None = None
+    agency: AgencyLimit | None = None
     secured: Money | None = None
     group_others: Money | None = None
     group_size: int = 0

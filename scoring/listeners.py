@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django_q.tasks import async_task
 
-from customers.events import ledger_changed, legal_event_recorded, promise_moved
+from customers.events import bureau_reported, ledger_changed, legal_event_recorded, promise_moved
 from customers.models import CreditAccount, LegalEvent
 from scoring.causes import record_insolvency
 from scoring.models import DirtyAccount
@@ -56,7 +56,12 @@ def _on_legal_event(sender: Any, event: Any, **_kwargs: Any) -> None:
         record_insolvency(event)
 
 
+def _on_bureau_reported(sender: Any, customer_ids: Collection[int], **_kwargs: Any) -> None:
+    mark_dirty(list(CreditAccount.objects.filter(customer__in=customer_ids).values_list("pk", flat=True)))
+
+
 def connect() -> None:
+    bureau_reported.connect(_on_bureau_reported, dispatch_uid="scoring.bureau_reported")
     ledger_changed.connect(_on_ledger_changed, dispatch_uid="scoring.ledger_changed")
     promise_moved.connect(_on_promise_moved, dispatch_uid="scoring.promise_moved")
     legal_event_recorded.connect(_on_legal_event, dispatch_uid="scoring.legal_event")

@@ -20,7 +20,8 @@ from django.utils.translation import ngettext, override
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, fixed
+from scoring.calibrated import LEVEL, UNCALIBRATED
 from scoring.card import as_card, span_of
 from scoring.fitting.materiality import Materiality
 from scoring.fitting.outcomes import DAYS_PAST_DUE
@@ -134,7 +135,6 @@ def _event(card: Scorecard) -> tuple[tuple[str, str], ...]:
         "within 12 months an undisputed residue above %(amount)s passes %(days)s days past due, a debt is written off, "
         "or insolvency opens"
     ) % {"amount": f"{number_format(amount, 0)} {code}", "days": DAYS_PAST_DUE}
-    calibrated = card.calibration == "fitted"
     return (
         (_("Event"), event),
         (
@@ -143,9 +143,7 @@ def _event(card: Scorecard) -> tuple[tuple[str, str], ...]:
         ),
         (
             _("Probability"),
-            _("fitted to outcomes")
-            if calibrated
-            else _("expert odds: it orders customers and is not calibrated"),
+            card.calibration_sentence,
         ),
     )
 
@@ -203,15 +201,29 @@ def _newest(card: Scorecard, *kinds: str) -> CardReport | None:
 
 
 def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
-    report = _newest(card, Kind.FIT)
+    report, odds = _newest(card, Kind.FIT), _newest(card, Kind.CALIBRATED)
     if report is None:
         based = str(card.based_on) if card.based_on else _("expert judgement")
-        return ((_("Source"), _("not learned from data: %s") % based),)
-    return (
-        (_("Source"), _("the firm's own ledger, with what was known on each day")),
-        *_counts(report),
-        (_("Until"), str(report.figures.get("until") or day(report.as_of))),
-    )
+        rows = [(_("Source"), _("not learned from data: %s") % based)]
+    else:
+        rows = [
+            (_("Source"), _("the firm's own ledger, with what was known on each day")),
+            *_counts(report),
+            (_("Until"), str(report.figures.get("until") or day(report.as_of))),
+        ]
+    if odds is not None and card.calibration != UNCALIBRATED:
+        rows += [(_("Odds"), card.calibration_sentence), *_agreement(odds.figures)]
+    return tuple(rows)
+
+
+def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    """How far the calibrated probabilities came true: without the customer's own outcomes, and on a later year."""
+    later = figures["out_of_time"]
+    rows = [
+        (_("Calibration, cross-fitted by customer"), _inside([row["agrees"] for row in figures["tenths"]]))
+    ]
+    told = later["refused"] if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
+    return [*rows, (_("Calibration, out of time"), told)]
 
 
 def _counts(report: CardReport) -> tuple[tuple[str, str], ...]:
@@ -240,7 +252,7 @@ def _tested(card: Scorecard) -> tuple[tuple[str, str], ...]:
             rows += _with_interval(report.figures, key, label)
         rows += _calibrated(report.figures.get("calibration") or [])
     if stable is not None and stable.figures.get("psi") is not None:
-        rows.append((_("PSI over a year"), number_format(stable.figures["psi"], 3)))
+        rows.append((_("PSI over a year"), fixed(stable.figures["psi"], 3)))
     if report is not None:
         rows.append((_("Measured on"), day(report.as_of)))
     return tuple(rows)
@@ -250,22 +262,26 @@ def _with_interval(figures: dict[str, Any], key: str, label: str) -> list[tuple[
     value, interval = figures.get(key), figures.get(f"{key}_interval")
     if value is None:
         return []
-    text = number_format(value, 3)
+    text = fixed(value, 3)
     if interval:
-        text += f" ({number_format(interval[0], 3)} – {number_format(interval[1], 3)})"
+        text += f" ({fixed(interval[0], 3)} – {fixed(interval[1], 3)})"
     return [(label, text)]
 
 
 def _calibrated(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     if not rows:
         return []
-    inside = sum(r["interval"][0] <= r["predicted"] <= r["interval"][1] for r in rows)
+    inside = [row["interval"][0] <= row["predicted"] <= row["interval"][1] for row in rows]
+    return [(_("Calibration"), _inside(inside))]
+
+
+def _inside(agrees: list[bool]) -> str:
     text = ngettext(
         "%(inside)s of %(n)s group agrees with what happened within its 95 %% interval",
         "%(inside)s of %(n)s groups agree with what happened within their 95 %% interval",
-        len(rows),
+        len(agrees),
     )
-    return [(_("Calibration"), text % {"inside": inside, "n": len(rows)})]
+    return text % {"inside": sum(agrees), "n": len(agrees)}
 
 
 def _monitored(card: Scorecard) -> tuple[tuple[str, str], ...]:
@@ -279,7 +295,7 @@ def _monitored(card: Scorecard) -> tuple[tuple[str, str], ...]:
     if report is None:
         return (always, (_("Last report"), _("none yet for this version")))
     drift = (report.figures.get("drift") or {}).get("psi")
-    told = day(report.as_of) + (f", PSI {number_format(drift, 3)}" if drift is not None else "")
+    told = day(report.as_of) + (f", PSI {fixed(drift, 3)}" if drift is not None else "")
     return (always, (_("Last report"), told))
 
 
@@ -289,9 +305,13 @@ def _limits(card: Scorecard) -> tuple[tuple[str, str], ...]:
         (_("Completeness"), _("nobody is judged late beyond the day the ledger is complete to")),
         (_("Missing values"), _("have points of their own and are told apart from reasons")),
     ]
-    if card.calibration != "fitted":
+    if card.calibration == UNCALIBRATED:
         rows.append(
-            (_("Probabilities"), _("must not be used as loss rates until a card is fitted to outcomes"))
+            (_("Probabilities"), _("must not be used as loss rates until the card is fitted to outcomes"))
+        )
+    elif card.calibration == LEVEL:
+        rows.append(
+            (_("Probabilities"), _("their mean is told from outcomes, how they part good from bad is not"))
         )
     return tuple(rows)
 

@@ -29,6 +29,7 @@ from customers.models import Access, Company
 from scoring.bank_right import sees_bank
 from scoring.limit_forms import PeriodForm
 from scoring.limit_views import page, staff_page
+from scoring.version_duties import version_guarantees
 
 READ = "core.view_auditentry"
 USUAL_DAYS = 90
@@ -85,7 +86,7 @@ def trail(request: HttpRequest) -> HttpResponseBase:
 def duties_report(request: HttpRequest) -> HttpResponseBase:
     form, first, last = _period(request)
     companies = list(_companies(request.user))
-    held, found = duties.guarantees(), duties.conflicts(companies, first, last)
+    held, found = [*duties.guarantees(), *version_guarantees()], duties.conflicts(companies, first, last)
     file_format = request.GET.get("export", "")
     if file_format:
         if file_format not in FORMATS:

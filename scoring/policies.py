@@ -13,7 +13,8 @@ from scoring.models import LimitPolicy
 from scoring.segment_policies import in_force
 
 PLAIN = (
-    *("version", "currency", "buffer_days", "capacity_percent", "bank_percent", "concentration_percent"),
+    *("version", "currency", "buffer_days", "capacity_percent", "bank_percent", "agency_percent"),
+    "concentration_percent",
     *("concentration_from_customers", "step", "max_rise_percent", "cool_down_days", "year_rise_percent"),
     *("year_rises", "rise_max_days_past_due", "gate_promise_days", "gate_event_days", "gate_score_fall"),
     *("gate_use_percent", "material_percent", "loss_percent", "review_months_unscored", "warn_days"),
@@ -60,4 +61,6 @@ def fingerprint(terms: PolicyTerms) -> str:
     """A hash of what a version says, whatever it is called: the same terms, the same fingerprint."""
     said: dict[str, Any] = asdict(terms)
     del said["policy_id"], said["version"]
+    if not said["agency_percent"]:  # a term of later versions: simulations made before it still say the same
+        del said["agency_percent"]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -31,8 +31,8 @@ SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
     (
         gettext_lazy("Caps"),
         (
-            *("currency", "buffer_days", "capacity_percent", "bank_percent", "concentration_percent"),
-            *("concentration_from_customers", "group_ceiling"),
+            *("currency", "buffer_days", "capacity_percent", "bank_percent", "agency_percent"),
+            *("concentration_percent", "concentration_from_customers", "group_ceiling"),
         ),
     ),
     (
@@ -72,7 +72,7 @@ class LimitPolicies(SegmentPolicies[LimitPolicy]):
         return _("Cause: %s") % row.get_kind_display()
 
     def is_unasked(self, row: Any, name: str, value: Any) -> bool:
-        return value == 0 and (name.startswith("gate_") or name == "bank_percent")
+        return value == 0 and (name.startswith("gate_") or name in ("bank_percent", "agency_percent"))
 
     def fingerprint(self, policy: LimitPolicy) -> str:
         return fingerprint(terms_of(policy))
@@ -86,6 +86,8 @@ class LimitPolicies(SegmentPolicies[LimitPolicy]):
         check_grades(version)
 
     def after_publishing(self, version: LimitPolicy, as_of: date) -> None:
+        if version.valid_from > as_of:  # the night of its first day compares the book with it
+            return
         keys = [f"{low}-{high}" for low, high in account_ranges()]
         plan_jobs(
             f"limits-policy-{version.pk}", keys, as_of, "scoring.limit_tasks.propose_range", cluster="bulk"

@@ -65,11 +65,12 @@ def simulate(policy: LimitPolicy, as_of: date, low: int = 0, high: int = LAST) -
     kept = None if (low, high) == (0, LAST) else figures_for(list(_companies(rows)), as_of).receivables
     book = Book(as_of, kept)
     asks_of_groups = book.asks_of_groups or draft.group_ceiling is not None
+    asks_agencies = book.asks_agencies or bool(draft.agency_percent)
     for ids in _chunks(rows):
         accounts = list(
             CreditAccount.objects.filter(pk__in=ids).select_related("customer", "company").order_by("pk")
         )
-        facts = gather(accounts, as_of, groups=asks_of_groups)
+        facts = gather(accounts, as_of, groups=asks_of_groups, agencies=asks_agencies)
         scores = stored_scores(ids, as_of)
         for account in accounts:
             in_use = book.policy(account.segment_id)

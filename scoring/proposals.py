@@ -216,6 +216,7 @@ def score_evidence(row: AccountScore, grade: str) -> dict[str, Any]:
         "grade": grade,
         "card_grade": row.grade,
         "pd": str(row.pd),
+        "pd_is": explanation.pd_is,
         "recommendation": row.recommendation,
         "depth": row.depth,
         "score_as_of": row.as_of.isoformat(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
@@ -43,6 +44,7 @@ class SegmentPolicies(Life[P]):
 
     error = PolicyError
     place = ("segment",)
+    may_be_planned = True
     told = Told(
         why_propose=gettext_lazy("Say why this policy should replace the one in use."),
         why_publish=gettext_lazy("Say why the policy may be used."),
@@ -104,8 +106,8 @@ class SegmentPolicies(Life[P]):
     def fresh(self, as_of: date) -> dict[str, Any]:
         return {"valid_from": as_of}
 
-    def on_publishing(self, version: P, as_of: date) -> dict[str, Any]:
-        return {"valid_from": as_of}
+    def on_publishing(self, version: P, first_day: date) -> dict[str, Any]:
+        return {"valid_from": first_day}
 
     def missing_evidence(self, version: P, as_of: date) -> Lacking | None:
         if self.simulation_of(version, as_of) is not None:
@@ -143,12 +145,22 @@ class SegmentPolicies(Life[P]):
         as_of: date,
         terms: Mapping[str, Any] | None = None,
         rows: Rows | None = None,
+        read: str | None = None,
     ) -> P:
         """Set terms of a draft; rows, where given, replace those there are.
 
+        read: the fingerprint of what the person read; refused where it is not what the draft says now.
         Raises PolicyError, and ValidationError for values out of bounds.
         """
         locked = self.editable(policy, by)
+        if read is not None and read != self.fingerprint(locked):
+            raise PolicyError(
+                "changed_meanwhile",
+                _(
+                    "Somebody changed this since you opened the page. Save again to put your values in place of theirs, or "
+                    "go back to read theirs first."
+                ),
+            )
         unknown = set(terms or {}) - set(self.terms)
         if unknown:
             raise ValueError(f"not a term of a {self.model._meta.verbose_name}: {sorted(unknown)}")
@@ -230,6 +242,43 @@ def replaced_by(policy: P, as_of: date) -> P | None:
         return None
     found = in_force(model, as_of)
     return found.get(policy.segment_id) or found[None]  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a published version stands on a day when its status alone would mislead.
+
+    planned: it will count from `day` on; until: it still counts up to `day`, though another one was published for later;
+    never: another one was published for a day before its first one.
+    """
+
+    code: str
+    day: date
+
+
+def stages(rows: Iterable[P], as_of: date) -> dict[int, Stage]:
+    """{id: stage} of published versions on a day. rows: of one kind, at least all those of the same segments."""
+    used = sorted((row for row in rows if row.status in WAS_IN_USE), key=_published)
+    found: dict[int, Stage] = {}
+    for place, row in enumerate(used):
+        begins = [other.valid_from for other in used[place + 1 :] if _segment(other) == _segment(row)]
+        if begins and min(begins) <= max(as_of, row.valid_from):
+            if min(begins) < row.valid_from:
+                found[row.pk] = Stage("never", row.valid_from)
+        elif row.valid_from > as_of:
+            found[row.pk] = Stage("planned", row.valid_from)
+        elif begins:
+            found[row.pk] = Stage("until", min(begins) - timedelta(days=1))
+    return found
+
+
+def _published(row: SegmentVersion) -> tuple[Any, ...]:
+    """The order of IN_ORDER."""
+    return (row.activated_at.timestamp() if row.activated_at else 0.0, row.valid_from, row.version)
+
+
+def _segment(row: SegmentVersion) -> int | None:
+    return row.segment_id  # type: ignore[attr-defined,no-any-return]
 
 
 def in_force(model: type[P], as_of: date, *related: str) -> dict[int | None, P]:

@@ -18,10 +18,12 @@ from django.views.decorators.http import require_http_methods
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.pages import desk_page, render_page
+from creditdesk.core.wording import day
 from customers.models import CreditSegment
 from scoring import policy_sections, simulations
+from scoring.card_forms import PlanForm
 from scoring.models import SegmentVersion
-from scoring.segment_policies import SIMULATED_WITHIN, SegmentPolicies, replaced_by
+from scoring.segment_policies import SIMULATED_WITHIN, SegmentPolicies, replaced_by, stages
 from scoring.version_views import VersionPages
 from scoring.versions import VersionError
 
@@ -89,11 +91,24 @@ class SegmentPolicyPages(VersionPages[Any]):
             path("<int:pk>/send-back/", self.send_back, name="send_back"),
         ]
 
+    def standing(self, request: HttpRequest, version: Any) -> dict[str, Any]:
+        return super().standing(request, version) | {"publish_form": PlanForm(prefix="publish")}
+
+    def told_of(self, published: Any) -> str | Promise:
+        if published.valid_from > business_date():
+            return _("Published. It counts from %(day)s; the version in force stays until then.") % {
+                "day": day(published.valid_from)
+            }
+        return self.published
+
     def words(self) -> dict[str, Any]:
         return {"kind_title": self.title, "namespace": self.namespace, "in_use_note": self.in_use}
 
     def _list(self, request: HttpRequest) -> HttpResponse:
-        rows = self.life.model._default_manager.select_related(*self.related)
+        rows = list(self.life.model._default_manager.select_related(*self.related))
+        standing = stages(rows, business_date())
+        for row in rows:
+            row.stage = standing.get(row.pk)
         context = {
             **self.words(),
             "title": self.title,
@@ -105,6 +120,8 @@ class SegmentPolicyPages(VersionPages[Any]):
 
     def _page(self, request: HttpRequest, pk: int) -> HttpResponse:
         policy, as_of = self.load(pk), business_date()
+        of_segment = self.life.model._default_manager.filter(segment=policy.segment)
+        policy.stage = stages(of_segment, as_of).get(policy.pk)
         report = self.life.simulation_of(policy)
         standing = self.standing(request, policy)
         against = replaced_by(policy, as_of)
@@ -157,7 +174,8 @@ class SegmentPolicyPages(VersionPages[Any]):
         problem = ""
         if request.method == "POST" and forms.is_valid():
             try:
-                self.life.change(policy, by=request.user, as_of=business_date(), **forms.said)
+                read = request.POST.get("read")
+                self.life.change(policy, by=request.user, as_of=business_date(), read=read, **forms.said)
             except (VersionError, ValidationError) as error:
                 problem = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
             else:
@@ -169,6 +187,7 @@ class SegmentPolicyPages(VersionPages[Any]):
             "policy": policy,
             "forms": forms,
             "problem": problem,
+            "read": self.life.fingerprint(self.load(pk)),
         }
         response = render_page(request, self.edit_template, context)
         response.status_code = 422 if request.method == "POST" else 200

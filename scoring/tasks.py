@@ -12,19 +12,24 @@ from django.db import connection, transaction
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
 from creditdesk.core.jobs import plan_jobs
-from creditdesk.core.models import Job
+from creditdesk.core.models import Job, User
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
+from customers.rates import MissingRate
+from scoring.card import CardError
 from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
 from scoring.evidence import measure_card
+from scoring.fitting.account_fit import NotEnoughEvents
 from scoring.fitting.logistic import FitError
 from scoring.invoices.cards import fit_draft, model_in_use
 from scoring.invoices.estimates import drift_days, keep_drift
 from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
 from scoring.peers import store_peer_figures
-from scoring.ranges import account_ranges
+from scoring.ranges import account_ranges, nights
+from scoring.recalibrating import calibrate, keep_calibrated
+from scoring.side_by_side import compare
 from scoring.statement import Scope
 
 NIGHTLY = "score"
@@ -120,22 +125,42 @@ def keep_level(job: Job) -> dict[str, Any]:
 
 
 def score_range(job: Job) -> dict[str, Any]:
-    """The effect of one nightly job: score its accounts and keep the history worth keeping."""
+    """The effect of one nightly job: score its accounts and keep the history worth keeping.
+
+    Each at the business date of its company: a score of tomorrow would keep that of a payment made today from being
+    stored (`rescore` never goes back).
+    """
     low, high = (int(part) for part in job.key.split("-"))
-    outcome = score_accounts(job.business_date, low, high, actor=Actor.job("nightly scoring"))
+    outcome, actor = Outcome(), Actor.job("nightly scoring")
+    for as_of, companies in nights(job):
+        outcome += score_accounts(as_of, low, high, actor=actor, companies=companies)
     return {"scored": outcome.scored, "kept": outcome.kept}
 
 
 @transaction.atomic
 def score_accounts(
-    as_of: date, low: int, high: int, *, actor: Actor, keep_history: bool = True, go_back: bool = False
+    as_of: date,
+    low: int,
+    high: int,
+    *,
+    actor: Actor,
+    keep_history: bool = True,
+    go_back: bool = False,
+    companies: list[int] | None = None,
 ) -> Outcome:
-    """Score a range of account ids (inclusive) in one transaction with its audit entry."""
+    """Score a range of account ids (inclusive) in one transaction with its audit entry; only those of `companies`."""
+    accounts, scope = CreditAccount.objects.filter(pk__range=(low, high)), Scope.between(low, high)
+    if companies is not None:
+        accounts = accounts.filter(company__in=companies)
+        ids = list(accounts.order_by("pk").values_list("pk", flat=True))
+        if not ids:
+            return Outcome()
+        scope = Scope.of(ids)
     entry = record_act(
         "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
     )
-    log_scoring_pass(reader=actor, as_of=as_of, accounts=CreditAccount.objects.filter(pk__range=(low, high)))
-    return rescore(as_of, Scope.between(low, high), entry=entry, keep_history=keep_history, go_back=go_back)
+    log_scoring_pass(reader=actor, as_of=as_of, accounts=accounts)
+    return rescore(as_of, scope, entry=entry, keep_history=keep_history, go_back=go_back)
 
 
 def monitor_month(due: str | None = None) -> int:
@@ -149,6 +174,31 @@ def measure_planned_card(job: Job) -> dict[str, Any]:
     """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
     card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
     return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}
+
+
+def compare_planned_cards(job: Job) -> dict[str, Any]:
+    """The effect of one job: one card measured beside another (key: both ids, who asked, reports there were)."""
+    first, second, who = (int(part) for part in job.key.split("-")[:3])
+    a, b = (Scorecard.objects.select_related("based_on").get(pk=pk) for pk in (first, second))
+    user = User.objects.get(pk=who)
+    try:
+        report = compare(a, b, job.business_date, made_by=user.get_username(), reader=Actor.person(user))
+    except (CardError, MissingRate) as error:
+        return {"refused": str(error)}
+    return {"report": report.pk}
+
+
+def calibrate_planned_card(job: Job) -> dict[str, Any]:
+    """The effect of one job: a draft with new odds, or why the ledger tells none (key: id of the card and of who asked)."""
+    pk, who = job.key.split("-")[:2]
+    card = Scorecard.objects.select_related("based_on").get(pk=int(pk))
+    user = User.objects.get(pk=int(who))
+    try:
+        found = calibrate(card, reader=Actor.person(user))
+        draft = keep_calibrated(card, found, as_of=job.business_date, actor=Actor.person(user), by=user)
+    except (NotEnoughEvents, CardError, MissingRate) as error:
+        return {"refused": str(error)}
+    return {"draft": draft.pk}
 
 
 def fit_planned_invoice_card(job: Job) -> dict[str, Any]:

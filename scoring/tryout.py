@@ -7,11 +7,13 @@ but the report; figures are JSON (scoring.models.CardReport).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from heapq import nlargest
 from typing import Any
+
+import numpy as np
 
 from creditdesk.core.audit import Actor
 from customers.bank.access import log_study
@@ -19,6 +21,7 @@ from customers.limit_reasons import money_param
 from customers.models import CreditAccount
 from scoring.card import Card, active_card, as_card
 from scoring.engine import compute
+from scoring.fitting.measures import Floats
 from scoring.limit_inputs import Book, recommendations
 from scoring.limit_policy import LimitRecommendation
 from scoring.models import AccountScore, Depth, Recommendation, Scorecard
@@ -46,14 +49,16 @@ class _Tally:
     movers: list[dict[str, Any]] = field(default_factory=list)
 
 
-def try_card(card: Scorecard, as_of: date, reader: Actor | None = None) -> dict[str, Any]:
-    """Figures of a card against the one in use, for the whole book at a date.
+def try_card(
+    card: Scorecard, as_of: date, reader: Actor | None = None, against: Card | None = None
+) -> dict[str, Any]:
+    """Figures of a card against the one in use (or `against`), for the whole book at a date.
 
-    grades, recommendations: [from, to, accounts]. limits: per currency the sum of recommended limits under both
+    correlation: of both scores of accounts with any history, plain and of their ranks. grades, recommendations: [from, to, accounts]. limits: per currency the sum of recommended limits under both
     cards (minor units) and how many rise, fall, or fall to zero. movers: the accounts that move most.
     """
     log_study(reader=reader or Actor.job("try-out"), days=[as_of])
-    ready, current = as_card(card, list(card.bins.all())), active_card()
+    ready, current = as_card(card, list(card.bins.all())), against or active_card()
     book, tally = Book(as_of), _Tally()
     for low, high in _chunks():
         scope = Scope.between(low, high)
@@ -64,6 +69,7 @@ def try_card(card: Scorecard, as_of: date, reader: Actor | None = None) -> dict[
         "moved": tally.moved,
         "mean_change": round(tally.change / tally.accounts, 2) if tally.accounts else None,
         "psi": psi_of_scores(tally.before, tally.after),
+        "correlation": correlation(tally.before, tally.after),
         "grades": [[a, b, n] for (a, b), n in sorted(tally.grades.items())],
         "recommendations": [[a, b, n] for (a, b), n in sorted(tally.recommendations.items())],
         "sharp_drops": tally.sharp_drops,
@@ -71,6 +77,24 @@ def try_card(card: Scorecard, as_of: date, reader: Actor | None = None) -> dict[
         "limits": tally.limits,
         "movers": tally.movers,
     }
+
+
+def correlation(before: Sequence[float], after: Sequence[float]) -> dict[str, float] | None:
+    """Of two scores of the same accounts: of the scores, and of their ranks (Spearman; equal scores share a rank).
+    None where one of them is the same for all."""
+    first, second = np.asarray(before, dtype=np.float64), np.asarray(after, dtype=np.float64)
+    if first.size < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    ranks = [_ranks(first), _ranks(second)]
+    return {
+        "scores": round(float(np.corrcoef(first, second)[0, 1]), 4),
+        "ranks": round(float(np.corrcoef(ranks[0], ranks[1])[0, 1]), 4),
+    }
+
+
+def _ranks(values: Floats) -> Floats:
+    _distinct, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[place]
 
 
 def _chunks() -> Iterator[tuple[int, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any, Generic
 
 from django.contrib import messages
@@ -118,16 +119,34 @@ class VersionPages(Generic[V]):
 
     def _send_back(self, request: HttpRequest, version: V) -> tuple[str | Promise, int | None]:
         reason = request.POST.get("back-reason", "")
-        self.life.send_back(version, by=request.user, reason=reason, as_of=business_date())
+        read = request.POST.get("back-proposal", "")
+        self.life.send_back(version, by=request.user, reason=reason, as_of=business_date(), proposal=read)
         return self.sent_back, version.pk
 
     def _publish(self, request: HttpRequest, version: V) -> tuple[str | Promise, int | None]:
-        self.life.publish(
+        made = self.life.publish(
             version,
             approver=request.user,
             proposal=request.POST.get("publish-proposal", ""),
             reason=request.POST.get("publish-reason", ""),
             override_reason=request.POST.get("publish-override_reason", ""),
             as_of=business_date(),
+            first_day=self._first_day(request),
         )
-        return self.published, version.pk
+        return self.told_of(made), version.pk
+
+    def told_of(self, published: V) -> str | Promise:
+        """What who published a version is told."""
+        return self.published
+
+    def _first_day(self, request: HttpRequest) -> date | None:
+        """The first day asked for. Raises what the kind raises for one that is no day."""
+        text = request.POST.get("publish-first_day", "").strip()
+        if not text:
+            return None
+        try:
+            return date.fromisoformat(text)
+        except ValueError as error:
+            raise self.life.error(
+                "first_day", _("%s is not a day: write it as 2026-12-31.") % text
+            ) from error

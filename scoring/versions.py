@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +28,7 @@ from scoring.models import Version
 
 V = TypeVar("V", bound=Version)
 Status = Version.Status
+PLANNED_WITHIN = timedelta(days=366)
 
 # What is recorded of each kind, after its `act` and a dot.
 VERBS = (
@@ -39,7 +40,8 @@ VERBS = (
 class VersionError(ValueError):
     """A version that cannot be edited, proposed or published; the text says why and what to do.
 
-    code: not_allowed, own_proposal, edited_it, not_draft, not_proposed, moved, no_reason, and what each kind adds.
+    code: not_allowed, own_proposal, edited_it, not_draft, not_proposed, moved, no_reason, first_day, and what each kind
+    adds.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -85,6 +87,8 @@ class Life(Generic[V]):
     rows: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     """Related rows that are part of what a version says: {name: columns}."""
     extra_copied: tuple[str, ...] = ()
+    may_be_planned = False
+    """May be published today for a later first day."""
 
     # What each kind says for itself.
 
@@ -103,8 +107,8 @@ class Life(Generic[V]):
         """What a version is published on, and what it lacked, for the audit trail."""
         return {}
 
-    def on_publishing(self, version: V, as_of: date) -> dict[str, Any]:
-        """Further fields that publishing sets."""
+    def on_publishing(self, version: V, first_day: date) -> dict[str, Any]:
+        """Further fields that publishing sets. first_day: the day from which the version counts."""
         return {}
 
     def after_publishing(self, version: V, as_of: date) -> None:
@@ -163,6 +167,10 @@ class Life(Generic[V]):
                 if not rows.filter(version=number).exists():
                     raise
 
+    def first_draft(self, **fields: Any) -> V:
+        """A draft that copies no version, as the next of its series."""
+        return self._next(**fields)
+
     def fresh(self, as_of: date) -> dict[str, Any]:
         """Fields of a new draft that come from no other version."""
         return {}
@@ -211,13 +219,17 @@ class Life(Generic[V]):
         )
 
     @transaction.atomic
-    def send_back(self, version: V, *, by: User, reason: str, as_of: date) -> V:
-        """Make a proposed version a draft again: its proposer withdraws it, or a second person sends it back."""
+    def send_back(self, version: V, *, by: User, reason: str, as_of: date, proposal: str | None = None) -> V:
+        """Make a proposed version a draft again: its proposer withdraws it, or a second person sends it back.
+
+        proposal: `Version.proposal` of what was read; refused where it was proposed anew since.
+        """
         locked = self.lock(version)
         withdrawn = by == locked.proposed_by
         if not withdrawn:
             self.check_permission(by, self.publish_permission)
         self._ask_waiting(locked)
+        self._ask_read(locked, proposal)
         self._ask_reason(reason, self.told.why_back)
         decided: dict[str, Any] = {} if withdrawn else {"decided_by": by}
         return self._move(
@@ -249,9 +261,11 @@ class Life(Generic[V]):
         as_of: date,
         override_reason: str = "",
         proposal: str | None = None,
+        first_day: date | None = None,
     ) -> V:
-        """Put a proposed version into use in place of the one of its place.
+        """Put a proposed version into use in place of the one of its place, from today or a later `first_day` on.
 
+        Until that day the one in force stays; of two published versions the one published last counts from its day on.
         proposal: `Version.proposal` of what the approver read; refused where it was sent back and proposed again since.
         Without the evidence it takes it is refused, unless the kind lets `override_reason` say why it is right all the
         same; that reason then stays with the version.
@@ -259,9 +273,9 @@ class Life(Generic[V]):
         locked = self.lock(version)
         self._ask_waiting(locked)
         self.check_may_publish(locked, approver)
-        if proposal is not None and proposal != locked.proposal:
-            raise self._moved()
+        self._ask_read(locked, proposal)
         self._ask_reason(reason, self.told.why_publish)
+        begins = self._first_day(first_day, as_of)
         lacking = self.missing_evidence(locked, as_of)
         against = override_reason.strip() if lacking is not None and lacking.may_override else ""
         if lacking is not None and not against:
@@ -270,7 +284,9 @@ class Life(Generic[V]):
         in_use = self.model._default_manager.filter(status=Status.ACTIVE, **place)
         for old in in_use.select_for_update(of=("self",)):
             self._move(old, "retired", approver, as_of, status=Status.RETIRED)
-        data, more = self.evidence_of(locked, as_of, lacking), self.on_publishing(locked, as_of)
+        data, more = self.evidence_of(locked, as_of, lacking), self.on_publishing(locked, begins)
+        if begins != as_of:
+            data |= {"first_day": begins}
         try:
             with transaction.atomic():
                 published = self._move(
@@ -305,6 +321,29 @@ class Life(Generic[V]):
     def _ask_waiting(self, version: V) -> None:
         if version.status != Status.PROPOSED:
             raise self.error("not_proposed", str(self.told.not_waiting))
+
+    def _ask_read(self, version: V, proposal: str | None) -> None:
+        if proposal is not None and proposal != version.proposal:
+            raise self._moved()
+
+    def _first_day(self, first_day: date | None, as_of: date) -> date:
+        if first_day is None or first_day == as_of:
+            return as_of
+        if not self.may_be_planned:
+            raise self.error(
+                "first_day", _("A scorecard counts from its publishing on: leave the day empty.")
+            )
+        if first_day < as_of:
+            raise self.error(
+                "first_day",
+                _("The first day has passed: a version never counts for days before its publishing."),
+            )
+        if first_day > as_of + PLANNED_WITHIN:
+            raise self.error(
+                "first_day",
+                _("A version is planned at most %(days)s days ahead.") % {"days": PLANNED_WITHIN.days},
+            )
+        return first_day
 
     def _moved(self) -> VersionError:
         return self.error("moved", _("Somebody was faster: read the page as it is now, then decide."))

@@ -175,7 +175,9 @@ def score_rows(chunk: Job) -> dict[str, Any]:
             reader=actor, as_of=as_of, accounts=CreditAccount.objects.filter(pk__in=part), each=True
         )
     names = ("score", "grade", "pd", "recommendation", "depth", "as_of")
-    scores = AccountScore.objects.filter(account__in=ids).values("account_id", *names)
+    scores = AccountScore.objects.filter(account__in=ids).values(
+        "account_id", *names, pd_is=F("card__calibration")
+    )
     results = {row.pop("account_id"): row for row in scores}
     for row in rows:
         is_seen = row.account_id in ids

@@ -72,6 +72,10 @@ TITLES: dict[str, Promise] = {
         f"document_{code}": _("The document is not taken")
         for code in ("empty", "too_large", "too_many", "bad_type", "not_what_it_says", "known", "over")
     },
+    **{
+        f"agency_report_{code}": _("No credit agency is asked")
+        for code in ("no_basis", "usable", "no_agency", "closed")
+    },
     "reservation_conflict": _("The reference stands for another business"),
     "reservation_not_active": _("The reservation is not active"),
     "reservation_bad_amount": _("The reservation is not valid"),

@@ -29,6 +29,10 @@ ACTS: dict[str, Promise] = {
     "bank_consent.revoke": _("Consent to bank data revoked"),
     "bank_data.import": _("Bank data imported"),
     "bank_data.undo": _("Import of bank data undone"),
+    "bureau.doubt": _("Question to an agency put down as doubtful"),
+    "bureau.pull": _("Agency report received"),
+    "bureau_basis.record": _("Legal basis of agency reports recorded"),
+    "bureau_basis.revoke": _("Legal basis of agency reports revoked"),
     "check_policy.copied": _("Credit check policy copied to a draft"),
     "check_policy.draft_deleted": _("Draft credit check policy deleted"),
     "check_policy.edited": _("Draft credit check policy edited"),
@@ -135,6 +139,7 @@ ACTS: dict[str, Promise] = {
     "scorecard.model_card_signed": _("Model card of a scorecard signed off"),
     "scorecard.published": _("Scorecard published"),
     "scorecard.retired": _("Scorecard retired"),
+    "scorecard.shipped": _("Expert scorecard of the product added as a draft"),
     "scorecard.sent_back": _("Scorecard sent back"),
     "scorecard.withdrawn": _("Proposed scorecard withdrawn"),
     "invoice_card.fit": _("Invoice card learned from the ledger"),
@@ -189,7 +194,9 @@ def _model_name(name: str) -> str:
 
 # Policies by the name under which they act; a person's name stays as it is.
 POLICIES: dict[str, Promise] = {
+    "agency_fall": _("rule: agency's rating fell"),
     "cash_shock": _("rule: cash shock"),
+    "ceased": _("rule: business ceased"),
     "decision rules": _("decision rules"),
     "insolvency": _("rule: insolvency"),
     "late_payment": _("rule: late payment"),

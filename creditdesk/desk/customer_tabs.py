@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.pages import paged
 from creditdesk.core.wording import day, number, percent
 from creditdesk.desk.bank_tab import bank
+from creditdesk.desk.bureau_tab import agencies
 from creditdesk.desk.customer_score import history
 from creditdesk.desk.exposure_tab import exposure
 from customers.admin.audit import visible_entries
@@ -239,6 +240,7 @@ TABS = (
     Tab("limits", gettext_lazy("Limits & decisions"), limits, "customers.view_limitchange"),
     Tab("timeline", gettext_lazy("Contacts & timeline"), timeline, "customers.view_contact"),
     Tab("bank", gettext_lazy("Bank flows"), bank, "customers.view_banktransaction"),
+    Tab("agencies", gettext_lazy("Agency reports"), agencies, "customers.view_bureaureport"),
     Tab("events", gettext_lazy("Accounts & events"), events, "customers.view_legalevent"),
     Tab("history", gettext_lazy("Score history"), history, "scoring.view_scorehistory"),
     Tab("audit", gettext_lazy("Audit"), audit, "core.view_customer_trail"),

@@ -89,7 +89,7 @@ def ask(
         connection.request(method, path, body=payload, headers=sent)
         reply = _read(connection, deadline)
     except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(_("The agency did not answer in time, or broke off.")) from error
+        raise Unavailable(_("The agency did not answer in time, or broke off."), was_sent=True) from error
     finally:
         guard.cancel()
         connection.close()

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from creditdesk.core.money import to_minor
 from customers.bureau.adapters import BadAnswer
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CURRENCY = re.compile("[A-Z]{3}")
 LARGEST = Decimal(10) ** 15
 MAX_PD = 10_000
 DAYS = (-365, 3650)
@@ -111,10 +111,6 @@ class Document:
             return None
         if number < 0:
             raise BadAnswer(pointer, _("an amount below zero; ask the agency"))
-        try:
-            to_minor(Decimal(0), currency)
-        except (ValueError, LookupError) as error:
-            raise BadAnswer(
-                pointer, _("%(currency)s is no currency") % {"currency": currency or "?"}
-            ) from error
+        if not _CURRENCY.fullmatch(currency):
+            raise BadAnswer(pointer, _("%(currency)s is no currency") % {"currency": currency or "?"})
         return number

@@ -119,6 +119,11 @@ class BureauReport(Fact):
     def __str__(self) -> str:
         return f"{self.customer_id} · {self.provider} · {self.effective_on}"
 
+    @property
+    def default_share(self) -> float | None:
+        """Probability of default in 12 months as a share, for showing it."""
+        return None if self.pd_basis_points is None else self.pd_basis_points / 10_000
+
 
 class BureauProvider(models.Model):
     """An agency we may ask: how, about whom, when, and what it may cost. Never holds the secret, only where it is.

@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from scoring import calibrated
+
 from .version import Version, VersionEditor, two_persons
 
 
@@ -119,6 +121,22 @@ class Scorecard(Version):
 
     def __str__(self) -> str:
         return f"{self.name} · {self.version}"
+
+    @property
+    def calibration_short(self) -> str:
+        return calibrated.short_label(self)
+
+    @property
+    def calibration_tone(self) -> str:
+        return {"fitted": "good", "level": "info"}.get(self.calibration, "warn")
+
+    @property
+    def calibration_label(self) -> str:
+        return calibrated.label(self)
+
+    @property
+    def calibration_sentence(self) -> str:
+        return calibrated.sentence(self)
 
 
 class ScorecardBin(models.Model):

@@ -45,6 +45,11 @@ class LimitPolicy(SegmentVersion):
         default=0,
         help_text=_("0: bank flows are no cap. Counts only under a consent in force."),
     )
+    agency_percent = models.PositiveSmallIntegerField(
+        _("share of the limit a credit agency recommends (%)"),
+        default=0,
+        help_text=_("0: agencies are no cap. 100: as they recommend; of several agencies the lowest."),
+    )
     concentration_percent = models.PositiveSmallIntegerField(
         _("share of the company's receivables (%)"), default=20
     )
@@ -180,6 +185,8 @@ class CauseKind(models.TextChoices):
     LATE_PAYMENT = "late_payment", _("late payment")
     SCORE_DROP = "score_drop", _("score drop")
     CASH_SHOCK = "cash_shock", _("cash shock")
+    AGENCY_FALL = "agency_fall", _("agency's rating fell")
+    CEASED = "ceased", _("business ceased")
     INSOLVENCY = "insolvency", _("insolvency")
 
 
@@ -187,7 +194,8 @@ class LimitPolicyCause(models.Model):
     """From when on a cause counts, and what it does to a limit at once.
 
     threshold: late_payment: days past due of the oldest undisputed item; score_drop: points lost within
-    `window_days`, within which each kind but the cash shock (four weeks) counts once; cash_shock: how many usual deviations the net flow of four weeks fell below its usual level.
+    `window_days`, within which each kind but the cash shock (four weeks) counts once; cash_shock: how many usual deviations the net flow of four weeks fell below its usual level;
+    agency_fall: points an agency's rating fell in a report of the last `window_days`; ceased: 1, an agency says so.
     Insolvency needs no row: it always cuts to zero (customers/legal.py).
     """
 

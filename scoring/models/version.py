@@ -72,8 +72,9 @@ class Version(models.Model):
 class SegmentVersion(Version):
     """A version for one credit segment (the subclass's `segment`), or for every other one (segment null).
 
-    In force on a day is, of the versions that are active or were, the one with the latest (valid_from, activated_at,
-    version) not after it.
+    A version may be published for a later first day. In force on a day is, of the versions published whose `valid_from`
+    is not after it, the one published last: until its first day the one before stays, whatever its status says, and a
+    version planned for a day by which another one was published for it never counts.
     """
 
     valid_from = models.DateField(
@@ -91,9 +92,9 @@ class SegmentVersion(Version):
         }
 
 
-# Two versions published on one day: the later one counts.
-IN_ORDER = ("valid_from", F("activated_at").asc(nulls_first=True), "version")
-NEWEST_FIRST = ("-valid_from", F("activated_at").desc(nulls_last=True), "-version")
+# Those without an hour of publishing are older than publishing by two persons.
+IN_ORDER = (F("activated_at").asc(nulls_first=True), "valid_from", "version")
+NEWEST_FIRST = (F("activated_at").desc(nulls_last=True), "-valid_from", "-version")
 WAS_IN_USE = (Version.Status.ACTIVE, Version.Status.RETIRED)
 
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.urls import reverse
 
 from creditdesk.core import roles
@@ -25,8 +26,10 @@ from customers.models import (
     LimitChange,
     LimitDecision,
 )
+from scoring import version_duties
 from scoring.engine import rescore
 from scoring.limit_tasks import clock_of_company, plan_clock
+from scoring.models import Scorecard
 from tests.factories import invoice, make_account, pay
 from tests.people import give_authority, make_user
 
@@ -286,7 +289,14 @@ def test_the_report_of_conflicting_duties(cast, pia, client):
         ("reciprocal", "medium", "pia, bea"),
     }
     assert page.context["all_hold"]
-    assert {one.checked for one in page.context["guarantees"]} == {6, 0}
+    held = page.context["guarantees"]
+    assert {one.checked for one in held if "limitdecision" in one.guard} == {6, 0}
+    tables = ("scorecard", "limitpolicy", "checkpolicy", "termspolicy")
+    guards = {
+        f"scoring_{t}_{g}" for t in tables for g in ("second_person", "first_proposed", "frozen", "signed")
+    }
+    assert {one.guard for one in held} > guards
+    assert all(one.checked for one in held if one.guard in guards), "what is in use is counted"
     # Who is alone cannot be decided for by anybody else.
     for user in (both, boss, pia):
         user.groups.clear()
@@ -296,16 +306,28 @@ def test_the_report_of_conflicting_duties(cast, pia, client):
     alone = [c for c in duties.conflicts(companies, DAY, DAY) if c.code == "too_few"]
     assert {c.severity for c in alone} == {"high"} and "nobody may decide" in alone[0].what
     facts, rows = table(client.get(url, {"export": "csv"}))
-    assert facts["control: violations"] == "0" and len(rows) == len(duties.guarantees()) + int(
-        facts["control: conflicts"]
-    )
+    assert facts["control: violations"] == "0" and len(rows) == len(held) + int(facts["control: conflicts"])
 
 
 def test_a_missing_guard_and_a_row_against_a_rule_are_seen(cast, pia, monkeypatch):
-    monkeypatch.setattr(duties, "_guards_in_database", lambda: {"customers_limitdecision_once"})
+    monkeypatch.setattr(duties, "guards_in_database", lambda: {"customers_limitdecision_once"})
     approve(propose(cast, 1_000), pia)
     state = {one.guard: one.holds for one in duties.guarantees()}
     assert state.pop("customers_limitdecision_once") and not any(state.values())
+    # A version signed by who made it, with the guard out of the way.
+    monkeypatch.setattr(version_duties, "guards_in_database", lambda: {"scoring_scorecard_second_person"})
+    card = Scorecard.objects.create(code="x", name="x", version=1, base_points=50, created_by=pia)
+    with connection.cursor() as cursor:
+        undo = "" if connection.vendor == "sqlite" else " ON scoring_scorecard"
+        cursor.execute(f"DROP TRIGGER scoring_scorecard_second_person{undo}")
+    Scorecard.objects.filter(status="active", kind="full").update(status="retired")
+    Scorecard.objects.filter(pk=card.pk).update(
+        status="proposed", proposed_by=cast.controller, proposed_at="2026-03-02T10:00Z"
+    )
+    Scorecard.objects.filter(pk=card.pk).update(status="active", decided_by=pia)
+    found = {one.guard: (one.holds, one.violations) for one in version_duties.version_guarantees()}
+    assert found["scoring_scorecard_second_person"] == (False, 1)
+    assert not found["scoring_limitpolicy_frozen"][0]
 
 
 def test_the_clock_is_planned_per_company_and_runs_once(cast):

@@ -118,6 +118,7 @@ def test_the_way_of_a_card_from_copy_to_use(desk):
         ([("5", 4, "")], "rationale"),
         ([("5", 4, "In time."), ("9", 1, "Late.")], "no upper bound"),
         ([("5", "", "In time."), ("", 1, "Late.")], "Give the points"),
+        ([(str(n), 1, "In time.") for n in range(30)] + [("", 1, "Late.")], "at most 30 forms"),
     ],
 )
 def test_a_line_that_makes_no_sense_comes_back_with_the_cure(desk, draft, bins, told):
@@ -125,6 +126,46 @@ def test_a_line_that_makes_no_sense_comes_back_with_the_cure(desk, draft, bins, 
     response = client_of(desk.controller).post(page("signal", draft.pk, "days_late_3m"), lines(bins))
     assert response.status_code == 422 and told in response.content.decode()
     assert list(draft.bins.values_list("pk", flat=True)) == before
+
+
+def test_two_people_at_one_draft_do_not_overwrite_each_other(desk, draft):
+    carla, bruno = client_of(desk.controller), client_of(desk.manager)
+    url, numbers = page("signal", draft.pk, "days_late_3m"), page("numbers", draft.pk)
+    read = {"read": carla.get(url).context["read"]}
+    theirs, mine = (
+        lines([("5", 4, "In time."), ("", -4, "Late.")]),
+        lines([("9", 3, "Well."), ("", -4, "Late.")]),
+    )
+    assert bruno.post(url, theirs | read).status_code == 302
+    told = carla.post(url, mine | read)
+    assert told.status_code == 422 and "Somebody changed this" in told.content.decode()
+    assert str(draft.bins.get(signal="days_late_3m", points=4).upper.normalize()) == "5"
+    assert carla.post(url, mine | {"read": told.context["read"]}).status_code == 302  # knowing it
+    assert str(draft.bins.get(signal="days_late_3m", points=3).upper.normalize()) == "9"
+    form = carla.get(numbers).context
+    values = {name: form["form"].initial[name] for name in form["form"].fields} | {"read": form["read"]}
+    assert bruno.post(numbers, values | {"thin_below": 6}).status_code == 302
+    assert carla.post(numbers, values | {"guarantees_below": 75}).status_code == 422
+    assert Scorecard.objects.get(pk=draft.pk).thin_below == 6
+
+
+def test_numbers_are_typed_and_refused_in_the_reader_s_words(desk, draft):
+    carla = client_of(desk.controller)
+    type(desk.controller).objects.filter(pk=desk.controller.pk).update(language="it")
+    share = page("signal", draft.pk, "late_share_12m")
+    assert carla.post(share, lines([("0,5", 4, "Bene."), ("", -4, "Male.")])).status_code == 302
+    assert str(draft.bins.get(signal="late_share_12m", points=4).upper.normalize()) == "0.5"
+    assert 'value="0,5"' in carla.get(share).content.decode()
+    type(desk.controller).objects.filter(pk=desk.controller.pk).update(language="en")
+    assert carla.post(share, lines([("0,5", 4, "Well."), ("", -4, "Late.")])).status_code == 422
+    form = carla.get(page("numbers", draft.pk)).context["form"]
+    values = {name: form.initial[name] for name in form.fields}
+    wrong = {"grade_a_from": 50, "review_from": 70, "points_to_double": "0"}
+    answer = carla.post(page("numbers", draft.pk), values | wrong)
+    assert set(answer.context["form"].errors) == {"grade_a_from", "review_to", "points_to_double"}
+    carla.post(share, lines([("0.5", -4, "Well."), ("", 4, "Late.")]))
+    text = carla.get(page("card", draft.pk)).content.decode()
+    assert "Share paid or open late, by amount: a worse value" in text and "late_share_12m:" not in text
 
 
 def test_movers_outside_the_portfolio_are_not_named(desk, draft):

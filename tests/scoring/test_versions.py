@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -13,6 +13,7 @@ from scoring import policy_publishing, publishing, terms_publishing
 from scoring.card import CardError
 from scoring.checks import publishing as check_publishing
 from scoring.reports import store_report
+from scoring.segment_policies import Stage, in_force, replaced_by, stages
 from scoring.versions import VersionError
 from tests.people import make_user
 
@@ -123,6 +124,8 @@ def test_only_the_proposal_that_was_read_is_published(cast, life):
     for seen in (read, ""):
         with refused("moved"):
             life.publish(draft, approver=cast.approver, reason="Agreed.", as_of=DAY, proposal=seen)
+        with refused("moved"):
+            life.send_back(draft, by=cast.approver, reason="No.", as_of=DAY, proposal=seen)
     ready = life.publish(draft, approver=cast.approver, reason="Agreed.", as_of=DAY, proposal=draft.proposal)
     assert ready.status == "active"
 
@@ -203,3 +206,41 @@ def test_who_made_or_edited_it_is_refused_by_the_guard_itself(cast, life):
         with pytest.raises(DatabaseError, match="neither made nor edited"), transaction.atomic():
             rows(life, status="active", decided_by=person)(draft)
     assert rows(life, status="active", decided_by=cast.approver)(draft) == 1
+
+
+def planned(life, cast, day, *, as_of=DAY):
+    draft = drafted(life, cast.controller)
+    life.propose(draft, by=cast.controller, reason="From the new year on.", as_of=as_of)
+    draft = with_evidence(life, draft, cast.controller)
+    return life.publish(draft, approver=cast.approver, reason="Agreed.", as_of=as_of, first_day=day)
+
+
+@pytest.mark.parametrize("life", LIVES[1:], ids=lambda life: life.act)
+def test_a_version_published_for_a_later_day_leaves_the_one_before_in_force_until_then(cast, life):
+    later, sooner = DAY + timedelta(days=30), DAY + timedelta(days=10)
+    before = in_force(life.model, DAY)[None]
+    for wrong in (DAY - timedelta(days=1), DAY + timedelta(days=400)):
+        with refused("first_day"):
+            planned(life, cast, wrong)
+    first = planned(life, cast, later)
+    eve = later - timedelta(days=1)
+    assert [in_force(life.model, day)[None] for day in (DAY, eve, later)] == [before, before, first]
+    every = list(life.model.objects.all())
+    assert stages(every, DAY) == {before.pk: Stage("until", eve), first.pk: Stage("planned", later)}
+    assert stages(every, later) == {}
+    assert replaced_by(first, DAY) == before
+    with pytest.raises(DatabaseError), transaction.atomic():
+        rows(life, valid_from=DAY)(first)
+    # Published after it for an earlier day, another one is what counts, on its day and ever after.
+    second = planned(life, cast, sooner)
+    assert [in_force(life.model, day)[None] for day in (DAY, sooner, later)] == [before, second, second]
+    assert stages(life.model.objects.all(), DAY)[first.pk] == Stage("never", later)
+    third = drafted(life, cast.controller)
+    life.propose(third, by=cast.controller, reason="x", as_of=DAY)
+    with pytest.raises(DatabaseError, match="never counts"), transaction.atomic():
+        rows(life, status="active", decided_by=cast.approver, valid_from=date(2020, 1, 1))(third)
+
+
+def test_a_scorecard_counts_from_its_publishing_on(cast):
+    with refused("first_day"):
+        planned(publishing.LIFE, cast, DAY + timedelta(days=1))

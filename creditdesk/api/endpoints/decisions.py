@@ -20,7 +20,7 @@ from customers.models import Cover
 from scoring.bank_right import Reader
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, decide
-from scoring.models import Decision, Recommendation
+from scoring.models import Decision, Recommendation, Scorecard
 
 
 class VersionOut(serializers.Serializer):
@@ -59,6 +59,11 @@ class DecisionOut(serializers.Serializer):
     score = serializers.IntegerField(allow_null=True, min_value=0, max_value=100, help_text="100 is safest.")
     grade = serializers.CharField(allow_null=True)
     pd = serializers.CharField(allow_null=True, help_text="Probability of default within 12 months.")
+    pd_is = serializers.ChoiceField(
+        Scorecard.Calibration.choices,
+        allow_null=True,
+        help_text="What it stands on: uncalibrated (expert odds), level (level fitted to outcomes) or fitted.",
+    )
     depth = serializers.CharField(allow_null=True, help_text="Payment history: none, thin or full.")
     scored_as_of = serializers.DateField(allow_null=True)
     asked = MoneyOut(allow_null=True, help_text="What was asked for.")
@@ -106,7 +111,13 @@ class DecisionsEndpoint(Endpoint):
         """With all that an answer tells in one query; of the kept score only the day it was judged on."""
         related = (
             *("account__customer__code", "account__company__code", "account__segment__code"),
-            *("card__code", "card__version", "limit_policy__version", "terms_policy__version"),
+            *(
+                "card__code",
+                "card__version",
+                "card__calibration",
+                "limit_policy__version",
+                "terms_policy__version",
+            ),
             *("kept__judged_on", "answer__public_id"),
         )
         own = [
@@ -138,6 +149,7 @@ def answer_of(decision: Decision, reader: Reader) -> dict[str, Any]:
         "score": decision.score,
         "grade": decision.grade or None,
         "pd": None if decision.pd is None else str(decision.pd),
+        "pd_is": decision.card.calibration if decision.pd is not None and decision.card else None,
         "depth": decision.depth or None,
         "scored_as_of": decision.scored_as_of,
         "asked": money_or_none(decision.requested),

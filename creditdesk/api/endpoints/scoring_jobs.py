@@ -17,6 +17,7 @@ from creditdesk.api.fields import Contradiction, Flag, Nothing, PageQuery, Stric
 from creditdesk.api.models import ScoringJob, ScoringJobRow
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
+from scoring.models import Scorecard
 
 MOST = 10_000
 
@@ -60,7 +61,12 @@ class ScoringJobOut(serializers.Serializer):
 class ScoreOut(serializers.Serializer):
     score = serializers.IntegerField(min_value=0, max_value=100, help_text="100 is safest.")
     grade = serializers.CharField()
-    pd = serializers.CharField(help_text="Probability of default within 12 months, uncalibrated.")
+    pd = serializers.CharField(help_text="Probability of default within 12 months.")
+    pd_is = serializers.ChoiceField(
+        Scorecard.Calibration.choices,
+        required=False,
+        help_text="What it stands on: uncalibrated (expert odds), level (level fitted to outcomes) or fitted.",
+    )
     recommendation = serializers.CharField()
     depth = serializers.CharField(help_text="How much payment history it stands on: none, thin or full.")
     as_of = serializers.DateField()

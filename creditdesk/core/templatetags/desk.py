@@ -95,6 +95,15 @@ def figure(value: Any, places: int = 0) -> str:
 
 
 @register.filter
+def signed(value: Any, places: int = 0) -> str:
+    """A difference with its sign; nought has none."""
+    if value is None or value == "":
+        return "—"
+    text = wording.fixed(value, places)
+    return f"+{text}" if round(float(value), places) > 0 else text
+
+
+@register.filter
 def days(value: int | None) -> str:
     if value is None:
         return "—"

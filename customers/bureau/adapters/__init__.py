@@ -80,7 +80,14 @@ class AgencyError(Exception):
 
 
 class Unavailable(AgencyError):
-    """Not reached, too slow, overloaded, or it says so: the next agency is asked, and this one may be again."""
+    """Not reached, too slow, overloaded, or it says so: the next agency is asked, and this one may be again.
+
+    was_sent: the question had gone out, and no answer came: it may have been charged.
+    """
+
+    def __init__(self, text: str, *, retry_after: int | None = None, was_sent: bool = False) -> None:
+        super().__init__(text, retry_after=retry_after)
+        self.was_sent = was_sent
 
 
 class Refused(AgencyError):
@@ -104,11 +111,13 @@ class BadAnswer(AgencyError):
 
 
 class Adapter(Protocol):
-    """label: for the list of the admin. repeats_safely: a question sent twice with one key is answered and paid once."""
+    """label: for the list of the admin."""
 
     label: Any
-    repeats_safely: bool
     needs_secret: bool
+
+    def repeats(self, settings: dict[str, Any]) -> bool:
+        """Whether a question sent twice with one idempotency key is answered, and paid, once."""
 
     def check(self, settings: dict[str, Any]) -> list[str]:
         """What is wrong with the settings, a sentence each naming the key and the cure; empty: nothing."""

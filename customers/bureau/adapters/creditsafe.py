@@ -39,8 +39,10 @@ ACTIVITIES = {"active": "active", "nonactive": "ceased", "non-active": "ceased",
 
 class Creditsafe:
     label = gettext_lazy("Creditsafe Connect")
-    repeats_safely = False
     needs_secret = True
+
+    def repeats(self, settings: dict[str, Any]) -> bool:
+        return False
 
     def check(self, settings: dict[str, Any]) -> list[str]:
         problems = []

@@ -46,8 +46,6 @@ IDENTIFIERS = {"vat_number", "registration_number", "lei", "number", "name"}
 
 class JsonHttp:
     label = gettext_lazy("one question, one JSON answer, by settings")
-    # Whether it does is a matter of the agency: see `repeats`.
-    repeats_safely = False
     needs_secret = False
 
     def repeats(self, settings: dict[str, Any]) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from argparse import ArgumentParser, ArgumentTypeError
-from datetime import date
+from argparse import ArgumentParser
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from creditdesk.core.arguments import day
 from customers.rates import MissingRate
 from scoring.fitting.account_backtest import account_report
 from scoring.fitting.account_backtest import lines as account_lines
@@ -24,13 +24,6 @@ from scoring.invoices.tested import Predictions
 
 COLUMNS = ("customer", "invoice", "as_of", "p_late", "p_late_15", "p_late_30", "expected_days_late")
 DIGITS = 12
-
-
-def day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no day; write YYYY-MM-DD") from error
 
 
 class Command(BaseCommand):

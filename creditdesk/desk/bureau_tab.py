@@ -1,0 +1,35 @@
+"""The tab "Agency reports" of the customer page: what credit agencies say, since when, and what asking them cost."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.http import HttpRequest
+
+from creditdesk.core.pages import paged
+from customers.bureau.shown import agencies_of, questions_about, standing_chart, with_tones
+from customers.models import BureauBasis, CreditAccount
+
+
+def agencies(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
+    customer = account.customer
+    page = paged(request, questions_about(customer))
+    shown = agencies_of(customer.pk, as_of)
+    page.object_list = with_tones(page.object_list)
+    bases = []
+    if customer.is_natural_person:
+        bases = list(BureauBasis.objects.at(as_of).filter(customer=customer).order_by("-effective_on", "-pk"))
+    return {
+        "agencies": shown,
+        "reports": sorted(
+            ((one, agency) for agency in shown for one in agency.reports),
+            key=lambda pair: pair[0].effective_on,
+            reverse=True,
+        ),
+        "agency_chart": standing_chart(shown),
+        "page": page,
+        "bases": bases,
+        "may_see_costs": request.user.has_perm("customers.view_bureaupull"),
+        "may_ask": request.user.has_perm("customers.add_bureaupull"),
+    }

@@ -1,0 +1,89 @@
+"""The legal basis on which an agency is asked about a natural person: recorded, with an end, and revocable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from customers.models import BureauAnswer, BureauBasis, Customer
+
+
+def in_force(as_of: date) -> QuerySet[BureauBasis]:
+    """Bases on which somebody may be asked about on the day."""
+    return BureauBasis.objects.at(as_of).filter(
+        Q(expires_on__isnull=True) | Q(expires_on__gte=as_of),
+        Q(revoked_on__isnull=True) | Q(revoked_on__gt=as_of),
+    )
+
+
+def lacks_basis(customer: Customer, as_of: date) -> bool:
+    """Whether the customer is a natural person about whom nobody may be asked on the day."""
+    return customer.is_natural_person and not in_force(as_of).filter(customer=customer).exists()
+
+
+def without_basis(customers: Iterable[int], as_of: date) -> set[int]:
+    """Of these ids, the natural persons without a basis; one query."""
+    sole = Customer.objects.filter(pk__in=list(customers), kind=Customer.Kind.SOLE_TRADER)
+    return set(sole.exclude(pk__in=in_force(as_of).values("customer")).values_list("pk", flat=True))
+
+
+@transaction.atomic
+def record_basis(
+    customer: Customer,
+    ground: str,
+    *,
+    reference: str,
+    effective_on: date,
+    expires_on: date | None,
+    actor: Actor,
+    known_on: date,
+) -> BureauBasis:
+    """Store the basis of one person. Raises ValueError with the cure."""
+    if not reference.strip():
+        raise ValueError(_("Say where the consent, or the balancing of interests, is kept."))
+    if expires_on is not None and expires_on < effective_on:
+        raise ValueError(_("It would end before it begins: correct one of the two dates."))
+    values: dict[str, Any] = {"ground": ground, "effective_on": effective_on, "expires_on": expires_on}
+    basis = BureauBasis.objects.create(
+        customer=customer,
+        reference=reference.strip(),
+        known_on=max(known_on, effective_on),
+        recorded_by=actor.user,
+        **values,
+    )
+    record_act(
+        "bureau_basis.record",
+        actor=actor,
+        subject=customer,
+        reason_code=ground,
+        business_date=known_on,
+        changes=[Change.of(basis, None, values)],
+    )
+    return basis
+
+
+@transaction.atomic
+def revoke_basis(basis: BureauBasis, *, actor: Actor, on: date, reason: str) -> BureauBasis:
+    """From the day on nobody is asked any more; the raw answers go, what was read from them lawfully stays. Idempotent."""
+    basis = BureauBasis.objects.select_for_update().get(pk=basis.pk)
+    if basis.revoked_on is not None:
+        return basis
+    basis.revoked_on = on
+    basis.save(update_fields=["revoked_on"])
+    deleted, _by_model = BureauAnswer.objects.filter(pull__customer=basis.customer_id).delete()
+    record_act(
+        "bureau_basis.revoke",
+        actor=actor,
+        subject=basis.customer,
+        note=reason,
+        business_date=on,
+        data={"answers_deleted": deleted},
+        changes=[Change.of(basis, {"revoked_on": None}, {"revoked_on": on})],
+    )
+    return basis

@@ -1,0 +1,139 @@
+"""A card calibrated on the ledger: a draft with new odds and its report, refused with counts where defaults are few, and
+a label that goes with whatever moves the probability."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+
+from creditdesk.core.models import AuditEntry
+from scoring.calibrated import label, sentence
+from scoring.card import as_card
+from scoring.drafts import Row, change_numbers, copy_card, replace_bins
+from scoring.engine import compute
+from scoring.evidence import discrimination
+from scoring.explain import explain
+from scoring.models import CardReport, Scorecard
+from scoring.recalibrating import calibrate, expert_odds, odds_of
+from tests.people import make_cast
+
+pytestmark = pytest.mark.django_db
+TODAY = date(2025, 6, 30)
+
+
+def run(*arguments):
+    out = StringIO()
+    call_command("calibrate_card", *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue()
+
+
+@pytest.fixture
+def active(db):
+    return Scorecard.objects.get(status="active", kind="full")
+
+
+def test_a_draft_with_new_odds_whose_label_goes_with_what_moves_the_probability(true_book, active):
+    figures = json.loads(run("--format", "json"))
+    draft = Scorecard.objects.get(pk=figures["card"]["id"])
+    assert (draft.status, draft.calibration, draft.calibrated_on) == ("draft", "fitted", TODAY)
+    assert draft.based_on == active and draft.version > active.version
+    assert draft.calibration_events == figures["events"] >= 30
+    assert f"{figures['events']} defaults" in label(draft) and "customer-years" in sentence(draft)
+    # Two years of observations ahead of some 300 customers, arrivals and defaults less.
+    assert 300 < draft.calibration_years == figures["customer_years"] < 600
+    # Points, grades and zones are the old card's; only the odds moved, and toward the defaults there were.
+    before, after = as_card(active, list(active.bins.all())), as_card(draft, list(draft.bins.all()))
+    assert (before.bins, before.missing, before.grades) == (after.bins, after.missing, after.grades)
+    assert before.pd_of(60, insolvent=False) != after.pd_of(60, insolvent=False)
+    assert after.points_to_double > 0
+    away = abs(figures["mean_before"] - figures["rate"]), abs(figures["mean_pd"] - figures["rate"])
+    assert away[1] < 0.001 < away[0]
+    assert sum(row["count"] for row in figures["tenths"]) == figures["observations"]
+    assert "refused" in figures["out_of_time"] or figures["out_of_time"]["learned_until"] < "2025"
+    assert CardReport.objects.get(card=draft).kind == "calibrated"
+    assert AuditEntry.objects.filter(act="scorecard.calibrated").exists()
+    # The probability says what it stands on wherever it is explained.
+    row = next(iter(compute(TODAY, card=after)))
+    assert explain(row, after).pd_label.endswith(f"({label(draft)})")
+    assert explain(next(iter(compute(TODAY))), before).pd_label.endswith("(uncalibrated)")
+    # Calibrated again, it starts from the expert's odds: the same defaults do not count twice.
+    assert expert_odds(draft) == odds_of(active) != odds_of(draft)
+    assert calibrate(draft).odds == odds_of(draft)
+    _the_label_goes_with_what_moves_the_probability(draft)
+
+
+def _the_label_goes_with_what_moves_the_probability(calibrated):
+    carla = make_cast().controller
+    copy = copy_card(calibrated, by=carla, as_of=TODAY)
+    assert label(copy) == label(calibrated)
+    signal = copy.bins.filter(is_missing=False).first().signal
+    lines = [
+        Row(b.points, b.rationale, b.upper, b.is_missing)
+        for b in copy.bins.filter(signal=signal).order_by("pk")
+    ]
+    change_numbers(copy, {"name": "Ours", "grade_a_from": copy.grade_a_from + 1}, by=carla, as_of=TODAY)
+    replace_bins(
+        copy,
+        signal,
+        [Row(r.points, "Said better.", r.upper, r.is_missing) for r in lines],
+        by=carla,
+        as_of=TODAY,
+    )
+    copy.refresh_from_db()
+    assert label(copy) == label(calibrated)
+    for change in (
+        lambda card: change_numbers(card, {"odds_at_anchor": Decimal(9)}, by=carla, as_of=TODAY),
+        lambda card: change_numbers(card, {"base_points": card.base_points - 1}, by=carla, as_of=TODAY),
+        lambda card: replace_bins(card, signal, [], by=carla, as_of=TODAY),
+    ):
+        draft = copy_card(calibrated, by=carla, as_of=TODAY)
+        change(draft)
+        draft.refresh_from_db()
+        assert (draft.calibration, draft.calibrated_on, draft.calibration_events) == (
+            "uncalibrated",
+            None,
+            None,
+        )
+        assert expert_odds(draft) == odds_of(draft)
+
+
+def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeypatch):
+    monkeypatch.setattr("scoring.fitting.odds.SLOPE_FROM", 1000)
+    cast = make_cast()
+    client.force_login(cast.controller)
+    page = client.get(reverse("scorecards:card", args=[active.pk])).content.decode()
+    assert "uncalibrated" in page and "Calibrate on our own outcomes" in page
+    made = client.post(reverse("scorecards:calibrate", args=[active.pk]))
+    draft = Scorecard.objects.get(status="draft", based_on=active)
+    assert made.url == reverse("scorecards:card", args=[draft.pk]) and draft.created_by == cast.controller
+    assert (draft.calibration, draft.points_to_double) == ("level", active.points_to_double)
+    page = client.get(made.url).content.decode()
+    assert (
+        f"{draft.calibration_events} defaults in {draft.calibration_years} customer-years; slope is expert"
+        in page
+    )
+    assert "Too few to tell the slope" in page and "By tenth of the score" in page
+    model_card = client.get(reverse("scorecards:model_card", args=[draft.pk])).content.decode()
+    assert "slope is expert judgement" in model_card and "how they part good from bad is not" in model_card
+    # Nobody of the book is a thin file with bank lines: no calibration, and it says so.
+    with pytest.raises(CommandError, match="0 of 0 thin files with bank data defaulted"):
+        run("--kind", "thin")
+    monkeypatch.setattr("scoring.fitting.odds.LEVEL_FROM", 500)
+    with pytest.raises(CommandError, match=r"Refused: \d+ of \d+ customers defaulted in \d+ customer-years"):
+        run("--until", "2024-08-31")
+    client.force_login(cast.approver)
+    assert client.post(reverse("scorecards:calibrate", args=[active.pk])).status_code == 403
+
+
+def test_a_copy_of_a_learned_card_is_not_tested_on_what_it_was_taught(true_book):
+    out = StringIO()
+    call_command("fit_scorecard", "--min-events", "8", "--format", "json", stdout=out)
+    learned = Scorecard.objects.get(pk=json.loads(out.getvalue())["card"]["id"])
+    assert learned.calibrated_on == TODAY and learned.calibration_events >= 8
+    copy = copy_card(learned, by=make_cast().controller, as_of=TODAY)
+    assert label(copy) == label(learned)
+    assert "No observation" in discrimination(copy)["refused"]

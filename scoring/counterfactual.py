@@ -85,6 +85,7 @@ class WouldLift:
     next_grade: IfPaid | None
     all_paid: IfPaid | None
     on_time: IfPaid | None
+    insolvent: bool = False
 
     def for_reader(self, user: Reader) -> WouldLift:
         """Without the bins of bank signals, where the user may not see their figures."""
@@ -96,11 +97,14 @@ class WouldLift:
 
 
 def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
-    """For each signal with a value, the nearest bin that earns more points; most worth first."""
+    """For each signal with a value, the nearest bin that earns more points; most worth first.
+
+    Open proceedings are left out: they are no figure to work on, and the grade hangs on them and not on their points.
+    """
     found = []
     for item in explanation.items:
         bins = card.bins.get(item.name)
-        if item.value is None or not bins:
+        if item.value is None or not bins or item.name == "insolvent":
             continue
         place = next(n for n, b in enumerate(bins) if b.holds(Decimal(str(item.value))))  # type: ignore[arg-type]
         way = -1 if item.signal.higher_is == WORSE else 1
@@ -133,6 +137,7 @@ def would_lift(explanation: Explanation, row: AccountScore, as_of: date, *, read
         next_grade=better if better is not last else None,
         all_paid=last,
         on_time=on_time,
+        insolvent=explanation.insolvent,
     )
 
 

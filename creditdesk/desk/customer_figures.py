@@ -66,6 +66,7 @@ class Standing:
     before: ScoreHistory | None
     ageing: list[tuple[str, Money]]
     disputed: Money
+    disputes: list[Dispute]
     overdue_items: int
     holds: list[CreditHold]
     waiting: LimitChange | None
@@ -113,10 +114,12 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
         .first()
     )
     ageing, overdue_items = _ageing(account, as_of)
-    disputes = Dispute.objects.filter(account=account, superseded_at__isnull=True, closed_on__isnull=True)
+    disputes = list(
+        Dispute.objects.filter(account=account, superseded_at__isnull=True).order_by("-effective_on")
+    )
     rates: RateTable | None = None
     disputed = Money.zero(account.currency)
-    for amount in (row.amount for row in disputes):
+    for amount in (row.amount for row in disputes if row.closed_on is None):
         if amount.currency != account.currency:
             rates = rates or RateTable.at(as_of)
             amount = rates.convert(amount, account.currency)
@@ -132,6 +135,7 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
         before=before,
         ageing=ageing,
         disputed=disputed,
+        disputes=disputes,
         overdue_items=overdue_items,
         holds=list(CreditHold.objects.filter(account=account, released_on__isnull=True).order_by("-pk")),
         waiting=LimitChange.objects.filter(account=account, status=LimitChange.Status.PROPOSED)
@@ -193,7 +197,7 @@ def score_chart(now: Standing) -> charts.Chart:
         [charts.Series(_("score"), sorted(points.items()))],
         title=_("Score over 24 months"),
         events=sorted(
-            [*_events(account, start, now.as_of), *_of_the_score(account, rows, start, now.as_of)],
+            [*_events(now, start), *_of_the_score(account, rows, start, now.as_of)],
             key=lambda event: event.on,
         )
         if points
@@ -204,8 +208,8 @@ def score_chart(now: Standing) -> charts.Chart:
     )
 
 
-def _events(account: CreditAccount, start: date, as_of: date) -> list[charts.Event]:
-    found = []
+def _events(now: Standing, start: date) -> list[charts.Event]:
+    account, as_of, found = now.account, now.as_of, []
     changes = LimitChange.objects.filter(
         account=account, status=LimitChange.Status.APPLIED, valid_from__range=(start, as_of)
     )
@@ -225,9 +229,7 @@ def _events(account: CreditAccount, start: date, as_of: date) -> list[charts.Eve
         charts.Event(e.effective_on, str(e.get_kind_display()), "bad" if e.kind in GRAVE_EVENTS else "info")
         for e in legal
     ]
-    disputes = Dispute.objects.filter(
-        account=account, superseded_at__isnull=True, effective_on__range=(start, as_of)
-    ).order_by("-effective_on")[:12]
+    disputes = [row for row in now.disputes if start <= row.effective_on <= as_of][:12]
     found += [
         charts.Event(d.effective_on, _("dispute: %s") % d.get_reason_display(), "info") for d in disputes
     ]
@@ -238,7 +240,9 @@ def _of_the_score(
     account: CreditAccount, rows: Sequence[tuple[date, int, int]], start: date, as_of: date
 ) -> list[charts.Event]:
     """Where another card scored the account (rows: day, score, card in order), and what a person put in place."""
-    names = {card.pk: str(card) for card in Scorecard.objects.filter(pk__in={card for *_rest, card in rows})}
+    cards = {card for *_rest, card in rows}
+    named = Scorecard.objects.filter(pk__in=cards) if len(cards) > 1 else ()
+    names = {card.pk: str(card) for card in named}
     found = [
         charts.Event(later[0], _("another scorecard: %s") % names[later[2]], "info")
         for earlier, later in pairwise(rows)

@@ -74,6 +74,7 @@ def would_lift(request: HttpRequest, account_id: int) -> HttpResponse:
         "account": account,
         "score": row,
         "paying": sentences(found),
+        "computed": found.all_paid or found.on_time,
         "bins": bin_sentences(found),
     }
     return render_page(request, "desk/customer/lift_page.html", context, partial="desk/customer/lift.html")

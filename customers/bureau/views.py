@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -104,7 +105,7 @@ def _tell(request: HttpRequest, result: PullResult) -> None:
 
 @desk_page(COSTS)
 @require_http_methods(["GET"])
-def costs(request: HttpRequest) -> HttpResponse:
+def costs(request: HttpRequest) -> HttpResponseBase:
     """What was asked in a month and what it cost against the budgets; the questions about customers one may see."""
     as_of = business_date()
     month = _month(request.GET.get("month"), as_of)

@@ -49,6 +49,8 @@ def span(signal: str, lower: Decimal | None, upper: Decimal | None) -> str:
     """The values in [lower, upper) of a signal, in words, with its unit; None: unbounded."""
     if lower is None and upper is None:
         return _("any value")
+    if BY_NAME[signal].unit == Unit.FLAG:
+        return _("no") if lower is None else _("yes")
     if lower is None:
         return _("below %s") % _bound(signal, upper)
     if upper is None:

@@ -48,6 +48,13 @@ MACHINE_REASONS = {
     ),
 }
 
+# The beginning of a reason whose amount is told from bank lines, for who may not read them.
+BOUND_BY_BANK = {
+    "first_limit": _("First limit."),
+    "policy_rise": _("Room to rise."),
+    "policy_cut": _("Above the policy."),
+}
+
 # Told from bank lines.
 OF_BANK = {"cash_shock"}
 
@@ -77,6 +84,9 @@ def render_reason(code: str, params: Mapping[str, Any], *, bank: bool) -> str:
     """
     if code in OF_BANK and not bank:
         return withheld()
+    if params.get("cap") == "bank_flows" and not bank:
+        # The cap is a set share of what comes in: its amount tells the inflow.
+        return f"{BOUND_BY_BANK[code]} {withheld()}" if code in BOUND_BY_BANK else withheld()
     template = REASONS.get(code)
     if template is None:
         return code

@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Prefetch, Q
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from scoring import sentences
 from scoring.models import AccountScore, CardReport, Scorecard, ScorecardBin
 from scoring.rationale import shown
-from scoring.sentences import figure
-from scoring.signals import BY_NAME, SIGNALS, Signal, Unit
+from scoring.signals import BY_NAME, SIGNALS, Signal
 
 Kind = CardReport.Kind
 
@@ -47,7 +46,8 @@ class SignalTable:
 def cards() -> list[Scorecard]:
     """Every card with its newest reports loaded, the ones in use first, then what waits, drafts, the rest."""
     order = {"active": 0, "proposed": 1, "draft": 2, "retired": 3}
-    reports = CardReport.objects.exclude(kind__in=[Kind.MONITORING, Kind.TRYOUT]).order_by("-pk")
+    shown = [Kind.FIT, Kind.BACKTEST, Kind.STABILITY]
+    reports = CardReport.objects.filter(kind__in=shown).order_by("-pk")
     rows = Scorecard.objects.select_related("created_by", "proposed_by", "decided_by").prefetch_related(
         Prefetch("reports", queryset=reports)
     )
@@ -82,26 +82,7 @@ def span(b: ScorecardBin) -> str:
     """Which values a bin holds, in words, with the signal's unit."""
     if b.is_missing:
         return _("missing")
-    if b.lower is None and b.upper is None:
-        return _("any value")
-    if b.lower is None:
-        return _("below %s") % _value(b.signal, b.upper)
-    if b.upper is None:
-        return _("from %s") % _value(b.signal, b.lower)
-    return _("from %(low)s to below %(high)s") % {
-        "low": _value(b.signal, b.lower),
-        "high": _value(b.signal, b.upper),
-    }
-
-
-def _value(signal: str, bound: Decimal | None) -> str:
-    if bound is None:
-        return ""
-    if BY_NAME[signal].unit == Unit.SHARE:
-        return figure(signal, float(bound))
-    if bound == bound.to_integral_value():
-        return figure(signal, int(bound))
-    return figure(signal, float(bound)) if BY_NAME[signal].is_ratio else number_format(bound.normalize())
+    return sentences.span(b.signal, b.lower, b.upper)
 
 
 def unused(card: Scorecard) -> list[Signal]:

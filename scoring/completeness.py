@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Max, Min, Q, Value
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.wording import day
 from customers.bank.consents import accounts_read
+from customers.bureau.bases import without_basis
 from customers.completeness import complete_through_all
 from customers.models import (
     BankTransaction,
@@ -113,7 +114,8 @@ class Completeness:
 def completeness(
     accounts: Sequence[CreditAccount], as_of: date, view: View = CURRENT, *, enough_due: int = 4
 ) -> dict[int, Completeness]:
-    """The grid of each account. Accounts need `customer` loaded; seven queries however many there are.
+    """The grid of each account. Accounts need `customer` loaded; five queries however many there are,
+    one more where a natural person is among them.
 
     enough_due: instalments that must have fallen due within 12 months (the card's `thin_below`).
     """
@@ -121,10 +123,12 @@ def completeness(
     customers = {account.customer_id for account in accounts}
     due = _due(ids, as_of, view)
     bank = _bank(customers, as_of, view)
-    statements = _newest(FinancialStatement, customers, as_of, view)
-    legal = _newest(LegalEvent, customers, as_of, view)
-    agencies = _agencies(customers, as_of, view)
-    grouped = _newest(GroupMembership, customers, as_of, view)
+    statements, legal, grouped = _newest(
+        (FinancialStatement, LegalEvent, GroupMembership), customers, as_of, view
+    )
+    persons = {account.customer_id for account in accounts if account.customer.is_natural_person}
+    unheard = without_basis(persons, as_of) if persons else set()
+    agencies = _agencies(customers - unheard, as_of, view)
     through = complete_through_all(list({account.company_id for account in accounts}))
     found = {}
     for account in accounts:
@@ -171,12 +175,23 @@ def _bank(customers: set[int], as_of: date, view: View) -> dict[int, tuple[date,
     return {row["bank_account__customer"]: (row["first"], row["last"]) for row in spans}
 
 
-def _newest(model: Any, customers: set[int], as_of: date, view: View) -> dict[int, date]:
+def _newest(models: Sequence[Any], customers: set[int], as_of: date, view: View) -> list[dict[int, date]]:
+    """Per model the newest day each customer's facts speak of; one query for all of them."""
     known = Q(customer__in=customers, effective_on__lte=as_of)
     if view.known_at is None:
         known &= Q(known_on__lte=as_of)
-    rows = model.objects.filter(view.q(), known).order_by().values("customer")
-    return dict(rows.annotate(day=Max("effective_on")).values_list("customer", "day"))
+    parts = [
+        model.objects.filter(view.q(), known)
+        .order_by()
+        .values("customer")
+        .annotate(day=Max("effective_on"), place=Value(place))
+        .values_list("place", "customer", "day")
+        for place, model in enumerate(models)
+    ]
+    found: list[dict[int, date]] = [{} for _model in models]
+    for place, customer, day_ in parts[0].union(*parts[1:], all=True):
+        found[place][customer] = day_
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ payments are really posted in a transaction that is always rolled back, and the 
 scores the account again. So the answer is exact, promises kept and disputes included, and needs no second
 definition of any signal; nothing is stored, and nobody is told.
 
-Seen months ahead, the ledger and the calendar move; what is known from elsewhere (bank flows, accounts, supplier days,
+Seen months ahead, the ledger and the calendar move; what is known from elsewhere (bank flows, agencies, accounts, supplier days,
 group, sector) stays as it is today. Otherwise it would go stale meanwhile, and its absence would pass for an effect of
 paying.
 """
@@ -43,7 +43,8 @@ MOST_INVOICES = 12
 FROM_ELSEWHERE = frozenset(
     signal.name
     for signal in SIGNALS
-    if signal.family in (Family.BANK, Family.ACCOUNTS, Family.WEAK, Family.GROUP, Family.SECTOR)
+    if signal.family
+    in (Family.BANK, Family.BUREAU, Family.ACCOUNTS, Family.WEAK, Family.GROUP, Family.SECTOR)
 )
 AHEAD = timedelta(days=90)
 PURPOSE = "what would lift the score"
@@ -84,6 +85,7 @@ class WouldLift:
     next_grade: IfPaid | None
     all_paid: IfPaid | None
     on_time: IfPaid | None
+    insolvent: bool = False
 
     def for_reader(self, user: Reader) -> WouldLift:
         """Without the bins of bank signals, where the user may not see their figures."""
@@ -95,11 +97,14 @@ class WouldLift:
 
 
 def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
-    """For each signal with a value, the nearest bin that earns more points; most worth first."""
+    """For each signal with a value, the nearest bin that earns more points; most worth first.
+
+    Open proceedings are left out: they are no figure to work on, and the grade hangs on them and not on their points.
+    """
     found = []
     for item in explanation.items:
         bins = card.bins.get(item.name)
-        if item.value is None or not bins:
+        if item.value is None or not bins or item.name == "insolvent":
             continue
         place = next(n for n, b in enumerate(bins) if b.holds(Decimal(str(item.value))))  # type: ignore[arg-type]
         way = -1 if item.signal.higher_is == WORSE else 1
@@ -132,6 +137,7 @@ def would_lift(explanation: Explanation, row: AccountScore, as_of: date, *, read
         next_grade=better if better is not last else None,
         all_paid=last,
         on_time=on_time,
+        insolvent=explanation.insolvent,
     )
 
 

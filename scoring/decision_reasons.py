@@ -51,6 +51,10 @@ def reasons_of(decision: Decision, reader: Reader | None = None, *, named: bool 
         if code == "signal" and is_of_bank(params["signal"]) and not bank:
             made.append(Reason(code, withheld(), params["points"], Family.BANK))
             continue
+        if params.get("cap") == "bank_flows" and not bank:
+            # A set share of the inflow: the amount beside its name would tell it.
+            made.append(Reason(code, withheld()))
+            continue
         signal = (params["points"], params["signal"], params["value"]) if code == "signal" else ()
         text = words.get(signal[1]) if signal else None
         made.append(Reason(code, text or reason_text(decision, code, params), *signal))

@@ -1,15 +1,19 @@
-"""Erasing what people wrote about a score (GDPR art. 17); who decided what, when and by which reason code stays.
+"""Erasing what people wrote about a customer's credit (GDPR art. 17); who decided what, when and by which reason code
+stays.
 
-The words of reviews, contests and overrides, and the audit notes of these acts, are erased for good. The erasure is
-an act of its own: it names the rows, who asked for it and why, never what stood there. Who wrote the words does not
-erase them, and an open contest keeps its words until it is answered.
+The words of reviews, contests and overrides of scores, of decisions on credit, of limit changes with their talk and
+their decisions, of reviews of limits and of holds are erased for good, and the audit notes of these acts with them. The
+erasure is an act of its own: it names the rows, who asked for it and why, never what stood there. Who wrote the words
+does not erase them, and what is still under way (an open contest, a waiting change, a hold in force) keeps its words
+until it is over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import models, transaction
 from django.db.models import Q
@@ -20,10 +24,38 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import AuditEntry, AuditNote, User
 from customers.access import visible_accounts
-from customers.models import CreditAccount
-from scoring.models import ScoreOverride, ScoreReview
+from customers.models import (
+    CreditAccount,
+    CreditHold,
+    LimitChange,
+    LimitChangeComment,
+    LimitDecision,
+)
+from scoring.models import Decision, LimitReview, ScoreOverride, ScoreReview
 
 PERMISSION = "scoring.erase_words"
+
+WRITTEN: dict[type[models.Model], tuple[str, ...]] = {
+    ScoreReview: ("note",),
+    ScoreOverride: ("note", "end_reason"),
+    Decision: ("note",),
+    LimitReview: ("note",),
+    LimitChange: ("comment", "decision_reason"),
+    LimitDecision: ("reason",),
+    LimitChangeComment: ("text",),
+    CreditHold: ("note", "release_reason"),
+}
+"""Where words stand, and in which columns; a guard of each table lets them go all together and nothing else."""
+AUTHORS: dict[type[models.Model], tuple[str, ...]] = {
+    ScoreReview: ("by",),
+    ScoreOverride: ("made_by", "ended_by"),
+    Decision: ("decided_by",),
+    LimitReview: ("by",),
+    LimitChange: ("proposer", "decided_by"),
+    LimitDecision: ("decided_by",),
+    LimitChangeComment: ("author",),
+    CreditHold: ("placed_by", "released_by"),
+}
 
 
 class Because(models.TextChoices):
@@ -44,43 +76,105 @@ class ErasureError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a person wrote in one row. key: names it in a form; may: whether `erase` would take it for the reader."""
+    """What was written in one row, or in a limit change and all its rows. key: names it in a form; needed: why it is
+    not over yet, or ""; why_not: why `erase` would not take it from the reader, or ""."""
 
     key: str
-    row: ScoreReview | ScoreOverride
+    rows: tuple[Any, ...]
     on: date
     what: str
-    who: str
-    text: str
+    needed: str
     why_not: str
+
+    @property
+    def row(self) -> Any:
+        return self.rows[0]
+
+    @property
+    def text(self) -> str:
+        return " · ".join(text for row in self.rows for text in _texts(row))
+
+    @property
+    def who(self) -> str:
+        people = (person for row in self.rows if _texts(row) for person in _people(row))
+        return ", ".join(dict.fromkeys(person.get_full_name() or person.get_username() for person in people))
 
 
 def words_of(account: CreditAccount, reader: User) -> list[Words]:
-    """Everything that is still written about an account's scores, newest first; two queries."""
-    reviews = ScoreReview.objects.filter(account=account).exclude(note="").select_related("by", "answer")
-    overrides = ScoreOverride.objects.filter(account=account).exclude(Q(note="") & Q(end_reason=""))
+    """Everything that is still written about an account's credit, newest first; a query per table."""
     found = [
-        Words(f"review-{r.pk}", r, r.on, r.get_outcome_display(), _name(r.by), r.note, _why_not(r, reader))
-        for r in reviews
-    ] + [
-        Words(
-            f"override-{o.pk}",
-            o,
-            o.valid_from,
-            _("overridden to %s") % o.grade,
-            _name(o.made_by),
-            " · ".join(filter(None, (o.note, o.end_reason))),
-            _why_not(o, reader),
-        )
-        for o in overrides.select_related("made_by", "ended_by")
+        Words(key, rows, on, what, needed, needed or _own(rows, reader))
+        for key, rows, on, what, needed in (*_of_the_score(account), *_of_the_limit(account))
     ]
     return sorted(found, key=lambda one: (one.on, one.key), reverse=True)
+
+
+Found = tuple[str, tuple[Any, ...], date, str, str]
+
+
+def _of_the_score(account: CreditAccount) -> Iterator[Found]:
+    waits = _("The contest waits for its answer: its words are needed until then.")
+    for review in _rows(ScoreReview, account=account).select_related("answer"):
+        is_open = review.outcome == ScoreReview.Outcome.CONTESTED and not hasattr(review, "answer")
+        what = review.get_outcome_display()
+        yield f"review-{review.pk}", (review,), review.on, what, waits if is_open else ""
+    for override in _rows(ScoreOverride, account=account):
+        what = _("overridden to %s") % override.grade
+        yield f"override-{override.pk}", (override,), override.valid_from, what, ""
+    for decision in _rows(Decision, account=account):
+        what = _("decision on credit: %s") % decision.get_outcome_display()
+        yield f"decision-{decision.pk}", (decision,), decision.as_of, what, ""
+
+
+def _of_the_limit(account: CreditAccount) -> Iterator[Found]:
+    for review in _rows(LimitReview, account=account):
+        yield f"limit-review-{review.pk}", (review,), review.reviewed_on, _("review of the limit"), ""
+    parts: dict[int, list[Any]] = {}
+    for model in (LimitDecision, LimitChangeComment):
+        for row in _rows(model, change__account=account).order_by("pk"):
+            parts.setdefault(row.change_id, []).append(row)
+    written = Q(pk__in=list(parts)) | _written(LimitChange)
+    waits = _("The change waits to be decided: its words are needed until then.")
+    changes = LimitChange.objects.filter(written, account=account)
+    for change in changes.select_related(*AUTHORS[LimitChange]):
+        what = _("limit change to %s") % change.new_amount
+        rows = (change, *parts.get(change.pk, ()))
+        yield f"change-{change.pk}", rows, change.as_of, what, waits if change.is_waiting else ""
+    held = _("The hold is in force: its words are needed until it is released.")
+    for hold in _rows(CreditHold, account=account):
+        needed = held if hold.released_on is None else ""
+        yield f"hold-{hold.pk}", (hold,), hold.placed_on, _("credit hold"), needed
+
+
+def _written(model: type[models.Model]) -> Q:
+    some = Q()
+    for name in WRITTEN[model]:
+        some |= ~Q(**{name: ""})
+    return some
+
+
+def _rows(model: Any, **where: Any) -> models.QuerySet[Any]:
+    return model.objects.filter(_written(model), **where).select_related(*AUTHORS[model])
+
+
+def _texts(row: Any) -> list[str]:
+    return [text for name in WRITTEN[type(row)] if (text := getattr(row, name))]
+
+
+def _people(row: Any) -> list[User]:
+    return [person for name in AUTHORS[type(row)] if (person := getattr(row, name))]
+
+
+def _own(rows: Collection[Any], reader: User) -> str:
+    if any(person.pk == reader.pk for row in rows if _texts(row) for person in _people(row)):
+        return _("You wrote this: somebody else erases it.")
+    return ""
 
 
 @transaction.atomic
 def erase(
     account: CreditAccount, keys: Collection[str], *, by: User, because: str, as_of: date
-) -> list[ScoreReview | ScoreOverride]:
+) -> list[models.Model]:
     """Erase the words named by `keys` (Words.key) and the audit notes of these acts. Raises ErasureError."""
     if not by.is_active or not by.has_perm(PERMISSION):
         raise ErasureError("not_allowed", _("Your role does not allow erasing what was written."))
@@ -92,12 +186,12 @@ def erase(
         raise ErasureError("nothing", _("Choose words that still stand there."))
     for words in chosen:
         if words.why_not:
-            code = "own" if by.pk in _authors(words.row) else "open"
-            raise ErasureError(code, words.why_not)
+            raise ErasureError("open" if words.needed else "own", words.why_not)
     at = timezone.now()
-    for words in chosen:
-        _blank(words.row, at)
-    rows = [words.row for words in chosen]
+    rows = [row for words in chosen for row in words.rows]
+    written = [row for row in rows if _texts(row)]
+    for row in written:
+        _blank(row, at)
     notes = AuditNote.objects.filter(entry__in=_entries_of(rows))
     erased = notes.count()
     notes.delete()
@@ -107,21 +201,21 @@ def erase(
         subject=account,
         business_date=as_of,
         reason_code=because,
-        data={"rows": len(rows), "audit_notes": erased},
-        changes=[Change.of(row, {"words": True}, {"words": False}) for row in rows],
+        data={"rows": len(written), "audit_notes": erased},
+        changes=[Change.of(row, {"words": True}, {"words": False}) for row in written],
     )
-    return rows
+    return [words.row for words in chosen]
 
 
-def _blank(row: ScoreReview | ScoreOverride, at: datetime) -> None:
-    names = ["note", "end_reason"] if isinstance(row, ScoreOverride) else ["note"]
+def _blank(row: Any, at: datetime) -> None:
+    names = WRITTEN[type(row)]
     for name in names:
         setattr(row, name, "")
     row.erased_at = at
     row.save(update_fields=[*names, "erased_at"])
 
 
-def _entries_of(rows: Collection[ScoreReview | ScoreOverride]) -> models.QuerySet[AuditEntry]:
+def _entries_of(rows: Collection[Any]) -> models.QuerySet[AuditEntry]:
     """The acts that wrote these rows: a review that overrides is two acts with the same words."""
     named = Q()
     for row in rows:
@@ -134,23 +228,3 @@ def _entries_of(rows: Collection[ScoreReview | ScoreOverride]) -> models.QuerySe
     ):
         named |= Q(changes__table=label, changes__object_pk__in=[str(pk) for pk in pks])
     return AuditEntry.objects.filter(named)
-
-
-def _authors(row: ScoreReview | ScoreOverride) -> set[int]:
-    if isinstance(row, ScoreReview):
-        return {row.by_id}
-    return {row.made_by_id, row.ended_by_id or row.made_by_id}
-
-
-def _why_not(row: ScoreReview | ScoreOverride, reader: User) -> str:
-    """Why the reader may not erase the words of a row; "" where it may."""
-    contested = isinstance(row, ScoreReview) and row.outcome == ScoreReview.Outcome.CONTESTED
-    if contested and not hasattr(row, "answer"):
-        return _("The contest waits for its answer: its words are needed until then.")
-    if reader.pk in _authors(row):
-        return _("You wrote this: somebody else erases it.")
-    return ""
-
-
-def _name(user: User | None) -> str:
-    return (user.get_full_name() or user.get_username()) if user else ""

@@ -18,7 +18,7 @@ from scoring.calibrated import label
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
 from scoring.rationale import shown
-from scoring.sentences import figure, sentence
+from scoring.sentences import figure, sentence, span
 from scoring.signals import SIGNALS, Signal
 from scoring.stored import card_of, points_of, values_of
 
@@ -48,6 +48,11 @@ class Item:
     @property
     def figure(self) -> str:
         return figure(self.name, self.value)
+
+    @property
+    def span(self) -> str:
+        """The bin the value fell into, in words."""
+        return "" if self.value is None else span(self.name, self.lower, self.upper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,11 @@ class Explanation:
         rest = tuple(item for item in self.items if not is_of_bank(item.name))
         shown = sum(item.points for item in rest)
         return replace(self, items=rest, withheld=self.score - self.base_points - shown, **_sides(rest))
+
+    @property
+    def by_weight(self) -> tuple[Item, ...]:
+        """Every item, what moved the score most first: the reasons, and after them what "all others" is made of."""
+        return tuple(sorted(self.items, key=lambda item: -abs(item.points)))
 
     @property
     def grade_label(self) -> str:

@@ -21,6 +21,8 @@ NUMBERS_SHOWN = 6
 def sentences(found: WouldLift) -> list[str]:
     """What paying does, the least that reaches a better grade first."""
     told = []
+    if found.insolvent:
+        told.append(_("While insolvency proceedings are open the grade stays E, whatever is paid."))
     if found.next_grade:
         told.append(_some_paid(found.next_grade, found))
     if found.all_paid:
@@ -31,18 +33,17 @@ def sentences(found: WouldLift) -> list[str]:
 
 
 def bin_sentences(found: WouldLift) -> list[str]:
-    """Up to five better bins, the one worth most first."""
-    return [_better(one) + _whose(one) for one in found.better_bins[:BINS_SHOWN]]
-
-
-def _whose(one: BetterBin) -> str:
-    """What nobody lifts by paying us is said to be so."""
-    if one.item.signal.family != Family.BUREAU:
-        return ""
-    return " " + _(
-        "An agency says this, not we: paying us does not move it, but the customer can have the agency correct what is "
-        "wrong, or publish its accounts."
-    )
+    """Up to five better bins, the one worth most first; last, what nobody lifts by paying us is said to be so."""
+    bins = found.better_bins[:BINS_SHOWN]
+    told = [_better(one) for one in bins]
+    if any(one.item.signal.family == Family.BUREAU for one in bins):
+        told.append(
+            _(
+                "What credit agencies say does not move when we are paid: the customer can have an agency correct what is "
+                "wrong, or publish its accounts."
+            )
+        )
+    return told
 
 
 def _some_paid(paid: IfPaid, found: WouldLift) -> str:
@@ -146,6 +147,10 @@ def _better(one: BetterBin) -> str:
         return (at_most if one.below else at_least) % figures
     bound = float(one.bound)
     figures["bound"] = figure(item.name, int(bound) if bound.is_integer() else bound)
+    for more in range(4):  # "below 10.0% instead of 10.0%" says nothing
+        figures["now"] = figure(item.name, item.value, more)
+        if figures["now"] != figure(item.name, bound, more):
+            break
     if one.below and figures["bound"] == figure(item.name, 0.0):  # a bin that holds nothing but zero
         below = at_most
     return (below if one.below else at_least) % figures

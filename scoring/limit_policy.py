@@ -95,11 +95,10 @@ class LimitRecommendation:
         up_to = self.automatic_up_to
         return up_to is not None and self.amount is not None and self.amount <= up_to
 
-    @property
-    def sentence(self) -> str:
-        """The recommendation in plain words, in the reader's language."""
+    def sentence_for(self, *, bank: bool) -> str:
+        """The recommendation in plain words, in the reader's language. bank: whether they may read bank data."""
         if self.moves:
-            return render_reason(self.reason_code, self.params, bank=True)
+            return render_reason(self.reason_code, self.params, bank=bank)
         return keep_sentence(self.keep, self.policy)
 
     def as_json(self) -> dict[str, Any]:

@@ -45,15 +45,16 @@ def policy_view(account: CreditAccount, as_of: date, reader: Reader) -> PolicyVi
     if found is None:
         return None
     evidence = {"recommended": found.as_json()}
+    bank = sees_bank(reader)
     return PolicyView(
-        found.sentence,
+        found.sentence_for(bank=bank),
         found.amount,
-        found.target,
+        found.target if bank or found.bound_by != "bank_flows" else None,
         found.moves,
         found.is_automatic,
         found.policy.policy_id,
         found.policy.version,
-        caps(evidence, bank=sees_bank(reader)),
+        caps(evidence, bank=bank),
         gates(evidence),
     )
 

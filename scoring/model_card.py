@@ -20,7 +20,7 @@ from django.utils.translation import ngettext, override
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
-from creditdesk.core.wording import day
+from creditdesk.core.wording import day, fixed
 from scoring.calibrated import LEVEL, UNCALIBRATED
 from scoring.card import as_card, span_of
 from scoring.fitting.materiality import Materiality
@@ -219,8 +219,10 @@ def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
 def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
     """How far the calibrated probabilities came true: without the customer's own outcomes, and on a later year."""
     later = figures["out_of_time"]
-    rows = [(_("Calibration, cross-fitted by customer"), _inside(figures["tenths"], "agrees"))]
-    told = later["refused"] if "refused" in later else _inside(later["tenths"], "agrees")
+    rows = [
+        (_("Calibration, cross-fitted by customer"), _inside([row["agrees"] for row in figures["tenths"]]))
+    ]
+    told = later["refused"] if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
     return [*rows, (_("Calibration, out of time"), told)]
 
 
@@ -250,7 +252,7 @@ def _tested(card: Scorecard) -> tuple[tuple[str, str], ...]:
             rows += _with_interval(report.figures, key, label)
         rows += _calibrated(report.figures.get("calibration") or [])
     if stable is not None and stable.figures.get("psi") is not None:
-        rows.append((_("PSI over a year"), number_format(stable.figures["psi"], 3)))
+        rows.append((_("PSI over a year"), fixed(stable.figures["psi"], 3)))
     if report is not None:
         rows.append((_("Measured on"), day(report.as_of)))
     return tuple(rows)
@@ -260,25 +262,26 @@ def _with_interval(figures: dict[str, Any], key: str, label: str) -> list[tuple[
     value, interval = figures.get(key), figures.get(f"{key}_interval")
     if value is None:
         return []
-    text = number_format(value, 3)
+    text = fixed(value, 3)
     if interval:
-        text += f" ({number_format(interval[0], 3)} – {number_format(interval[1], 3)})"
+        text += f" ({fixed(interval[0], 3)} – {fixed(interval[1], 3)})"
     return [(label, text)]
 
 
 def _calibrated(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     if not rows:
         return []
-    return [(_("Calibration"), _inside(rows, "agrees"))]
+    inside = [row["interval"][0] <= row["predicted"] <= row["interval"][1] for row in rows]
+    return [(_("Calibration"), _inside(inside))]
 
 
-def _inside(rows: list[dict[str, Any]], agrees: str) -> str:
+def _inside(agrees: list[bool]) -> str:
     text = ngettext(
         "%(inside)s of %(n)s group agrees with what happened within its 95 %% interval",
         "%(inside)s of %(n)s groups agree with what happened within their 95 %% interval",
-        len(rows),
+        len(agrees),
     )
-    return text % {"inside": sum(bool(row[agrees]) for row in rows), "n": len(rows)}
+    return text % {"inside": sum(agrees), "n": len(agrees)}
 
 
 def _monitored(card: Scorecard) -> tuple[tuple[str, str], ...]:
@@ -292,7 +295,7 @@ def _monitored(card: Scorecard) -> tuple[tuple[str, str], ...]:
     if report is None:
         return (always, (_("Last report"), _("none yet for this version")))
     drift = (report.figures.get("drift") or {}).get("psi")
-    told = day(report.as_of) + (f", PSI {number_format(drift, 3)}" if drift is not None else "")
+    told = day(report.as_of) + (f", PSI {fixed(drift, 3)}" if drift is not None else "")
     return (always, (_("Last report"), told))
 
 

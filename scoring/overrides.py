@@ -7,6 +7,7 @@ overriding grade while it holds. Open insolvency cannot be overridden: it is a f
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -74,6 +75,23 @@ def effective(row: AccountScore | None, override: ScoreOverride | None) -> tuple
     if override is None or is_insolvent(row):
         return row.grade, row.recommendation
     return override.grade, RECOMMENDED[Grade(override.grade)]
+
+
+@dataclass(frozen=True, slots=True)
+class Overruled:
+    """What counts instead of the card's word while an override holds, until its last day."""
+
+    grade: str
+    recommendation: str
+    until: date
+
+
+def overruled(row: AccountScore | None, override: ScoreOverride | None) -> Overruled | None:
+    """None where the card's word counts: without an override, or against an open insolvency."""
+    if row is None or override is None or is_insolvent(row):
+        return None
+    grade, recommendation = effective(row, override)
+    return Overruled(grade, str(Recommendation(recommendation).label), override.valid_until)
 
 
 def grades_now(account_ids: Collection[int], on: date) -> dict[int, str]:

@@ -19,12 +19,13 @@ from customers.access import visible_accounts
 from customers.exposure import exposures
 from customers.models import CreditAccount
 from scoring.completeness import completeness
+from scoring.cures import cured
 from scoring.erasing import PERMISSION as ERASE
 from scoring.erasing import ErasureError, erase, words_of
 from scoring.explain import explain
 from scoring.models import AccountScore
 from scoring.overrides import PERMISSION as OVERRIDE
-from scoring.overrides import OverrideError, overrides_at
+from scoring.overrides import OverrideError, overrides_at, overruled
 from scoring.review_forms import ContestForm, DecisionForm, ErasureForm
 from scoring.review_queue import ranked, rows
 from scoring.reviews_of_scores import (
@@ -86,18 +87,21 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(request, _("Decided. It comes back when it expires or the grade changes."))
-            return redirect("reviews:queue")
+            return _after(request, as_of)
     waits = waiting(CreditAccount.objects.filter(pk=account.pk), as_of).exists()
     open_contest = contest_of(account)
+    override = overrides_at([account.pk], as_of).get(account.pk)
     context: dict[str, Any] = {
         "title": _("Decide on a score"),
         "account": account,
         "as_of": as_of,
         "score": score,
         "why": explain(score).for_reader(request.user),
-        "grid": completeness([account], as_of, enough_due=score.card.thin_below)[account.pk],
+        "grid": (grid := completeness([account], as_of, enough_due=score.card.thin_below)[account.pk]),
+        "grid_rows": cured(grid, account, request.user),
         "exposure": exposures([account], as_of)[account.pk],
-        "override": overrides_at([account.pk], as_of).get(account.pk),
+        "override": override,
+        "overruled": overruled(score, override),
         "contest": open_contest,
         "because": why(account, open_contest) if waits else "",
         "is_mine": open_contest is not None and open_contest.first_by_id == request.user.pk,
@@ -107,6 +111,13 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
     response = render_page(request, "reviews/review.html", context)
     response.status_code = 422 if form.errors else 200
     return response
+
+
+def _after(request: HttpRequest, as_of: date) -> HttpResponse:
+    """The next one of the queue where that was asked for, so that many are decided without going back each time."""
+    if "next" in request.POST and (left := ranked(waiting_for(request.user, as_of), as_of).ids):
+        return redirect("reviews:review", left[0])
+    return redirect("reviews:queue")
 
 
 @desk_page(VIEW, CONTEST)
@@ -163,7 +174,7 @@ def words(request: HttpRequest, account_id: int) -> HttpResponse:
             messages.success(request, text % len(gone))
             return redirect("reviews:words", account.pk)
     context = {
-        "title": _("What was written about the score"),
+        "title": _("What was written about the customer's credit"),
         "account": account,
         "written": written,
         "chosen": set(request.POST.getlist("keys")),

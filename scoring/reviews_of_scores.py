@@ -23,7 +23,7 @@ from customers.access import visible_accounts
 from customers.models import CreditAccount, Customer
 from scoring.history import keep_for_decision
 from scoring.models import AccountScore, Depth, Recommendation, ScoreOverride, ScoreReview
-from scoring.overrides import in_force, override_score, overrides_at
+from scoring.overrides import in_force, is_insolvent, override_score, overrides_at
 
 DECIDE, CONTEST = "scoring.review_score", "scoring.contest_score"
 LONGEST = timedelta(days=366)
@@ -56,18 +56,46 @@ def is_for_a_person() -> Q:
     )
 
 
+def _standing(as_of: date) -> QuerySet[ScoreReview]:
+    """Decisions that hold on a day as long as the grade stays, and that nobody contested since."""
+    made = ScoreReview.objects.exclude(outcome=Outcome.CONTESTED)
+    return made.filter(on__lte=as_of, valid_until__gte=as_of, contested_in=None)
+
+
 def waiting(accounts: QuerySet[CreditAccount], as_of: date) -> QuerySet[CreditAccount]:
     """Those of `accounts` on which a named person has yet to decide. One condition, no query of its own."""
     mine = {"account": OuterRef("pk")}
-    decided = ScoreReview.objects.exclude(outcome=Outcome.CONTESTED).filter(
-        **mine, on__lte=as_of, valid_until__gte=as_of, grade=OuterRef("score_row__grade"), contested_in=None
-    )
+    decided = _standing(as_of).filter(**mine, grade=OuterRef("score_row__grade"))
     overridden = ScoreOverride.objects.filter(in_force(as_of), **mine)
-    undecided = is_for_a_person() & ~Exists(decided) & ~Exists(overridden)
+    # An insolvency that opened since is a fact that no override speaks of.
+    overruled = Exists(overridden) & Q(score_row__pd__lt=1)
+    undecided = is_for_a_person() & ~Exists(decided) & ~overruled
     in_business = ~Q(customer__status=Customer.Status.CLOSED)
     return accounts.filter(
         undecided & in_business | Exists(open_contests().filter(**mine)), joined_into__isnull=True
     )
+
+
+def awaited(
+    account: CreditAccount,
+    row: AccountScore,
+    contest: ScoreReview | None,
+    override: ScoreOverride | None,
+    as_of: date,
+) -> tuple[str, ScoreReview | None]:
+    """`waiting` for one account that is loaded: (why a person has yet to decide, or ""; the decision that stands)."""
+    if contest:
+        return why(account, contest, row), None
+    declined = account.customer.is_natural_person and row.recommendation == Recommendation.DECLINED
+    if row.recommendation != Recommendation.REVIEW and not declined:
+        return "", None
+    if account.joined_into_id or account.customer.status == Customer.Status.CLOSED:
+        return "", None
+    if override and not is_insolvent(row):
+        return "", None
+    found = _standing(as_of).filter(account=account, grade=row.grade).select_related("by")
+    stands = found.order_by("-pk").first()
+    return ("", stands) if stands else (why(account, None, row), None)
 
 
 def waiting_for(user: User, as_of: date) -> QuerySet[CreditAccount]:
@@ -99,9 +127,9 @@ def reviews_of(account: CreditAccount, most: int = 20) -> QuerySet[ScoreReview]:
     return found.order_by("-pk")[:most]
 
 
-def why(account: CreditAccount, contest: ScoreReview | None) -> str:
-    """Why the account waits for a person, in one sentence."""
-    row = account.score_row
+def why(account: CreditAccount, contest: ScoreReview | None, row: AccountScore | None = None) -> str:
+    """Why the account waits for a person, in one sentence. row: its score, where it is at hand."""
+    row = row or account.score_row
     if contest:
         return _("The customer contested the score on %(on)s: answer by %(until)s.") % {
             "on": day(contest.on),

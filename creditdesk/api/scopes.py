@@ -25,7 +25,11 @@ SCOPES = {
         Scope(
             "customers:read", _("Read customers and their credit accounts"), "customers.view_creditaccount"
         ),
-        Scope("exposures:read", _("Read exposure, limits and headroom"), "customers.view_instalment"),
+        Scope(
+            "exposures:read",
+            _("Read exposure, open invoices, limits and headroom"),
+            "customers.view_instalment",
+        ),
         Scope("limit-changes:read", _("Read limit changes"), "customers.view_limitchange"),
         Scope("limit-changes:propose", _("Propose limit changes"), "customers.propose_limitchange"),
         Scope("decisions:read", _("Read decisions on credit"), "scoring.view_decision"),
@@ -38,6 +42,8 @@ SCOPES = {
         Scope("reservations:make", _("Reserve and release headroom"), "customers.add_reservation"),
         Scope("applications:read", _("Read credit applications"), "customers.view_creditapplication"),
         Scope("applications:write", _("Submit credit applications"), "customers.add_creditapplication"),
+        Scope("legal-events:read", _("Read legal events"), "customers.view_legalevent"),
+        Scope("legal-events:record", _("Record legal events"), "customers.add_legalevent"),
         Scope("agency-reports:read", _("Read what credit agencies say"), "customers.view_bureaureport"),
         Scope("agency-reports:ask", _("Have credit agencies asked, at a price"), "customers.add_bureaupull"),
         Scope("scoring-jobs:run", _("Score accounts in bulk"), "api.add_scoringjob"),

@@ -8,7 +8,9 @@ from creditdesk.api.endpoints import (
     customers,
     decisions,
     exposures,
+    legal_events,
     limit_changes,
+    open_invoices,
     scoring_jobs,
 )
 
@@ -18,6 +20,7 @@ urlpatterns = [
     path("customers/<int:pk>", customers.CustomerDetail.as_view(), name="customer"),
     path("exposures", exposures.ExposureList.as_view(), name="exposures"),
     path("exposures/<int:pk>", exposures.ExposureDetail.as_view(), name="exposure"),
+    path("open-invoices", open_invoices.OpenInvoiceList.as_view(), name="open_invoices"),
     path("limit-changes", limit_changes.LimitChangeList.as_view(), name="limit_changes"),
     path("limit-changes/<int:pk>", limit_changes.LimitChangeDetail.as_view(), name="limit_change"),
     path(
@@ -52,6 +55,7 @@ urlpatterns = [
         applications.ApplicationWithdrawal.as_view(),
         name="withdraw_application",
     ),
+    path("legal-events", legal_events.LegalEventList.as_view(), name="legal_events"),
     path("agency-reports", agency_reports.AgencyReportList.as_view(), name="agency_reports"),
     path("agency-pulls", agency_reports.AgencyPullList.as_view(), name="agency_pulls"),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),

@@ -205,3 +205,29 @@ class TablesComplete(Operation):
 
     def describe(self):
         return "Foreign keys and indexes"
+
+
+def erasable(
+    table: str, kept: Sequence[str], words: Sequence[str], *, once: str = "", name: str = "", says: str = ""
+) -> Guard:
+    """The trigger `name` (`<table>_frozen`) of an append-only table whose words a person may have erased (GDPR art. 17).
+
+    kept: every column but `words`, `erased_at` and the key: an UPDATE may change none of them. words: text columns that
+    go all together and for good, with `erased_at` set. once: SQL condition over OLD under which all this holds (empty:
+    always); a table with a life before its end has guards of its own for the time until then.
+    """
+
+    def differ(columns: Sequence[str]) -> str:
+        return " OR ".join(f'OLD."{column}" IS DISTINCT FROM NEW."{column}"' for column in columns)
+
+    gone = " AND ".join(f"NEW.\"{word}\" = ''" for word in words)
+    there = " OR ".join(f"OLD.\"{word}\" <> ''" for word in words)
+    erased = f"{gone} AND ({there}) AND NEW.erased_at IS NOT NULL"
+    refused = f"{differ(kept)} OR (({differ([*words, 'erased_at'])}) AND NOT ({erased}))"
+    return refuse_when(
+        name or f"{table}_frozen",
+        table,
+        "BEFORE UPDATE",
+        f"({once}) AND ({refused})" if once else refused,
+        says or f"{table} is append-only: only its words may be erased, all of them and for good",
+    )

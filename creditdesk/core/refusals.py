@@ -17,6 +17,7 @@ APPEND_ONLY = "is append-only"
 _KEPT = _("What was recorded stays as it was: record a correction instead of changing or deleting it.")
 
 _ERASED = _("What was recorded stays as it was; only its words may be erased, all of them and for good.")
+_UNDER_WAY = _("What is still under way keeps its words: erase them once it is over.")
 
 # What the ledger refers to (creditdesk/core/slimming.py); the columns are for operators.
 # Kept scores refer to their account in the same way (scoring/migration_steps.py).
@@ -48,9 +49,6 @@ REFUSALS: dict[str, Promise] = {
         "A question to an agency that is over stays as it is: ask again."
     ),
     "customers_bureaupull: what was recorded stays": _ERASED,
-    "customers_credithold: a released hold is never edited": _(
-        "A released hold is never changed: place a new one."
-    ),
     "customers_creditlimit: a limit moves only through an applied limit change": _(
         "A limit moves only through an approved limit change of the same amount."
     ),
@@ -63,6 +61,14 @@ REFUSALS: dict[str, Promise] = {
     "customers_customer: customers are never deleted": _(
         "Customers are never deleted: merge the customer into another, or close it."
     ),
+    "customers_limitchange: a decided change is never edited": _(
+        "A decided limit change is never changed: propose a new one."
+    ),
+    "customers_limitchange: what is still under way": _UNDER_WAY,
+    "customers_credithold: a released hold is never edited": _(
+        "A released hold is never changed: place a new one."
+    ),
+    "customers_credithold: what is still under way": _UNDER_WAY,
     "customers_limitbinding: what was decided is never edited": _(
         "Which limit binds was decided and stays as it is: propose a new setting."
     ),
@@ -71,9 +77,6 @@ REFUSALS: dict[str, Promise] = {
     ),
     "customers_limitchange: a change starts as proposed": _(
         "A limit change starts as a proposal: decide it afterwards."
-    ),
-    "customers_limitchange: a decided change is never edited": _(
-        "A decided limit change is never changed: propose a new one."
     ),
     "customers_limitchange: changes are never deleted": _(
         "Limit changes are never deleted: withdraw it instead."

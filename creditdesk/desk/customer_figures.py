@@ -20,7 +20,9 @@ from customers.exposure import Exposure, exposures, instalments_open_at
 from customers.limits import limit_at
 from customers.models import (
     CreditAccount,
+    CreditApplication,
     CreditHold,
+    Customer,
     Dispute,
     DocumentKind,
     Instalment,
@@ -64,11 +66,13 @@ class Standing:
     before: ScoreHistory | None
     ageing: list[tuple[str, Money]]
     disputed: Money
+    disputes: list[Dispute]
     overdue_items: int
     holds: list[CreditHold]
     waiting: LimitChange | None
     promises: list[Promise]
     task: Task | None
+    applications: list[CreditApplication]
 
     @property
     def use(self) -> float | None:
@@ -110,10 +114,12 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
         .first()
     )
     ageing, overdue_items = _ageing(account, as_of)
-    disputes = Dispute.objects.filter(account=account, superseded_at__isnull=True, closed_on__isnull=True)
+    disputes = list(
+        Dispute.objects.filter(account=account, superseded_at__isnull=True).order_by("-effective_on")
+    )
     rates: RateTable | None = None
     disputed = Money.zero(account.currency)
-    for amount in (row.amount for row in disputes):
+    for amount in (row.amount for row in disputes if row.closed_on is None):
         if amount.currency != account.currency:
             rates = rates or RateTable.at(as_of)
             amount = rates.convert(amount, account.currency)
@@ -129,6 +135,7 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
         before=before,
         ageing=ageing,
         disputed=disputed,
+        disputes=disputes,
         overdue_items=overdue_items,
         holds=list(CreditHold.objects.filter(account=account, released_on__isnull=True).order_by("-pk")),
         waiting=LimitChange.objects.filter(account=account, status=LimitChange.Status.PROPOSED)
@@ -140,7 +147,17 @@ def standing(account: CreditAccount, as_of: date) -> Standing:
             ).order_by("due_on")[:5]
         ),
         task=task_of(account, as_of),
+        applications=_applications(account),
     )
+
+
+def _applications(account: CreditAccount) -> list[CreditApplication]:
+    """Applications of a prospect that somebody has to go on with; a customer's new ones stand in its limits."""
+    if account.customer.status != Customer.Status.PROSPECT:
+        return []
+    Status = CreditApplication.Status
+    found = CreditApplication.objects.filter(account=account, status__in=(Status.OPEN, Status.GRANTED))
+    return list(found.order_by("-pk")[:3])
 
 
 def _ageing(account: CreditAccount, as_of: date) -> tuple[list[tuple[str, Money]], int]:
@@ -180,7 +197,7 @@ def score_chart(now: Standing) -> charts.Chart:
         [charts.Series(_("score"), sorted(points.items()))],
         title=_("Score over 24 months"),
         events=sorted(
-            [*_events(account, start, now.as_of), *_of_the_score(account, rows, start, now.as_of)],
+            [*_events(now, start), *_of_the_score(account, rows, start, now.as_of)],
             key=lambda event: event.on,
         )
         if points
@@ -191,8 +208,8 @@ def score_chart(now: Standing) -> charts.Chart:
     )
 
 
-def _events(account: CreditAccount, start: date, as_of: date) -> list[charts.Event]:
-    found = []
+def _events(now: Standing, start: date) -> list[charts.Event]:
+    account, as_of, found = now.account, now.as_of, []
     changes = LimitChange.objects.filter(
         account=account, status=LimitChange.Status.APPLIED, valid_from__range=(start, as_of)
     )
@@ -212,9 +229,7 @@ def _events(account: CreditAccount, start: date, as_of: date) -> list[charts.Eve
         charts.Event(e.effective_on, str(e.get_kind_display()), "bad" if e.kind in GRAVE_EVENTS else "info")
         for e in legal
     ]
-    disputes = Dispute.objects.filter(
-        account=account, superseded_at__isnull=True, effective_on__range=(start, as_of)
-    ).order_by("-effective_on")[:12]
+    disputes = [row for row in now.disputes if start <= row.effective_on <= as_of][:12]
     found += [
         charts.Event(d.effective_on, _("dispute: %s") % d.get_reason_display(), "info") for d in disputes
     ]
@@ -225,7 +240,9 @@ def _of_the_score(
     account: CreditAccount, rows: Sequence[tuple[date, int, int]], start: date, as_of: date
 ) -> list[charts.Event]:
     """Where another card scored the account (rows: day, score, card in order), and what a person put in place."""
-    names = {card.pk: str(card) for card in Scorecard.objects.filter(pk__in={card for *_rest, card in rows})}
+    cards = {card for *_rest, card in rows}
+    named = Scorecard.objects.filter(pk__in=cards) if len(cards) > 1 else ()
+    names = {card.pk: str(card) for card in named}
     found = [
         charts.Event(later[0], _("another scorecard: %s") % names[later[2]], "info")
         for earlier, later in pairwise(rows)
@@ -235,9 +252,10 @@ def _of_the_score(
     for o in overrides:
         text = _("overridden: %(old)s to %(new)s") % {"old": o.computed_grade, "new": o.grade}
         found.append(charts.Event(o.valid_from, text, "info"))
-        last = o.ended_on or o.valid_until
-        if last <= as_of:
-            found.append(charts.Event(last, _("override to %s ended") % o.grade, "info"))
+        # It holds on its last day, and no more on the day somebody ends it.
+        over = o.ended_on or o.valid_until + timedelta(days=1)
+        if over <= as_of:
+            found.append(charts.Event(over, _("override to %s ended") % o.grade, "info"))
     return found
 
 

@@ -26,9 +26,9 @@ from scoring.explain import explain
 from scoring.history_forms import TwoDatesForm
 from scoring.lifting import bin_sentences, sentences
 from scoring.models import AccountScore, ScoreHistory, ScoreOverride
-from scoring.overrides import overrides_at
+from scoring.overrides import overrides_at, overruled
 from scoring.replay import Difference, replay
-from scoring.reviews_of_scores import contest_of, reviews_of
+from scoring.reviews_of_scores import awaited, contest_of, reviews_of
 from scoring.signals import BY_NAME
 
 
@@ -42,11 +42,16 @@ def standing_on(
     enough = {"enough_due": score.card.thin_below} if score else {}
     grid = completeness([account], as_of, **enough)[account.pk]
     override: ScoreOverride | None = overrides_at([account.pk], as_of).get(account.pk)
+    contest = contest_of(account) if account.customer.is_natural_person else None
+    undecided, settled = awaited(account, score, contest, override, as_of) if score else ("", None)
     return {
         "grid": grid,
         "grid_rows": cured(grid, account, user),
         "override": override,
-        "contest": contest_of(account) if account.customer.is_natural_person else None,
+        "overruled": overruled(score, override),
+        "contest": contest,
+        "undecided": undecided,
+        "settled": settled,
     }
 
 
@@ -69,6 +74,7 @@ def would_lift(request: HttpRequest, account_id: int) -> HttpResponse:
         "account": account,
         "score": row,
         "paying": sentences(found),
+        "computed": found.all_paid or found.on_time,
         "bins": bin_sentences(found),
     }
     return render_page(request, "desk/customer/lift_page.html", context, partial="desk/customer/lift.html")
@@ -81,6 +87,8 @@ def history(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[s
     kept = list(page)
     for row, older in zip(kept, [*kept[1:], None], strict=True):
         row.delta = row.score - older.score if older else None
+    if kept and page.has_next():
+        kept[-1].delta = kept[-1].score - rows[page.end_index()].score
     asked = "first" in request.GET or "second" in request.GET
     form = TwoDatesForm(request.GET if asked else None, as_of=as_of, kept=kept)
     changes: Changes | None = None

@@ -5,6 +5,7 @@ from .customer import customer_page
 from .customer_list import customer_list
 from .customer_score import replayed, would_lift
 from .home import changes, changes_seen, dismiss_first_steps, home
+from .score_export import score_export
 
 app_name = "desk"
 urlpatterns = [
@@ -13,6 +14,7 @@ urlpatterns = [
     path("customers/", customer_list, name="customers"),
     path("customers/<int:pk>/", customer_page, name="customer"),
     path("accounts/<int:account_id>/would-lift/", would_lift, name="would_lift"),
+    path("accounts/<int:account_id>/scores.<str:file_format>", score_export, name="score_export"),
     path("scores/<int:pk>/replay/", replayed, name="replay"),
     path("changes/", changes, name="changes"),
     path("changes/seen/", changes_seen, name="changes_seen"),

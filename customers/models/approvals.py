@@ -107,6 +107,7 @@ class LimitDecision(models.Model):
     decided_on = models.DateField(_("decided on"))
     decided_at = models.DateTimeField(_("decided at"), default=timezone.now)
     reason = models.TextField(_("reason"))
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     direction = models.CharField(_("direction"), max_length=4, choices=ApprovalAuthority.Direction)
     currency = models.CharField(_("currency"), max_length=3)
     amount = MoneyField(_("amount to be covered"))
@@ -125,7 +126,9 @@ class LimitDecision(models.Model):
                 condition=Q(on_behalf_of__isnull=True, delegation__isnull=True)
                 | Q(on_behalf_of__isnull=False, delegation__isnull=False) & ~Q(on_behalf_of=F("decided_by")),
             ),
-            models.CheckConstraint(name="limit_decision_says_why", condition=~Q(reason="")),
+            models.CheckConstraint(
+                name="limit_decision_says_why", condition=~Q(reason="") | Q(erased_at__isnull=False)
+            ),
             models.CheckConstraint(
                 name="limit_decision_verdict_known", condition=Q(verdict__in=["approve", "reject"])
             ),

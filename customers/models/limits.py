@@ -84,6 +84,7 @@ class LimitChange(models.Model):
     )
     decided_at = models.DateTimeField(_("decided at"), null=True, blank=True)
     decision_reason = models.TextField(_("reason of the decision"), blank=True)
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("limit change")
@@ -159,7 +160,10 @@ class LimitChange(models.Model):
 
 
 class LimitChangeComment(models.Model):
-    """A question about a change, or its answer; append-only. Proposer and approver read the same thread."""
+    """A question about a change, or its answer; append-only, but for its words (scoring/erasing.py).
+
+    Proposer and approver read the same thread.
+    """
 
     change = models.ForeignKey(
         LimitChange, models.PROTECT, related_name="comments", verbose_name=_("limit change")
@@ -169,11 +173,16 @@ class LimitChangeComment(models.Model):
     )
     at = models.DateTimeField(_("at"), default=timezone.now)
     text = models.TextField(_("text"))
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("comment on a limit change")
         verbose_name_plural = _("comments on limit changes")
-        constraints = [models.CheckConstraint(name="limit_comment_says_something", condition=~Q(text=""))]
+        constraints = [
+            models.CheckConstraint(
+                name="limit_comment_says_something", condition=~Q(text="") | Q(erased_at__isnull=False)
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.change_id}: {self.author}"
@@ -247,6 +256,7 @@ class CreditHold(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     release_reason = models.TextField(_("reason of release"), blank=True)
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("credit hold")

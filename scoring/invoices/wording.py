@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from babel.dates import get_day_names
-from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
@@ -91,7 +90,7 @@ def event(days: int) -> str:
 
 def _days(value: float) -> str:
     """A delay in words: 3.5 days late, 2 days early, on the due day."""
-    shown = number_format(abs(value), 1)
+    shown = fixed(abs(value), 1)
     if round(abs(value), 1) == 0:
         return _("on the due day")
     return _("%s days late") % shown if value > 0 else _("%s days early") % shown
@@ -150,8 +149,8 @@ def _days_late(told: Told) -> str:
     return _(
         "It paid %(days)s days late on average, early payment counting as on time (portfolio %(usual)s)."
     ) % {
-        "days": number_format(late / paid, 1),
-        "usual": number_format(told.priors.days_late.mean, 1),
+        "days": fixed(late / paid, 1),
+        "usual": fixed(told.priors.days_late.mean, 1),
     }
 
 
@@ -160,7 +159,7 @@ def _pace(told: Told) -> str:
     if not paid:
         return _("It has paid no invoice yet.")
     return _("It usually takes %(took)s days from invoice to payment; this invoice allows %(terms)s.") % {
-        "took": number_format(took / paid, 0),
+        "took": fixed(took / paid, 0),
         "terms": told.terms,
     }
 
@@ -208,7 +207,7 @@ def _open_now(told: Told) -> str:
 def _terms(told: Told) -> str:
     return _("This invoice allows %(days)s days; invoices here allow %(usual)s on average.") % {
         "days": told.terms,
-        "usual": number_format(told.priors.terms, 0),
+        "usual": fixed(told.priors.terms, 0),
     }
 
 

@@ -46,7 +46,8 @@ class BookFigure(models.Model):
 
 
 class Decision(models.Model):
-    """An answer to "what may this account owe", by the rules or by a named person. Append-only (triggers).
+    """An answer to "what may this account owe", by the rules or by a named person. Append-only (triggers), but for its
+    words: they may be erased once (scoring/erasing.py).
 
     outcome: what was answered; advised: what the rules alone said (they differ where only a person may say it).
     limit: None while a person has yet to decide, and where nothing is known of the need; zero when declined.
@@ -137,6 +138,7 @@ class Decision(models.Model):
         verbose_name=_("decided by"),
     )
     note = models.TextField(_("explanation"), blank=True)
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     answers = models.OneToOneField(
         "self", models.PROTECT, null=True, related_name="answer", verbose_name=_("settles")
     )
@@ -151,7 +153,9 @@ class Decision(models.Model):
             models.CheckConstraint(
                 name="decision_person_named",
                 condition=Q(by_kind="rules", decided_by__isnull=True)
-                | Q(by_kind="person", decided_by__isnull=False) & ~Q(note="") & ~Q(outcome="review"),
+                | Q(by_kind="person", decided_by__isnull=False)
+                & (~Q(note="") | Q(erased_at__isnull=False))
+                & ~Q(outcome="review"),
             ),
             # Nothing adverse about a natural person without a named human (GDPR art. 22).
             models.CheckConstraint(

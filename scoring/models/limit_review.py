@@ -30,6 +30,7 @@ class LimitReview(models.Model):
     score = models.PositiveSmallIntegerField(_("score"), null=True, blank=True)
     grade = models.CharField(_("grade"), max_length=1, blank=True)
     note = models.TextField(_("note"), validators=[MinLengthValidator(1)])
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("limit review")
@@ -37,7 +38,10 @@ class LimitReview(models.Model):
         ordering = ["-pk"]
         indexes = [models.Index(fields=["account", "-reviewed_on"], name="limit_review_of_account")]
         constraints = [
-            models.CheckConstraint(name="limit_review_reasoned", condition=~Q(note="") & Q(limit__gte=0))
+            models.CheckConstraint(
+                name="limit_review_reasoned",
+                condition=(~Q(note="") | Q(erased_at__isnull=False)) & Q(limit__gte=0),
+            )
         ]
 
     def __str__(self) -> str:

@@ -6,11 +6,12 @@ One module per family, or for a few of them; every signal has its sentence here.
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from creditdesk.core.wording import percent
+from creditdesk.core.wording import fixed, number, percent
 from scoring.signals import BY_NAME, Unit
 
 from . import bank, bureau, evidence, payment
@@ -19,26 +20,55 @@ from .wording import Sentence
 Value = float | int | None
 
 
-def figure(signal: str, value: Value) -> str:
-    """The value with its unit, as it stands in a table."""
+def figure(signal: str, value: Value, more: int = 0) -> str:
+    """The value with its unit, as it stands in a table. more: decimals beyond the usual ones, of what has any."""
     if value is None:
         return _("missing")
     unit = BY_NAME[signal].unit
+    whole = isinstance(value, int)
     if unit == Unit.SHARE:
-        return percent(value)
+        return percent(value, 1 + more)
     if unit == Unit.DAYS:
-        return _("%s days") % number_format(value, 0 if isinstance(value, int) else 1)
+        text = ngettext("%s day", "%s days", value if isinstance(value, int) else 2)
+        return text % fixed(value, 0 if whole else 1 + more)
     if unit == Unit.MONTHS:
-        return _("%s months") % number_format(value, 0 if isinstance(value, int) else 1)
+        text = ngettext("%s month", "%s months", value if isinstance(value, int) else 2)
+        return text % fixed(value, 0 if whole else 1 + more)
     if unit == Unit.POINTS:
-        return _("%s of 100") % number_format(value, 0)
+        return _("%s of 100") % fixed(value)
     if unit == Unit.FLAG:
         return _("yes") if value else _("no")
     if unit == Unit.MONEY:
-        return number_format(round(value), 0, force_grouping=True)
+        return fixed(round(value))
     if unit == Unit.NUMBER:
-        return number_format(value, 2)
-    return number_format(value, 0 if isinstance(value, int) else 2)
+        return fixed(value, 2 + more)
+    return fixed(value, 0 if whole else 2 + more)
+
+
+def span(signal: str, lower: Decimal | None, upper: Decimal | None) -> str:
+    """The values in [lower, upper) of a signal, in words, with its unit; None: unbounded."""
+    if lower is None and upper is None:
+        return _("any value")
+    if BY_NAME[signal].unit == Unit.FLAG:
+        return _("no") if lower is None else _("yes")
+    if lower is None:
+        return _("below %s") % _bound(signal, upper)
+    if upper is None:
+        return _("from %s") % _bound(signal, lower)
+    return _("from %(low)s to below %(high)s") % {
+        "low": _bound(signal, lower),
+        "high": _bound(signal, upper),
+    }
+
+
+def _bound(signal: str, bound: Decimal | None) -> str:
+    if bound is None:
+        return ""
+    if BY_NAME[signal].unit == Unit.SHARE:
+        return figure(signal, float(bound))
+    if bound == bound.to_integral_value():
+        return figure(signal, int(bound))
+    return figure(signal, float(bound)) if BY_NAME[signal].is_ratio else number(bound)
 
 
 SENTENCES: dict[str, Sentence] = {
@@ -60,4 +90,4 @@ def sentence(signal: str, value: Value, as_of: date, judged_on: date | None) -> 
     return SENTENCES[signal](value, as_of, judged_on or as_of)
 
 
-__all__ = ["SENTENCES", "Value", "figure", "sentence"]
+__all__ = ["SENTENCES", "Value", "figure", "sentence", "span"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from creditdesk.core.wording import day, percent
+from creditdesk.core.wording import day, fixed, percent
 
 from .wording import Sentence, counted, either, one_decimal, share_of, two_decimals
 
@@ -26,11 +25,11 @@ def _runway(value: float, _as_of: date, _judged: date) -> str:
         return _("The money does not run out at this pace.")
     if value <= 0:
         return _("Nothing is left on the accounts: what goes out is borrowed.")
-    return _("At the pace of the last 90 days the money lasts %s months.") % number_format(value, 1)
+    return _("At the pace of the last 90 days the money lasts %s months.") % fixed(value, 1)
 
 
 def _change(value: float, _as_of: date, _judged: date) -> str:
-    figure = number_format(abs(value), 1)
+    figure = fixed(abs(value), 1)
     if value <= -3:
         return _("A sudden change: the net flow of four weeks is %s deviations below the usual.") % figure
     return (
@@ -63,7 +62,7 @@ def _rise(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _money(text: str) -> Sentence:
-    return lambda value, _as_of, _judged: _(text) % number_format(round(value), 0, force_grouping=True)
+    return lambda value, _as_of, _judged: _(text) % fixed(round(value))
 
 
 SENTENCES: dict[str, Sentence] = {

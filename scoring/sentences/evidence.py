@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from creditdesk.core.wording import day, percent
+from creditdesk.core.wording import day, fixed, percent
 
 from .wording import Sentence, counted, either, moved, one_decimal, per_hundred, share_of, two_decimals
 
@@ -18,7 +17,7 @@ def _disputed(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _dispute_rate(value: float, _as_of: date, _judged: date) -> str:
-    return _("There were %s disputes per 100 invoices in the last 12 months.") % number_format(value * 100, 0)
+    return _("There were %s disputes per 100 invoices in the last 12 months.") % fixed(value * 100, 0)
 
 
 def _credits(value: float, _as_of: date, _judged: date) -> str:
@@ -64,14 +63,14 @@ def _age(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _gap(value: float, _as_of: date, _judged: date) -> str:
-    figure = number_format(abs(value), 2)
+    figure = fixed(abs(value), 2)
     if value >= 0:
         return _("Altman Z'' is %s above the median of its sector among our customers.") % figure
     return _("Altman Z'' is %s below the median of its sector among our customers.") % figure
 
 
 def _z(value: float, _as_of: date, _judged: date) -> str:
-    figure = number_format(value, 2)
+    figure = fixed(value, 2)
     if value < 1.1:
         return _("Altman Z'' is %s: below 1.1, the zone of distress.") % figure
     if value > 2.6:
@@ -80,7 +79,7 @@ def _z(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _z_change(value: float, _as_of: date, _judged: date) -> str:
-    figure = number_format(abs(value), 2)
+    figure = fixed(abs(value), 2)
     if value >= 0:
         return _("Altman Z'' rose by %s against the year before.") % figure
     return _("Altman Z'' fell by %s against the year before.") % figure

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
-from creditdesk.core.wording import day, percent
+from creditdesk.core.wording import day, fixed, percent
 from scoring.signals import RECENT_DAYS, WINDOW_DAYS
 
 from .wording import Sentence, counted, one_decimal, share_of
@@ -26,7 +25,7 @@ def _average(length: int) -> Sentence:
             )
         return _("What fell due from %(from)s to %(to)s is %(days)s days late on average.") % {
             **_window(judged, length),
-            "days": number_format(value, 1),
+            "days": fixed(value, 1),
         }
 
     return write
@@ -135,7 +134,7 @@ def _due_count(value: float, _as_of: date, judged: date) -> str:
 
 
 def _beyond_terms(value: float, _as_of: date, judged: date) -> str:
-    figures = {"days": number_format(abs(value), 1), **_window(judged, WINDOW_DAYS)}
+    figures = {"days": fixed(abs(value), 1), **_window(judged, WINDOW_DAYS)}
     if value < 0:
         return (
             _("What fell due from %(from)s to %(to)s was paid %(days)s days before terms on average.")
@@ -194,7 +193,7 @@ def _largest(value: float, _as_of: date, _judged: date) -> str:
 
 
 def _trend(value: float, _as_of: date, _judged: date) -> str:
-    figure = number_format(abs(value), 1)
+    figure = fixed(abs(value), 1)
     if value > 0:
         return _("Of late it pays %s days later than in the nine months before.") % figure
     if value < 0:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from creditdesk.core.wording import percent
+from creditdesk.core.wording import fixed, percent
 
 Sentence = Callable[[float, date, date], str]
 """(value, as of, judged on) -> the sentence."""
@@ -20,15 +19,15 @@ def share_of(text: str) -> Sentence:
 
 
 def per_hundred(text: str) -> Sentence:
-    return lambda value, _as_of, _judged: _(text) % number_format(value * 100, 0)
+    return lambda value, _as_of, _judged: _(text) % fixed(value * 100, 0)
 
 
 def one_decimal(text: str) -> Sentence:
-    return lambda value, _as_of, _judged: _(text) % number_format(value, 1)
+    return lambda value, _as_of, _judged: _(text) % fixed(value, 1)
 
 
 def two_decimals(text: str) -> Sentence:
-    return lambda value, _as_of, _judged: _(text) % number_format(value, 2)
+    return lambda value, _as_of, _judged: _(text) % fixed(value, 2)
 
 
 def counted(none: str, some: str) -> Sentence:
@@ -42,4 +41,4 @@ def either(no: str, yes: str) -> Sentence:
 
 def moved(up: str, down: str) -> Sentence:
     """A change in percentage points: `up` or `down` with its size."""
-    return lambda value, _as_of, _judged: _(up if value >= 0 else down) % number_format(abs(value) * 100, 1)
+    return lambda value, _as_of, _judged: _(up if value >= 0 else down) % fixed(abs(value) * 100, 1)

@@ -8,9 +8,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from creditdesk.api.endpoints import open_invoices
 from creditdesk.core.models import AuditEntry
 from customers.models import LimitChange
+from scoring.invoices.estimates import InvoiceEstimate
 from tests.api.conftest import TODAY, Caller, euro, key_for
+from tests.factories import invoice, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +25,40 @@ def problem(response, status, code):
     assert (said["code"], said["status"]) == (code, status)
     assert said["title"] and said["detail"] and said["type"]
     return said
+
+
+def test_open_invoices_say_when_they_will_be_paid(world, monkeypatch):
+    account = world.cast.company.accounts.get(customer__code="C-1001")
+    coming = invoice(account, "300.00", TODAY - timedelta(days=5))
+    (row, second) = world.caller.get("open-invoices", customer="C-1001").json()["results"]
+    assert row["open"] == {"amount": "700.00", "currency": "EUR"} and row["expected"] is None
+    assert (row["days_past_due"], second["days_past_due"], second["id"]) == (30, 0, coming.pk)
+    said = InvoiceEstimate(0.75, 0.25, 0.1, 12.34, TODAY, TODAY, TODAY + timedelta(days=9), card=3)
+    monkeypatch.setattr(open_invoices, "estimate", lambda ids, day: dict.fromkeys(ids, said))
+    for query, found in (
+        ({"overdue": "true"}, [row["id"]]),
+        ({"overdue": "false"}, [coming.pk]),
+        ({"due_from": TODAY}, [coming.pk]),
+        ({"due_to": TODAY}, [row["id"]]),
+    ):
+        rows = world.caller.get("open-invoices", customer="C-1001", **query).json()["results"]
+        assert [one["id"] for one in rows] == found
+        assert rows[0]["expected"] == {
+            "expected_on": "2026-11-20",
+            "earliest_on": "2026-11-20",
+            "latest_on": "2026-11-29",
+            "days_late": "12.3",
+            "late": "0.7500",
+            "late_15": "0.2500",
+            "late_30": "0.1000",
+            "card": 3,
+        }
+    pay(coming, TODAY)
+    assert len(world.caller.get("open-invoices", customer="C-1001").json()["results"]) == 1
+    elsewhere = world.cast.elsewhere.customer.code
+    assert world.caller.get("open-invoices", customer=elsewhere).json()["results"] == []
+    stranger = Caller(key_for(world.cast.stranger, "customers:read")[1])
+    problem(stranger.get("open-invoices"), 403, "scope_missing")
 
 
 def test_customers_and_exposures_are_those_of_the_key(world):

@@ -10,7 +10,7 @@ from django.template import Context, Template
 from django.utils.translation import override
 
 from creditdesk.core.wording import fixed, number, percent, percent_of_100
-from scoring.sentences import sentence
+from scoring.sentences import figure, sentence
 
 NARROW, WIDE = "\u202f", "\u00a0"
 
@@ -71,3 +71,14 @@ def test_amounts_read_as_babel_writes_them(language, places):
         999.995,
     ):
         assert fixed(value, places, language) == format_decimal(value, format=pattern, locale=language)
+
+
+def test_figures_are_rounded_and_never_cut():
+    """38.285 days stood there as 38.2, and a balance just below zero as -0.0 months."""
+    day = date(2026, 3, 31)
+    assert figure("days_late_12m", 38.285) == "38.3 days"
+    assert "is 38.3 days late" in sentence("days_late_12m", 38.285, day, day)
+    assert figure("bank_low_balance_90", -0.04) == "0.0 months"
+    assert fixed(-0.04, 1) == "0.0" and fixed(-0.4, 1) == "-0.4" and number(-0.001) == "0"
+    assert figure("due_count_12m", 1) == "1" and figure("oldest_overdue_days", 1) == "1 day"
+    assert figure("relationship_months", 1) == "1 month"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from copy import deepcopy
 from datetime import timedelta
+from html import escape, unescape
 
 import pytest
 from django.core.cache import cache
@@ -11,12 +14,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from creditdesk.desk.customer_figures import score_chart, standing
 from creditdesk.navigation import counts
-from customers.models import Customer, ImportBatch, Payment
+from customers.models import CreditAccount, Customer, ImportBatch, LegalEvent, Payment
 from scoring.engine import rescore
 from scoring.models import AccountScore, ScoreHistory, ScoreReview
 from scoring.overrides import override_score
-from scoring.reviews_of_scores import contest, waiting_for
+from scoring.reviews_of_scores import contest, waiting, waiting_for
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import invoice, make_account
 from tests.people import make_cast
@@ -181,3 +185,88 @@ def test_contesting_on_the_page(desk):
     assert client.get(reverse("reviews:review", args=[desk.account.pk])).status_code == 403
     first = client_of(desk.controller).get(reverse("reviews:review", args=[desk.account.pk])).content.decode()
     assert "I was in hospital." in first
+
+
+def test_every_point_of_a_score_stands_on_the_page_and_the_table_adds_up(desk):
+    response = client_of(desk.controller).get(page(desk))
+    why, text = response.context["why"], response.content.decode()
+    assert why.base_points + sum(item.points for item in why.by_weight) == why.score
+    unnamed = [item for item in why.items if item not in why.hurting and item not in why.helping]
+    assert any(item.points for item in unnamed), "nothing is among all others: the test shows nothing"
+    table = text[text.index("All figures and their points") :]
+    table = table[: table.index("</table>")]
+    assert all(escape(item.label) in table for item in why.items)
+    assert table.count("<tr>") == len(why.items) + 3  # head, base, together
+
+
+def test_a_score_that_waits_for_a_person_is_what_comes_next(desk):
+    """The customer page said "Nothing to do" of a score that a person had yet to decide on."""
+    url = reverse("reviews:review", args=[desk.account.pk])
+    response = client_of(desk.controller).get(page(desk))
+    assert response.context["undecided"] and url in response.content.decode()
+    seen = client_of(desk.collector).get(page(desk)).content.decode()
+    assert response.context["undecided"] in unescape(seen) and f'"{url}"' not in seen
+    values = {"grade": response.context["now"].score.grade, "note": "Seen.", "valid_until": UNTIL}
+    posted = client_of(desk.approver).post(url, values | {"seen_grade": values["grade"]})
+    assert posted.url == reverse("reviews:queue")
+    response = client_of(desk.controller).get(page(desk))
+    assert not response.context["undecided"]
+    assert "confirmed by paolo on 20 Nov 2026, until 18 Feb 2027" in response.content.decode()
+
+
+def test_one_decision_leads_to_the_next(desk):
+    big = make_account(desk.company, "Big", portfolio=desk.portfolio)
+    invoice(big, "90000", TODAY - timedelta(days=10))
+    rescore(TODAY)
+    for done, then in ((big, desk.account), (desk.account, None)):
+        grade = AccountScore.objects.get(account=done).grade
+        values = {"grade": grade, "seen_grade": grade, "note": "Seen.", "valid_until": UNTIL, "next": ""}
+        posted = client_of(desk.approver).post(reverse("reviews:review", args=[done.pk]), values)
+        wanted = reverse("reviews:review", args=[then.pk]) if then else reverse("reviews:queue")
+        assert posted.url == wanted
+
+
+def test_what_counts_is_said_beside_the_cards_word_and_not_against_an_insolvency(desk):
+    grade = "A" if AccountScore.objects.get(account=desk.account).grade != "A" else "B"
+    values = {"by": desk.approver, "note": "The parent pays.", "valid_until": UNTIL, "as_of": TODAY}
+    override_score(desk.account, grade, reason_code="guarantee", **values)
+    text = client_of(desk.controller).get(page(desk)).content.decode()
+    assert f"is the grade a person set: {grade}, <b>approved</b>" in text
+    account = CreditAccount.objects.filter(pk=desk.account.pk)
+    assert not waiting(account, TODAY).exists()
+    # Proceedings open: no override speaks of them, and only a person may decline this sole trader.
+    LegalEvent.objects.create(
+        customer=desk.account.customer, kind="insolvency", effective_on=TODAY, known_on=TODAY, source="court"
+    )
+    rescore(TODAY)
+    assert waiting(account, TODAY).exists()
+    response = client_of(desk.controller).get(page(desk))
+    assert "does not count against an insolvency" in response.content.decode()
+    assert "natural person" in response.context["undecided"]
+
+
+def test_an_override_ends_on_the_day_after_its_last(desk):
+    values = {"by": desk.approver, "note": "Known.", "reason_code": "guarantee"}
+    grade = "A" if AccountScore.objects.get(account=desk.account).grade != "A" else "B"
+    last = TODAY + timedelta(days=2)
+    override_score(desk.account, grade, as_of=TODAY, valid_until=last, **values)
+
+    def notes(day):
+        return str(score_chart(standing(desk.account, day)).notes)
+
+    assert "ended" not in notes(last) and "ended" in notes(last + timedelta(days=1))
+
+
+def test_the_history_is_a_file_whose_rows_add_up(desk):
+    url = reverse("desk:score_export", args=[desk.account.pk, "csv"])
+    text = b"".join(client_of(desk.auditor).get(url).streaming_content).decode("utf-8-sig")
+    lines = [row for row in csv.reader(io.StringIO(text)) if not row[0].startswith("#")]
+    head, rows = lines[0], lines[1:]
+    kept = ScoreHistory.objects.filter(account=desk.account)
+    assert {int(row[0]) for row in rows} == set(kept.values_list("pk", flat=True)) and rows
+    base, score = head.index("base points"), head.index("score")
+    for row in rows:
+        assert sum(int(cell or 0) for cell in row[base:]) == int(row[score])
+    assert client_of(desk.controller).get(url[: -len("csv")] + "xlsx").status_code == 200
+    assert client_of(desk.stranger).get(url).status_code == 404
+    assert url in client_of(desk.auditor).get(page(desk, tab="history")).content.decode()

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
+from customers.limit_reasons import render_reason
 from customers.models import BankDataAccess, OrderHold
 from customers.orders import record_order
 from scoring.bank_right import is_of_bank, sees_bank
@@ -190,3 +191,19 @@ def test_the_figure_of_a_cash_shock_is_kept_back_wherever_its_cut_is_told(desk, 
     assert sum(figures(desk.controller)) >= 7
     told = figures(desk.collector)
     assert not sees_bank(desk.collector) and len(told) >= 3 and not any(told)
+
+
+def test_a_limit_bound_by_the_inflow_does_not_tell_it_by_its_amount(desk):
+    """A rise or a cut named the cap and its target: a set share of what comes in."""
+    minor = {"minor": 98765, "currency": "EUR"}
+    params = {"cap": "bank_flows", "target": minor, "step": 20}
+    for code, begins in (("policy_cut", "Above"), ("policy_rise", "Room"), ("first_limit", "First")):
+        told, kept_back = (render_reason(code, params, bank=bank) for bank in (True, False))
+        assert "987.65" in told and begins in told
+        assert "987" not in kept_back and kept_back.startswith(begins) and "bank data" in kept_back
+        assert "987.65" in render_reason(code, {**params, "cap": "capacity"}, bank=False)
+    made = decide(desk.account, AS_OF, asked_by=ACTOR)
+    made.reasons = [{"code": "limit", "params": {"cap": "bank_flows", "limit": minor}}]
+    assert "987.65" in reasons_of(made, desk.controller)[0].text
+    reader = SimpleNamespace(has_perm=lambda perm, obj=None: False)
+    assert "987" not in reasons_of(made, reader)[0].text

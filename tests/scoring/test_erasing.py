@@ -9,16 +9,29 @@ import pytest
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.audit import Actor, seal_entries, verify_seals
 from creditdesk.core.models import AuditEntry, AuditNote
-from customers.models import Customer, ImportBatch
+from customers.approval import reject_limit_change
+from customers.holds import release_hold
+from customers.limit_comments import comment_on
+from customers.models import (
+    CreditHold,
+    Customer,
+    ImportBatch,
+    LimitChange,
+    LimitChangeComment,
+    LimitDecision,
+)
+from scoring.decisions import decide as decide_credit
 from scoring.engine import rescore
 from scoring.erasing import Because, ErasureError, erase, words_of
-from scoring.models import AccountScore, ScoreOverride, ScoreReview
+from scoring.models import AccountScore, Decision, ScoreOverride, ScoreReview
 from scoring.overrides import end_override
 from scoring.reviews_of_scores import contest, decide
 from tests.desk_world import TODAY, client_of, fill
+from tests.factories import ACTOR
 from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
@@ -148,3 +161,98 @@ def test_the_page_erases_what_is_ticked(desk):
     assert url not in client_of(desk.controller).get(history).content.decode()
     assert client_of(desk.controller).get(url).status_code == 403
     assert Actor.person(desk.manager).user == AuditEntry.objects.latest("pk").actor
+
+
+def decided_by_a_person(desk, note):
+    """What the rules leave to a person, and the person's word on it."""
+    asked = decide_credit(desk.account, TODAY, asked_by=ACTOR)
+    same = {
+        f.attname: getattr(asked, f.attname) for f in asked._meta.fields if f.name not in ("id", "public_id")
+    }
+    return Decision.objects.create(
+        **same
+        | {
+            "outcome": "declined",
+            "limit": 0,
+            "by_kind": "person",
+            "decided_by_id": desk.approver.pk,
+            "note": note,
+        }
+        | {"answers_id": asked.pk if asked.outcome == "review" else None}
+    )
+
+
+def test_words_about_decisions_limits_and_holds_go_too(desk):
+    """They had no way out: whoever asked for their erasure was told so."""
+    word = "her husband is ill"
+    decision = decided_by_a_person(desk, word)
+    change = LimitChange.objects.get(account=desk.account, status="proposed")
+    comment_on(change, author=desk.controller, text=word, on=TODAY)
+    hold = CreditHold.objects.get(account=desk.account, released_on=None)
+
+    def found(kind):
+        return next(w for w in words_of(desk.account, desk.manager) if w.key.startswith(kind))
+
+    # While the change waits and the hold stands, their words are needed.
+    assert found("change").why_not and not any(
+        w.key == f"hold-{hold.pk}" for w in words_of(desk.account, desk.manager)
+    )
+    with pytest.raises(ErasureError) as refused:
+        erase(desk.account, [found("change").key], by=desk.manager, because=Because.REQUEST, as_of=TODAY)
+    assert refused.value.code == "open"
+    reject_limit_change(change, approver=desk.approver, reason=word, on=TODAY)
+    release_hold(hold, by=desk.approver, reason=word, on=TODAY)
+    keys = [f"decision-{decision.pk}", f"change-{change.pk}", f"hold-{hold.pk}"]
+    assert set(keys) <= {w.key for w in words_of(desk.account, desk.manager) if not w.why_not}
+    assert found("change").text.count(word) >= 2 and found("change").who
+    approver = type(desk.approver).objects.get(pk=desk.approver.pk)
+    approver.groups.set(desk.manager.groups.all())
+    with pytest.raises(ErasureError) as refused:
+        erase(desk.account, keys, by=approver, because=Because.REQUEST, as_of=TODAY)
+    assert refused.value.code == "own"
+    assert AuditNote.objects.filter(text=word).exists()
+    client = client_of(desk.manager)
+    limits = reverse("desk:customer", args=[desk.account.customer_id]) + "?tab=limits"
+    assert reverse("reviews:words", args=[desk.account.pk]) in client.get(limits).content.decode()
+    erase(desk.account, keys, by=desk.manager, because=Because.REQUEST, as_of=TODAY)
+    assert not AuditNote.objects.filter(text=word).exists()
+    for row in (decision, change, hold):
+        row.refresh_from_db()
+        assert row.erased_at
+    assert not set(keys) & {w.key for w in words_of(desk.account, desk.manager)}
+    assert word not in client.get(limits).content.decode()
+    assert (decision.outcome, change.status, hold.released_by) == ("declined", "rejected", desk.approver)
+
+
+def test_the_database_lets_only_the_words_of_decisions_and_limits_go(desk):
+    word, at = "her husband is ill", timezone.now()
+    decision = Decision.objects.filter(pk=decided_by_a_person(desk, word).pk)
+    change = LimitChange.objects.filter(account=desk.account, status="proposed")
+    talk = LimitChangeComment.objects.filter(
+        pk=comment_on(change.get(), author=desk.controller, text=word, on=TODAY).pk
+    )
+    hold = CreditHold.objects.filter(account=desk.account, released_on=None)
+    for rows in (change, hold):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.update(erased_at=at)  # under way
+    change, hold = (type(r).objects.filter(pk=r.pk) for r in (change.get(), hold.get()))
+    reject_limit_change(change.get(), approver=desk.approver, reason=word, on=TODAY)
+    release_hold(hold.get(), by=desk.approver, reason=word, on=TODAY)
+    said = LimitDecision.objects.filter(change=change.get())
+    for rows, field, other in (
+        (decision, "note", {"outcome": "approved"}),
+        (change, "decision_reason", {"new_amount": 1}),
+        (talk, "text", {"author": desk.approver}),
+        (said, "reason", {"grade": "A"}),
+        (hold, "release_reason", {"reason_code": "other"}),
+    ):
+        gone = {field: "", "erased_at": at}
+        for refused in ({field: "another story"}, {field: ""}, {"erased_at": at}, {**gone, **other}):
+            with pytest.raises(DatabaseError), transaction.atomic():
+                rows.update(**refused)
+        assert rows.update(**gone) == 1
+        for refused in ({field: "again"}, {"erased_at": None}):
+            with pytest.raises(DatabaseError), transaction.atomic():
+                rows.update(**refused)
+        with pytest.raises(DatabaseError), transaction.atomic():
+            rows.delete()

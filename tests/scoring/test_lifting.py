@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from creditdesk.core.money import Money
-from scoring.counterfactual import BetterBin, IfPaid, WouldLift
+from scoring.card import Bin
+from scoring.counterfactual import BetterBin, IfPaid, WouldLift, better_bins
 from scoring.explain import Item
 from scoring.lifting import bin_sentences, sentences
 from scoring.signals import BY_NAME
@@ -113,3 +114,23 @@ def test_a_better_bin_names_the_bound_in_its_unit(one, said):
 def test_five_bins_are_enough():
     many = tuple(better("overdue_count", 9, str(n), True) for n in range(2, 9))
     assert len(bin_sentences(lift(better_bins=many))) == 5
+
+
+def test_a_bound_and_a_figure_that_round_alike_get_more_digits():
+    """ "below 10.0% instead of 10.0%" and "at least 0 months instead of -0.0 months" said nothing."""
+    (share,) = bin_sentences(lift(better_bins=(better("overdue_share", 0.1003, "0.1", True),)))
+    assert "below 10.0% instead of 10.03%" in share
+    (balance,) = bin_sentences(lift(better_bins=(better("bank_low_balance_90", -0.04, "0", False),)))
+    assert "at least 0 months instead of -0.04 months" in balance
+    (one,) = bin_sentences(lift(better_bins=(better("bank_avg_balance_180", 0.3, "1", False),)))
+    assert "at least 1 month instead of 0.3 months" in one
+
+
+def test_nobody_is_told_to_end_its_insolvency_and_everybody_that_paying_leaves_it_e():
+    told = sentences(lift(insolvent=True, grade="E", all_paid=paid(52, "E", "F-1")))
+    assert told[0] == "While insolvency proceedings are open the grade stays E, whatever is paid."
+    row = Item(BY_NAME["insolvent"], 1, -3, Decimal(1), None, "", "")
+    bins = (Bin(None, Decimal(1), 0, ""), Bin(Decimal(1), None, -3, ""))
+    explanation, card = SimpleNamespace(items=[row]), SimpleNamespace(bins={"insolvent": bins})
+    assert better_bins(explanation, card) == []
+    assert row.span == "yes" and Item(BY_NAME["insolvent"], 0, 0, None, Decimal(1), "", "").span == "no"

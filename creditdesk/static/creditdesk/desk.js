@@ -25,6 +25,14 @@
     if (search) { event.preventDefault(); search.focus(); }
   });
 
+  /* A chart wider than the screen shows its newest end first. */
+  function newest(root) {
+    root.querySelectorAll(".d-figure__scroll").forEach(function (box) { box.scrollLeft = box.scrollWidth; });
+  }
+  newest(document);
+  window.addEventListener("load", function () { newest(document); });
+  document.addEventListener("htmx:afterSettle", function (event) { newest(event.target); });
+
   /* Unfold writes the chosen file's name into a text box of its own; our plain file fields have none and show it
      themselves. Unfold starts at "load", after this deferred script. */
   document.querySelectorAll(".d-page input[type=file]").forEach(function (field) { field.hasChangeListener = true; });

@@ -10,6 +10,7 @@ import argparse
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,8 @@ def _recreate(admin_url: str, *, create: bool = True) -> None:
 def main() -> int:
     sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
     server = None
+    # Stopped from outside, the database and the server still go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     admin_url = os.environ.get("DATABASE_URL", "")
     if not admin_url:
         from tests.plugins.postgres_server import PostgresServer

@@ -74,7 +74,7 @@ def _whole(
     for name, sample, truth in zip(("training", "out of time"), samples, truths, strict=True):
         say(f"{name}, by fifth of the score: expert, calibrated, 95 %, true")
         for rows in fitting.fifths(sample.score):
-            low, high = around.of_mean_pd(expert, sample.score[rows])
+            low, high = around.of_mean_pd(expert, sample.score[rows], part=True)
             true = float(truth[rows].mean())
             total.setdefault(f"fifths whose interval holds the true mean PD, {name}", []).append(
                 low <= true <= high

@@ -2,6 +2,10 @@
 
 The machine is noisy, so runs are interleaved and only ratios of medians within one run are printed: of wall time,
 and of the server's own processor time where it runs on this machine (other work disturbs that much less).
+
+Every bar is printed with its goal as soon as it is measured. Parts can be run by themselves: `--sizes 10000` one size
+(growth needs two), `--parts payment,one` what of it. `--minutes` bounds the runs: once they are over no further run
+begins, and what has been measured is told.
 """
 
 from __future__ import annotations
@@ -28,6 +32,15 @@ from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
 NEEDS = "postgresql"
+PARTS = ("payment", "one", "all")
+GOALS = {
+    "payment signals and score": 1.5,
+    "the same with history": 2.0,
+    "all families, score, history": 4.0,
+    "growth beside the floor's": 1.3,
+}
+QUERIES, P99 = 3, 20.0
+"""Of one account after a payment: queries, milliseconds."""
 FLOOR = Path(__file__).with_name("floor.sql").read_text()
 COLUMNS = (
     "account_id bigint PRIMARY KEY, as_of date, stamp timestamptz, d12 float8, d3 float8, l0 float8, l15 float8, "
@@ -44,6 +57,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--per-account", type=int, default=20)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--sizes",
+        type=_numbers,
+        help="accounts of the books, A,B,.. (default: a tenth of --accounts, and those)",
+    )
+    parser.add_argument(
+        "--parts", type=_names, default=PARTS, help=f"which of {','.join(PARTS)} (signals; default all)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=120.0, help="after so many no further run of a book begins (120)"
+    )
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := set(names) - set(PARTS):
+        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: one of {', '.join(PARTS)}")
+    return names
+
+
+class Told:
+    """Says each figure as it comes, keeps the bars for the end, and knows when the time is over."""
+
+    def __init__(self, say: Callable[[str], None], minutes: float) -> None:
+        self.say, self.bars = say, list[str]()
+        self._until = time.monotonic() + 60 * minutes
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() > self._until
+
+    def bar(self, what: str, value: float, goal: float, unit: str) -> None:
+        met = "met" if value <= goal else "MISSED"
+        self.bars.append(f"  {what:<52}{value:8.2f} {unit:<9} goal {goal:g}: {met}")
+        self.say(self.bars[-1])
 
 
 def _floor(day: date, *, forbid: bool) -> None:
@@ -74,19 +126,26 @@ def _processor_seconds() -> float:
 
 
 def _medians(
-    shapes: dict[str, Callable[[date], Any]], last: date, runs: int
+    shapes: dict[str, Callable[[date], Any]], last: date, runs: int, told: Told
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Wall and processor seconds by shape: every shape in turn, `runs` times, each run on a day of its own (never a
-    month-end but where asked)."""
+    month-end but where asked). Once the time is over no further turn begins."""
     wall: dict[str, list[float]] = {name: [] for name in shapes}
     processor: dict[str, list[float]] = {name: [] for name in shapes}
     for number in range(runs):
+        if number and told.over:
+            told.say(f"  time is over: {number} of {runs} runs")
+            break
         day = last - timedelta(days=1 + runs - number)
         for name, run in shapes.items():
             started, before = time.perf_counter(), _processor_seconds()
             run(day)
             wall[name].append(time.perf_counter() - started)
             processor[name].append(_processor_seconds() - before)
+        told.say(
+            f"  run {number + 1} of {runs}: "
+            + ", ".join(f"{name} {values[-1]:.1f} s" for name, values in wall.items())
+        )
     return (
         {name: median(values) for name, values in wall.items()},
         {name: median(values) for name, values in processor.items()},
@@ -124,7 +183,9 @@ def _agree() -> int:
         return cursor.fetchone()[0]
 
 
-def measure(book: Book, runs: int, say: Callable[[str], None]) -> dict[str, float]:
+def measure(book: Book, runs: int, told: Told) -> dict[str, float]:
+    """Processor seconds by shape (wall where the server's are not to be seen), and the better floor's."""
+    say = told.say
     with connection.cursor() as cursor:
         cursor.execute(
             f"DROP TABLE IF EXISTS bench_floor; CREATE TABLE bench_floor ({COLUMNS}) WITH (fillfactor = 45)"
@@ -139,35 +200,56 @@ def measure(book: Book, runs: int, say: Callable[[str], None]) -> dict[str, floa
     }
     rescore(month_end - timedelta(days=30), go_back=True)
     _floor(month_end - timedelta(days=30), forbid=True)
-    seconds, processor = _medians(shapes, month_end, runs)
-    best = min(("floor, planner's default", "floor, index scans forbidden"), key=seconds.__getitem__)
+    seconds, processor = _medians(shapes, month_end, runs, told)
+    floors = ("floor, planner's default", "floor, index scans forbidden")
+    taken = processor if all(processor.values()) else seconds
+    best = min(floors, key=taken.__getitem__)
     floor = seconds[best]
     _tell(seconds, processor, best, say)
+    size = f", {book.accounts} accounts"
+    told.bar(
+        "payment signals and score" + size, taken["signals and score"] / taken[best],
+        GOALS["payment signals and score"], "x floor",
+    )  # fmt: skip
+    told.bar(
+        "the same with history" + size, taken["signals, score and history"] / taken[best],
+        GOALS["the same with history"], "x floor",
+    )  # fmt: skip
     started = time.perf_counter()
     kept = rescore(month_end).kept
     value = time.perf_counter() - started
     _floor(month_end, forbid=True)
     say(f"  rows where floor and score disagree: {_agree()} of {book.accounts}")
     say(f"  month-end, {kept} rows kept{'':<9}{value:8.2f} s   {value / floor:5.2f} x floor")
-    return seconds | {"floor": floor}
+    return taken | {"floor": taken[best]}
 
 
-def measure_all(book: Book, runs: int, say: Callable[[str], None]) -> dict[str, float]:
+def measure_all(book: Book, runs: int, told: Told) -> dict[str, float]:
     """All families, on a book whose evidence tables are filled; the floor is that of the payment signals."""
+    say = told.say
     add_evidence(book)
     started = time.perf_counter()
     stored = store_peer_figures(book.as_of - timedelta(days=20))
     say(f"  {stored} peer figures stored in {time.perf_counter() - started:.2f} s")
     rescore(book.as_of - timedelta(days=25), go_back=True)
     shapes: dict[str, Callable[[date], Any]] = {
+        "floor, planner's default": lambda day: _floor(day, forbid=False),
         "floor, index scans forbidden": lambda day: _floor(day, forbid=True),
         "all families and score": lambda day: rescore(day, keep_history=False, go_back=True),
         "all families, score, history": lambda day: rescore(day, go_back=True),
         "the same in nightly ranges": _chunks,
     }
     # The same floor, measured again between these runs.
-    seconds, processor = _medians(shapes, book.as_of, runs)
-    _tell(seconds, processor, "floor, index scans forbidden", say)
+    seconds, processor = _medians(shapes, book.as_of, runs, told)
+    taken = processor if all(processor.values()) else seconds
+    best = min(("floor, planner's default", "floor, index scans forbidden"), key=taken.__getitem__)
+    _tell(seconds, processor, best, say)
+    told.bar(
+        f"all families, score, history, {book.accounts} accounts",
+        taken["all families, score, history"] / taken[best],
+        GOALS["all families, score, history"],
+        "x floor",
+    )
     covered = AccountScore.objects.aggregate(
         bank=Count("bank_history_days"),
         accounts=Count("equity_ratio"),
@@ -175,10 +257,10 @@ def measure_all(book: Book, runs: int, say: Callable[[str], None]) -> dict[str, 
         agencies=Count("bureau_standing"),
     )
     say(f"  accounts with bank flows, annual accounts, a scored group, an agency's rating: {covered}")
-    return seconds
+    return taken | {"floor": taken[best]}
 
 
-def measure_one(book: Book, say: Callable[[str], None], times: int = 300) -> None:
+def measure_one(book: Book, told: Told, what: str, times: int = 300) -> None:
     """One account after a payment, as the rescore task does it."""
     ids = [1 + number * 7919 % book.accounts for number in range(times + 20)]
     taken = []
@@ -189,41 +271,53 @@ def measure_one(book: Book, say: Callable[[str], None], times: int = 300) -> Non
             taken.append((time.perf_counter() - started) * 1000)
     with CaptureQueriesContext(connection) as queries:
         rescore(book.as_of, Scope.of([ids[0]]))
-    statements = [q for q in queries if q["sql"].split()[0] in {"SELECT", "INSERT", "EXECUTE"}]
-    say(
-        f"  one account: {len(statements)} queries, p50 {median(taken):.1f} ms, "
-        f"p99 {quantiles(taken, n=100)[98]:.1f} ms"
-    )
+    statements = [
+        q for q in queries if q["sql"].split()[0] in {"SELECT", "INSERT", "EXECUTE", "WITH", "UPDATE"}
+    ]
+    told.say(f"  one account, {what}: p50 {median(taken):.1f} ms")
+    told.bar(f"one account, {what}: queries", len(statements), QUERIES, "")
+    told.bar(f"one account, {what}: p99", quantiles(taken, n=100)[98], P99, "ms")
 
 
 def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[str], None]) -> None:
     """`fresh` empties the database; a tenth of the accounts goes first, for growth."""
+    sizes = options.sizes or [max(options.accounts // 10, 100), options.accounts]
+    told = Told(say, options.minutes)
     results, full = [], []
-    for accounts in (max(options.accounts // 10, 100), options.accounts):
+    for accounts in sizes:
+        if results and told.over:
+            say(f"time is over: {accounts} accounts were not measured")
+            break
         fresh()
         book = Book(accounts, options.per_account)
-        say(f"{accounts} accounts, {accounts * options.per_account} invoices")
+        started = time.perf_counter()
         book.build()
-        results.append(measure(book, options.runs, say))
-        measure_one(book, say)
-        full.append(measure_all(book, options.runs, say))
-        measure_one(book, say)
+        say(
+            f"{accounts} accounts, {accounts * options.per_account} invoices, "
+            f"built in {time.perf_counter() - started:.0f} s"
+        )
+        if "payment" in options.parts:
+            results.append((accounts, measure(book, options.runs, told)))
+        if "one" in options.parts:
+            rescore(book.as_of - timedelta(days=31), go_back=True)
+            measure_one(book, told, "payment signals")
+        if "all" in options.parts:
+            full.append((accounts, measure_all(book, options.runs, told)))
+            if "one" in options.parts:
+                measure_one(book, told, "all families")
         assert AccountScore.objects.count() == accounts
-    small, large = results
-    _growth(
-        "payment signals",
-        small["signals, score and history"],
-        large["signals, score and history"],
-        large["floor"] / small["floor"],
-        say,
-    )
-    few, many = full
-    own = many["floor, index scans forbidden"] / few["floor, index scans forbidden"]
-    _growth(
-        "all families", few["all families, score, history"], many["all families, score, history"], own, say
-    )
+    _growth("payment signals", "signals, score and history", results, told)
+    _growth("all families", "all families, score, history", full, told)
+    say("bars:")
+    for line in told.bars:
+        say(line)
 
 
-def _growth(what: str, few: float, many: float, floor: float, say: Callable[[str], None]) -> None:
-    growth = many / few
-    say(f"growth tenfold, {what}: {growth:.1f} x, the floor's own {floor:.1f} x; ratio {growth / floor:.2f}")
+def _growth(what: str, shape: str, found: list[tuple[int, dict[str, float]]], told: Told) -> None:
+    """From the smallest to the largest book."""
+    if len(found) < 2:
+        return
+    (few, small), (many, large) = found[0], found[-1]
+    growth, floor = large[shape] / small[shape], large["floor"] / small["floor"]
+    told.say(f"from {few} to {many} accounts, {what}: {growth:.1f} x, the floor's own {floor:.1f} x")
+    told.bar(f"growth beside the floor's, {what}", growth / floor, GOALS["growth beside the floor's"], "x")

@@ -7,12 +7,13 @@ counts, cached some seconds per user.
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import Any
 
-from django.core.cache import cache
+from django.core.cache import cache as kept
 from django.db.models import Count, Exists, OuterRef, Value
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils import timezone
 
 from creditdesk.core.clock import business_date
@@ -48,10 +49,10 @@ VARIANTS = ("danger", "warning", "primary")
 def counts(user: User) -> dict[str, int]:
     """What waits for this user: one small query each, answered by indexes or one pass over the scores; kept for BADGE_SECONDS."""
     key = f"desk-badges-{user.pk}"
-    found = cache.get(key)
+    found = kept.get(key)
     if found is None:
         found = _count(user)
-        cache.set(key, found, BADGE_SECONDS)
+        kept.set(key, found, BADGE_SECONDS)
     return found
 
 
@@ -120,10 +121,15 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     user = request.user
     if not user.is_authenticated or not user.is_staff:
         return []
-    badges, here = counts(user), _here(request.path)
+    badges, addresses = counts(user), _addresses(get_script_prefix())
+    here = _here(request.path, addresses)
     found: list[dict[str, Any]] = []
     for group in MENU:
-        items = [_item(entry, badges, here) for entry in group.entries if user.has_perms(entry.permissions)]
+        items = [
+            _item(entry, badges, addresses[entry.url], here)
+            for entry in group.entries
+            if user.has_perms(entry.permissions)
+        ]
         if items:
             found.append(
                 {
@@ -144,11 +150,17 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return found
 
 
-def _item(entry: Entry, badges: dict[str, int], here: str) -> dict[str, Any]:
+@cache
+def _addresses(_prefix: str) -> dict[str, str]:
+    """Address of every entry by its url name, below the prefix the desk is served at: worked out once."""
+    return {entry.url: reverse(entry.url) for group in MENU for entry in group.entries}
+
+
+def _item(entry: Entry, badges: dict[str, int], link: str, here: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "title": str(entry.label),
         "icon": entry.icon,
-        "link": reverse(entry.url),
+        "link": link,
         "active": entry.url == here,
     }
     if badges.get(entry.badge):
@@ -159,11 +171,12 @@ def _item(entry: Entry, badges: dict[str, int], here: str) -> dict[str, Any]:
     return found
 
 
-def _here(path: str) -> str:
+def _here(path: str, addresses: dict[str, str]) -> str:
     """The url name of the entry a page belongs to: the one with the longest address that begins the path."""
-    known = [(reverse(entry.url), entry.url) for group in MENU for entry in group.entries]
-    home = reverse("desk:home")
+    home = addresses["desk:home"]
     fitting = [
-        (link, name) for link, name in known if path == link or (link != home and path.startswith(link))
+        (link, name)
+        for name, link in addresses.items()
+        if path == link or (link != home and path.startswith(link))
     ]
     return max(fitting, key=lambda pair: len(pair[0]), default=("", ""))[1]

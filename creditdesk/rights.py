@@ -8,13 +8,17 @@ goes with it: a right taken away is gone with the next request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, Permission
-from django.db.models import BigIntegerField, Q, Value
+from django.db.models import BigIntegerField, Q, QuerySet, Value
 from django.db.models.functions import Cast
 
+from creditdesk.core.compiled import asked
+from creditdesk.core.models import User
 from customers.access import ACCESS_CACHE
 from customers.models import Access
 
@@ -49,23 +53,10 @@ def held_groups(user: Any) -> frozenset[str]:
 
 
 def _read(user: Any) -> None:
-    none = Value(0, output_field=BigIntegerField())
-    number = BigIntegerField()
-    held = Q(pk__in=user.user_permissions.through.objects.filter(user=user).values("permission"))
-    held |= Q(group__in=user.groups.through.objects.filter(user=user).values("group"))
-    permissions = Permission.objects.filter(held).order_by()
-    groups = Group.objects.filter(user=user).order_by()
-    access = Access.objects.filter(user=user).order_by()
-    rows = permissions.values_list(Value("p"), "content_type__app_label", "codename", none, none).union(
-        groups.values_list(Value("g"), "name", Value(""), none, none),
-        access.values_list(
-            Value("a"), Value(""), Value(""), Cast("company_id", number), Cast("portfolio_id", number)
-        ),
-    )
     permitted: set[str] = set()
     names: set[str] = set()
     given: set[tuple[int, int | None]] = set()
-    for kind, label, name, company, portfolio in rows:
+    for kind, label, name, company, portfolio in asked("rights", _held, [user.pk], date.min):
         if kind == "p":
             permitted.add(f"{label}.{name}")
         elif kind == "g":
@@ -76,3 +67,20 @@ def _read(user: Any) -> None:
     if getattr(user, _OF_REQUEST, False):
         setattr(user, GROUPS_CACHE, frozenset(names))
         setattr(user, ACCESS_CACHE, sorted(given, key=str))
+
+
+def _held(users: Sequence[int], _day: date) -> QuerySet[Any, Any]:
+    """Permissions, names of groups and access of one user. Every request asks it: its SQL is worked out once."""
+    none = Value(0, output_field=BigIntegerField())
+    number = BigIntegerField()
+    held = Q(pk__in=User.user_permissions.through.objects.filter(user__in=users).values("permission"))
+    held |= Q(group__in=User.groups.through.objects.filter(user__in=users).values("group"))
+    permissions = Permission.objects.filter(held).order_by()
+    groups = Group.objects.filter(user__in=users).order_by()
+    access = Access.objects.filter(user__in=users).order_by()
+    return permissions.values_list(Value("p"), "content_type__app_label", "codename", none, none).union(
+        groups.values_list(Value("g"), "name", Value(""), none, none),
+        access.values_list(
+            Value("a"), Value(""), Value(""), Cast("company_id", number), Cast("portfolio_id", number)
+        ),
+    )

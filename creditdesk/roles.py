@@ -167,6 +167,7 @@ ROLES = {
                 *_customers("add", "importbatch"),
                 "customers.view_importbatch",
                 # Through the API only (its keys have scopes besides): the pages are for staff.
+                *_customers("add", "legalevent"),
                 "customers.propose_limitchange",
                 "customers.add_reservation",
                 "customers.add_bureaupull",

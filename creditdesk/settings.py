@@ -251,6 +251,7 @@ SPECTACULAR_SETTINGS = {
         "CustomerKind": "customers.models.Customer.Kind",
         "CustomerStatus": "customers.models.Customer.Status",
         "LimitKind": "customers.models.LimitKind",
+        "LegalEventKind": "customers.models.LegalEvent.Kind",
         "LimitChangeStatus": "customers.models.LimitChange.Status",
         "Outcome": "scoring.models.Recommendation",
         "DecidedBy": "scoring.models.Decision.By",

@@ -70,7 +70,7 @@ class ScoredAdmin(FactAdmin):
 
     @admin.display(description=_("PD"), ordering="pd")
     def pd_share(self, row: Any) -> str:
-        return percent(row.pd)
+        return f"{percent(row.pd)} ({row.card.calibration_short})"
 
     @admin.display(description=_("as of"), ordering="as_of")
     def on(self, row: Any) -> str:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from django.db import transaction
 
-from creditdesk.core.audit import Actor
+from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
 from scoring import default_card, default_card_3, default_thin_card, default_thin_card_2
 from scoring.models import Scorecard, ScorecardBin
@@ -38,6 +38,6 @@ def add_agency_cards(*, by: User, as_of: date) -> list[Scorecard]:
         if card is None:
             card = LIFE.first_draft(code=code, kind=kind, name=table.NAME, base_points=table.BASE_POINTS)
             ScorecardBin.objects.bulk_create(default_card.build_bins(card, table.BINS))
-            LIFE.record("shipped", card, Actor.person(by), as_of)
+            record_act("scorecard.shipped", actor=Actor.person(by), subject=card, business_date=as_of)
         found.append(card)
     return found

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import Money
 from creditdesk.core.wording import day, percent
+from customers.bureau.bases import without_basis
 from customers.models import BureauProvider, BureauReport, CreditAccount
 from scoring.families.bureau import VALID_DAYS, YEAR_BEFORE_DAYS
 from scoring.models import AccountScore, ScoreHistory
@@ -101,10 +102,10 @@ def sentences(
 def agency_limits(customers: Collection[int], as_of: date) -> dict[int, list[tuple[str, date, Money]]]:
     """Per customer what each agency recommends as its limit, in the newest report that does: (agency, day, amount).
 
-    As known at the date, within the months a report counts; a query.
+    As known at the date, within the months a report counts, of natural persons under a legal basis; two queries.
     """
     rows = reports_at(as_of).filter(
-        customer__in=customers,
+        customer__in=set(customers) - without_basis(customers, as_of),
         known_on__lte=as_of,
         recommended_limit__isnull=False,
         effective_on__gt=as_of - timedelta(days=VALID_DAYS),

@@ -73,11 +73,12 @@ class ScoringConfig(AppConfig):
     def ready(self) -> None:
         from creditdesk.core import schedules
         from customers.events import credit_check_wanted, limit_applied, limit_evidence_wanted
-        from scoring import limit_notices, listeners
+        from scoring import card_notices, limit_notices, listeners
         from scoring.onboarding.converting import on_limit_applied
         from scoring.proposals import answer_evidence, keep_deciding_score
 
         listeners.connect()
+        card_notices.register_topics()
         limit_notices.register_topics()
         schedules.register("Rescore what changed (sweep)", "scoring.tasks.rescore_dirty", "* * * * *")
         schedules.register(

@@ -5,7 +5,9 @@ The same rules are written twice, as Python for one score and as SQL for a book;
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -248,6 +250,31 @@ def problems(card: Card) -> list[str]:
             % {"least": least, "greatest": greatest}
         )
     return found
+
+
+def fingerprint(card: Card, *, points_only: bool = False) -> str:
+    """Of everything a card scores and decides by, not of its texts: a draft changed since it was measured shows it.
+
+    points_only: of what makes the score alone, which is all that its Gini and its stability hang on.
+    """
+    said: dict[str, Any] = {
+        "base": card.base_points,
+        "thin": [card.kind, card.thin_below, card.thin_recent_below, card.evidence_from],
+        "missing": card.missing,
+        "bins": {
+            name: [[_exact(b.lower), _exact(b.upper), b.points] for b in some]
+            for name, some in card.bins.items()
+        },
+    }
+    if not points_only:
+        said["decides"] = [card.grades, card.review_from, card.review_to, card.guarantees_below]
+        said["odds"] = [card.anchor_score, _exact(card.odds_at_anchor), _exact(card.points_to_double)]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _exact(value: Decimal | int | None) -> str:
+    """The same text for the same number, however many zeros it was stored with."""
+    return "" if value is None else f"{Decimal(value).normalize():f}"
 
 
 def span_of(card: Card) -> tuple[int, int]:

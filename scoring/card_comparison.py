@@ -10,12 +10,11 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from creditdesk.core.wording import percent
-from scoring.card import Bin, Card, as_card, span_of
+from scoring.card import Bin, Card, as_card, fingerprint, span_of
 from scoring.card_pages import span
 from scoring.models import CardReport, Scorecard, ScorecardBin
 from scoring.policy_sections import Setting
 from scoring.rationale import shown
-from scoring.side_by_side import fingerprint
 from scoring.signals import SIGNALS
 
 ADDED, REMOVED, CHANGED, SAME = "added", "removed", "changed", "same"

@@ -46,7 +46,8 @@ class SignalTable:
 def cards() -> list[Scorecard]:
     """Every card with its newest reports loaded, the ones in use first, then what waits, drafts, the rest."""
     order = {"active": 0, "proposed": 1, "draft": 2, "retired": 3}
-    reports = CardReport.objects.exclude(kind__in=[Kind.MONITORING, Kind.TRYOUT]).order_by("-pk")
+    shown = [Kind.FIT, Kind.BACKTEST, Kind.STABILITY]
+    reports = CardReport.objects.filter(kind__in=shown).order_by("-pk")
     rows = Scorecard.objects.select_related("created_by", "proposed_by", "decided_by").prefetch_related(
         Prefetch("reports", queryset=reports)
     )

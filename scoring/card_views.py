@@ -22,6 +22,7 @@ from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
 from scoring import agency_cards, card_pages, drafts, publishing
+from scoring.calibrated import UNCALIBRATED
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
     BinFormSet,
@@ -111,7 +112,7 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "span": span_of(ready),
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
-        "odds": card_pages.newest(reports, Kind.CALIBRATED),
+        "odds": card_pages.newest(reports, Kind.CALIBRATED) if card.calibration != UNCALIBRATED else None,
         "calibrating": _calibrating(card),
         "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],

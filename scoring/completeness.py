@@ -22,6 +22,7 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.wording import day
 from customers.bank.consents import accounts_read
+from customers.bureau.bases import without_basis
 from customers.completeness import complete_through_all
 from customers.models import (
     BankTransaction,
@@ -113,7 +114,8 @@ class Completeness:
 def completeness(
     accounts: Sequence[CreditAccount], as_of: date, view: View = CURRENT, *, enough_due: int = 4
 ) -> dict[int, Completeness]:
-    """The grid of each account. Accounts need `customer` loaded; five queries however many there are.
+    """The grid of each account. Accounts need `customer` loaded; five queries however many there are,
+    one more where a natural person is among them.
 
     enough_due: instalments that must have fallen due within 12 months (the card's `thin_below`).
     """
@@ -124,7 +126,9 @@ def completeness(
     statements, legal, grouped = _newest(
         (FinancialStatement, LegalEvent, GroupMembership), customers, as_of, view
     )
-    agencies = _agencies(customers, as_of, view)
+    persons = {account.customer_id for account in accounts if account.customer.is_natural_person}
+    unheard = without_basis(persons, as_of) if persons else set()
+    agencies = _agencies(customers - unheard, as_of, view)
     through = complete_through_all(list({account.company_id for account in accounts}))
     found = {}
     for account in accounts:

@@ -34,12 +34,13 @@ def cured(grid: Completeness, account: CreditAccount, user: User) -> list[Cured]
             reverse("admin:customers_financialstatement_add") + about,
             "customers.add_financialstatement",
         ),
+        "agencies": (reverse("bureau:get", args=[account.pk]), "customers.add_bureaupull"),
     }
     stale = {
         "payments": (_("Import the ledger"), "ledger"),
         "bank": (_("Import its bank lines"), "evidence"),
         "accounts": (_("Record newer annual accounts"), "accounts"),
-        "agencies": (_("Ask a credit agency again"), ""),
+        "agencies": (_("Ask a credit agency again"), "agencies"),
     }
     missing = {
         "payments": (_("Comes with the ledger: import older invoices, or let time pass"), "ledger"),

@@ -1,9 +1,9 @@
 """Expert card 3, for those who buy agency reports: what agencies say counts beside payment behaviour, uncalibrated.
 
 It arrives as a draft and stays one until two persons publish it: without reports it would only price what is missing.
-An agency's standing is worth up to six points between best and worst, less than a payer's own delays with us: the agency
-sees other suppliers and registers, we see our own invoices. Room was made in the tails, and where card 2 counted the
-same lateness twice. Agencies' probability of default stays out: it is told from the same facts as the standing.
+An agency's standing is worth up to five points between best and worst, less than a payer's own delays with us: the agency
+sees other suppliers and registers, we see our own invoices. Room was made where card 2 counted the same lateness
+twice, so that a customer without reports scores as before within a few points. Agencies' probability of default stays out: it is told from the same facts as the standing.
 """
 
 from __future__ import annotations
@@ -21,21 +21,18 @@ LEFT_OUT = ("largest_days_late_12m", "overdue90_share", "broken_promise_share")
 
 # signal: points of its bins in order, where card 2 gave others; bounds and reasons stay.
 CHANGED = {
-    "days_late_12m": (8, 5, 2, 0, -3, -4, -5, -6),
     "days_late_3m": (5, 4, 1, -3, -4, -5),
     "late_share_12m": (1, 1, 0, -1),
-    "late15_share_12m": (2, 1, -1, -1),
-    "late30_share_12m": (2, 1, -1, -1, -2),
+    "late30_share_12m": (2, 1, -1, -2, -2),
     "max_days_late_12m": (2, 1, 0, -1, -1),
-    "oldest_overdue_days": (3, 1, -1, -2, -3, -4),
 }
 
 AGENCIES: Bins = {
     "bureau_standing": (
         (0, NOTHING),
         [
-            (20, -4, _("Agencies see a failure as likely.")),
-            (40, -2, _("Agencies rate it well below the usual firm.")),
+            (20, -3, _("Agencies see a failure as likely.")),
+            (40, -1, _("Agencies rate it well below the usual firm.")),
             (60, 0, _("Agencies rate it about like the usual firm.")),
             (80, 1, _("Agencies rate it above the usual firm.")),
             (None, 2, _("Agencies rate it among the safest.")),
@@ -44,9 +41,8 @@ AGENCIES: Bins = {
     "bureau_days_beyond_terms": (
         (0, NOTHING),
         [
-            (15, 0, _("Others are paid in time or within two weeks, as agencies see it.")),
-            (30, -1, _("Others wait two weeks to a month beyond terms.")),
-            (None, -2, _("Others wait a month or more beyond terms: we may be next.")),
+            (30, 0, _("Others are paid in time or within a month, as agencies see it.")),
+            (None, -1, _("Others wait a month or more beyond terms: we may be next.")),
         ],
     ),
     "bureau_inactive": (
@@ -60,7 +56,7 @@ AGENCIES: Bins = {
         (0, NOTHING),
         [
             (1, 0, _("No agency says that its business has ceased.")),
-            (None, -2, _("An agency says that its business has ceased.")),
+            (None, -1, _("An agency says that its business has ceased.")),
         ],
     ),
 }

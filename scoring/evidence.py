@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from scoring.card import Card, CardError, as_card, problems
+from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
 from scoring.fitting.observations import ledger_span, observation_days, observe
@@ -33,11 +33,13 @@ def measure_card(
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
         raise CardError(" ".join(wrong))
-    return [
-        store_report(card, Kind.STABILITY, as_of, stability(card, as_of, reader=reader), made_by=made_by),
-        store_report(card, Kind.TRYOUT, as_of, try_card(card, as_of, reader), made_by=made_by),
-        store_report(card, Kind.BACKTEST, as_of, discrimination(card, reader), made_by=made_by),
-    ]
+    said = {"said": fingerprint(as_card(card, list(card.bins.all())), points_only=True)}
+    found = {
+        Kind.STABILITY: stability(card, as_of, reader=reader),
+        Kind.TRYOUT: try_card(card, as_of, reader),
+        Kind.BACKTEST: discrimination(card, reader),
+    }
+    return [store_report(card, kind, as_of, some | said, made_by=made_by) for kind, some in found.items()]
 
 
 def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def learned_until(card: Scorecard) -> date | None:
         report = version.reports.filter(kind=CardReport.Kind.FIT).first()
         if report is not None and report.figures.get("until"):
             return date.fromisoformat(report.figures["until"])
-        version = version.based_on
+        version = cast("Scorecard | None", version.based_on)
     return None
 
 

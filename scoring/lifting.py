@@ -33,18 +33,17 @@ def sentences(found: WouldLift) -> list[str]:
 
 
 def bin_sentences(found: WouldLift) -> list[str]:
-    """Up to five better bins, the one worth most first."""
-    return [_better(one) + _whose(one) for one in found.better_bins[:BINS_SHOWN]]
-
-
-def _whose(one: BetterBin) -> str:
-    """What nobody lifts by paying us is said to be so."""
-    if one.item.signal.family != Family.BUREAU:
-        return ""
-    return " " + _(
-        "An agency says this, not we: paying us does not move it, but the customer can have the agency correct what is "
-        "wrong, or publish its accounts."
-    )
+    """Up to five better bins, the one worth most first; last, what nobody lifts by paying us is said to be so."""
+    bins = found.better_bins[:BINS_SHOWN]
+    told = [_better(one) for one in bins]
+    if any(one.item.signal.family == Family.BUREAU for one in bins):
+        told.append(
+            _(
+                "What credit agencies say does not move when we are paid: the customer can have an agency correct what is "
+                "wrong, or publish its accounts."
+            )
+        )
+    return told
 
 
 def _some_paid(paid: IfPaid, found: WouldLift) -> str:

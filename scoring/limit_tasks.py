@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
-from creditdesk.core.clock import business_date_due
+from creditdesk.core.clock import business_date_due, business_date_there
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job
 from customers.approval_clock import run_clock
@@ -18,6 +19,7 @@ from scoring.book_figures import store_book_figures
 from scoring.causes import react_to_causes
 from scoring.limit_notices import tell_of_limits
 from scoring.proposals import propose_limits
+from scoring.ranges import nights
 from scoring.reviews import overdue_reviews
 
 NIGHTLY = "limits"
@@ -39,11 +41,18 @@ def plan_nightly(due: str | None = None) -> int:
 
 
 def propose_range(job: Job) -> dict[str, Any]:
-    """The effect of one nightly job: cuts for what time alone has caused, then proposals for its accounts."""
+    """The effect of one nightly job: cuts for what time alone has caused, then proposals for its accounts; each at the
+    business date of its company."""
     low, high = (int(part) for part in job.key.split("-"))
-    ids = list(CreditAccount.objects.filter(pk__range=(low, high)).values_list("pk", flat=True))
-    causes = react_to_causes(job.business_date, ids)
-    return asdict(propose_limits(job.business_date, ids)) | {"causes": len(causes)}
+    told: Counter[str] = Counter()
+    for as_of, companies in nights(job):
+        accounts = CreditAccount.objects.filter(pk__range=(low, high))
+        if companies is not None:
+            accounts = accounts.filter(company__in=companies)
+        ids = list(accounts.order_by("pk").values_list("pk", flat=True))
+        causes = react_to_causes(as_of, ids)
+        told.update(asdict(propose_limits(as_of, ids)) | {"causes": len(causes)})
+    return dict(told)
 
 
 def plan_clock(due: str | None = None) -> int:
@@ -63,19 +72,21 @@ def plan_watch(due: str | None = None) -> int:
 def watch_company(job: Job) -> dict[str, Any]:
     """The effect of one such job: every stage of every row is told of once, however often it runs."""
     company = Company.objects.get(pk=int(job.key))
-    told = {"limits": tell_of_limits(company, job.business_date)}
+    today = business_date_there(company.time_zone, job.business_date, job.created_at)
+    told = {"limits": tell_of_limits(company, today)}
     accounts = CreditAccount.objects.filter(company=company).select_related("customer", "company", "segment")
     if providers_for(BureauPull.Cause.REVIEW):
-        due = overdue_reviews(CreditAccount.objects.filter(company=company), job.business_date)
-        told["agencies"] = ask_for_reviews(
-            set(due.order_by().values_list("customer_id", flat=True)), job.business_date
-        )
+        due = overdue_reviews(CreditAccount.objects.filter(company=company), today)
+        told["agencies"] = ask_for_reviews(set(due.order_by().values_list("customer_id", flat=True)), today)
     try:
-        return told | {"cover": tell_of_cover(accounts, job.business_date)}
+        return told | {"cover": tell_of_cover(accounts, today)}
     except MissingRate as missing:  # the page of cover says the same
         return told | {"cover": str(missing)}
 
 
 def clock_of_company(job: Job) -> dict[str, Any]:
     """The effect of one such job. It may run again, or twice at once: each step exists once."""
-    return asdict(run_clock(Company.objects.get(pk=int(job.key)), job.business_date))
+    company = Company.objects.get(pk=int(job.key))
+    return asdict(
+        run_clock(company, business_date_there(company.time_zone, job.business_date, job.created_at))
+    )

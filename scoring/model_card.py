@@ -219,8 +219,10 @@ def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
 def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
     """How far the calibrated probabilities came true: without the customer's own outcomes, and on a later year."""
     later = figures["out_of_time"]
-    rows = [(_("Calibration, cross-fitted by customer"), _inside(figures["tenths"], "agrees"))]
-    told = later["refused"] if "refused" in later else _inside(later["tenths"], "agrees")
+    rows = [
+        (_("Calibration, cross-fitted by customer"), _inside([row["agrees"] for row in figures["tenths"]]))
+    ]
+    told = later["refused"] if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
     return [*rows, (_("Calibration, out of time"), told)]
 
 
@@ -269,16 +271,17 @@ def _with_interval(figures: dict[str, Any], key: str, label: str) -> list[tuple[
 def _calibrated(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
     if not rows:
         return []
-    return [(_("Calibration"), _inside(rows, "agrees"))]
+    inside = [row["interval"][0] <= row["predicted"] <= row["interval"][1] for row in rows]
+    return [(_("Calibration"), _inside(inside))]
 
 
-def _inside(rows: list[dict[str, Any]], agrees: str) -> str:
+def _inside(agrees: list[bool]) -> str:
     text = ngettext(
         "%(inside)s of %(n)s group agrees with what happened within its 95 %% interval",
         "%(inside)s of %(n)s groups agree with what happened within their 95 %% interval",
-        len(rows),
+        len(agrees),
     )
-    return text % {"inside": sum(bool(row[agrees]) for row in rows), "n": len(rows)}
+    return text % {"inside": sum(agrees), "n": len(agrees)}
 
 
 def _monitored(card: Scorecard) -> tuple[tuple[str, str], ...]:

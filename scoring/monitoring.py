@@ -1,11 +1,12 @@
 """How the scores in use behave, month by month: who moved between grades, whether the population drifts, whether
-grades come true, and what became of overrides. Plain figures (JSON); `monitor` keeps them as a report.
+grades come true, what became of overrides and of what invoice cards had estimated. Plain figures (JSON); `monitor` keeps them as a report.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,15 +20,19 @@ from creditdesk.core.facts import View
 from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import Card, active_card
+from scoring.card_notices import tell_of_gates
 from scoring.engine import compute
 from scoring.fitting import measures
 from scoring.fitting.outcomes import Episodes, default_episodes
+from scoring.invoices.outcomes import card_outcomes
 from scoring.models import AccountScore, CardReport, Depth, Grade, Scorecard, ScoreHistory, ScoreOverride
 from scoring.overrides import upward
+from scoring.publishing import gate_in_force
 from scoring.reports import psi_of_scores, store_report
 from scoring.signals import SIGNALS
 from scoring.statement import Scope
 from scoring.stored import values_of
+from scoring.validation import beyond, series
 
 YEAR = timedelta(days=365)
 SAMPLE = 20_000
@@ -195,16 +200,26 @@ def _override_rate(as_of: date) -> float | None:
 
 @transaction.atomic
 def monitor(as_of: date, *, made_by: str, reader: Actor | None = None) -> CardReport:
-    """Everything above for the month that ended before `as_of`, kept as the active card's monitoring report."""
+    """Everything above for the month that ended before `as_of`, kept as the active card's monitoring report. Who may
+    propose or publish cards is told where the month lies beyond a gate of publishing."""
     end = month_end_before(as_of)
-    card = active_card()
+    card, gate = active_card(), gate_in_force()
+    moved, points = drift(end - YEAR, end, card, reader), series(card, end, reader)
+    if points and points[-1]["month"] == end.strftime("%Y-%m"):
+        points[-1]["psi"] = moved["psi"]
+    passed = beyond(points, moved["psi"], gate)
     figures = {
         "month": end.strftime("%Y-%m"),
         "migration": migration_matrix(month_end_before(end), end),
-        "drift": drift(end - YEAR, end, card, reader),
+        "drift": moved,
         "outcomes": grades_come_true(end, card, reader),
         "overrides": override_outcomes(end),
+        "invoices": card_outcomes(end),
+        "series": points,
+        "gate": {"min_gini": gate.min_gini, "max_psi": gate.max_psi},
+        "beyond": [asdict(one) for one in passed],
     }
-    return store_report(
-        Scorecard.objects.get(pk=card.pk), CardReport.Kind.MONITORING, end, figures, made_by=made_by
-    )
+    row = Scorecard.objects.get(pk=card.pk)
+    if row.status == Scorecard.Status.ACTIVE:
+        tell_of_gates(row, end, [one.code for one in passed], as_of)
+    return store_report(row, CardReport.Kind.MONITORING, end, figures, made_by=made_by)

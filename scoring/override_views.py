@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -13,14 +13,18 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from creditdesk.core import charts
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.pages import desk_page, render_page
+from creditdesk.core.wording import fixed, percent
 from customers.access import visible_accounts
 from customers.models import CreditAccount
+from scoring.automation import TARGET, files_decided, scores_of_now
 from scoring.card_forms import OverrideForm, ReasonForm
 from scoring.card_views import AT_ONCE, VIEW, matrix_rows
+from scoring.fitting.observations import horizon_of
 from scoring.models import AccountScore, CardReport, ScoreOverride
 from scoring.monitoring import monitor
 from scoring.overrides import PERMISSION, OverrideError, end_override, override_score, overrides_at
@@ -94,11 +98,22 @@ def monitoring(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("month", "")
     report = next((r for r in months if str(r.pk) == wanted), next(iter(months), None))
     figures = report.figures if report else {}
+    points = _points(report, months)
+    seen = visible_accounts(request.user)
+    files, months_alone = files_decided(seen, business_date())
     context = {
         "title": _("Monitoring of the score"),
+        "files": files,
+        "months_alone": months_alone,
+        "book": scores_of_now(seen),
+        "target": TARGET,
         "months": months,
         "report": report,
         "figures": figures,
+        "points": points,
+        "newest": next((p for p in points if p["month"] == figures["month"]), None),
+        "gini_chart": _gini_chart(points, figures),
+        "pd_chart": _pd_chart(points),
         "matrix": matrix_rows(figures["migration"]["moves"]) if figures else [],
         "signals": [
             {**row, "label": BY_NAME[row["signal"]].label}
@@ -111,13 +126,60 @@ def monitoring(request: HttpRequest) -> HttpResponse:
     return render_page(request, "scorecards/monitoring.html", context)
 
 
+def _points(report: CardReport | None, months: list[CardReport]) -> list[dict[str, Any]]:
+    """The months of the report's card, with the drift each month's own report found."""
+    if report is None:
+        return []
+    psi = {
+        r.figures["month"]: r.figures["drift"]["psi"] for r in reversed(months) if r.card_id == report.card_id
+    }
+    return [
+        point
+        | {
+            "on": horizon_of(date.fromisoformat(point["scored_on"])),
+            "psi": psi.get(point["month"], point.get("psi")),
+        }
+        for point in report.figures.get("series", [])
+    ]
+
+
+def _gini_chart(points: list[dict[str, Any]], figures: dict[str, Any]) -> charts.Chart | None:
+    told = [point for point in points if point.get("gini") is not None]
+    if len(told) < 2:
+        return None
+    return charts.line_chart(
+        [charts.Series(_("Gini"), [(point["on"], point.get("gini")) for point in points])],
+        band=[(point["on"], *point["gini_interval"]) for point in told if point["gini_interval"]],
+        target=float(figures["gate"]["min_gini"]),
+        title=_("Gini with its 95 % interval; dashed: the gate of publishing"),
+        fmt=lambda value: fixed(value, 2),
+        axis_fmt=lambda value: fixed(value, 1),
+    )
+
+
+def _pd_chart(points: list[dict[str, Any]]) -> charts.Chart | None:
+    told = [point for point in points if point["expected"] is not None]
+    if len(told) < 2:
+        return None
+    return charts.line_chart(
+        [
+            charts.Series(_("observed"), [(point["on"], point["observed"]) for point in told]),
+            charts.Series(_("expected"), [(point["on"], point["expected"]) for point in told]),
+        ],
+        band=[(point["on"], *point["observed_interval"]) for point in told],
+        title=_("Defaults within a year, expected and observed (95 % interval)"),
+        fmt=percent,
+        axis_fmt=percent,
+    )
+
+
 @desk_page(VIEW)
 @require_POST
 def measure_month(request: HttpRequest) -> HttpResponse:
     if not (request.user.has_perm(PROPOSE) or request.user.has_perm(PUBLISH)):
         raise PermissionDenied
     as_of = business_date()
-    if CreditAccount.objects.count() <= AT_ONCE:
+    if CreditAccount.objects.count() <= AT_ONCE // 3:
         report = monitor(as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
         messages.success(request, _("Measured: %s.") % report.figures["month"])
     else:

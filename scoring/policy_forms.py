@@ -10,6 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from scoring.models import CauseKind, Grade, LimitPolicy, LimitPolicyCause, LimitPolicyGrade
 from scoring.policy_publishing import CAUSE_TERMS, GRADE_TERMS, SECTIONS
 
+# What a cause starts from when it is taken in: what others say is looked at by a person before it cuts.
+UNASKED: dict[str, dict[str, Any]] = {
+    CauseKind.AGENCY_FALL: {"threshold": 20, "window_days": 90, "keep_percent": 50, "is_immediate": False},
+    CauseKind.CEASED: {"threshold": 1, "is_immediate": False},
+}
+
 
 class TermsForm(forms.ModelForm):
     """Everything a policy says but its grades and causes."""
@@ -88,8 +94,7 @@ class PolicyForms:
                 data,
                 instance=causes.get(kind) or LimitPolicyCause(policy=policy, kind=kind),
                 prefix=f"cause-{kind}",
-                # Ceased is ceased: there is nothing to count from.
-                initial={"is_used": kind in causes, **({"threshold": 1} if kind == CauseKind.CEASED else {})},
+                initial={"is_used": kind in causes, **({} if kind in causes else UNASKED.get(kind, {}))},
             )
             for kind in CauseKind.values
             if kind != CauseKind.INSOLVENCY

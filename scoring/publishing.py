@@ -21,7 +21,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
 from scoring.calibrated import STATE_FIELDS
-from scoring.card import CardError, as_card, problems
+from scoring.card import CardError, as_card, fingerprint, problems
 from scoring.models import CardReport, PublishingGate, Scorecard
 from scoring.ranges import account_ranges
 from scoring.versions import Lacking, Life, Told, VersionError
@@ -58,10 +58,16 @@ def gate_in_force() -> PublishingGate:
 
 
 def gates(card: Scorecard, as_of: date) -> list[Gate]:
-    """The bars with the card's newest evidence no older than the gate allows at `as_of`."""
+    """The bars with the card's newest evidence no older than the gate allows at `as_of`. What was measured before the
+    points of a draft were changed says nothing of the card as it is."""
     bar = gate_in_force()
+    said = fingerprint(as_card(card, list(card.bins.all())), points_only=True)
     recent = [
-        r for r in card.reports.all() if r.as_of <= as_of and (as_of - r.as_of).days <= bar.max_age_days
+        r
+        for r in card.reports.all()
+        if r.as_of <= as_of
+        and (as_of - r.as_of).days <= bar.max_age_days
+        and r.figures.get("said", said) == said
     ]
     tested = [r for r in recent if r.kind in (Kind.BACKTEST, Kind.FIT)]
     # A backtest that had nothing to test on does not push the fit's own cross-validation aside.

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
-from customers.models import CreditAccount
+from creditdesk.core.clock import business_date_there
+from creditdesk.core.models import Job
+from customers.models import Company, CreditAccount
 
 # An account's rows lie scattered over the tables, so every range reads most pages: few ranges, a second or two each.
 LEAST, MOST = 1000, 20_000
@@ -31,3 +34,13 @@ def _ranges() -> Iterator[tuple[int, int]]:
             low, accounts, due = 0, 0, 0
     if accounts:
         yield low, last
+
+
+def nights(job: Job) -> list[tuple[date, list[int] | None]]:
+    """Business dates of a night's job with the companies they are of; None: it is the same date for every company."""
+    found: dict[date, list[int]] = {}
+    for pk, zone in Company.objects.order_by("pk").values_list("pk", "time_zone"):
+        found.setdefault(business_date_there(zone, job.business_date, job.created_at), []).append(pk)
+    if len(found) < 2:
+        return [(next(iter(found), job.business_date), None)]
+    return sorted(found.items())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from django.db import transaction
@@ -180,7 +180,7 @@ def _line(card: Scorecard) -> Iterator[Scorecard]:
     version: Scorecard | None = card
     while version is not None and version.calibration != Scorecard.Calibration.UNCALIBRATED:
         yield version
-        version = version.based_on
+        version = cast("Scorecard | None", version.based_on)
 
 
 def _as_dict(odds: Odds) -> dict[str, Any]:
@@ -197,13 +197,14 @@ def _fitted(sample: Sample, expert: Odds, found: Moved, level_only: bool) -> dic
         "slope": found.slope,
         "slope_interval": None if level_only else around.interval(around.slope),
         "slope_from_data": found.slope_share,
+        "stray": around.stray,
         "mean_pd": float(new.pd(sample.score).mean()),
         "fifths": [
             {
                 "low": int(sample.score[rows].min()),
                 "high": int(sample.score[rows].max()),
                 "pd": float(new.pd(sample.score[rows]).mean()),
-                "interval": around.of_mean_pd(expert, sample.score[rows]),
+                "interval": around.of_mean_pd(expert, sample.score[rows], part=True),
             }
             for rows in fitting.fifths(sample.score)
         ],

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.pages import desk_page, render_page
+from creditdesk.core.wording import day
 from customers.models import CreditSegment
 from scoring import policy_sections, simulations
 from scoring.card_forms import PlanForm
@@ -92,6 +93,13 @@ class SegmentPolicyPages(VersionPages[Any]):
 
     def standing(self, request: HttpRequest, version: Any) -> dict[str, Any]:
         return super().standing(request, version) | {"publish_form": PlanForm(prefix="publish")}
+
+    def told_of(self, published: Any) -> str | Promise:
+        if published.valid_from > business_date():
+            return _("Published. It counts from %(day)s; the version in force stays until then.") % {
+                "day": day(published.valid_from)
+            }
+        return self.published
 
     def words(self) -> dict[str, Any]:
         return {"kind_title": self.title, "namespace": self.namespace, "in_use_note": self.in_use}

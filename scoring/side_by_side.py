@@ -8,20 +8,17 @@ own, from the same draws of customers, so that luck both cards share cancels.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
-from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
-from scoring.card import Card, CardError, as_card, problems
+from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.engine import compute
 from scoring.evidence import LEAST_EVENTS, learned_until, pd_of_scores, scores_of
 from scoring.fitting.account_figures import counts_of, figures_of
@@ -67,20 +64,6 @@ def compare(
         **_past(a, b, cards, reader),
     }
     return store_report(b, CardReport.Kind.COMPARED, as_of, figures, made_by=made_by)
-
-
-def fingerprint(card: Card) -> str:
-    """Of everything a card scores by: a draft changed since it was measured shows it."""
-    data = {
-        name: value
-        for name, value in asdict(card).items()
-        if not name.startswith("calibrat") and name not in ("pk", "code", "version", "missing_rationale")
-    }
-    data["bins"] = {
-        name: [[b.lower, b.upper, b.points] for b in some] for name, some in sorted(card.bins.items())
-    }
-    text = json.dumps(data, sort_keys=True, cls=DjangoJSONEncoder)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -> dict[str, Any]:

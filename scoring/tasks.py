@@ -27,7 +27,7 @@ from scoring.invoices.estimates import drift_days, keep_drift
 from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import monitor, month_end_before
 from scoring.peers import store_peer_figures
-from scoring.ranges import account_ranges
+from scoring.ranges import account_ranges, nights
 from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.side_by_side import compare
 from scoring.statement import Scope
@@ -125,22 +125,42 @@ def keep_level(job: Job) -> dict[str, Any]:
 
 
 def score_range(job: Job) -> dict[str, Any]:
-    """The effect of one nightly job: score its accounts and keep the history worth keeping."""
+    """The effect of one nightly job: score its accounts and keep the history worth keeping.
+
+    Each at the business date of its company: a score of tomorrow would keep that of a payment made today from being
+    stored (`rescore` never goes back).
+    """
     low, high = (int(part) for part in job.key.split("-"))
-    outcome = score_accounts(job.business_date, low, high, actor=Actor.job("nightly scoring"))
+    outcome, actor = Outcome(), Actor.job("nightly scoring")
+    for as_of, companies in nights(job):
+        outcome += score_accounts(as_of, low, high, actor=actor, companies=companies)
     return {"scored": outcome.scored, "kept": outcome.kept}
 
 
 @transaction.atomic
 def score_accounts(
-    as_of: date, low: int, high: int, *, actor: Actor, keep_history: bool = True, go_back: bool = False
+    as_of: date,
+    low: int,
+    high: int,
+    *,
+    actor: Actor,
+    keep_history: bool = True,
+    go_back: bool = False,
+    companies: list[int] | None = None,
 ) -> Outcome:
-    """Score a range of account ids (inclusive) in one transaction with its audit entry."""
+    """Score a range of account ids (inclusive) in one transaction with its audit entry; only those of `companies`."""
+    accounts, scope = CreditAccount.objects.filter(pk__range=(low, high)), Scope.between(low, high)
+    if companies is not None:
+        accounts = accounts.filter(company__in=companies)
+        ids = list(accounts.order_by("pk").values_list("pk", flat=True))
+        if not ids:
+            return Outcome()
+        scope = Scope.of(ids)
     entry = record_act(
         "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
     )
-    log_scoring_pass(reader=actor, as_of=as_of, accounts=CreditAccount.objects.filter(pk__range=(low, high)))
-    return rescore(as_of, Scope.between(low, high), entry=entry, keep_history=keep_history, go_back=go_back)
+    log_scoring_pass(reader=actor, as_of=as_of, accounts=accounts)
+    return rescore(as_of, scope, entry=entry, keep_history=keep_history, go_back=go_back)
 
 
 def monitor_month(due: str | None = None) -> int:

@@ -88,7 +88,7 @@ def correlation(before: Sequence[float], after: Sequence[float]) -> dict[str, fl
     ranks = [_ranks(first), _ranks(second)]
     return {
         "scores": round(float(np.corrcoef(first, second)[0, 1]), 4),
-        "ranks": round(float(np.corrcoef(*ranks)[0, 1]), 4),
+        "ranks": round(float(np.corrcoef(ranks[0], ranks[1])[0, 1]), 4),
     }
 
 

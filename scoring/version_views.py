@@ -124,7 +124,7 @@ class VersionPages(Generic[V]):
         return self.sent_back, version.pk
 
     def _publish(self, request: HttpRequest, version: V) -> tuple[str | Promise, int | None]:
-        self.life.publish(
+        made = self.life.publish(
             version,
             approver=request.user,
             proposal=request.POST.get("publish-proposal", ""),
@@ -133,7 +133,11 @@ class VersionPages(Generic[V]):
             as_of=business_date(),
             first_day=self._first_day(request),
         )
-        return self.published, version.pk
+        return self.told_of(made), version.pk
+
+    def told_of(self, published: V) -> str | Promise:
+        """What who published a version is told."""
+        return self.published
 
     def _first_day(self, request: HttpRequest) -> date | None:
         """The first day asked for. Raises what the kind raises for one that is no day."""

@@ -6,6 +6,7 @@ portfolio "north", where `account` is. The stranger has every role, but only the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -44,11 +45,28 @@ class Cast:
 
 
 def make_user(name: str, *role_names: str, company: Company, portfolio: Portfolio | None = None) -> User:
-    staff = any(ROLES[role].is_staff for role in role_names)
-    user = User.objects.create(username=name, is_staff=staff)
-    user.groups.set(Group.objects.filter(name__in=role_names))
-    Access.objects.create(user=user, company=company, portfolio=portfolio)
+    (user,) = make_users({name: (role_names, company, portfolio)})
     return user
+
+
+def make_users(wanted: dict[str, tuple[Iterable[str], Company, Portfolio | None]]) -> list[User]:
+    """By name: the roles of each, and what they see."""
+    users = User.objects.bulk_create(
+        User(username=name, is_staff=any(ROLES[role].is_staff for role in role_names))
+        for name, (role_names, _company, _portfolio) in wanted.items()
+    )
+    held = User.groups.through
+    numbers = dict(Group.objects.values_list("name", "pk"))
+    held.objects.bulk_create(
+        held(user=user, group_id=numbers[role])
+        for user, (role_names, _company, _portfolio) in zip(users, wanted.values(), strict=True)
+        for role in role_names
+    )
+    Access.objects.bulk_create(
+        Access(user=user, company=company, portfolio=portfolio)
+        for user, (_roles, company, portfolio) in zip(users, wanted.values(), strict=True)
+    )
+    return users
 
 
 def give_authority(
@@ -61,21 +79,21 @@ def give_authority(
     needed: int = 1,
 ) -> None:
     """Authority of a role over a company's limits, in major units (None: any amount); instead of what it had."""
-    ApprovalAuthority.objects.filter(group__name=group, company=company).exclude(
-        approvers_needed=needed
-    ).delete()
-    for direction, amount in (("rise", rise), ("cut", cut)):
-        ApprovalAuthority.objects.update_or_create(
-            group=Group.objects.get(name=group),
+    held_by = Group.objects.get(name=group)
+    mine = ApprovalAuthority.objects.filter(group=held_by, company=company)
+    mine.delete()
+    ApprovalAuthority.objects.bulk_create(
+        ApprovalAuthority(
+            group=held_by,
             company=company,
             direction=direction,
             approvers_needed=needed,
-            defaults={
-                "currency": company.currency,
-                "max_amount": None if amount is None else amount * 100,
-                "worst_grade": grade,
-            },
+            currency=company.currency,
+            max_amount=None if amount is None else amount * 100,
+            worst_grade=grade,
         )
+        for direction, amount in (("rise", rise), ("cut", cut))
+    )
 
 
 def make_cast() -> Cast:
@@ -83,19 +101,20 @@ def make_cast() -> Cast:
     north = Portfolio.objects.create(company=company, code="north", name="North")
     give_authority(company)
     give_authority(other)
-    return Cast(
-        company=company,
-        portfolio=north,
-        account=make_account(company, "Rossi Forniture", portfolio=north),
-        elsewhere=make_account(other, "Elsewhere Ltd"),
-        controller=make_user("carla", roles.CONTROLLER, company=company),
-        approver=make_user("paolo", roles.APPROVER, company=company),
-        collector=make_user("marta", roles.COLLECTOR, company=company, portfolio=north),
-        manager=make_user("bruno", roles.MANAGER, company=company),
-        auditor=make_user("ada", roles.AUDITOR, company=company),
-        integration=make_user("robot", roles.INTEGRATION, company=company),
-        stranger=make_user("sam", *roles.ALL, company=other, portfolio=other.portfolios.get(code="all")),
+    account = make_account(company, "Rossi Forniture", portfolio=north)
+    elsewhere = make_account(other, "Elsewhere Ltd")
+    people = make_users(
+        {
+            "carla": ([roles.CONTROLLER], company, None),
+            "paolo": ([roles.APPROVER], company, None),
+            "marta": ([roles.COLLECTOR], company, north),
+            "bruno": ([roles.MANAGER], company, None),
+            "ada": ([roles.AUDITOR], company, None),
+            "robot": ([roles.INTEGRATION], company, None),
+            "sam": (roles.ALL, other, other.portfolios.get(code="all")),
+        }
     )
+    return Cast(company, north, account, elsewhere, *people)
 
 
 @pytest.fixture

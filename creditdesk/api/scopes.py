@@ -42,6 +42,8 @@ SCOPES = {
         Scope("reservations:make", _("Reserve and release headroom"), "customers.add_reservation"),
         Scope("applications:read", _("Read credit applications"), "customers.view_creditapplication"),
         Scope("applications:write", _("Submit credit applications"), "customers.add_creditapplication"),
+        Scope("legal-events:read", _("Read legal events"), "customers.view_legalevent"),
+        Scope("legal-events:record", _("Record legal events"), "customers.add_legalevent"),
         Scope("agency-reports:read", _("Read what credit agencies say"), "customers.view_bureaureport"),
         Scope("agency-reports:ask", _("Have credit agencies asked, at a price"), "customers.add_bureaupull"),
         Scope("scoring-jobs:run", _("Score accounts in bulk"), "api.add_scoringjob"),

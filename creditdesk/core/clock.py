@@ -29,3 +29,15 @@ def business_date_due(due: str | None) -> date:
     if due is None or getattr(settings, "BUSINESS_DATE", None):
         return business_date()
     return datetime.fromisoformat(due).date()
+
+
+def business_date_there(time_zone: str, here: date, at: datetime | None) -> date:
+    """A company's business date at `at`, the moment work was planned that is of `here` for the installation.
+
+    Work that is done late stays of its day, the company's as well: in New York it is still yesterday when the night's
+    work begins in Madrid. at None: the same date everywhere.
+    """
+    if at is None or getattr(settings, "BUSINESS_DATE", None):
+        return here
+    there = at.astimezone(ZoneInfo(time_zone)).date()
+    return here + (there - at.astimezone(ZoneInfo(settings.TIME_ZONE)).date())

@@ -22,6 +22,7 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
 from customers.models import Company, Customer, Source
 
+from .agencies import write_agencies
 from .book import Book, Writer, reset_sequences
 from .bulk import without_indexes
 from .cast import (
@@ -97,6 +98,7 @@ def load_story(
             write_story(as_of, customers, seed, writer.write, progress, book)
         reset_sequences(book.tables)
         give_access(users, customers)
+        write_agencies(as_of)
         load = DemoLoad.objects.create(
             seed=seed, as_of=as_of, customers=customers, digest=book.digest, counts=book.counts()
         )

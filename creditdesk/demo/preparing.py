@@ -32,8 +32,10 @@ from scoring.reviews import overdue_reviews
 from scoring.statement import Scope
 from worklists.runs import build_worklists
 
+from .cards import propose_calibrated_card
 from .characters import character_code
 from .days import business_days_after, previous_business_day
+from .invoices import learn_invoice_card
 from .orders import take_in_orders
 from .policies import adopt_own_policy, propose_next_policy, react
 from .progress import Console
@@ -60,6 +62,11 @@ def prepare(as_of: date, console: Console) -> None:
     take_in_orders(as_of)
     console.step("simulating the next limit policy")
     propose_next_policy(as_of)
+    if CreditAccount.objects.count() <= HISTORY_UP_TO:
+        console.step("learning when invoices are paid")
+        learn_invoice_card(as_of)
+    console.step("calibrating the scorecard")
+    propose_calibrated_card(as_of)
     console.step("building today's worklists")
     build_worklists(as_of)
 

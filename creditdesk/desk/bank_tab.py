@@ -44,8 +44,9 @@ def bank(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str,
         page=number_of_page[:6],
     )
     page = paged(request, lines)
+    reads_balances = BALANCES in scope_of(consent)
     for line in page:
-        line.shown_balance = line.balance if BALANCES in scope_of(consent) else None
+        line.shown_balance = line.balance if reads_balances else None
     values = bank_values(as_of, Scope.of([account.pk])).get(account.pk)
     said = sentences(values, account.currency) if values else []
     reads = BankDataAccess.objects.filter(customer=customer).order_by("-at", "-pk")
@@ -55,7 +56,7 @@ def bank(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str,
         "worrying": [one for one in said if one.tone == "bad"],
         "reassuring": [one for one in said if one.tone != "bad"],
         "signals": table(values, account.currency) if values else [],
-        "charts": _charts(lines, as_of) if page.paginator.count else None,
+        "charts": _charts(lines, as_of, reads_balances) if page.paginator.count else None,
         "reads": reads.select_related("user")[:5],
     }
 
@@ -77,7 +78,7 @@ def _why_not(latest: BankConsent | None, as_of: date) -> str:
     return ""
 
 
-def _charts(lines: QuerySet[BankTransaction], as_of: date) -> dict[str, Any]:
+def _charts(lines: QuerySet[BankTransaction], as_of: date, reads_balances: bool) -> dict[str, Any]:
     """Balance by day with incidents on it, and the net flow by week; of the currency most lines are in."""
     rows = list(
         lines.filter(effective_on__gt=as_of - timedelta(days=SHOWN_DAYS))
@@ -94,7 +95,7 @@ def _charts(lines: QuerySet[BankTransaction], as_of: date) -> dict[str, Any]:
     rows = [row for row in rows if row[6] == currency]
     title = _("Balance at the end of the day, %(currency)s") % {"currency": currency}
     balance = charts.line_chart(
-        [charts.Series(_("balance"), _balance_points(rows, currency, as_of))],
+        [charts.Series(_("balance"), _balance_points(rows, currency, as_of) if reads_balances else [])],
         title=title,
         events=_incidents(rows),
         fmt=lambda value: number(round(value)),

@@ -8,7 +8,6 @@ from typing import Any
 from django.http import HttpRequest
 
 from creditdesk.core.pages import paged
-from customers.bureau.ages import ANSWERED
 from customers.bureau.shown import agencies_of, questions_about, standing_chart, with_tones
 from customers.models import BureauBasis, CreditAccount
 
@@ -16,11 +15,7 @@ from customers.models import BureauBasis, CreditAccount
 def agencies(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
     customer = account.customer
     page = paged(request, questions_about(customer))
-    asked: dict[int, date] = {}
-    for one in page.object_list:
-        if one.outcome in ANSWERED:
-            asked[one.provider_id] = max(one.asked_on, asked.get(one.provider_id, one.asked_on))
-    shown = agencies_of(customer.pk, as_of, asked)
+    shown = agencies_of(customer.pk, as_of)
     page.object_list = with_tones(page.object_list)
     bases = []
     if customer.is_natural_person:

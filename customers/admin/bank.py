@@ -21,9 +21,17 @@ from unfold.decorators import action
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.templatetags.desk import badge
+from creditdesk.core.wording import day
 from customers.access import visible_customers
 from customers.bank.access import log_listed
-from customers.bank.consents import ConsentError, accounts_read, record_consent, revoke_consent, scope_of
+from customers.bank.consents import (
+    ConsentError,
+    accounts_read,
+    in_force,
+    record_consent,
+    revoke_consent,
+    scope_of,
+)
 from customers.models import BankAccount, BankConsent, BankDataAccess, BankTransaction
 
 from .base import CUSTOMER_SEARCH, AddOnlyFactAdmin, FactAdmin, VersionFilter, money_html
@@ -120,6 +128,11 @@ class BankConsentAdmin(AddOnlyFactAdmin):
         if not self.has_revoke_permission(request):
             raise PermissionDenied
         form = RevokeForm(request.POST or None)
+        others = list(
+            BankConsent.objects.filter(in_force(business_date()), customer=consent.customer_id).exclude(
+                pk=consent.pk
+            )
+        )
         if request.method == "POST" and form.is_valid():
             try:
                 counts = revoke_consent(
@@ -134,6 +147,15 @@ class BankConsentAdmin(AddOnlyFactAdmin):
                 messages.success(
                     request, _("The consent is revoked; %(lines)s bank lines were deleted.") % counts
                 )
+                for other in others:
+                    messages.warning(
+                        request,
+                        _(
+                            "Another consent of this customer is in force up to %(day)s: bank data is still read under it. "
+                            "Revoke it as well if the customer takes back all of them."
+                        )
+                        % {"day": day(other.expires_on)},
+                    )
                 return redirect("admin:customers_bankconsent_change", consent.pk)
         context = {
             **self.admin_site.each_context(request),
@@ -141,6 +163,7 @@ class BankConsentAdmin(AddOnlyFactAdmin):
             "title": _("Revoke consent"),
             "form": form,
             "consent": consent,
+            "others": others,
             "accounts": consent.bank_accounts.count(),
             "lines": BankTransaction.objects.filter(bank_account__consent=consent).count(),
             "back": reverse("admin:customers_bankconsent_change", args=[consent.pk]),

@@ -24,7 +24,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.money import Money
 from creditdesk.core.templatetags.desk import badge
-from customers.bureau.adapters import AgencyError, Answer, adapter_named, choices
+from customers.bureau.adapters import AgencyError, Answer, BadAnswer, adapter_named, choices
 from customers.bureau.bases import record_basis
 from customers.bureau.secrets import check_place
 from customers.bureau.shown import TONES
@@ -207,7 +207,10 @@ class BureauProviderAdmin(ScopedAdmin):
 
 def _tried(provider: BureauProvider, text: str, as_of: date) -> list[tuple[str, Any]]:
     """What would be stored, as (label, value); raises AgencyError."""
-    answer = adapter_named(provider.adapter).read(text, provider.settings, as_of)
+    adapter = adapter_named(provider.adapter)
+    if problems := adapter.check(provider.settings):
+        raise BadAnswer("", " ".join(problems))
+    answer = adapter.read(text, provider.settings, as_of)
     names = [one.name for one in fields(Answer) if one.name != "payload"]
     labels = {one.name: one.verbose_name for one in BureauReport._meta.concrete_fields}
     return [(labels[name], getattr(answer, name)) for name in names]

@@ -34,7 +34,9 @@ def newest_answers(customers: Any, as_of: date) -> dict[tuple[int, str], Newest]
     rows = BureauReport.objects.at(as_of, View(known_at=as_of)).filter(customer__in=customers)
     found: dict[tuple[int, str], Newest] = {}
     columns = ("customer_id", "provider", "effective_on", "outcome")
-    for customer, agency, on, outcome in rows.order_by("effective_on", "pk").values_list(*columns):
+    for customer, agency, on, outcome in (
+        rows.order_by("effective_on", "pk").values_list(*columns).iterator(5000)
+    ):
         found[customer, agency] = Newest(on, outcome == BureauReport.Outcome.RATED)
     asked = (
         BureauPull.objects.filter(

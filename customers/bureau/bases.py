@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
-from customers.models import BureauBasis, Customer
+from customers.models import BureauAnswer, BureauBasis, Customer
 
 
 def in_force(as_of: date) -> QuerySet[BureauBasis]:
@@ -70,18 +70,20 @@ def record_basis(
 
 @transaction.atomic
 def revoke_basis(basis: BureauBasis, *, actor: Actor, on: date, reason: str) -> BureauBasis:
-    """From the day on nobody is asked any more; what was learnt stays, as it was lawful then. Idempotent."""
+    """From the day on nobody is asked any more; the raw answers go, what was read from them lawfully stays. Idempotent."""
     basis = BureauBasis.objects.select_for_update().get(pk=basis.pk)
     if basis.revoked_on is not None:
         return basis
     basis.revoked_on = on
     basis.save(update_fields=["revoked_on"])
+    deleted, _by_model = BureauAnswer.objects.filter(pull__customer=basis.customer_id).delete()
     record_act(
         "bureau_basis.revoke",
         actor=actor,
         subject=basis.customer,
         note=reason,
         business_date=on,
+        data={"answers_deleted": deleted},
         changes=[Change.of(basis, {"revoked_on": None}, {"revoked_on": on})],
     )
     return basis

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from django.db import IntegrityError, transaction
@@ -82,7 +83,7 @@ def pull(
     customer = Customer.objects.get(pk=customer_id)
     plan = plan_pull(customer, as_of, cause, now=timezone.now(), in_spite_of_age=in_spite_of_age, among=among)
     result = PullResult(plan)
-    asked = {"actor": actor, "reason": reason}
+    asked: dict[str, Any] = {"actor": actor, "reason": reason}
     for step in plan.askable:
         left = deadline - time.monotonic()
         if left < 1:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core import charts
 from creditdesk.core.facts import View
 from customers.bureau.adapters import AgencyError, adapter_named
-from customers.bureau.ages import Newest, free_on, is_young
+from customers.bureau.ages import free_on, is_young, newest_answers
 from customers.models import BureauProvider, BureauPull, BureauReport, Customer
 
 TONES = {
@@ -55,10 +55,11 @@ class AgencyShown:
         return None if now is None or before is None else now - before
 
 
-def agencies_of(customer: int, as_of: date, asked: dict[int, date] | None = None) -> list[AgencyShown]:
-    """The agencies that have said something about a customer, in the order of asking; two queries."""
+def agencies_of(customer: int, as_of: date) -> list[AgencyShown]:
+    """The agencies that have said something about a customer, in the order of asking; four queries."""
     providers = {one.slug: one for one in BureauProvider.objects.order_by("position", "slug")}
     reports = BureauReport.objects.at(as_of, View(known_at=as_of)).filter(customer=customer)
+    answers = newest_answers([customer], as_of)
     found: dict[str, AgencyShown] = {}
     for report in reports.order_by("-effective_on", "-pk"):
         shown = found.get(report.provider)
@@ -68,8 +69,7 @@ def agencies_of(customer: int, as_of: date, asked: dict[int, date] | None = None
     for slug, shown in found.items():
         provider = providers.get(slug)
         if provider is not None:
-            last = (asked or {}).get(provider.pk)
-            newest = Newest(max(shown.newest.effective_on, last or shown.newest.effective_on), True)
+            newest = answers[customer, slug]
             shown.free_on = free_on(newest, provider) if is_young(newest, provider, as_of) else None
     places = list(providers)
     return sorted(
@@ -90,7 +90,7 @@ def _agency(slug: str, provider: BureauProvider | None) -> AgencyShown:
 def questions_about(customer: Customer) -> QuerySet[BureauPull]:
     """What was asked about a customer, and about those merged into it; newest first."""
     rows = BureauPull.objects.filter(Q(customer=customer) | Q(customer__merged_into=customer))
-    return rows.select_related("provider", "asked_by").order_by("-asked_at", "-pk")
+    return rows.select_related("provider", "asked_by").order_by("-asked_on", "-asked_at", "-pk")
 
 
 def standing_chart(agencies: Sequence[AgencyShown]) -> charts.Chart | None:

@@ -63,8 +63,9 @@ def store_answer(pull: BureauPull, answer: Answer, *, actor: Actor, now: datetim
         effective_on=effective_on,
         superseded_at__isnull=True,
     ).first()
+    changes: list[Change] = []
     if same is not None and says_the_same(same, values):
-        report, changes = same, []
+        report = same
     else:
         report, changes = _replace(same, customer, pull, effective_on, values, actor, now)
     keep_payload(pull, answer.payload, now)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +19,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.exports import FORMATS, Export, export_response
 from creditdesk.core.money import Money
 from creditdesk.core.pages import desk_page, paged, render_page
+from creditdesk.core.wording import day
 from customers.access import visible_accounts, visible_customers
 from customers.bureau.bases import revoke_basis
 from customers.bureau.budget import budgets, month_of
@@ -33,7 +35,7 @@ COSTS = "customers.view_bureaupull"
 
 
 def _tab(account: CreditAccount) -> str:
-    return f"{reverse('desk:customer', args=[account.customer_id])}?account={account.pk}&tab=agencies"
+    return f"{reverse('desk:customer', args=[account.customer_id])}?account={account.pk}&tab=agencies#details"
 
 
 @desk_page(READ, PAY)
@@ -45,7 +47,7 @@ def get_report(request: HttpRequest, account_id: int) -> HttpResponse:
     )
     as_of = business_date(account.company.time_zone)
     plan = plan_pull(account.customer, as_of, BureauPull.Cause.PERSON, now=timezone.now())
-    form = AskForm(request.POST or None, may_override=plan.may_override)
+    form = AskForm(request.POST if request.method == "POST" else None, may_override=plan.may_override)
     if request.method == "POST" and form.is_valid():
         result = pull(
             account.customer_id,
@@ -82,7 +84,7 @@ def _why_not(plan: PullPlan) -> str:
         provider, answer = plan.usable
         return _("%(agency)s rated the customer on %(day)s: no new report within %(months)s months.") % {
             "agency": provider.label,
-            "day": answer.on.isoformat(),
+            "day": day(answer.on),
             "months": provider.max_age_months,
         }
     return str(plan.refusal.label)
@@ -103,7 +105,7 @@ def _tell(request: HttpRequest, result: PullResult) -> None:
 
 @desk_page(COSTS)
 @require_http_methods(["GET"])
-def costs(request: HttpRequest) -> HttpResponse:
+def costs(request: HttpRequest) -> HttpResponseBase:
     """What was asked in a month and what it cost against the budgets; the questions about customers one may see."""
     as_of = business_date()
     month = _month(request.GET.get("month"), as_of)
@@ -113,7 +115,7 @@ def costs(request: HttpRequest) -> HttpResponse:
     rows = (
         BureauPull.objects.filter(asked_on__range=(first, last), customer__in=visible_customers(request.user))
         .select_related("provider", "customer", "asked_by")
-        .order_by("-asked_at", "-pk")
+        .order_by("-asked_on", "-asked_at", "-pk")
     )
     if request.GET.get("outcome") == "paid":
         rows = rows.exclude(charged=0)
@@ -179,7 +181,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
         BureauBasis.objects.filter(customer__in=visible_customers(request.user)).select_related("customer"),
         pk=pk,
     )
-    form = RevokeForm(request.POST or None)
+    form = RevokeForm(request.POST if request.method == "POST" else None)
     back = reverse("admin:customers_bureaubasis_change", args=[basis.pk])
     if request.method == "POST" and form.is_valid():
         revoke_basis(

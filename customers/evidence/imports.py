@@ -7,6 +7,7 @@ was known before. A legal event goes through its service, so that an insolvency 
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from creditdesk.core.audit import Actor, record_act
 from customers.bank.feeds import BankReport, Options, announce, choose_company, ensure_source, fingerprint_of
 from customers.bank.feeds import check_access as check_company_access
 from customers.bank.matching import CHUNK, customers_named
+from customers.evidence.agencies import complete_report, converters_for, refuse_without_basis
 from customers.evidence.business import plan_business
 from customers.evidence.mapping import (
     AMOUNTS,
@@ -35,6 +37,7 @@ from customers.imports.problems import REFUSED, WARNING, Problem
 from customers.imports.reading import open_rows
 from customers.legal import record_legal_event
 from customers.models import (
+    BureauReport,
     Cover,
     Customer,
     FinancialStatement,
@@ -98,6 +101,7 @@ class _Reader:
             **dict.fromkeys(("percent", "haircut_percent"), Whole(0, 100)),
             **dict.fromkeys(("max_terms_days", "max_extension_days", "notify_days"), Whole(0, 999)),
             "excludes_disputed": Known(spec.values.get("excludes_disputed") or YES_NO),
+            **converters_for(spec.values, spec.reading.decimal, encoding),
         }
         self.problems: list[Problem] = []
 
@@ -127,6 +131,8 @@ class _Reader:
                 self._bad(number, name, "", "missing_value")
         if self.spec.layout in BUSINESS:
             self._check_amounts(number, values)
+        if self.spec.layout == Layout.RATINGS and len(self.problems) == before:
+            complete_report(values, self.spec.scale, self.spec.reading.decimal, partial(self._bad, number))
         if len(self.problems) > before:
             return None
         return self._dated(number, values, today)
@@ -189,6 +195,8 @@ def run_evidence_import(path: Path, mapping: ImportMapping, options: Options) ->
         if spec.layout in BUSINESS:
             plans = plan_business(spec, rows, people, company, problems, options.today)
         else:
+            if spec.layout == Layout.RATINGS:
+                rows = refuse_without_basis(rows, people, options.today, problems)
             plans = [_plan(spec.layout, rows, people, problems)]
         report.counts = {
             "rows": total,
@@ -210,11 +218,13 @@ MODELS: dict[str, Any] = {
     Layout.ACCOUNTS: FinancialStatement,
     Layout.LEGAL: LegalEvent,
     Layout.SUPPLIER: SupplierPaymentDays,
+    Layout.RATINGS: BureauReport,
 }
 KEYS: dict[str, tuple[str, ...]] = {
     Layout.ACCOUNTS: ("effective_on", "source"),
     Layout.LEGAL: ("kind", "effective_on", "source"),
     Layout.SUPPLIER: ("effective_on", "source"),
+    Layout.RATINGS: ("provider", "product", "effective_on"),
 }
 
 
@@ -231,7 +241,8 @@ def _plan(layout: str, rows: list[Row], people: dict[str, Customer], problems: l
         if customer is None:
             problems.append(Problem(row.number, "", row.customer, "unknown_customer"))
             continue
-        row.values["source"] = row.values.get("source") or ""
+        if "source" in key:
+            row.values["source"] = row.values.get("source") or ""
         place = (customer.pk, *(row.values.get(name) for name in key))
         if place in seen:
             params = {"other_row": seen[place]}

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from customers.bureau.scales import check_scale
 from customers.imports.problems import ImportRefused
 from customers.imports.spec import Spec, SpecError, check_formats
 from customers.models import Cover, ImportMapping, LegalEvent
@@ -19,10 +20,10 @@ AMOUNTS = (
     *("revenue", "cost_of_sales", "depreciation", "ebit", "interest_expense", "net_income", "total_assets"),
     *("current_assets", "cash", "inventories", "trade_receivables", "trade_payables", "financial_debt"),
     *("current_liabilities", "total_liabilities", "equity", "retained_earnings"),
-    *("amount", "open_amount", "billed_amount", "policy_limit"),
+    *("amount", "open_amount", "billed_amount", "policy_limit", "recommended_limit"),
 )
 FIELDS: dict[str, tuple[str, ...]] = {
-    Layout.ACCOUNTS: ("customer", "effective_on", "known_on", "currency", "months", "source", *AMOUNTS[:-4]),
+    Layout.ACCOUNTS: ("customer", "effective_on", "known_on", "currency", "months", "source", *AMOUNTS[:-5]),
     Layout.LEGAL: ("customer", "kind", "effective_on", "known_on", "ended_on", "source", "link"),
     Layout.SUPPLIER: ("customer", "effective_on", "known_on", "days", "source"),
     Layout.ORDERS: (
@@ -42,6 +43,11 @@ FIELDS: dict[str, tuple[str, ...]] = {
         *("policy_limit", "percent", "haircut_percent", "effective_on", "expires_on", "withdrawn_on"),
         *("max_terms_days", "max_extension_days", "notify_days", "excludes_disputed", "known_on"),
     ),
+    Layout.RATINGS: (
+        *("customer", "provider", "product", "reference", "effective_on", "known_on", "outcome", "standing"),
+        *("raw_score", "raw_scale", "pd_basis_points", "pd_percent", "days_beyond_terms", "currency"),
+        *("recommended_limit", "activity"),
+    ),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
     Layout.ACCOUNTS: ("customer", "effective_on", "currency"),
@@ -51,12 +57,13 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     Layout.DELIVERIES: ("customer", "number", "effective_on", "currency", "amount"),
     Layout.BILLED: ("customer", "effective_on", "currency", "amount"),
     Layout.COVER: ("customer", "kind", "effective_on", "currency", "amount"),
+    Layout.RATINGS: ("customer", "provider", "effective_on"),
 }
 BUSINESS = {Layout.ORDERS, Layout.DELIVERIES, Layout.BILLED, Layout.COVER}
 KINDS: dict[str, list[str]] = {Layout.LEGAL: LegalEvent.Kind.values, Layout.COVER: Cover.Kind.values}
 _KEYS = {
     *("title", "company", "source", "file", "dates", "numbers", "columns", "constants", "values", "optional"),
-    "complete",
+    *("complete", "scale"),
 }
 _LAYOUTS = {
     "accounts": Layout.ACCOUNTS,
@@ -67,6 +74,7 @@ _LAYOUTS = {
     "deliveries": Layout.DELIVERIES,
     "billed-parts": Layout.BILLED,
     "cover": Layout.COVER,
+    "agency-ratings": Layout.RATINGS,
 }
 
 
@@ -82,6 +90,8 @@ class EvidenceSpec:
     source: dict[str, str] = field(default_factory=dict)
     # The file lists every open order: those missing from it are closed.
     complete: bool = False
+    # How an agency's score becomes a standing (customers/bureau/scales.py).
+    scale: dict[str, Any] = field(default_factory=dict)
 
 
 def _check(condition: Any, text: str) -> None:
@@ -124,6 +134,11 @@ def parse_evidence_spec(slug: str, layout: str, raw: Any) -> EvidenceSpec:
             {"amount", "open_amount"} & {*columns, *constants},
             _("columns: orders need amount (what was ordered) or open_amount (what is still open)"),
         )
+    scale = raw.get("scale", {})
+    if layout == Layout.RATINGS:
+        _check_scale(scale, {*columns, *constants})
+    else:
+        _check(not scale, _("scale: only for ratings of agencies"))
     complete = raw.get("complete", False)
     _check(
         complete is False or (complete is True and layout == Layout.ORDERS),
@@ -157,7 +172,17 @@ def parse_evidence_spec(slug: str, layout: str, raw: Any) -> EvidenceSpec:
         company=raw.get("company", {}).get("code", ""),
         source=dict(raw.get("source", {})),
         complete=complete,
+        scale=dict(scale),
     )
+
+
+def _check_scale(scale: Any, fields: set[str]) -> None:
+    _check(
+        "standing" in fields or (scale and "raw_score" in fields),
+        _("columns: ratings need standing, or raw_score with a scale"),
+    )
+    for problem in check_scale(scale) if scale else ():
+        _check(False, problem)
 
 
 def shipped_evidence_mappings() -> dict[str, dict[str, Any]]:

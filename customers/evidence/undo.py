@@ -15,6 +15,7 @@ from customers.bank.feeds import announce, undo_bank_batch
 from customers.imports.problems import ImportRefused
 from customers.models import (
     BilledPart,
+    BureauReport,
     Cover,
     Delivery,
     FinancialStatement,
@@ -34,6 +35,7 @@ MODELS: dict[str, tuple[Any, ...]] = {
     Layout.DELIVERIES: (Delivery, BilledPart),
     Layout.BILLED: (BilledPart,),
     Layout.COVER: (Cover,),
+    Layout.RATINGS: (BureauReport,),
 }
 
 

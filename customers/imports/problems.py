@@ -201,6 +201,19 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("The customer has several credit accounts in this company."),
         _("Name the segment in a column, or as a constant in the mapping."),
     ),
+    "bad_percent": (_("This is not a percentage from 0 to 100."), _("Correct the cell.")),
+    "not_on_scale": (
+        _("The score is not on the mapping's scale: %(why)s"),
+        _("Correct the score, or the scale of the mapping."),
+    ),
+    "rating_contradiction": (
+        _("The outcome contradicts the other cells: rated goes with a standing, not_found with nothing."),
+        _("Correct the outcome, or leave it empty."),
+    ),
+    "no_bureau_basis": (
+        _("The customer is a natural person, and no legal basis of agency reports is on record."),
+        _("Record the legal basis first, then import the row again."),
+    ),
     "cover_terms": ("%(reason)s", _("Correct the terms of the cover.")),
     # Warnings: the row is taken.
     "other_currency": (

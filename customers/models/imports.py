@@ -21,6 +21,7 @@ class ImportMapping(models.Model):
         DELIVERIES = "deliveries", _("deliveries to customers")
         BILLED = "billed", _("what of orders and deliveries was billed")
         COVER = "cover", _("insurance, guarantees and deposits")
+        RATINGS = "ratings", _("ratings of credit agencies")
 
     class OnChange(models.TextChoices):
         SUPERSEDE = "supersede", _("a changed row corrects the earlier one")

@@ -1,5 +1,8 @@
 """Bank flows of the customer: balances, flows, incidents, weeks; only under a consent in force at {as_of}.
 
+Balances count only where the consent that lasts longest lets them be read: one renewed for transactions alone keeps
+them from the signals, whatever was stored under an earlier one.
+
 Lines of all bank accounts of a customer add up. They count in the accounts' own currency where there is one only,
 else in EUR at the newest rates not after {as_of}; without a rate the customer has no bank flows (missing).
 
@@ -54,15 +57,19 @@ SELECT r.currency, r.rate * {_in_cents("r.currency")} AS to_eur FROM (
 UNION ALL SELECT 'EUR', CAST(1 AS double precision)
 """
 
-ACCOUNT = """
-SELECT ba.id, ba.customer_id, ba.currency
-FROM customers_bankaccount ba
-WHERE customer_scope(ba.customer_id) AND EXISTS (
-  SELECT 1 FROM customers_bankconsent bc
+_CONSENT = """customers_bankconsent bc
   WHERE bc.customer_id = ba.customer_id AND seen(bc)
     AND bc.effective_on <= {as_of} AND bc.expires_on >= {as_of}
-    AND (bc.revoked_on IS NULL OR bc.revoked_on > {as_of})
-)
+    AND (bc.revoked_on IS NULL OR bc.revoked_on > {as_of})"""
+
+# withheld: 1 where balances are not in the scope of the consent (customers.bank.consents.consent_of).
+ACCOUNT = f"""
+SELECT ba.id, ba.customer_id, ba.currency, (
+  SELECT CASE WHEN bc.scope = 'transactions' THEN 1 ELSE 0 END FROM {_CONSENT}
+  ORDER BY bc.expires_on DESC, bc.id DESC LIMIT 1
+) AS withheld
+FROM customers_bankaccount ba
+WHERE customer_scope(ba.customer_id) AND EXISTS (SELECT 1 FROM {_CONSENT})
 """
 
 # What the lines of an account span, whatever their age; one light pass over all of them. Grouped by a column of the
@@ -102,7 +109,7 @@ FEED = f"""
 SELECT e.bank_account_id, ba.customer_id, p.through, r.to_eur,
   CASE WHEN ba.currency = p.unit THEN 1 ELSE 0 END AS is_own,
   CASE WHEN ba.currency <> p.unit AND r.to_eur IS NULL THEN 1 ELSE 0 END AS amounts,
-  CASE WHEN e.unstated = 0 THEN 0
+  CASE WHEN ba.withheld > 0 THEN 1 WHEN e.unstated = 0 THEN 0
     WHEN EXISTS (SELECT 1 FROM {_LINES_OF} AND t.effective_on <= p.through AND t.balance IS NULL) THEN 1
     ELSE 0 END AS balances,
   (SELECT t.effective_on FROM {_LINES_OF} AND t.effective_on <= plus_days(p.through, -{BALANCE_DAYS})

@@ -3,7 +3,8 @@
 Field by field: a newer report that leaves a figure out does not hide an older one that states it, nor does an answer
 without a rating take a rating back; they age out. Of two reports of one agency and day the worse counts, and so it
 does between agencies: one more report can only be as good as the worst one known, and none can be hidden by buying
-another. What an agency said before is read for the fall of its own rating only.
+another. Of a natural person nothing is read but under a legal basis in force at {as_of}: revoking it takes the reports
+out of the next score. What an agency said before is read for the fall of its own rating only.
 """
 
 from __future__ import annotations
@@ -29,8 +30,13 @@ FROM (
     br.days_beyond_terms AS beyond,
     CASE br.activity WHEN 'ceased' THEN 2 WHEN 'dormant' THEN 1 WHEN 'active' THEN 0 END AS activity,
     CASE WHEN br.outcome = 'not_found' THEN 0 ELSE 1 END AS is_found
-  FROM customers_bureaureport br
-  WHERE seen(br) AND customer_scope(br.customer_id) AND br.effective_on <= {{as_of}}
+  FROM customers_bureaureport br JOIN customers_customer np ON np.id = br.customer_id
+  WHERE (np.kind <> 'sole_trader' OR EXISTS (
+      SELECT 1 FROM customers_bureaubasis bb
+      WHERE bb.customer_id = br.customer_id AND seen(bb) AND bb.effective_on <= {{as_of}}
+        AND (bb.expires_on IS NULL OR bb.expires_on >= {{as_of}})
+        AND (bb.revoked_on IS NULL OR bb.revoked_on > {{as_of}})
+    )) AND seen(br) AND customer_scope(br.customer_id) AND br.effective_on <= {{as_of}}
     AND br.effective_on > {{as_of_reports}}
 ) br
 WINDOW agency AS (PARTITION BY br.customer_id, br.provider)

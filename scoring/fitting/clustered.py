@@ -1,7 +1,10 @@
 """Shares and calibration when rows of one customer are no independent evidence.
 
 The interval of a share is Wilson's with the number of rows cut by the design effect: how much more the share varies
-between customers than between independent rows (linearised ratio estimator: Cochran, Sampling Techniques, ch. 6).
+between customers than between independent rows (linearised ratio estimator: Cochran, Sampling Techniques, ch. 6), and
+cut once more because that spread is itself estimated from few customers (Student's t for the normal: Korn and
+Graubard, Survey Methodology 24, 1998). Without the second step the interval of 90 rows of 3 to 15 customers held the
+true share in 87 to 93 of 100 drawings; with it in 95 to 98 (docs/invoice-estimates.md).
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scoring.fitting.measures import Interval, floats, wilson
+from scoring.fitting.measures import Z95, Interval, floats, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,24 @@ class Share:
     interval: Interval
     rows: int
     customers: int
+
+
+def student95(freedom: int) -> float:
+    """The 97.5 % point of Student's t: exact for 1 and 2 degrees of freedom, else by Cornish and Fisher's expansion
+    (Abramowitz and Stegun 26.7.5; within 0.2 %)."""
+    if freedom == 1:
+        return 12.7062
+    if freedom == 2:
+        return 4.3027
+    z, n = Z95, float(freedom)
+    terms = (
+        z,
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return float(sum(term / n**power for power, term in enumerate(terms)))
 
 
 def share_by_customer(bad: ArrayLike, customers: ArrayLike) -> Share:
@@ -38,6 +59,7 @@ def share_by_customer(bad: ArrayLike, customers: ArrayLike) -> Share:
     if 0 < value < 1 and number > 1:
         spread = float(((happened - value * count) ** 2).sum()) * number / (number - 1) / rows**2
         effective = min(value * (1 - value) / spread, float(rows)) if spread > 0 else float(number)
+        effective *= (Z95 / student95(number - 1)) ** 2
     return Share(value, wilson(value * effective, effective), int(rows), int(number))
 
 

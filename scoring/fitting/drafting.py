@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.facts import CURRENT, View
-from scoring.card import Card, CardError, active_card, problems
+from scoring.card import Card, CardError, active_card, as_card, fingerprint, problems
 from scoring.fitting.account_card import PointCard, in_points
 from scoring.fitting.account_figures import counts_of, customer_years, figures_of, gini_gain
 from scoring.fitting.account_fit import AccountFit, NotEnoughEvents, Options, fit_accounts, level_for
@@ -62,13 +62,18 @@ def learn(
     unknown = sorted(set(signals or ()) - set(BY_NAME))
     if unknown:
         raise ValueError(
-            _("%(names)s: no such signal. `manage.py score` lists them.") % {"names": ", ".join(unknown)}
+            _("%(names)s: no such signal. docs/signals.md lists them.") % {"names": ", ".join(unknown)}
         )
     first, through = ledger_span()
     if until is not None and through is not None and until < through:
         through, labels = until, View(known_at=until)
     else:
         labels = CURRENT
+    if first is None:
+        raise NotEnoughEvents(
+            _("The ledger holds no invoice. Import one first: manage.py import_ledger."),
+            {"observations": 0, "customers": 0, "bad_customers": 0, "needed": options.min_events},
+        )
     days = observation_days(first, through)
     if not days or through is None:
         raise NotEnoughEvents(
@@ -198,7 +203,8 @@ def keep_draft(found: Challenger, *, name: str, actor: Actor, as_of: date) -> Sc
             )
         )
     ScorecardBin.objects.bulk_create(bins)
-    store_report(row, CardReport.Kind.FIT, found.until, found.figures, made_by=str(actor.name))
+    said = {"said": fingerprint(as_card(row, bins), points_only=True)}
+    store_report(row, CardReport.Kind.FIT, found.until, found.figures | said, made_by=str(actor.name))
     record_act(
         "scorecard.fitted",
         actor=actor,

@@ -25,10 +25,12 @@ from creditdesk.core.money import exponent
 from customers.bank.access import log_study
 from customers.completeness import complete_through_all
 from customers.models import Allocation, CreditAccount, DocumentKind, Instalment
+from scoring.bygone import Told
 from scoring.engine import compute
+from scoring.fitting.columns import Column, Columns, joined, small
 from scoring.fitting.materiality import Materiality
 from scoring.fitting.measures import Floats
-from scoring.fitting.outcomes import Cause, Default, default_episodes
+from scoring.fitting.outcomes import Cause, Default, accounts_of, default_episodes
 from scoring.invoices.ledger import lot
 from scoring.models import Depth
 from scoring.signals import SIGNALS
@@ -41,8 +43,8 @@ LEAST_HISTORY_DAYS = 180
 ACTIVE_DAYS = 365
 MOST_ROWS = 200_000
 """About so many observations at most are learned from: more hardly narrow what is told, and would not fit in memory."""
-RANGE = 20_000
-"""Accounts read at once."""
+RANGE = 5_000
+"""Accounts read at once: as Python objects a row of the statement takes some thousand bytes."""
 MONTHLY_UP_TO = 12
 """With more month-ends than this, quarter-ends: their windows overlap less and say nearly as much."""
 
@@ -94,14 +96,14 @@ def ledger_span() -> tuple[date | None, date | None]:
 
 @dataclass(frozen=True)
 class Observations:
-    """Rows in order of day and account; `values` is rows x signals, NaN where missing.
+    """Rows in order of day and account; `values` reads as rows x signals, NaN where missing.
 
     bad: 1 when a default follows within the year. score, pd: of the card in use, as known that day. exposure: open
     invoices in major units of the account's currency. loss: what the default was about, in the same units.
     """
 
     signals: tuple[str, ...]
-    values: Floats
+    values: Columns | Floats
     account: Ints
     customer: Ints
     day: Ints
@@ -128,7 +130,8 @@ class Observations:
         return int(np.unique(self.customer[self.bad > 0]).size)
 
     def column(self, signal: str) -> Floats:
-        return self.values[:, self.signals.index(signal)]
+        found: Floats = self.values[:, self.signals.index(signal)]
+        return found
 
     def take(self, chosen: NDArray[Any]) -> Observations:
         """The rows of a mask or of positions; `days` and `causes` stay those of the whole."""
@@ -147,27 +150,27 @@ def observe(
 ) -> Observations:
     """The observations of these days. `labels`: which knowledge tells the outcomes, reader: who reads bank data.
 
-    A handful of queries per day and range of accounts. The book is read range by range and kept as arrays, so memory
-    grows with the observations only; of a book with more than about MOST_ROWS of them whole customers are drawn
+    A handful of queries per day and range of accounts. The book is read range by range and kept as small columns, so
+    memory grows with the observations only; of a book with more than about MOST_ROWS of them whole customers are drawn
     (always the same ones), with all of their days. Raises NoActiveCard, MissingRate.
     """
     scope = scope or Scope.everyone()
+    days = sorted(days)
     if days:
         log_study(reader=reader or Actor.job("learning from the past"), days=[min(days), max(days)])
     customers = _Customers.read(len(days))
-    rows = _Rows()
-    last = max((horizon_of(day) for day in days), default=date.min)
-    episodes = default_episodes(last, labels, materiality=materiality, scope=scope) if days else None
+    rows, told = _Rows(), Told()
     causes: dict[int, Default] = {}
-    for day in sorted(days):
-        assert episodes is not None
-        then = default_episodes(day, View(known_at=day), materiality=materiality, scope=scope)
-        out = episodes.already_in(day) | then.already_in(day)
-        found = episodes.between(day, horizon_of(day))
-        complete = episodes.complete_for(horizon_of(day))
-        opened = open_amounts(day, View(known_at=day))
-        for some in customers.scopes(scope):
-            for row in compute(day, some, View(known_at=day)):
+    for some in customers.scopes(scope) if days else ():
+        last = max(horizon_of(day) for day in days)
+        episodes = default_episodes(last, labels, materiality=materiality, scope=some)
+        for day in days:
+            then = default_episodes(day, View(known_at=day), materiality=materiality, scope=some)
+            out = episodes.already_in(day) | then.already_in(day)
+            found = episodes.between(day, horizon_of(day))
+            complete = episodes.complete_for(horizon_of(day))
+            opened = open_amounts(day, View(known_at=day), some)
+            for row in compute(day, some, View(known_at=day), told=told):
                 if row.account_id in out or row.account_id not in complete:
                     continue
                 values = values_of(row)
@@ -191,7 +194,7 @@ def observe(
                 )
                 if default is not None:
                     causes[row.account_id] = default
-    return _stacked(rows, sorted(days), causes.values())
+    return _stacked(rows, days, causes.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,12 +235,13 @@ class _Customers:
 
 
 class _Rows:
-    """Observations as they come, put into arrays by the thousand: as Python objects they take ten times the room."""
+    """Observations as they come, put into columns by the thousand: as Python objects they take twenty times the room."""
 
     def __init__(self) -> None:
         self._facts: list[tuple[Any, ...]] = []
         self._values: list[list[Any]] = []
-        self._parts: list[tuple[Floats, Floats]] = []
+        self._parts: list[Floats] = []
+        self._columns: list[list[Column]] = [[] for _signal in SIGNALS]
 
     def add(self, facts: tuple[Any, ...], values: list[Any]) -> None:
         self._facts.append(facts)
@@ -247,22 +251,23 @@ class _Rows:
 
     def _pack(self) -> None:
         if self._facts:
-            self._parts.append(
-                (np.array(self._facts, dtype=np.float64), np.array(self._values, dtype=np.float64))
-            )
+            self._parts.append(np.array(self._facts, dtype=np.float64))
+            for parts, column in zip(self._columns, np.array(self._values, dtype=np.float64).T, strict=True):
+                parts.append(small(column))
             self._facts, self._values = [], []
 
-    def arrays(self) -> tuple[Floats, Floats]:
-        """(rows x 9 facts, rows x signals); lets go of its parts as they are copied."""
+    def arrays(self) -> tuple[Floats, Columns]:
+        """(rows x 9 facts, rows x signals) in order of day and account; lets go of its parts as they are copied."""
         self._pack()
-        count = sum(len(facts) for facts, _values in self._parts)
-        facts, values = np.empty((count, 9)), np.empty((count, len(SIGNALS)))
-        end = count
-        while self._parts:
-            some, signals = self._parts.pop()
-            facts[end - len(some) : end], values[end - len(some) : end] = some, signals
-            end -= len(some)
-        return facts, values
+        sizes = [len(part) for part in self._parts]
+        facts = np.concatenate(self._parts) if self._parts else np.empty((0, 9))
+        order = np.lexsort((facts[:, 0], facts[:, 2]))
+        columns: list[Column] = []
+        for parts in self._columns:
+            column = joined(parts, sizes)
+            columns.append(None if column is None else column[order])
+            parts.clear()
+        return facts[order], Columns(columns, int(order.size))
 
 
 def _active(values: dict[str, Any]) -> bool:
@@ -281,16 +286,17 @@ def _major(minor: int, currency: str) -> float:
     return minor / 10 ** exponent(currency)
 
 
-def open_amounts(as_of: date, view: View) -> dict[int, float]:
+def open_amounts(as_of: date, view: View, scope: Scope | None = None) -> dict[int, float]:
     """Open invoices per account on a day, in major units of the account's currency; two queries."""
+    whose = accounts_of(scope or Scope.everyone(), "account")
     billed = (
-        Instalment.objects.filter(view.q(), kind=DocumentKind.INVOICE, effective_on__lte=as_of)
+        Instalment.objects.filter(view.q(), whose, kind=DocumentKind.INVOICE, effective_on__lte=as_of)
         .order_by()
         .values_list("account_id", "account__currency")
         .annotate(total=Sum("account_amount"))
     )
     settled = dict(
-        Allocation.objects.filter(view.q(), effective_on__lte=as_of, instalment__isnull=False)
+        Allocation.objects.filter(view.q(), whose, effective_on__lte=as_of, instalment__isnull=False)
         .order_by()
         .values_list("account_id")
         .annotate(total=Sum("account_amount"))

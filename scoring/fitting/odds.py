@@ -10,7 +10,6 @@ them weigh as many as customers defaulted. What a row says is its score, so ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, log
 from typing import Any
@@ -19,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.fitting.clustered import share_by_customer
-from scoring.fitting.logistic import fit_logistic, sigmoid
-from scoring.fitting.measures import Floats
+from scoring.fitting.logistic import fit_logistic, logit, sigmoid
+from scoring.fitting.measures import Z95, Floats, floats
 
 LEVEL_FROM, SLOPE_FROM = 10, 30
 """Defaulting customers from which the level, and from which the slope too, can be told."""
@@ -105,7 +104,7 @@ def fit(sample: Sample, expert: Odds, *, level_only: bool, times: Floats | None 
     """Fit to the sample; `times`: how often each row's customer was drawn. Raises NoOrder, FitError."""
     weight = np.full(sample.bad.size, sample.weight)
     weight = weight if times is None else weight * times
-    size = np.bincount(sample.score, weights=weight)
+    size = floats(np.bincount(sample.score, weights=weight))
     bad = np.bincount(sample.score, weights=weight * sample.bad)
     seen = np.flatnonzero(size)
     given, size, share = expert.log_odds(seen), size[seen], bad[seen] / size[seen]
@@ -140,31 +139,40 @@ def _level(given: Floats, size: Floats, share: Floats) -> Moved:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Shifts and slopes over redraws of customers: how sure the odds are."""
+    """Shifts and slopes over redraws of customers: how sure the odds are. stray: how far groups of the score lie off the
+    straight line besides, in log-odds (standard deviation): two numbers cannot follow every bend."""
 
     shift: Floats
     slope: Floats
+    stray: float = 0.0
 
     def interval(self, values: Floats) -> tuple[float, float]:
         low, high = np.quantile(values, [0.025, 0.975])
         return float(low), float(high)
 
-    def of_mean_pd(self, expert: Odds, scores: Ints) -> tuple[float, float]:
-        """95 % interval of the mean PD of rows with these scores."""
+    def of_mean_pd(self, expert: Odds, scores: Ints, *, part: bool = False) -> tuple[float, float]:
+        """95 % interval of the mean PD of rows with these scores; part: of a group of the score, which may stray."""
         count = np.bincount(scores)
         seen = np.flatnonzero(count)
         given = expert.log_odds(seen)
-        drawn = sigmoid(self.shift[:, None] + self.slope[:, None] * given[None, :])
-        return self.interval(drawn @ (count[seen] / scores.size))
+        drawn = sigmoid(self.shift[:, None] + self.slope[:, None] * given[None, :]) @ (
+            count[seen] / scores.size
+        )
+        if part:
+            off = self.stray * np.random.default_rng(20).standard_normal(drawn.size)
+            drawn = sigmoid(logit(drawn) + off)
+        return self.interval(drawn)
 
 
 def spread(sample: Sample, expert: Odds, found: Moved, *, level_only: bool, seed: int = 20) -> Spread:
     """Customers drawn again. A level pulled toward the expert's: the normal around it with the evidence of both,
     for redraws of a pulled estimate would look surer than it is."""
     random = np.random.default_rng(seed)
+    pd = expert.moved(found.shift, found.slope).pd(sample.score)
+    stray = straying(sample, pd, told=1 if level_only else 2)
     if level_only:
         error = ((1 - found.shift_share) / PRIOR) ** 0.5
-        return Spread(found.shift + error * random.standard_normal(2000), np.ones(2000))
+        return Spread(found.shift + error * random.standard_normal(2000), np.ones(2000), stray)
     customers, member = np.unique(sample.customer, return_inverse=True)
     drawn: list[Moved] = []
     for _draw in range(DRAWS):
@@ -176,7 +184,23 @@ def spread(sample: Sample, expert: Odds, found: Moved, *, level_only: bool, seed
             drawn.append(fit(sample, expert, level_only=False, times=weights))
         except NoOrder:
             drawn.append(Moved(found.shift, LEAST_SLOPE, 1.0, 0.0))
-    return Spread(np.array([m.shift for m in drawn]), np.array([m.slope for m in drawn]))
+    return Spread(np.array([m.shift for m in drawn]), np.array([m.slope for m in drawn]), stray)
+
+
+def straying(sample: Sample, pd: Floats, *, told: int) -> float:
+    """How far fifths of the score lie off their PD in log-odds, beyond what chance explains (method of moments,
+    DerSimonian and Laird 1986). told: numbers already fitted to them."""
+    off, noise = [], []
+    for rows in fifths(sample.score):
+        share = share_by_customer(sample.bad[rows], sample.customer[rows])
+        low, high = logit([share.interval.low, share.interval.high], 1e-4)
+        happened = (low + high) / 2 if share.value in (0, 1) else float(logit(share.value, 1e-4))
+        off.append(happened - float(logit(pd[rows].mean(), 1e-4)))
+        noise.append(((high - low) / (2 * Z95)) ** 2)
+    distance, weight = np.array(off), 1 / np.array(noise)
+    middle = np.average(distance, weights=weight)
+    beyond = float((weight * (distance - middle) ** 2).sum()) - (len(off) - told)
+    return float(max(beyond / (weight.sum() - (weight**2).sum() / weight.sum()), 0.0)) ** 0.5
 
 
 def cross_fitted(sample: Sample, expert: Odds, fold: Ints, *, level_only: bool) -> Floats:
@@ -223,7 +247,5 @@ def fifths(score: Ints) -> list[Ints]:
     """Positions of the rows in fifths by score, equal scores together."""
     order = np.argsort(score, kind="stable")
     ranked = score[order]
-    starts: Sequence[int] = np.unique(
-        [np.searchsorted(ranked, ranked[n * ranked.size // 5]) for n in range(5)]
-    )
+    starts = np.unique([np.searchsorted(ranked, ranked[n * ranked.size // 5]) for n in range(5)])
     return list(np.split(order, starts[1:]))

@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import connections
+from django.db.models import Q
 
 from creditdesk.core.facts import CURRENT, View
 from customers.completeness import complete_through_all
@@ -127,11 +128,7 @@ def default_episodes(
     currency has neither a threshold of its own nor a rate.
     """
     scope = scope or Scope.everyone()
-    rows = CreditAccount.objects.using(using).order_by("pk")
-    if scope.shape == "range":
-        rows = rows.filter(pk__range=(scope.low, scope.high))
-    elif scope.shape != "all":
-        rows = rows.filter(pk__in=scope.ids)
+    rows = CreditAccount.objects.using(using).filter(accounts_of(scope, "pk")).order_by("pk")
     companies = dict(rows.values_list("pk", "company_id"))
     complete = complete_through_all(recorded_by=view.recorded_by)
     judged_to = {pk: _judged_to(complete.get(company), view) for pk, company in companies.items()}
@@ -144,6 +141,13 @@ def default_episodes(
             if episode.cause == Cause.INSOLVENCY or (last is not None and episode.began_on <= last):
                 found[episode.account_id].append(episode)
     return Episodes(dict(found), judged_to)
+
+
+def accounts_of(scope: Scope, field: str) -> Q:
+    """The accounts of a scope as a condition on `field`."""
+    if scope.shape == "range":
+        return Q(**{f"{field}__gte": scope.low, f"{field}__lte": scope.high})
+    return Q() if scope.shape == "all" else Q(**{f"{field}__in": scope.ids})
 
 
 def _judged_to(complete: date | None, view: View) -> date | None:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_study
+from customers.models import CreditAccount
 from scoring.bygone import Told
 from scoring.card import CardError
 from scoring.engine import compute
@@ -37,7 +38,7 @@ from scoring.invoices.card import Estimates, InvoiceModel
 from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import Days, Ledger, beyond
-from scoring.invoices.tested import Predictions, final_delays, test_places, versions
+from scoring.invoices.tested import Predictions, final_delays, invoices_of, test_places, versions
 from scoring.statement import Scope
 
 TOP = 0.2
@@ -82,9 +83,10 @@ def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) 
         raise FitError(_no_training(ledger, period)) from error
     history, told = History(ledger), versions(ledger)
     tests = test_places(ledger, told, period.test_from, period.test_to)
+    customers = customers_of(ledger.account[tests])
     report: dict[str, Any] = {
         "trained": trained(model, ledger, period.train_until.toordinal()),
-        "tested": {"invoices": int(tests.size), "customers": int(np.unique(ledger.account[tests]).size)},
+        "tested": _tested(ledger, tests, customers),
     }
     if not tests.size:
         report["refused"] = _("No invoice was issued in the test period.")
@@ -99,16 +101,35 @@ def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) 
             beyond(low, high, days),
             getattr(estimates, name),
             rivals[days],
-            ledger.account[tests],
+            customers,
             draws,
             seed,
         )
         for days, name in NAMES.items()
     }
     report["psi"] = _psi(before, estimates.late)
-    report["overdue"] = _overdue(model, history, ledger, tests, low, high, draws, seed)
+    report["overdue"] = _overdue(model, history, tests, low, high, customers, draws, seed)
     report["days_late"] = _days_late(estimates, low, high)
     return Replay(report, Predictions.of(ledger, tests, estimates))
+
+
+def _tested(ledger: Ledger, tests: Days, customers: Days) -> dict[str, int]:
+    return {
+        "invoices": int(np.unique(invoices_of(ledger.row[tests])).size),
+        "instalments": int(tests.size),
+        "customers": int(np.unique(customers).size),
+    }
+
+
+def customers_of(account: Days) -> Days:
+    """Whose account it is, for each row: the accounts of one customer are no independent evidence."""
+    wanted = np.unique(account)
+    pairs = CreditAccount.objects.order_by("pk").values_list("pk", "customer_id")
+    known = np.fromiter((number for pair in pairs.iterator() for number in pair), dtype=np.int64).reshape(
+        -1, 2
+    )
+    known = known[np.isin(known[:, 0], wanted)]
+    return known[np.searchsorted(known[:, 0], account), 1]
 
 
 def _trained_on(ledger: Ledger, period: Period) -> Moment:
@@ -295,15 +316,16 @@ def _psi(before: Floats, late: Floats) -> dict[str, Any]:
 def _overdue(
     model: InvoiceModel,
     history: History,
-    ledger: Ledger,
     tests: Days,
     low: Days,
     high: Days,
+    customers: Days,
     draws: int,
     seed: int,
 ) -> dict[str, Any]:
     """Of the amount that ended very late, what the riskiest fifth of the invoices overdue on the day after their due
     date holds, ranked by expected loss: the chance of it, given that it is unpaid, times the open amount."""
+    ledger = history.ledger
     seen = moments_after_due(ledger, tests)
     open_then = (ledger.paid_known[tests] > seen.day) & (ledger.closed_known[tests] > seen.day)
     part = Moment(seen.account[open_then], seen.day[open_then], tests[open_then])
@@ -311,6 +333,7 @@ def _overdue(
     if not open_then.any():
         return result
     estimates, _none = _estimated(model, history, part)
+    payers = customers[open_then]
     amount = ledger.amount[part.place]
     count, late, _took = history.payments(part)
     mean = np.divide(late, count, out=np.zeros_like(late), where=count > 0)
@@ -324,7 +347,7 @@ def _overdue(
             "mean_days_late": (mean * amount)[told],
         }
         figures = {rule: partial(Captured(lost, risk).share, TOP) for rule, risk in ranked.items()}
-        intervals = bootstrap_many(part.account[told], figures, draws=draws, seed=seed)
+        intervals = bootstrap_many(payers[told], figures, draws=draws, seed=seed)
         result[name] = {
             "events": int(np.nansum(happened)),
             "share_of_loss_in_top_fifth": {
@@ -332,9 +355,7 @@ def _overdue(
             },
         }
         if told.any():
-            table = calibration_by_customer(
-                happened[told], getattr(estimates, name)[told], part.account[told]
-            )
+            table = calibration_by_customer(happened[told], getattr(estimates, name)[told], payers[told])
             result[name]["calibration"] = table
             result[name]["calibration_agrees"] = sum(row["agrees"] for row in table)
     return result

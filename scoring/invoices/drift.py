@@ -20,23 +20,27 @@ from scoring.fitting.measures import Floats
 from scoring.invoices.ledger import NEVER, Days, Ledger
 from scoring.invoices.sums import NOTHING, SHIFT, SPAN, faded
 
-Setting = tuple[float, float, float]
-"""(half-life of a forecast in days, standard deviation of the level in log-odds, and of the slope less 1)"""
+Setting = tuple[float, float, float, float]
+"""(half-life of a forecast in days, standard deviation of the level in log-odds, and of the slope less 1, and 1 where
+the slope moves above the centre only: the worst become more punctual, the others stay as they are)"""
 SETTINGS: tuple[Setting, ...] = (
-    (20.0, 0.3, 0.0),
-    (20.0, 1.0, 0.0),
-    (40.0, 0.15, 0.0),
-    (40.0, 0.3, 0.0),
-    (40.0, 1.0, 0.0),
-    (80.0, 0.3, 0.0),
-    (80.0, 1.0, 0.0),
-    (40.0, 0.3, 0.2),
-    (80.0, 0.3, 0.2),
-    (80.0, 1.0, 0.2),
-    (160.0, 0.3, 0.2),
-    (160.0, 0.3, 0.4),
+    (20.0, 0.3, 0.0, 0.0),
+    (20.0, 1.0, 0.0, 0.0),
+    (40.0, 0.15, 0.0, 0.0),
+    (40.0, 0.3, 0.0, 0.0),
+    (40.0, 1.0, 0.0, 0.0),
+    (80.0, 0.3, 0.0, 0.0),
+    (80.0, 1.0, 0.0, 0.0),
+    (40.0, 0.3, 0.2, 0.0),
+    (80.0, 0.3, 0.2, 0.0),
+    (80.0, 1.0, 0.2, 0.0),
+    (160.0, 0.3, 0.2, 0.0),
+    (160.0, 0.3, 0.4, 0.0),
+    (40.0, 0.3, 0.3, 1.0),
+    (80.0, 0.3, 0.3, 1.0),
+    (160.0, 0.3, 0.4, 1.0),
 )
-USUAL: Setting = (40.0, 0.3, 0.0)
+USUAL: Setting = (40.0, 0.3, 0.0, 0.0)
 """The setting under which the ridges are weighed."""
 EDGES = np.linspace(-3.5, 3.5, 8)
 CELLS = EDGES.size + 1
@@ -215,15 +219,16 @@ def running(values: Floats, weight: Floats) -> Floats:
 def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats:
     """How far the log-odds of each row are to be moved, from its row of sums.
 
-    A level and, where the setting lets it, a slope around `center`: the most likely ones under normal priors (Newton's
+    A level and, where the setting lets it, a slope around or above `center`: the most likely ones under normal priors (Newton's
     method), so that forecasts and outcomes agree.
     """
-    _life, spread, bend = setting
+    _life, spread, bend, above = setting
+    lowest = 0.0 if above else -REACH
     count, happened, total = np.split(sums, 3, axis=1)
     count = np.where(count > 1e-6, count, 0.0)
     happened = np.clip(np.where(count > 0, happened, 0.0), 0.0, count)
     middle = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    away = np.clip(middle - center, -REACH, REACH) if bend else np.zeros_like(middle)
+    away = np.clip(middle - center, lowest, REACH) if bend else np.zeros_like(middle)
     level, tilt = np.zeros(sums.shape[0]), np.zeros(sums.shape[0])
     for _step in range(STEPS):
         chance = sigmoid(middle + level[:, None] + tilt[:, None] * away)
@@ -241,7 +246,7 @@ def shift(sums: Floats, odds: Floats, setting: Setting, center: float) -> Floats
         level = level + move
         if np.abs(move).max(initial=0) < SETTLED and (not bend or np.abs(bent).max(initial=0) < SETTLED):
             break
-    return level + tilt * np.clip(odds - center, -REACH, REACH)
+    return level + tilt * np.clip(odds - center, lowest, REACH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +254,7 @@ class Drift:
     """How level and slope follow the book: (*setting, weight) each; what is missing to 1 is the weight of no move.
     center: the log-odds around which the slope turns (the portfolio's)."""
 
-    settings: tuple[tuple[float, float, float, float], ...] = ()
+    settings: tuple[tuple[float, float, float, float, float], ...] = ()
     center: float = 0.0
 
     @property
@@ -259,8 +264,8 @@ class Drift:
     def move(self, sums: dict[float, Floats], odds: Floats) -> Floats:
         """Per row, from the sums by half-life and the log-odds before the move; 0 without settings."""
         parts = [
-            weight * shift(sums[life], odds, (life, spread, bend), self.center)
-            for life, spread, bend, weight in self.settings
+            weight * shift(sums[life], odds, (life, *how), self.center)
+            for life, *how, weight in self.settings
         ]
         return np.sum(parts, axis=0) if parts else np.zeros(odds.size)
 
@@ -276,10 +281,11 @@ class Drift:
 
     @classmethod
     def from_dict(cls, data: Any) -> Drift:
-        """Cards stored before the slope moved hold a list of (half-life, spread, weight)."""
-        if isinstance(data, Mapping):
-            return cls(tuple(tuple(map(float, s)) for s in data["settings"]), float(data["center"]))
-        return cls(tuple((float(h), float(s), 0.0, float(w)) for h, s, w in data))
+        """Cards stored before the slope moved hold a list of (half-life, spread, weight); those stored before it
+        moved above the centre alone, no word of that."""
+        held, center = (data["settings"], float(data["center"])) if isinstance(data, Mapping) else (data, 0.0)
+        rows = [(*map(float, row[:-1]), 0.0, 0.0, 0.0)[:4] + (float(row[-1]),) for row in held]
+        return cls(tuple(rows), center)
 
 
 def weigh(losses: Sequence[float], rows: int) -> Floats:

@@ -130,7 +130,7 @@ def book_drift(version: int, model: InvoiceModel, day: date, using: str = "defau
 
 
 def _drift(model: InvoiceModel, day: date, using: str) -> Snapshot:
-    accounts, _share = _drawn_accounts(day, using)
+    accounts, _share = drawn_accounts(day, using)
     history = History(load_ledger(accounts, CURRENT, using))
     return model.lately(history).snapshot(day.toordinal())
 
@@ -167,7 +167,7 @@ def keep_drift(version: int, day: date, using: str = "default") -> bool:
     return True
 
 
-def _drawn_accounts(day: date, using: str) -> tuple[list[int] | None, float]:
+def drawn_accounts(day: date, using: str) -> tuple[list[int] | None, float]:
     """Accounts that hold about DRIFT_ROWS of the invoices due of late, and which share of all those they hold; None:
     all of them do not hold more."""
     rows = Instalment.objects.using(using).filter(
@@ -217,7 +217,7 @@ def levels_then(day: date, using: str = "default") -> BookLevels:
     key = f"invoice-book-then:{using}:{day}"
     kept = cache.get(key)
     if kept is None:
-        accounts, share = _drawn_accounts(day, using)
+        accounts, share = drawn_accounts(day, using)
         led, on = load_ledger(accounts, CURRENT, using), day.toordinal()
         believed = (led.known <= on) & (on < led.until) & (led.closed_known > on)
         told = np.flatnonzero(believed & (led.due > on - BOOK_DAYS))

@@ -1,7 +1,7 @@
 """Why one invoice is expected when it is: on the day of issue, today, and what became of it.
 
 The very estimate the customer page shows, with the lines it is made of. Whatever became known after a day plays no
-part on it; the card is the one in use today, also for the day of issue (its training may know that invoice).
+part on it, and the card is the one that was in use that day: where there was none, nothing was estimated.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from creditdesk.core.facts import CURRENT
 from customers.completeness import complete_through_all
 from customers.models import DocumentKind, Instalment, SettledBy
 from scoring.fitting.measures import Floats
-from scoring.invoices.card import THIN, InvoiceModel, Target
-from scoring.invoices.cards import model_in_use
+from scoring.invoices.card import THIN, Target
+from scoring.invoices.cards import Use, uses
 from scoring.invoices.estimates import BOOK_HOURS, InvoiceEstimate, book_drift, book_levels, levels_then
 from scoring.invoices.history import BookLevels, History, Moment
 from scoring.invoices.ledger import Days, Ledger
@@ -130,11 +130,13 @@ class Settled:
 class InvoiceExplanation:
     """at_issue, now: None where there is no estimate for that day (now: of a settled invoice).
 
+    card: in use today; then: the one in use on the day of issue, None where there was none.
     decided, lately: invoices of the payer decided so far, and of the last 180 days: how deep its record is.
     complete_through: nobody is late beyond it. kept_hours: age at most of what the whole book tells.
     """
 
     card: InvoiceCard
+    then: Use | None
     at_issue: Seen | None
     now: Seen | None
     settled: Settled | None
@@ -158,28 +160,30 @@ def explain_invoice(row: Instalment, as_of: date, using: str = "default") -> Inv
 
     row: with its account. A fixed number of queries; what the whole book tells is kept for some hours.
     """
-    found = model_in_use(using)
-    if found is None or row.kind != DocumentKind.INVOICE:
+    used = uses(using)
+    if not used or row.kind != DocumentKind.INVOICE:
         return None
-    version, model = found
+    current = used[-1]
     ledger = load_ledger([row.account_id], CURRENT, using)
     places = np.flatnonzero((ledger.row == row.pk) & (ledger.until > ledger.known))
     if not places.size:
         return None
     complete = complete_through_all([row.company_id]).get(row.company_id)
-    looker = _Looker(model, version, ledger, row.account.currency, using)
+    looker = _Looker(current, ledger, row.account.currency, using)
     issued, known = (int(values[places[0]]) for values in (ledger.issued, ledger.known))
     first = date.fromordinal(max(issued, known))
-    at_issue = looker.at(places, first, levels_then(first, using)) if first <= as_of else None
+    then = next((use for use in reversed(used) if use.first <= first), None)
+    at_issue = None
+    if then is not None and first <= as_of:
+        past = _Looker(then, ledger, row.account.currency, using)
+        at_issue = past.at(places, first, levels_then(first, using))
     today = max(min(as_of, complete or as_of), row.effective_on)
     book = min(as_of, complete) if complete else as_of
     now = looker.at(places, today, book_levels(as_of, using), drift_on=book) if row.open_amount else None
     decided, lately = looker.depth(int(places[-1]), today)
     return InvoiceExplanation(
-        card=InvoiceCard.objects.using(using)
-        .select_related("activated_by")
-        .defer("model")
-        .get(version=version),
+        card=current.card,
+        then=then,
         at_issue=at_issue,
         now=now,
         settled=_settled(row, at_issue),
@@ -190,10 +194,10 @@ def explain_invoice(row: Instalment, as_of: date, using: str = "default") -> Inv
 
 
 class _Looker:
-    """Asks the model of one account's ledger about one row of it on any day."""
+    """Asks a card of one account's ledger about one row of it on any day."""
 
-    def __init__(self, model: InvoiceModel, version: int, ledger: Ledger, currency: str, using: str) -> None:
-        self.model, self.version, self.ledger, self.using = model, version, ledger, using
+    def __init__(self, use: Use, ledger: Ledger, currency: str, using: str) -> None:
+        self.model, self.version, self.ledger, self.using = use.model(using), use.card.version, ledger, using
         self.currency = currency
 
     def at(self, places: Days, on: date, book: BookLevels, *, drift_on: date | None = None) -> Seen | None:

@@ -7,9 +7,7 @@ forecasting later parts of the training period from earlier ones, never by anyth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,7 @@ from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, log_l
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, Chances, InvoiceModel, Target, both_views, chances, overdue_chances
 from scoring.invoices.delays import Curves
-from scoring.invoices.drift import SETTINGS, USUAL, Drift, Forecasts, Ordered, Others, Setting, shift, weigh
+from scoring.invoices.drift import SETTINGS, USUAL, Drift, weigh
 from scoring.invoices.features import (
     FEATURES,
     GROWS,
@@ -33,6 +31,15 @@ from scoring.invoices.features import (
     features,
     rows_alike,
 )
+from scoring.invoices.forward import (
+    MIN_EVENTS,
+    RIDGES,
+    Fold,
+    Told,
+    folds_of,
+    left_out,
+    weights_by_payer,
+)
 from scoring.invoices.history import (
     EARLIEST,
     LATEST,
@@ -41,17 +48,14 @@ from scoring.invoices.history import (
     moments_after_due,
     moments_at_issue,
 )
-from scoring.invoices.ledger import NEVER, Days, Ledger, beyond, drawn, lot
+from scoring.invoices.ledger import Days, Ledger, beyond, drawn
 
-MIN_EVENTS = 30
-"""Events, and non-events, below which a target is not fitted."""
 MIN_PAYERS = 5
 """Payers the events must be spread over."""
 MIN_ROWS = 60
-RIDGES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 10000.0)
-FOLDS, FIRST_FOLD = 3, 0.4
-CHOICE_ROWS = 20_000
 CALIBRATION_ROWS, CALIBRATION_STRENGTH = 300, 400.0
+LEFT_OUT_STRENGTH, FURTHEST = 50.0, 0.8
+"""Rows' worth by which the slope is held to 1 where customers left out tell it, and how far they press it at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +159,10 @@ def _target(
     rows = np.flatnonzero(told)
     ripe_on = led.due[place] + days + 1
     account = outcomes.seen.account[rows]
-    fit, ridge, forecast, drift = _fit(
+    fit, ridge, forecast, left_out, drift = _fit(
         X[rows], happened[rows], outcomes.seen.day[rows], ripe_on[rows], account
     )
-    calibration = Calibration()
-    if forecast is not None and forecast[0].size >= CALIBRATION_ROWS:
-        slope = slope_by_part(*forecast, strength=CALIBRATION_STRENGTH)
-        calibration = at_level(fit.log_odds(X[rows]), happened[rows], slope)
+    calibration = at_level(fit.log_odds(X[rows]), happened[rows], _slope(forecast, left_out))
     target = Target(
         intercept=fit.intercept,
         coef=fit.coef,
@@ -173,6 +174,24 @@ def _target(
     )
     said.of(target, X)
     return target
+
+
+def _slope(forecast: Told | None, others: Told) -> float:
+    """What the log-odds are multiplied with: as the forecasts of later parts ask for, and pressed further where those
+    of customers left out ask for it.
+
+    Forecasts say how the book goes on, but are made by cards of fewer rows; whoever is left out shows by how much the
+    card of (nearly) all rows is fitted to the noise of its own customers. That can only overstate, so the second
+    never stretches; nor does it press by more than FURTHEST, for more than that is no noise but a book that turned.
+    """
+    slope = 1.0
+    if forecast is not None and forecast[0].size >= CALIBRATION_ROWS:
+        slope = slope_by_part(*forecast, strength=CALIBRATION_STRENGTH)
+    if others[0].size < CALIBRATION_ROWS:
+        return slope
+    parts = [others] if forecast is None else [forecast, others]
+    odds, truth, part = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return min(slope, max(slope_by_part(odds, truth, part, strength=LEFT_OUT_STRENGTH), FURTHEST * slope))
 
 
 def _blended(priors: Priors, counts: dict[str, Any]) -> Target:
@@ -294,8 +313,8 @@ def _book(outcomes: Outcomes, chain: tuple[int, ...], above: int | None) -> Rate
 
 def _fit(
     X: Floats, happened: Floats, day: Days, ripe_on: Days, account: Days
-) -> tuple[Coefficients, float, tuple[Floats, Floats, Floats] | None, Drift]:
-    """The card, its mean ridge, (log-odds, outcomes, part) of the forecasts it was weighed by, and its drift.
+) -> tuple[Coefficients, float, Told | None, Told, Drift]:
+    """The card, its mean ridge, the forecasts it was weighed by, those of customers left out, and its drift.
 
     The card is the mean of those fitted under each ridge, weighed by what they foretold of later parts of the
     training period: still one coefficient per feature, and no single choice to be unlucky with.
@@ -308,18 +327,18 @@ def _fit(
     def fitted(rows: Any, ridge: float) -> Coefficients:
         return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=GROWS, toward=toward)
 
-    folds = list(_folds(day, ripe_on, happened))
+    folds = list(folds_of(day, ripe_on, happened))
     center = float(logit(happened.mean()))
-    told: tuple[Floats, Floats, Floats] | None = None
+    told: Told | None = None
     if not folds:
-        weights = _weights_by_payer(fitted, scaled, happened, account)
+        weights = weights_by_payer(fitted, scaled, happened, account)
         drift = Drift.weighed(0.0, [0.0] * len(SETTINGS), 1, center)
     else:
         truth = np.concatenate([happened[test] for _known, test in folds])
         part = np.repeat(np.arange(len(folds)), [test.size for _known, test in folds]).astype(np.float64)
         cards = [[fitted(known, ridge) for known, _test in folds] for ridge in RIDGES]
         said = [[card.log_odds(scaled) for card in row] for row in cards]
-        book = [_Fold(known, test, happened, day, ripe_on, account) for known, test in folds]
+        book = [Fold(known, test, happened, day, ripe_on, account) for known, test in folds]
         losses = [
             log_loss(
                 truth,
@@ -333,21 +352,8 @@ def _fit(
         still = log_loss(truth, told[0])
         moved = zip(*(f.moved(o, SETTINGS, center) for f, o in zip(book, odds, strict=True)), strict=True)
         drift = Drift.weighed(still, [log_loss(truth, np.concatenate(o)) for o in moved], truth.size, center)
-    return (*_mean_card(fitted, scale, weights), told, drift)
-
-
-def _weights_by_payer(fitted: Any, X: Floats, happened: Floats, account: Days) -> Floats:
-    """Weights of the ridges by what each tells of whole customers it was not fitted to; alike where none can be."""
-    part = (lot(account) * FOLDS).astype(np.int64)
-    losses, rows = np.zeros(len(RIDGES)), 0
-    for number in range(FOLDS):
-        known, test = np.flatnonzero(part != number), np.flatnonzero(part == number)
-        if test.size and min(happened[known].sum(), (1 - happened[known]).sum()) >= MIN_EVENTS / 3:
-            rows += test.size
-            losses += test.size * np.array(
-                [log_loss(happened[test], fitted(known, ridge).log_odds(X[test])) for ridge in RIDGES]
-            )
-    return weigh(list(losses / max(rows, 1)), rows)
+    card, ridge = _mean_card(fitted, scale, weights)
+    return card, ridge, told, left_out(fitted, scaled, happened, account, ridge), drift
 
 
 def _mean_card(fitted: Any, scale: Floats, weights: Floats) -> tuple[Coefficients, float]:
@@ -363,40 +369,3 @@ def _mean_card(fitted: Any, scale: Floats, weights: Floats) -> tuple[Coefficient
     intercept = float(np.average([card.intercept for _w, _r, card in kept], weights=share))
     ridge = float(np.exp(np.average(np.log([ridge for _w, ridge, _c in kept]), weights=share)))
     return replace(kept[int(share.argmax())][2], intercept=intercept, coef=tuple(map(float, coef))), ridge
-
-
-class _Fold:
-    """A later part of the training period (test) forecast from what was known before it; places among the rows."""
-
-    def __init__(
-        self, known: Days, test: Days, happened: Floats, day: Days, ripe_on: Days, account: Days
-    ) -> None:
-        self._rows, self._test = np.r_[known, test], test
-        self._begin, self._end = ripe_on[self._rows], np.full(self._rows.size, NEVER, dtype=np.int64)
-        self._account, self._happened, self._day = account, happened[self._rows], day[test]
-        self._order = Ordered(account[self._rows], self._begin, self._end)
-
-    def moved(self, odds: Floats, settings: Sequence[Setting], center: float) -> list[Floats]:
-        """Log-odds of the test rows, moved as earlier outcomes, within the test too, called for under each setting."""
-        forecasts = Forecasts(
-            self._account[self._rows], self._begin, self._end, odds[self._rows], self._happened
-        )
-        sums = {
-            life: Others(forecasts, life, self._order).at(self._account[self._test], self._day)
-            for life in {setting[0] for setting in settings}
-        }
-        said = odds[self._test]
-        return [said + shift(sums[setting[0]], said, setting, center) for setting in settings]
-
-
-def _folds(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days, Days]]:
-    """(rows to learn from, rows to forecast): what was decided before the first forecast may teach it."""
-    # The choice between a few ridges needs no more rows than this.
-    order = np.argsort(day, kind="stable")[:: max(1, day.size // CHOICE_ROWS)]
-    bounds = [int(order.size * (FIRST_FOLD + (1 - FIRST_FOLD) * n / FOLDS)) for n in range(FOLDS + 1)]
-    for begin, end in pairwise(bounds):
-        if begin >= end:
-            continue
-        known = order[:begin][ripe_on[order[:begin]] <= day[order[begin]]]
-        if min(happened[known].sum(), (1 - happened[known]).sum()) >= MIN_EVENTS / 3:
-            yield known, order[begin:end]

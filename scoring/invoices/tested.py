@@ -109,7 +109,7 @@ class Predictions:
     @classmethod
     def of(cls, ledger: Ledger, places: Days, estimates: Estimates) -> Predictions:
         names, first, member = np.unique(
-            _invoices(ledger.row[places]), return_index=True, return_inverse=True
+            invoices_of(ledger.row[places]), return_index=True, return_inverse=True
         )
         chances = np.zeros((names.size, 3))
         np.maximum.at(
@@ -149,7 +149,7 @@ class Predictions:
                 }
 
 
-def _invoices(rows: Days) -> Days:
+def invoices_of(rows: Days) -> Days:
     """The invoice of each instalment."""
     wanted = np.unique(rows)
     found = np.zeros(wanted.size, dtype=np.int64)

@@ -15,8 +15,8 @@ class Migration(migrations.Migration):
     """What people wrote when they decided on credit may be erased (GDPR art. 17); the decision stays."""
 
     dependencies = [
-        ("customers", "0024_erasable_words"),
         ("scoring", "0028_planned_versions"),
+        ("customers", "0025_erasable_words"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
 
 from creditdesk.api.scopes import SCOPES
+from customers.models import BureauProvider, BureauPull, BureauReport, Customer
 
 pytestmark = pytest.mark.django_db
 
@@ -60,6 +64,29 @@ def found_in(world: Any) -> dict[str, Any]:
 
 def test_every_example_runs_and_every_answer_is_what_the_schema_says(world):
     made = found_in(world)
+    agency = BureauProvider.objects.create(
+        slug="arcadia",
+        label="Arcadia",
+        adapter="recorded",
+        settings={"answers": "arcadia"},
+        is_on=True,
+        price=450,
+    )
+    customer = Customer.objects.get(code="C-1001")
+    day = {"effective_on": date(2026, 1, 1), "known_on": date(2026, 1, 2)}
+    BureauReport.objects.create(customer=customer, provider="filed", outcome="rated", standing=61, **day)
+    now = timezone.now()
+    BureauPull.objects.create(
+        customer=customer,
+        provider=agency,
+        cause="api",
+        asked_on=date(2026, 1, 2),
+        outcome="unavailable",
+        answered_at=now,
+        charged=0,
+        currency="EUR",
+        idempotency_key=uuid4(),
+    )
     ran = 0
     # Collections first: their answers are what the other addresses ask for.
     for path, method, operation in sorted(

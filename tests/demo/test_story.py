@@ -15,6 +15,9 @@ from customers.exposure import exposures
 from customers.ledger.checking import check_ledger
 from customers.models import (
     Allocation,
+    BureauProvider,
+    BureauPull,
+    BureauReport,
     Contact,
     CreditAccount,
     CreditLimit,
@@ -109,6 +112,19 @@ def test_the_collapse_paid_early_until_the_cash_was_gone(story):
     assert customer.legal_events.filter(kind="protest").exists()
     transactions = customer.bank_accounts.get().transactions.order_by("-effective_on")
     assert transactions.filter(is_rejected=True).exists()
+
+
+def test_two_agencies_saw_the_collapse_coming_and_the_recovered_one_recover(story):
+    def course(code, agency="arcadia"):
+        rows = BureauReport.objects.filter(customer__code=code, provider=agency).order_by("effective_on")
+        return list(rows.values_list("standing", flat=True))
+
+    assert course("C-00002") == sorted(course("C-00002"), reverse=True) == [82, 80, 71, 52, 31]
+    assert course("C-00021") == sorted(course("C-00021"))
+    assert BureauReport.objects.values("customer").distinct().count() >= 12
+    # Every report has its question, paid at its price; nobody is asked by itself.
+    assert BureauPull.objects.filter(report=None).count() == 0
+    assert BureauProvider.objects.filter(is_on=True, ask_above=None, adapter="recorded").count() == 2
 
 
 def test_the_seasonal_payer_is_late_in_summer_only(story):

@@ -293,6 +293,7 @@ HIDDEN = {
     "api.ScoringJobRow",  # read by the client
     "scoring.PeerFigure",  # what signals compare with; shown by their sentences
     "scoring.ScorecardEditor",  # says who may not publish; shown by the refusal
+    "customers.BureauAnswer",  # shown with its question
     # Read on the page of their application.
     "customers.ApplicationDocument",
     "customers.ApplicationDocumentPart",

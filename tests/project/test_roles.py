@@ -24,7 +24,7 @@ from creditdesk.roles import ROLES, install_roles
 from customers.access import visible_accounts
 from customers.approval import propose_limit_change
 from customers.holds import place_hold
-from customers.models import Access, CreditHold, LimitChange, Portfolio
+from customers.models import Access, BureauBasis, CreditHold, LimitChange, Portfolio
 from customers.orders import record_order
 from tests.factories import ACTOR, invoice
 
@@ -52,6 +52,9 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "mail_preferences": STAFF,
     "desk:home": STAFF,
     "desk:cover": STAFF,
+    "bureau:get": CARDS,
+    "bureau:costs": MEASURING,
+    "bureau:revoke_basis": frozenset({roles.CONTROLLER}),
     "desk:customers": STAFF,
     "desk:customer": STAFF,
     "desk:would_lift": STAFF,
@@ -95,13 +98,13 @@ AUDIENCE: dict[str, frozenset[str]] = {
     "invoices:estimate": STAFF,
     "invoices:learn": CARDS,
     "reviews:contest": frozenset({roles.CONTROLLER, roles.APPROVER, roles.COLLECTOR}),
-    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card")},
+    **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card", "compare")},
     **{
         f"scorecards:{page}": CARDS
-        for page in ("copy", "delete", "propose", "numbers", "signal", "agency_cards")
+        for page in ("copy", "delete", "propose", "numbers", "signal", "agency_cards", "calibrate")
     },
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
-    **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor")},
+    **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor", "measure_pair")},
     **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},
     "scorecards:gate": frozenset({roles.MANAGER}),
     "dunning:in_doubt": REMINDING,
@@ -135,7 +138,7 @@ TRIED_ELSEWHERE = {
         )
     ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
-    "scorecards:model_card",
+    *("scorecards:model_card", "scorecards:calibrate", "scorecards:measure_pair"),
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")
@@ -182,12 +185,17 @@ def world(cast, settings):
         at=datetime(2026, 3, 2, tzinfo=UTC),
     ).hold
     cast.hold = place_hold(cast.account, reason_code="person", actor=ACTOR, on=DAY)
+    cast.basis = BureauBasis.objects.create(
+        customer=cast.account.customer, ground="consent", reference="7", effective_on=DAY, known_on=DAY
+    )
     return cast
 
 
 def arguments(name: str, cast: Any) -> list[int]:
     return {
         "desk:customer": [cast.account.customer_id],
+        "bureau:get": [cast.account.pk],
+        "bureau:revoke_basis": [cast.basis.pk],
         "limits:decide": [cast.change.pk],
         "limits:amend": [cast.change.pk],
         "limits:comment": [cast.change.pk],

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,11 @@ KEY = "a-real-key-of-more-than-fifty-characters-0123456789-abcdefghijklmnop"
 
 
 @pytest.fixture
-def manage(tmp_path):
+def python(tmp_path):
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         clean = {"PATH": os.environ["PATH"], "SQLITE_FILE": str(tmp_path / "db.sqlite3"), **environment}
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env=clean,
             capture_output=True,
@@ -25,6 +26,24 @@ def manage(tmp_path):
         )
 
     return run
+
+
+@pytest.fixture
+def manage(python):
+    return partial(python, "manage.py")
+
+
+@pytest.fixture
+def setting(python):
+    """setting(name, **environment): what the environment makes of it, without the apps, which read it later."""
+
+    def read(name: str, **environment: str) -> str:
+        show = f"from django.conf import settings; print(settings.{name})"
+        done = python("-c", show, DJANGO_SETTINGS_MODULE="creditdesk.settings", **environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return read
 
 
 def test_production_refuses_the_demo_key(manage):
@@ -39,18 +58,13 @@ def test_a_production_desk_passes_every_deployment_check(manage):
     assert "no issues" in done.stdout
 
 
-def test_the_key_may_come_from_a_file(manage, tmp_path):
+def test_the_key_may_come_from_a_file(setting, tmp_path):
     (tmp_path / "key").write_text(KEY + "\n")
-    show = "from django.conf import settings; print(settings.SECRET_KEY)"
-    done = manage(
-        "shell", "-v0", "-c", show, CREDITDESK_ENV="production", SECRET_KEY_FILE=str(tmp_path / "key")
-    )
-    assert done.stdout.strip().endswith(KEY), done.stderr
+    assert setting("SECRET_KEY", CREDITDESK_ENV="production", SECRET_KEY_FILE=str(tmp_path / "key")) == KEY
 
 
-def test_a_trial_needs_no_setting_and_is_not_in_debug_mode(manage):
-    done = manage("shell", "-v0", "-c", "from django.conf import settings; print(settings.DEBUG)")
-    assert done.stdout.strip().endswith("False"), done.stderr
+def test_a_trial_needs_no_setting_and_is_not_in_debug_mode(setting):
+    assert setting("DEBUG") == "False"
 
 
 def test_every_static_file_a_page_names_exists_for_production(manage, tmp_path):

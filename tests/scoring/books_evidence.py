@@ -12,6 +12,7 @@ from customers.models import (
     BankAccount,
     BankConsent,
     BankTransaction,
+    BureauBasis,
     BureauReport,
     Company,
     CreditAccount,
@@ -159,9 +160,21 @@ def _supplier_days(customer: Customer, rng: random.Random, quarters: int) -> Non
 
 
 def _agency_reports(customer: Customer, rng: random.Random, number: int) -> None:
-    """Two agencies, some answers without a rating, two products on one day, corrections; customer 0 has none."""
+    """Two agencies, some answers without a rating, two products on one day, corrections; customer 0 has none,
+    customer 7 is a natural person whose consent ended."""
     if number == 0:
         return
+    if number == 7:
+        customer.kind = "sole_trader"
+        customer.save()
+        BureauBasis.objects.create(
+            customer=customer,
+            ground="consent",
+            reference="folder 7",
+            effective_on=date(2024, 6, 1),
+            known_on=date(2024, 6, 1),
+            revoked_on=date(2025, 12, 31),
+        )
     for provider in ("alpha", "beta")[: 2 if number % 2 else 1]:
         on = date(2023, 9, 1) + timedelta(days=rng.randrange(120))
         while on <= LAST:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from creditdesk.core.facts import View
-from customers.models import BureauReport, Customer
+from customers.models import BureauBasis, BureauReport, Customer
 from tests.scoring.reference_facts import ratio, seen
 
 NAMES = "standing pd days_beyond_terms inactive ceased fall_12m report_age_months apart agencies not_found".split()
@@ -15,6 +15,8 @@ ACTIVITY = {"active": 0, "dormant": 1, "ceased": 2}
 
 def signals_of(customer: Customer, as_of: date, view: View) -> dict[str, Any]:
     reports = seen(BureauReport.objects.filter(customer=customer), view, as_of)
+    if customer.kind == "sole_trader" and not _has_basis(customer, as_of, view):
+        reports = []
     by_agency = {name: [r for r in reports if r.provider == name] for name in {r.provider for r in reports}}
     agencies = list(by_agency.values())
     known = [r for r in reports if (as_of - r.effective_on).days < 730]
@@ -39,6 +41,14 @@ def signals_of(customer: Customer, as_of: date, view: View) -> dict[str, Any]:
             "not_found": int(not knowing),
         }
     return {f"bureau_{name}": value for name, value in found.items()}
+
+
+def _has_basis(customer: Customer, as_of: date, view: View) -> bool:
+    return any(
+        (basis.expires_on is None or basis.expires_on >= as_of)
+        and (basis.revoked_on is None or basis.revoked_on > as_of)
+        for basis in seen(BureauBasis.objects.filter(customer=customer), view, as_of)
+    )
 
 
 def _said(reports: list[Any], as_of: date, figure: Any, worst: Any) -> int | None:

@@ -14,11 +14,13 @@ from django.utils import timezone
 
 from creditdesk.core.facts import View
 from creditdesk.core.money import Money
+from customers.bureau.bases import revoke_basis
 from customers.limit_reasons import render_reason
 from customers.merging import merge_customers
-from customers.models import BureauProvider, BureauReport, ExchangeRate, ImportBatch
+from customers.models import BureauBasis, BureauProvider, BureauReport, ExchangeRate, ImportBatch
 from scoring import default_card_3, default_thin_card_2
 from scoring.agency_cards import SHIPPED, add_agency_cards
+from scoring.agency_words import agency_limits
 from scoring.card import active_cards, as_card, problems
 from scoring.causes import react_to_causes
 from scoring.completeness import completeness
@@ -34,7 +36,7 @@ from scoring.signals import BY_NAME, SIGNALS, Family
 from scoring.statement import Scope
 from scoring.stored import points_of
 from tests.desk_world import client_of
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import ACTOR, invoice, make_account, make_company, pay
 from tests.scoring.test_automatic_limits import own_policy
 from tests.scoring.test_limit_proposals import give_limit, trade
 
@@ -219,6 +221,25 @@ def test_merged_customers_are_judged_by_the_reports_of_both(cast):
     assert said(stays, AS_OF, View(known_at=AS_OF - timedelta(days=1))).bureau_standing == 60
 
 
+def test_of_a_natural_person_reports_count_only_under_a_legal_basis(company):
+    person = make_account(company, kind="sole_trader")
+    report(person, AS_OF - timedelta(days=20), standing=30, currency="EUR", recommended_limit=100_000)
+    basis = BureauBasis.objects.create(
+        customer=person.customer, ground="consent", reference="folder 7", effective_on=AS_OF - timedelta(days=9),
+        known_on=AS_OF,
+    )  # fmt: skip
+
+    def read(as_of: date):
+        rated = completeness([person], as_of)[person.pk].agencies
+        limits = agency_limits([person.customer_id], as_of)
+        return said(person, as_of).bureau_standing, rated is not None, len(limits)
+
+    assert read(AS_OF - timedelta(days=10)) == (None, False, 0)
+    assert read(AS_OF) == (30, True, 1)
+    revoke_basis(basis, actor=ACTOR, on=AS_OF + timedelta(days=1), reason="objected")
+    assert (read(AS_OF), read(AS_OF + timedelta(days=1))) == ((30, True, 1), (None, False, 0))
+
+
 def test_without_a_report_nothing_moves_and_old_scores_replay(account):
     paid_well(account)
     rescore(AS_OF)
@@ -274,8 +295,9 @@ def test_an_explanation_names_agency_and_days_and_does_not_promise_that_paying_h
     )
     assert told["bureau_inactive"] == "Alpha Ratings said on 3 Mar 2026 that its business is dormant."
     lifts = WouldLift(why.score, why.grade, tuple(better_bins(why, card)), None, None, None)
-    mine = next(text for text in bin_sentences(lifts) if text.startswith("Standing"))
-    assert "at least 40 of 100 instead of 34 of 100 (+2)" in mine and "paying us does not move it" in mine
+    told = bin_sentences(lifts)
+    assert any("at least 40 of 100 instead of 34 of 100 (+1)" in text for text in told)
+    assert "does not move when we are paid" in told[-1]
     with django_assert_num_queries(0):
         plain = explain(row, card, named=False)
     assert "Credit agencies rate it 34 of 100, where 100 is safest." in {i.sentence for i in plain.items}

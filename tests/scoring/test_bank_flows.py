@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from creditdesk.core.facts import CURRENT, View
-from customers.bank.consents import revoke_consent
+from customers.bank.consents import record_consent, revoke_consent
 from customers.models import BankAccount, BankConsent, BankTransaction, ExchangeRate, ImportBatch, Source
 from scoring.bank_flows import NAMES, bank_values
 from scoring.statement import Scope
@@ -157,6 +157,31 @@ def test_nothing_is_told_without_a_consent_in_force():
     assert account.pk not in bank_values(given.effective_on - timedelta(days=1))
     revoke_consent(given, by=ACTOR, reason="asked", on=AS_OF)
     assert account.pk not in bank_values(AS_OF)
+
+
+def test_a_consent_renewed_for_transactions_alone_keeps_balances_from_the_signals():
+    account = make_account(make_company("third"), "Rossi")
+    given = consent(account.customer)
+    held, day = bank(given), AS_OF - timedelta(days=200)
+    rows = [
+        line(held, day + timedelta(days=n), 10_000, 10_000 * (n + 1), key=f"k{n}") for n in range(0, 200, 5)
+    ]
+    BankTransaction.objects.bulk_create(rows)
+    before = bank_values(AS_OF)[account.pk]
+    renewed = record_consent(
+        account.customer,
+        purpose="x",
+        scope="transactions",
+        effective_on=AS_OF - timedelta(days=10),
+        expires_on=date(2028, 1, 1),
+        actor=ACTOR,
+    )
+    assert before["bank_balance_low"] is not None
+    after = bank_values(AS_OF)[account.pk]
+    assert after["bank_balance_low"] is None and after["bank_runway"] is None
+    assert after["bank_inflow_month"] == before["bank_inflow_month"]
+    earlier = bank_values(renewed.effective_on - timedelta(days=1))[account.pk]
+    assert earlier["bank_balance_low"] is not None, "on days before the renewal balances might be read"
 
 
 def test_a_sudden_stop_of_income_is_seen_within_four_weeks():

@@ -16,7 +16,8 @@ from customers.approval import approve_limit_change, propose_limit_change
 from customers.attributes import set_status
 from customers.exposure import exposures
 from customers.limits import limits_at
-from customers.models import Cover, Customer, ImportBatch
+from customers.models import Cover, CreditAccount, Customer, ImportBatch
+from scoring.automation import files_decided, scores_of_now
 from scoring.book_figures import figures_for, store_book_figures
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, Request, decide, decide_many
@@ -146,6 +147,39 @@ def test_guarantees_are_asked_by_grade_and_count_what_is_on_file(book):
     )
     made = decide(book.good, TODAY, asked_by=ACTOR, requested=eur(10_000))
     assert made.guarantees["held"] == {"minor": 180_000, "currency": "EUR"}
+
+
+def test_the_share_of_files_without_a_person_is_measured(book, client):
+    everyone = CreditAccount.objects.all()
+    assert files_decided(everyone, TODAY)[0].share is None
+    for account, amount in ((book.good, 5000), (book.good, 4000), (book.account, 1000)):
+        made = decide(account, TODAY, asked_by=ACTOR, requested=eur(amount))
+    assert made.outcome == "review"
+    Decision.objects.create(
+        account=book.account,
+        as_of=TODAY,
+        outcome="declined",
+        advised="review",
+        limit=0,
+        currency="EUR",
+        is_natural_person=False,
+        asked_by="x",
+        by_kind="person",
+        decided_by=book.approver,
+        note="No accounts shown.",
+        answers=made,
+    )
+    old = decide(book.good, TODAY - timedelta(days=400), asked_by=ACTOR, requested=eur(4000))
+    assert old.by_kind == "rules"
+    files, months = files_decided(everyone, TODAY)
+    assert (files.files, files.alone, files.is_met) == (3, 2, False), "an answer is no file of its own"
+    assert [(one.month, one.files, one.alone) for one in months] == [(date(2026, 11, 1), 3, 2)]
+    scores = scores_of_now(everyone)
+    review = AccountScore.objects.filter(recommendation="review").count()
+    assert scores.clear == AccountScore.objects.count() - review and scores.no_history >= 1
+    client.force_login(book.manager)
+    page = client.get(reverse("scorecards:monitoring"))
+    assert page.context["files"].files == 3 and "below the target" in page.content.decode()
 
 
 def test_without_history_a_person_decides_and_is_told_what_the_caps_leave(book):

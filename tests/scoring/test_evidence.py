@@ -8,13 +8,16 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from creditdesk.core import roles
 from customers.models import ImportBatch
 from scoring.card import active_card
+from scoring.drafts import change_numbers, copy_card
 from scoring.evidence import discrimination, measure_card, pd_of_scores, scores_of
 from scoring.fitting.observations import ledger_span, observation_days, observe
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import gates
 from tests.factories import invoice, make_account, make_company, pay
+from tests.people import make_user
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 30)
@@ -22,8 +25,11 @@ TODAY = date(2026, 11, 30)
 
 @pytest.fixture(scope="module")
 def kept_ledger(module_database):
-    """Two years; every third account stops paying a year before the end."""
-    company = make_company()
+    return two_years(make_company())
+
+
+def two_years(company):
+    """Six accounts; every third stops paying a year before the end."""
     ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
     start = TODAY - timedelta(days=730)
     for number in range(6):
@@ -64,3 +70,10 @@ def test_measuring_keeps_three_reports_and_the_gates_read_them(ledger, monkeypat
     by_code = {gate.code: gate for gate in gates(card, TODAY)}
     assert float(by_code["gini"].value) == round(reports[2].figures["gini"], 4)
     assert float(by_code["psi"].value) == reports[0].figures["psi"]
+    # What was measured of a draft is no evidence of what it was changed into; a text changes nothing.
+    draft = copy_card(card, by=make_user("carla", roles.CONTROLLER, company=ledger), as_of=TODAY)
+    measure_card(draft, TODAY, made_by="test")
+    change_numbers(draft, {"name": "Ours", "odds_at_anchor": 9}, by=draft.created_by, as_of=TODAY)
+    assert all(gate.report for gate in gates(Scorecard.objects.get(pk=draft.pk), TODAY))
+    change_numbers(draft, {"base_points": draft.base_points - 1}, by=draft.created_by, as_of=TODAY)
+    assert not any(gate.report for gate in gates(Scorecard.objects.get(pk=draft.pk), TODAY))

@@ -6,10 +6,16 @@ from copy import deepcopy
 from datetime import date, timedelta
 
 import pytest
+from django.urls import reverse
 
+from creditdesk.core.facts import View
+from creditdesk.core.models import Notice
+from creditdesk.core.notices import topics
 from customers.models import ImportBatch
-from scoring.engine import rescore
-from scoring.models import AccountScore, CardReport, ScoreHistory, ScoreOverride
+from scoring.engine import compute, rescore
+from scoring.fitting.observations import month_ends
+from scoring.fitting.outcomes import default_episodes
+from scoring.models import AccountScore, CardReport, PublishingGate, ScoreHistory, ScoreOverride
 from scoring.monitoring import (
     drift,
     grades_come_true,
@@ -19,6 +25,7 @@ from scoring.monitoring import (
     override_outcomes,
 )
 from scoring.tasks import monitor_month
+from tests.desk_world import client_of
 from tests.factories import invoice, make_account, pay
 from tests.people import Cast, make_cast
 
@@ -127,7 +134,58 @@ def test_the_month_is_kept_as_a_report_of_the_card_in_use(book):
         date(2026, 10, 31),
         "2026-10",
     )
-    assert set(report.figures) == {"month", "migration", "drift", "outcomes", "overrides"}
+    assert set(report.figures) == {
+        *("month", "migration", "drift", "outcomes", "overrides", "invoices", "series", "gate", "beyond")
+    }
     assert monitor_month("2026-11-02T06:00:00+00:00") == report.pk
     assert CardReport.objects.get() == report and report.card.status == "active"
     assert month_end_before(date(2026, 3, 31)) == date(2026, 2, 28)
+
+
+def test_the_card_in_use_is_validated_by_month_and_people_hear_of_a_missed_gate(book, cast, monkeypatch):
+    monkeypatch.setattr("scoring.validation.LEAST_EVENTS", 1)
+    PublishingGate.objects.create(min_gini=1, max_psi="0.001", max_age_days=100)
+    report = monitor(TODAY, made_by="test")
+    points = report.figures["series"]
+    assert [p["month"] for p in points] == [
+        f"{month:%Y-%m}" for month in month_ends(date(2026, 5, 1), date(2026, 10, 31))
+    ]
+    newest = points[-1]
+    assert (newest["scored_on"], newest["accounts"], newest["events"]) == ("2025-10-31", 3, 1)
+    assert newest["observed"] == round(1 / 3, 4) and 0 < newest["expected"] < newest["observed"]
+    assert (
+        newest["gini"] is not None
+        and newest["ks"] is not None
+        and newest["psi"] == report.figures["drift"]["psi"]
+    )
+    gini = gini_of(newest["scored_on"], {account.pk for account in book.values()})
+    assert newest["gini"] == gini
+    codes = [one["code"] for one in report.figures["beyond"]]
+    assert codes == (["gini"] if gini < 1 else []) + ["psi"]
+    # Measured again, the months told once are taken over, and nobody is told twice.
+    seen = []
+    monkeypatch.setattr("scoring.validation.observe", lambda days, **_rest: seen.append(days))
+    again = monitor(TODAY, made_by="test")
+    assert again.figures["series"] == points and seen == []
+    notices = list(Notice.objects.filter(topic="card_gate"))
+    assert len(notices) == len(codes)
+    topic = next(t for t in topics() if t.code == "card_gate")
+    reached = topic.people(notices, TODAY)[notices[0].pk]
+    assert {cast.controller.pk, cast.manager.pk} <= reached and cast.collector.pk not in reached
+    assert "2026-10" in topic.lines(notices)[notices[0].pk].text
+    client = client_of(cast.auditor)
+    shown = client.get(reverse("scorecards:monitoring")).content.decode()
+    assert "Month by month" in shown and "above the 0.001 allowed" in shown
+
+
+def gini_of(day: str, accounts: set[int]) -> float:
+    """By hand: pairs of the one who defaulted with those who did not, ranked by the score of that day."""
+    as_of = date.fromisoformat(day)
+    scores = {
+        row.account_id: row.score
+        for row in compute(as_of, view=View(known_at=as_of))
+        if row.account_id in accounts
+    }
+    (bad,) = default_episodes(TODAY).between(as_of, TODAY)
+    others = [score for pk, score in scores.items() if pk != bad]
+    return round(sum((scores[bad] < s) - (scores[bad] > s) for s in others) / len(others), 4)

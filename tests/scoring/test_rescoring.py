@@ -6,14 +6,16 @@ import threading
 from datetime import date, timedelta
 
 import pytest
-from django.core.management import call_command
+import time_machine
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
 from creditdesk.core.models import AuditEntry, Job
+from customers.approval_clock import Outcome
 from customers.attributes import set_status
-from scoring import tasks
+from scoring import limit_tasks, tasks
 from scoring.engine import rescore
 from scoring.models import AccountScore, DirtyAccount, ScoreHistory
 from scoring.ranges import account_ranges
@@ -267,6 +269,39 @@ def test_the_nightly_jobs_score_everyone_once(pinned):
     assert tasks.plan_nightly("2026-03-16T02:30:00+01:00") == 0
 
 
+@time_machine.travel(
+    "2026-03-16T01:30:00+00:00", tick=False
+)  # 02:30 in Madrid, still the evening before in New York
+def test_a_night_is_of_the_date_of_each_company(db, settings, monkeypatch):
+    settings.BUSINESS_DATE, settings.TIME_ZONE = None, "Europe/Madrid"
+    zones = {"madrid": "Europe/Madrid", "york": "America/New_York", "auckland": "Pacific/Auckland"}
+    companies = {
+        name: make_company(name, complete_through=TODAY - timedelta(days=2), time_zone=zone)
+        for name, zone in zones.items()
+    }
+    accounts = {name: make_account(company) for name, company in companies.items()}
+    tasks.plan_nightly("2026-03-16T02:30:00+01:00")
+    assert tasks.score_range(Job.objects.get(kind="score")) == {"scored": 3, "kept": 3}
+    dates = {name: AccountScore.objects.get(account=account).as_of for name, account in accounts.items()}
+    eve = TODAY - timedelta(days=1)
+    assert dates == {"madrid": TODAY, "york": eve, "auckland": TODAY}
+    # What is posted in New York that evening is in the score at once: no score of tomorrow stands in its way.
+    invoice(accounts["york"], "100.00", eve - timedelta(days=40))
+    assert tasks.rescore_dirty() == 1
+    row = AccountScore.objects.get(account=accounts["york"])
+    assert (row.as_of, row.due_count_12m) == (eve, 1)
+    limit_tasks.plan_nightly("2026-03-16T04:30:00+01:00")
+    assert limit_tasks.propose_range(Job.objects.get(kind="limits"))["seen"] == 3
+    seen = {}
+    monkeypatch.setattr(
+        limit_tasks, "run_clock", lambda company, on: seen.update({company.code: on}) or Outcome()
+    )
+    limit_tasks.plan_clock("2026-03-16T05:30:00+01:00")
+    for job in Job.objects.filter(kind="approval clock"):
+        limit_tasks.clock_of_company(job)
+    assert seen == {"madrid": TODAY, "york": eve, "auckland": TODAY}
+
+
 def test_ranges_cover_every_account_once(account, monkeypatch):
     from scoring import ranges
 
@@ -310,6 +345,10 @@ def test_the_rescore_command_reports_and_repeats(account, capsys):
     assert "1 accounts scored" in capsys.readouterr().out
     call_command("rescore", as_of=TODAY)
     assert "0 kept" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="has not come yet"):
+        call_command("rescore", as_of=date(2099, 1, 1))
+    with pytest.raises(CommandError, match="write it as YYYY-MM-DD"):
+        call_command("rescore", "--as-of", "2026-13-01")
 
 
 def test_the_history_has_a_column_for_every_signal():

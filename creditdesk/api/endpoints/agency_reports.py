@@ -126,8 +126,8 @@ class AgencyReportList(ActsOnce, AgencyEndpoint):
     )
     def get(self, request: Request) -> Response:
         query = self.query(AgencyReportQuery)
-        rows = BureauReport.objects.filter(superseded_at__isnull=True).select_related("customer")
-        rows = self.visible(rows, query, "provider")
+        current = BureauReport.objects.filter(superseded_at__isnull=True).select_related("customer")
+        rows = self.visible(current, query, "provider")
         return self.page(rows, lambda found: AgencyReportOut(found, many=True).data)
 
     def act(self, request: Request) -> Response:

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             "--mapping",
             required=True,
             help="accounts, legal-events, supplier-days, orders, open-orders, deliveries, billed-parts, cover, "
-            "or a saved one",
+            "agency-ratings, or a saved one",
         )
         parser.add_argument("--company", default="", help="code of the company, instead of the mapping's")
         parser.add_argument(

@@ -1,4 +1,8 @@
-"""manage.py import_ledger FILE --mapping M [--commit]: preview a ledger file, or take it in."""
+"""manage.py import_ledger FILE --mapping M [--commit]: preview a ledger file, or take it in.
+
+Exit codes: 0 done (refused rows are told and kept), 1 refused as a whole or not one row could be taken in, 2 wrong
+arguments, 3 with --fail-on-refused where some rows were refused.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from creditdesk.core.clock import business_date
 from customers.imports import run as imports
@@ -18,6 +23,8 @@ from customers.imports.report import LABELS, Report
 from customers.imports.setup import find_mapping
 
 SHOWN = 20
+SOME_REFUSED = 3
+"""Exit code of --fail-on-refused."""
 
 
 def day(text: str) -> date:
@@ -43,6 +50,11 @@ class Command(BaseCommand):
         parser.add_argument("--snapshot-on", type=day, help="day a snapshot of open items was taken")
         parser.add_argument(
             "--known-on", type=day, help="day the file's corrections were known (default: today)"
+        )
+        parser.add_argument(
+            "--fail-on-refused",
+            action="store_true",
+            help=f"end with exit code {SOME_REFUSED} if any row was refused; the good ones are taken in all the same",
         )
         parser.add_argument(
             "--report", help="write every refused row, with reason and cure, to this CSV file"
@@ -74,6 +86,28 @@ class Command(BaseCommand):
         except ImportRefused as refusal:
             raise CommandError(str(refusal)) from refusal
         self.show(report)
+        rows, refused = report.counts.get("rows", 0), report.counts.get("refused", 0)
+        if 0 < rows == refused:
+            raise CommandError(
+                ngettext(
+                    "The only row was refused: nothing was taken in. Mend it, or the mapping, as told above, and "
+                    "import again.",
+                    "Every one of the %(rows)s rows was refused: nothing was taken in. Mend the file, or the mapping, as "
+                    "told above (--report FILE writes every reason and cure), and import again.",
+                    rows,
+                )
+                % {"rows": f"{rows:,}"}
+            )
+        if refused and options["fail_on_refused"]:
+            raise CommandError(
+                ngettext(
+                    "%(refused)s of %(rows)s rows was refused.",
+                    "%(refused)s of %(rows)s rows were refused.",
+                    refused,
+                )
+                % {"refused": f"{refused:,}", "rows": f"{rows:,}"},
+                returncode=SOME_REFUSED,
+            )
 
     def show_progress(self, rows: int) -> None:
         now = time.monotonic()
@@ -100,9 +134,9 @@ class Command(BaseCommand):
             )
         if self.report_path:
             out(_("Report: %(path)s") % {"path": self.report_path})
-        if report.changes_nothing and 0 < report.counts.get("rows", 0) == report.counts.get("refused", 0):
-            out(_("Every row was refused: nothing can be taken in."))
-        elif report.changes_nothing:
+        if 0 < report.counts.get("rows", 0) == report.counts.get("refused", 0):
+            return
+        if report.changes_nothing:
             out(_("The ledger has all of this already: nothing changes."))
         if report.committed and report.changes_nothing and report.batch:
             out(_("This is import %(pk)s again.") % {"pk": report.batch.pk})

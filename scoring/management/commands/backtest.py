@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from argparse import ArgumentParser
-from datetime import date
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from creditdesk.core.arguments import day
 from customers.rates import MissingRate
 from scoring.fitting.account_backtest import account_report
 from scoring.fitting.account_backtest import lines as account_lines
@@ -29,7 +30,6 @@ class Command(BaseCommand):
     help = "Fit on one period, test on a later one, knowing on each day only what was known that day."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        day = date.fromisoformat
         parser.add_argument(
             "--train-until", type=day, required=True, metavar="D1", help="train on invoices issued before D1"
         )
@@ -53,6 +53,8 @@ class Command(BaseCommand):
             raise CommandError(problem)
         if options["draws"] < 1:
             raise CommandError(_("--draws must be at least 1."))
+        if options["predictions"]:
+            self._may_be_written(options["predictions"])
         report: dict[str, Any] = {
             "train_until": period.train_until.isoformat(),
             "test_from": period.test_from.isoformat(),
@@ -77,18 +79,39 @@ class Command(BaseCommand):
         else:
             self._table(report)
 
+    def _may_be_written(self, path: Path) -> None:
+        """Raises CommandError before the long work, not after it."""
+        problem = None
+        if path.is_dir():
+            problem = _("it is a folder; name a file in it")
+        elif not path.absolute().parent.is_dir():
+            problem = _("there is no such folder")
+        elif not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+            problem = _("it may not be written by this user")
+        if problem:
+            raise CommandError(_("%(path)s cannot be written: %(error)s") % {"path": path, "error": problem})
+
     def _write(self, path: Path, predictions: Predictions | None) -> dict[str, Any]:
+        """The whole file or none of it: it is written beside its place and then put there."""
+        count, aside = 0, path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with path.open("w", newline="", encoding="utf-8") as file:
+            with aside.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 writer.writeheader()
-                if predictions:
-                    writer.writerows(predictions.rows())
+                for row in predictions.rows() if predictions else ():
+                    writer.writerow(row)
+                    count += 1
+            if path.exists() and not path.is_file():
+                path.write_bytes(aside.read_bytes())  # /dev/stdout and the like
+            else:
+                aside.replace(path)
         except OSError as error:
             raise CommandError(
                 _("%(path)s cannot be written: %(error)s") % {"path": path, "error": error}
             ) from error
-        return {"file": str(path), "rows": len(predictions or ())}
+        finally:
+            aside.unlink(missing_ok=True)
+        return {"file": str(path), "rows": count}
 
     def _table(self, report: dict[str, Any]) -> None:
         out, invoices = self.stdout.write, report["invoices"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from creditdesk.core.arguments import day
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
@@ -22,9 +22,7 @@ class Command(BaseCommand):
     help = "Fit the estimates of late payment to the ledger (a draft), or take a draft into use."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--until", type=date.fromisoformat, metavar="D", help="use only what was known on D (today)"
-        )
+        parser.add_argument("--until", type=day, metavar="D", help="use only what was known on D (today)")
         parser.add_argument("--use", type=int, metavar="VERSION", help="take this draft into use")
         parser.add_argument("--by", metavar="USER", help="who takes it into use")
         parser.add_argument("--format", choices=["json", "table"], default="table")

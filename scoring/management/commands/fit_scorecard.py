@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from creditdesk.core.arguments import day
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from customers.rates import MissingRate
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--until",
-            type=date.fromisoformat,
+            type=day,
             help="use only what was known on this day, YYYY-MM-DD (default: all the ledger knows)",
         )
         parser.add_argument("--name", default=NAME, help=f"name of the draft ({NAME})")

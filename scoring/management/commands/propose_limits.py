@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from creditdesk.core.arguments import day
 from creditdesk.core.clock import business_date
 from scoring.proposals import propose_limits
 
@@ -16,9 +16,7 @@ class Command(BaseCommand):
     help = "Compare every limit with what the policy recommends, and propose the changes to the approvers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--as-of", type=date.fromisoformat, help="business date, YYYY-MM-DD (default: today)"
-        )
+        parser.add_argument("--as-of", type=day, help="business date, YYYY-MM-DD (default: today)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         as_of = options["as_of"] or business_date()

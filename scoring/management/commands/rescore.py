@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from creditdesk.core.arguments import day
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from scoring.card import CardError
@@ -21,10 +21,16 @@ class Command(BaseCommand):
     help = "Score every account now, as the nightly pass does. Running it again changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--as-of", type=date.fromisoformat, help="business date, YYYY-MM-DD (today)")
+        parser.add_argument("--as-of", type=day, help="business date, YYYY-MM-DD (today)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        as_of = options["as_of"] or business_date()
+        today = business_date()
+        as_of = options["as_of"] or today
+        if as_of > today:
+            raise CommandError(
+                f"{as_of} has not come yet (today is {today}): its scores would stand in the way of every payment "
+                "until then. `manage.py score --as-of` shows a later day without storing it."
+            )
         ranges = account_ranges()
         outcome, started, told = Outcome(), time.monotonic(), time.monotonic()
         try:

@@ -6,11 +6,11 @@ import csv
 import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from creditdesk.core.arguments import day
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.facts import View
@@ -29,7 +29,7 @@ class Command(BaseCommand):
     help = "Print the score, grade, PD, every signal and the reasons of each account at a date."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--as-of", type=date.fromisoformat, help="business date, YYYY-MM-DD (today)")
+        parser.add_argument("--as-of", type=day, help="business date, YYYY-MM-DD (today)")
         parser.add_argument("--format", choices=["csv", "json", "table"], default="table")
         parser.add_argument(
             "--known", action="store_true", help="only what was known on that day, as a backtest must"

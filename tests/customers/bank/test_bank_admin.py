@@ -97,7 +97,12 @@ def test_a_consent_is_recorded_and_revoked_by_hand(controller, cast):
     controller.post(revoke, {"reason": ""})
     row.refresh_from_db()
     assert row.revoked_on is None
-    controller.post(revoke, {"reason": "asked by letter"})
+    other = record_consent(
+        row.customer, purpose="x", effective_on=today, expires_on=date(2099, 1, 1), actor=ACTOR
+    )
+    assert [one.pk for one in controller.get(revoke).context["others"]] == [other.pk]
+    told = controller.post(revoke, {"reason": "asked by letter"}, follow=True)
+    assert "still read under it" in told.content.decode()
     row.refresh_from_db()
     assert row.revoked_on == today
 

@@ -169,6 +169,19 @@ def test_where_an_agency_knows_no_keys_the_doubt_is_shown_and_counts_as_paid(wor
     assert [one.outcome for one in ask(other).pulls] == ["doubt", "doubt"]
 
 
+def test_of_two_who_planned_the_same_question_one_asks(world, agency):
+    """The second finds it taken, whether it is under way or answered by then."""
+    planned = plan(world.customer)
+    taken = pulling._open(planned, planned.askable[0], actor=JOB, reason="")
+    assert taken is not None
+    assert pulling._open(planned, planned.askable[0], actor=JOB, reason="") is None
+    pulling._ask(taken, world.customer, actor=JOB, seconds=5)
+    assert pulling._open(planned, planned.askable[0], actor=JOB, reason="") is None
+    # One who took longer than the lease, and was overtaken, stores nothing.
+    assert pulling._ask(taken, world.customer, actor=JOB, seconds=5) is None
+    assert BureauReport.objects.count() == BureauPull.objects.count() == 1
+
+
 def test_what_was_answered_stays_as_it_was(world):
     question = ask(world.customer).pulls[0]
     for changes in (

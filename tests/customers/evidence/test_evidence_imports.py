@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from creditdesk.core.facts import View
 from creditdesk.core.models import AuditEntry
@@ -68,6 +68,18 @@ def test_an_insolvency_from_a_file_stops_new_business(tmp_path, customer):
     kept = {(e.kind, e.batch is not None) for e in LegalEvent.objects.all()}
     assert kept == {("insolvency", True), ("lien", True)}
     assert take(tmp_path, "legal-events", text).counts["unchanged"] == 2
+
+
+def test_a_company_that_does_not_exist_is_said(tmp_path):
+    path = tmp_path / "evidence.csv"
+    path.write_text(ACCOUNTS)
+    for command, options in (
+        ("import_evidence", {"mapping": "accounts"}),
+        ("import_bank", {"mapping": "bank-lines"}),
+    ):
+        for company in ("", "nowhere"):
+            with pytest.raises(CommandError, match="no company"):
+                call_command(command, str(path), company=company, **options)
 
 
 def test_supplier_days_and_the_rows_that_cannot_be_taken(tmp_path, customer):

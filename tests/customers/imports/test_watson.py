@@ -40,8 +40,16 @@ def test_a_file_of_nothing_but_refused_rows_is_not_called_known(ledger_files, tm
     cells[6] = "-1"
     path = tmp_path / "refused.csv"
     path.write_text("\n".join([lines[0], ",".join(cells)]))
-    text = command(path, "--mapping", "ibm-watson")
-    assert "Every row was refused" in text and "all of this already" not in text
+    with pytest.raises(CommandError, match="was refused: nothing was taken in") as error:
+        command(path, "--mapping", "ibm-watson", "--commit")
+    assert error.value.returncode == 1
+    with pytest.raises(CommandError, match="nowhere"):
+        command(path, "--mapping", "ibm-watson", "--company", "nowhere")
+    # A good row beside it goes in, and who asks for it is told by the exit code.
+    path.write_text("\n".join([lines[0], ",".join(cells), lines[2]]))
+    with pytest.raises(CommandError, match="1 of 2 rows") as error:
+        command(path, "--mapping", "ibm-watson", "--commit", "--fail-on-refused")
+    assert error.value.returncode == 3 and Invoice.objects.count() == 1
 
 
 def table_sizes():

@@ -33,7 +33,7 @@ def test_level_and_slope_of_the_outcomes_are_found_with_honest_intervals():
         assert low < found.slope < high and 0.9 < found.slope_share < 1
         assert new.pd(sample.score).mean() == pytest.approx(sample.bad.mean(), abs=1e-3)
         for rows in fitting.fifths(sample.score):
-            low, high = around.of_mean_pd(EXPERT, sample.score[rows])
+            low, high = around.of_mean_pd(EXPERT, sample.score[rows], part=True)
             held += low <= true[rows].mean() <= high
     assert held >= 18  # of 20; 95 % would be 19
 
@@ -81,3 +81,21 @@ def test_tenths_tell_before_and_after_without_the_customers_own_outcome():
     turned = Sample(sample.score, np.where(sample.customer == 5, 1 - sample.bad, sample.bad), sample.customer)
     again = fitting.cross_fitted(turned, EXPERT, fold, level_only=False)
     assert np.array_equal(after[sample.customer == 5], again[sample.customer == 5])
+
+
+def test_a_bend_the_odds_cannot_follow_widens_the_interval_of_a_part():
+    sample, true = drawn(9, 4000, 0.8, 1.0)
+    straight = fitting.spread(sample, EXPERT, fitting.fit(sample, EXPERT, level_only=False), level_only=False)
+    random = np.random.default_rng(1)
+    true = np.where((sample.score > 52) & (sample.score < 62), true / 3, true)
+    happens = random.random(4000) < np.array([true[sample.customer == c].mean() for c in range(4000)])
+    bent = Sample(sample.score, happens[sample.customer].astype(float), sample.customer)
+    found = fitting.fit(bent, EXPERT, level_only=False)
+    around = fitting.spread(bent, EXPERT, found, level_only=False)
+    assert around.stray > 0.2 > straight.stray
+    held = [
+        low <= true[rows].mean() <= high
+        for rows in fitting.fifths(bent.score)
+        for low, high in [around.of_mean_pd(EXPERT, bent.score[rows], part=True)]
+    ]
+    assert sum(held) >= 4

@@ -33,44 +33,57 @@ def stored(company, ledger: Ledger, through: int) -> list[int]:
     """The same in the database, known as it happened, nothing after day `through`; returns the instalments."""
     accounts = {int(number): make_account(company) for number in np.unique(ledger.account)}
     source = company.sources.get(code="erp")
-    day, found = date.fromordinal, []
+    day = date.fromordinal
+    invoices, rows, payments, parts = [], [], [], []
     for n in np.flatnonzero(ledger.issued <= through):
         account, issued = accounts[int(ledger.account[n])], day(int(ledger.issued[n]))
         minor = round(float(ledger.amount[n]) * 100) or 1
         paid = int(ledger.paid[n])
         settled = day(paid) if paid <= through else None
         facts = {"effective_on": issued, "known_on": issued, "currency": "EUR", "amount": minor}
-        invoice = Invoice.objects.create(
-            company=company, source=source, number=f"N-{n}", fiscal_year=issued.year, account=account, **facts
-        )
-        row = Instalment.objects.create(
-            invoice=invoice,
-            company=company,
-            account=account,
-            kind="invoice",
-            due_on=day(int(ledger.due[n])),
-            account_amount=minor,
-            open_amount=0 if settled else minor,
-            settled_on=settled,
-            settled_by="cash" if settled else "",
-            **facts,
-        )
-        found.append(row.pk)
-        if settled:
-            known = {"effective_on": settled, "known_on": settled, "currency": "EUR", "amount": minor}
-            payment = Payment.objects.create(
-                company=company, source=source, key=f"P-{n}", account=account, open_amount=0, **known
-            )
-            Allocation.objects.create(
-                kind="cash",
+        invoices.append(
+            Invoice(
+                company=company,
+                source=source,
+                number=f"N-{n}",
+                fiscal_year=issued.year,
                 account=account,
-                instalment=row,
-                payment=payment,
-                account_amount=minor,
-                days_late=paid - int(ledger.due[n]),
-                **known,
+                **facts,
             )
-    return found
+        )
+        rows.append(
+            Instalment(
+                company=company,
+                account=account,
+                kind="invoice",
+                due_on=day(int(ledger.due[n])),
+                account_amount=minor,
+                open_amount=0 if settled else minor,
+                settled_on=settled,
+                settled_by="cash" if settled else "",
+                **facts,
+            )
+        )
+        if not settled:
+            continue
+        known = {"effective_on": settled, "known_on": settled, "currency": "EUR", "amount": minor}
+        payments.append(
+            Payment(company=company, source=source, key=f"P-{n}", account=account, open_amount=0, **known)
+        )
+        late = paid - int(ledger.due[n])
+        parts.append(
+            (
+                rows[-1],
+                Allocation(kind="cash", account=account, account_amount=minor, days_late=late, **known),
+            )
+        )
+    for row, invoice in zip(rows, Invoice.objects.bulk_create(invoices), strict=True):
+        row.invoice = invoice
+    Instalment.objects.bulk_create(rows)
+    for (row, part), payment in zip(parts, Payment.objects.bulk_create(payments), strict=True):
+        part.instalment, part.payment = row, payment
+    Allocation.objects.bulk_create(part for _, part in parts)
+    return [row.pk for row in rows]
 
 
 def weeks(count: int) -> timedelta:

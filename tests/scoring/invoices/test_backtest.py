@@ -16,7 +16,8 @@ from customers.ledger import InstalmentTerms, correct_document
 from customers.models import Invoice
 from scoring import bygone, peers
 from scoring.fitting.measures import auc
-from scoring.invoices.ledger import NEVER, Ledger
+from scoring.invoices.ledger import NEVER, Ledger, beyond
+from scoring.invoices.tested import Versions, final_delays
 from scoring.peers import figures_on
 from tests.factories import ACTOR, make_account, make_company
 
@@ -218,6 +219,48 @@ def test_a_corrected_invoice_is_predicted_once(company, tmp_path):
     assert report["targets"]["late"]["rows"] + report["targets"]["late"]["undecided"] == len(before)
 
 
+def test_a_correction_into_other_instalments_is_still_one_row(company, tmp_path):
+    """One into two, then two into one: seen as it was issued, judged by the newest version."""
+    ledger = small()
+    stored(company, ledger, through=START.toordinal() + 700)
+    path = tmp_path / "p.csv"
+    tests = np.flatnonzero(ledger.issued >= UNTIL.toordinal())
+    invoice = Invoice.objects.get(number=f"N-{tests[0]}")
+    row = invoice.instalments.get()
+    amount, due = Decimal(row.amount.minor) / 100, row.due_on
+    for days, terms in (
+        (3, [InstalmentTerms(due, amount), InstalmentTerms(due + timedelta(days=30), amount)]),
+        (5, [InstalmentTerms(due + timedelta(days=10), amount * 3)]),
+    ):
+        day = row.effective_on + timedelta(days=days)
+        invoice = correct_document(invoice, instalments=terms, actor=ACTOR, corrected_on=day)
+    found = json.loads(backtest("--format", "json", "--predictions", str(path)))["invoices"]
+    assert sorted(r["invoice"] for r in rows_of(path)) == sorted(f"N-{n}" for n in tests)
+    assert found["tested"]["invoices"] == found["tested"]["instalments"] == tests.size
+
+
+def test_what_nobody_knows_any_more_is_not_judged():
+    """Corrected away without a successor: neither late nor on time."""
+    ledger = Ledger.of(
+        account=[1, 1], issued=[1000, 1000], due=[1030, 1030], amount=[1, 1], paid=[NEVER, 1020],
+        until=[1010, NEVER],
+    )  # fmt: skip
+    told = Versions(ledger.row, np.ones(2, dtype=bool), np.zeros(2, dtype=np.int64))
+    low, high = final_delays(ledger, told, np.array([0, 1]))
+    assert np.isnan(beyond(low, high, 0)).tolist() == [True, False]
+
+
+def test_ranges_of_customers_change_no_figure(company, monkeypatch, tmp_path):
+    stored(company, small(), through=START.toordinal() + 700)
+    path = tmp_path / "p.csv"
+    whole, rows = backtest("--format", "json", "--predictions", str(path)), rows_of(path)
+    monkeypatch.setattr("scoring.invoices.backtest.AT_ONCE", 40)
+    monkeypatch.setattr("scoring.invoices.history.BLOCK", 30)
+    monkeypatch.setattr("scoring.invoices.tested.CHUNK", 7)
+    monkeypatch.setattr("scoring.invoices.load.WINDOW", 50)
+    assert backtest("--format", "json", "--predictions", str(path)) == whole and rows_of(path) == rows
+
+
 def test_nothing_in_the_test_period(company):
     stored(company, small(), through=START.toordinal() + 700)
     report = json.loads(
@@ -227,6 +270,8 @@ def test_nothing_in_the_test_period(company):
 
 
 def test_a_file_that_cannot_be_written(company, tmp_path):
-    stored(company, small(), through=START.toordinal() + 700)
-    with pytest.raises(CommandError, match="cannot be written"):
-        backtest("--predictions", str(tmp_path / "none" / "p.csv"))
+    """It is told before the work; nor is a file half written."""
+    for path in (tmp_path / "none" / "p.csv", tmp_path):
+        with pytest.raises(CommandError, match="cannot be written"):
+            backtest("--predictions", str(path))
+    assert list(tmp_path.iterdir()) == []

@@ -65,7 +65,7 @@ def test_nothing_later_and_nothing_of_ones_own():
     for paid in (due - 1, due + 9):
         own = Ledger.of(account=np.zeros(40), issued=due - 30, due=due, amount=np.ones(40), paid=paid)
         sums = Others(decided(own, np.arange(40), said, 0), 40.0).at(np.array([0, 1]), np.array([1100, 1100]))
-        alone, stranger = shift(sums, np.zeros(2), (40.0, 0.3, 0.0), 0.0)
+        alone, stranger = shift(sums, np.zeros(2), (40.0, 0.3, 0.0, 0.0), 0.0)
         assert alone == pytest.approx(0.0, abs=1e-9)
         assert (stranger > 0.2) == (paid[0] > due[0]) and abs(stranger) > 0.1
 
@@ -102,7 +102,7 @@ def test_without_forecasts_there_is_no_level():
     none = np.zeros(0)
     empty = Others(Forecasts(none.astype(int), none.astype(int), none.astype(int), none, none), 40.0)
     nothing = empty.at(np.array([1]), np.array([5]))
-    for setting in ((40.0, 1.0, 0.0), (40.0, 1.0, 0.4)):
+    for setting in ((40.0, 1.0, 0.0, 0.0), (40.0, 1.0, 0.4, 0.0), (40.0, 1.0, 0.4, 1.0)):
         assert shift(nothing, np.array([2.0]), setting, -1.0) == pytest.approx([0.0])
 
 
@@ -135,6 +135,8 @@ def test_the_slope_follows_a_book_that_narrows_and_never_turns_an_order():
 
 def test_cards_stored_before_the_slope_moved_keep_their_figures():
     old = Drift.from_dict([[40.0, 0.3, 0.5], [80.0, 1.0, 0.25]])
-    assert old.settings == ((40.0, 0.3, 0.0, 0.5), (80.0, 1.0, 0.0, 0.25))
-    new = Drift(((40.0, 0.3, 0.2, 0.5),), -1.5)
+    assert old.settings == ((40.0, 0.3, 0.0, 0.0, 0.5), (80.0, 1.0, 0.0, 0.0, 0.25))
+    older = Drift.from_dict({"center": -1.0, "settings": [[40.0, 0.3, 0.2, 0.5]]})
+    assert older == Drift(((40.0, 0.3, 0.2, 0.0, 0.5),), -1.0)
+    new = Drift(((40.0, 0.3, 0.2, 1.0, 0.5),), -1.5)
     assert Drift.from_dict(json.loads(json.dumps(new.as_dict()))) == new

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from math import log
 
 import pytest
@@ -17,10 +17,11 @@ from django.utils import timezone, translation
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import Job, User
 from customers.models import Instalment
-from scoring.invoices.cards import fit_draft, take_into_use
+from scoring.invoices.cards import fit_draft, take_into_use, uses
 from scoring.invoices.estimates import estimate
 from scoring.invoices.explaining import explain_invoice
 from scoring.invoices.features import CODES
+from scoring.invoices.outcomes import card_outcomes
 from scoring.invoices.points import DOUBLING, whole
 from scoring.invoices.wording import _SENTENCES
 from scoring.tasks import fit_planned_invoice_card
@@ -31,6 +32,7 @@ from .books import START, made, stored
 
 pytestmark = pytest.mark.django_db
 DAY = START + timedelta(days=260)
+FIRST_USE = DAY - timedelta(days=100)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,10 @@ def kept_world(module_database):
     company = make_company(complete_through=DAY)
     stored(company, made(seed=11, payers=25, invoices=420, days=300), through=DAY.toordinal())
     boss = User.objects.create(username="paolo", is_superuser=True, is_staff=True)
-    take_into_use(fit_draft(DAY, actor=Actor.job("test")), by=boss)
+    # Learned twice: nobody estimated anything before the first was taken into use, 100 days ago.
+    for learned, used in ((DAY - timedelta(days=110), FIRST_USE), (DAY, DAY)):
+        draft = fit_draft(learned, actor=Actor.job("test"))
+        take_into_use(draft, by=boss, at=datetime.combine(used, time(9), tzinfo=UTC))
     return company, boss
 
 
@@ -103,11 +108,11 @@ def test_the_page_tells_today_the_day_of_issue_and_the_outcome(world):
         with CaptureQueriesContext(connection) as caught:
             page = client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
         counts.append(len(caught))
-        for text in ("Its course", "day of issue", "today", "moved with the book", "together", "version 1"):
+        for text in ("Its course", "day of issue", "today", "moved with the book", "together", "version 2"):
             assert text in page
     assert len(set(counts)) == 1 and counts[0] <= 21
     assert "it is already" in client.get(reverse("invoices:estimate", args=[late.pk])).content.decode()
-    paid = Instalment.objects.filter(settled_by="cash", settled_on__gt=DAY - timedelta(days=30)).first()
+    paid = Instalment.objects.filter(settled_by="cash", effective_on__gt=FIRST_USE).first()
     page = client.get(reverse("invoices:estimate", args=[paid.pk])).content.decode()
     assert "outcome" in page and "estimate of the day it was issued" in page
     at_issue = explain_invoice(paid, DAY).at_issue
@@ -117,7 +122,7 @@ def test_the_page_tells_today_the_day_of_issue_and_the_outcome(world):
 
 
 def test_what_became_known_later_plays_no_part_on_the_day_of_issue(world):
-    row = open_rows()[0]
+    row = next(r for r in open_rows() if FIRST_USE < r.effective_on < DAY - timedelta(days=9))
     before = explain_invoice(row, DAY).at_issue
     others = Instalment.objects.filter(account=row.account, settled_on__gt=row.effective_on)
     assert others.exists(), "the payer paid something since: the case is worth asking"
@@ -129,6 +134,7 @@ def test_what_the_book_is_heard_to_have_paid_later_plays_no_part_on_the_day_of_i
     """Other customers' payments, told long after they were made."""
     rows = open_rows()
     row = [row for row in rows if row.effective_on < DAY][-1]
+    assert row.effective_on > FIRST_USE
     before = explain_invoice(row, DAY).at_issue
     paid_on = row.effective_on - timedelta(days=2)
     others = [r for r in rows if r.due_on < paid_on and r.account_id != row.account_id]
@@ -137,6 +143,63 @@ def test_what_the_book_is_heard_to_have_paid_later_plays_no_part_on_the_day_of_i
         pay(other, paid_on, known_on=DAY, key=f"late-{other.pk}")
     cache.clear()
     assert explain_invoice(row, DAY).at_issue.chances == before.chances
+
+
+def test_the_day_of_issue_is_told_by_the_card_in_use_that_day_or_by_none(world):
+    used = uses()
+    assert [(use.card.version, use.first, use.last) for use in used] == [
+        (1, FIRST_USE, DAY - timedelta(days=1)),
+        (2, DAY, None),
+    ]
+    paid = Instalment.objects.filter(settled_by="cash").select_related("account__company", "invoice")
+    after = explain_invoice(paid.filter(effective_on__gte=FIRST_USE).first(), DAY)
+    assert (after.card.version, after.then.card.version, after.at_issue.estimate.card) == (2, 1, 1)
+    row = paid.filter(effective_on__lt=FIRST_USE).last()
+    before = explain_invoice(row, DAY)
+    assert before.then is None and before.at_issue is None
+    client = client_of(world[1])
+    assert (
+        "nothing was expected of it"
+        in client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
+    )
+    row = open_rows()[0]
+    assert row.effective_on < DAY - timedelta(days=20)
+    page = client.get(reverse("invoices:estimate", args=[row.pk])).content.decode()
+    assert "card version 1" in page
+
+
+def test_what_the_cards_in_use_had_estimated_is_held_against_what_happened(world):
+    with CaptureQueriesContext(connection) as caught:
+        rows = card_outcomes(DAY)
+    assert len(caught) <= 14
+    months = [(row["month"], row["version"]) for row in rows]
+    assert (
+        len(rows) >= 4
+        and {version for _month, version in months[1:]} == {1}
+        and months == sorted(months)[::-1]
+    )
+    assert (
+        sum(row["invoices"] for row in rows) == Instalment.objects.filter(effective_on__gte=FIRST_USE).count()
+    )
+    newest, oldest = rows[0], rows[-1]
+    assert newest["late"] is None and newest["late_15"] is None, "nothing has fallen due yet"
+    # By hand: the card's own estimates of the day of issue, and what was known of the invoices on DAY.
+    month = Instalment.objects.filter(effective_on__gte=FIRST_USE, effective_on__month=FIRST_USE.month)
+    told = list(month.filter(due_on__lt=DAY).select_related("account__company", "invoice"))
+    said = [explain_invoice(row, DAY).at_issue.estimate.p_late for row in told]
+    late = [row.settled_on is None or row.settled_on > row.due_on for row in told]
+    assert oldest["late"]["rows"] == len(told) and oldest["late"]["predicted"] == pytest.approx(
+        sum(said) / len(said), abs=0.03
+    )
+    assert oldest["late"]["observed"] == pytest.approx(sum(late) / len(late), abs=1e-4)
+    assert oldest["late"]["low"] <= oldest["late"]["observed"] <= oldest["late"]["high"]
+    # Asked about a past day: what has become known since plays no part.
+    then = DAY - timedelta(days=40)
+    known = card_outcomes(then)
+    for row in Instalment.objects.filter(open_amount__gt=0, due_on__lt=then)[:5]:
+        pay(row, DAY - timedelta(days=2), key=f"since-{row.pk}")
+    assert card_outcomes(then) == known != rows
+    assert card_outcomes(FIRST_USE - timedelta(days=1)) == []
 
 
 def test_only_who_may_see_the_account_and_the_cards(world):
@@ -154,7 +217,7 @@ def test_a_person_starts_the_learning_of_a_draft_and_sees_what_became_of_it(worl
     client = client_of(world[1])
     url = reverse("invoices:learn")
     page = reverse("scorecards:list")
-    assert "Version 1 is in use" in client.get(page).content.decode()
+    assert "Version 2 is in use" in client.get(page).content.decode()
     assert client.get(url).status_code == 405
     assert client.post(url).url == page
     assert "being learned in the background" in client.get(page).content.decode()

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from creditdesk.core.arguments import day
 from creditdesk.core.clock import business_date
 from customers.models import Company
 from worklists.causes import say_cause
@@ -17,9 +18,7 @@ class Command(BaseCommand):
     help = "Build the worklists of a business day, per company and collector. Safe to run again."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--as-of", type=date.fromisoformat, help="business date (YYYY-MM-DD); default: today"
-        )
+        parser.add_argument("--as-of", type=day, help="business date (YYYY-MM-DD); default: today")
         parser.add_argument("--company", help="code of one company; default: all")
         parser.add_argument("--top", type=int, default=0, help="print the first rows of each list")
 

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
+from creditdesk.core.arguments import day
 from creditdesk.core.clock import business_date
 from creditdesk.demo.loader import DemoRefused, is_demo, load_story, reset_demo
 from creditdesk.demo.models import DemoLoad
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000, help="default: %(default)s")
         parser.add_argument(
             "--as-of",
-            type=date.fromisoformat,
+            type=day,
             help="business date of the story, YYYY-MM-DD (default: the loaded story's, else today)",
         )
         parser.add_argument(

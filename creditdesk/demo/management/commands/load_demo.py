@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import time
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from creditdesk.core.arguments import day
 from creditdesk.core.clock import business_date
 from creditdesk.demo.loader import SEED, DemoRefused, is_demo, load_story, reset_demo
 from creditdesk.demo.preparing import bring_up_to_date
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--as-of", type=date.fromisoformat, help="business date of the story, YYYY-MM-DD (default: today)"
+            "--as-of", type=day, help="business date of the story, YYYY-MM-DD (default: today)"
         )
         parser.add_argument(
             "--customers", type=int, default=600, help="how many (default: %(default)s; any size)"

@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
     """What people wrote about a limit may be erased (GDPR art. 17); who decided what, and when, stays."""
 
     dependencies = [
-        ("customers", "0023_bureau_guards"),
+        ("customers", "0024_agency_report_files"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,119 @@
+"""The card in use month by month, as the outcomes of a year mature: Gini, KS, Brier, expected and observed defaults.
+
+One point per month: everybody the card scored a year before the month's end, with what was known then, against the year
+that followed, with intervals by customer. A month told once is kept in the report and handed on to the next one, so the
+monthly job scores one past day, the first one a year of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from creditdesk.core.audit import Actor
+from scoring.card import Card
+from scoring.evidence import LEAST_EVENTS
+from scoring.fitting.account_figures import figures_of
+from scoring.fitting.clustered import share_by_customer
+from scoring.fitting.observations import (
+    LEAST_HISTORY_DAYS,
+    Observations,
+    horizon_of,
+    ledger_span,
+    month_end,
+    observe,
+)
+from scoring.models import CardReport, PublishingGate
+from scoring.recalibrating import scored_by
+
+MONTHS = 12
+DRAWS = 200
+
+
+def series(card: Card, end: date, reader: Actor | None = None) -> list[dict[str, Any]]:
+    """Points of the last MONTHS months through `end` (a month-end), oldest first; months a kept report told are taken
+    from it. Months before the ledger allows are left out."""
+    kept = _kept(card, end)
+    first, through = ledger_span()
+    wanted = [
+        day
+        for day in _year_before(end)
+        if first is not None
+        and through is not None
+        and (day - first).days >= LEAST_HISTORY_DAYS
+        and horizon_of(day) <= through
+    ]
+    missing = [day for day in wanted if day.isoformat() not in kept]
+    if missing:
+        obs = observe(missing, reader=reader)
+        obs = obs.take(scored_by(card, obs))
+        for day in missing:
+            kept[day.isoformat()] = _point(card, day, obs.take(obs.day == day.toordinal()))
+    return [kept[day.isoformat()] for day in wanted]
+
+
+def _year_before(end: date) -> list[date]:
+    """The month-ends whose year ended in the MONTHS months through `end`."""
+    found = []
+    for back in range(MONTHS - 1, -1, -1):
+        month = end.year * 12 + end.month - 1 - back - 12
+        found.append(month_end(date(month // 12, month % 12 + 1, 1)))
+    return found
+
+
+def _kept(card: Card, end: date) -> dict[str, dict[str, Any]]:
+    report = (
+        CardReport.objects.filter(card_id=card.pk, kind=CardReport.Kind.MONITORING, as_of__lte=end)
+        .order_by("-as_of", "-pk")
+        .first()
+    )
+    return {point["scored_on"]: point for point in report.figures.get("series", [])} if report else {}
+
+
+def _point(card: Card, day: date, obs: Observations) -> dict[str, Any]:
+    share = share_by_customer(obs.bad, obs.customer)
+    found: dict[str, Any] = {
+        "month": horizon_of(day).strftime("%Y-%m"),
+        "scored_on": day.isoformat(),
+        "accounts": obs.rows,
+        "events": obs.bad_customers,
+        "expected": round(float(obs.pd.mean()), 4) if obs.rows else None,
+        "observed": round(share.value, 4) if obs.rows else None,
+        "observed_interval": [round(share.interval.low, 4), round(share.interval.high, 4)],
+        "taught": card.calibrated_on is not None and horizon_of(day) <= card.calibrated_on,
+    }
+    if LEAST_EVENTS <= obs.bad_customers < obs.customers:
+        told = figures_of(obs, -obs.score, obs.pd, draws=DRAWS)
+        names = ("auc", "gini", "gini_interval", "ks", "brier")
+        found |= {name: _rounded(told[name]) for name in names}
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, list):
+        return [round(one, 4) for one in value]
+    return None if value is None else round(value, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """A bar that the card in use no longer meets. code: gini or psi."""
+
+    code: str
+    value: float
+    asked: float
+
+
+def beyond(points: Sequence[Mapping[str, Any]], psi: float | None, gate: PublishingGate) -> list[Beyond]:
+    """What the newest month says against the gates of publishing. A Gini of fewer than LEAST_EVENTS defaulting customers
+    is none."""
+    found = []
+    newest = points[-1] if points else {}
+    value, asked = newest.get("gini"), float(gate.min_gini)
+    if value is not None and value < asked:
+        found.append(Beyond("gini", value, asked))
+    if psi is not None and psi > float(gate.max_psi):
+        found.append(Beyond("psi", psi, float(gate.max_psi)))
+    return found

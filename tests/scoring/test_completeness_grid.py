@@ -111,7 +111,7 @@ def test_too_few_days_of_bank_lines(account):
 
 def test_queries_do_not_grow_with_the_accounts(cast: Cast, django_assert_num_queries):
     accounts = [cast.account, *(make_account(cast.company) for _n in range(3))]
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(5):
         completeness(accounts[:1], TODAY)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(5):
         completeness(accounts, TODAY)

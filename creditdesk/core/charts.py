@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from itertools import count
 from typing import Any
 
@@ -161,10 +161,12 @@ def line_chart(
     ticks = nice_ticks(low, high)
     days = [d for d, _v in points] + [e.on for e in events] + [row[0] for row in band]
     first, last = min(days), max(days)
-    span = max((last - first).days, 1)
+    # A single day stands at the right end, where the newest one always stands.
+    start = first if first < last else last - timedelta(days=1)
+    span = (last - start).days
 
     def x(d: date) -> float:
-        return LEFT + (d - first).days / span * (WIDTH - LEFT - RIGHT)
+        return LEFT + (d - start).days / span * (WIDTH - LEFT - RIGHT)
 
     def y(v: float) -> float:
         return bottom - (v - ticks[0]) / (ticks[-1] - ticks[0]) * (bottom - TOP)

@@ -23,8 +23,9 @@ from scoring.fitting.measures import Z95, Floats, floats
 
 LEVEL_FROM, SLOPE_FROM = 10, 30
 """Defaulting customers from which the level, and from which the slope too, can be told."""
-PRIOR = 5.0
-"""Defaults the expert's odds count like."""
+PRIOR = 2.0
+"""Defaults the expert's odds count like: an expert's level is right within a factor of two or so (a standard deviation of
+ln 2 in log-odds), and that is what two defaults tell."""
 LEAST_SLOPE = 0.1
 """Share of the expert's slope below which the score tells nobody apart and no odds can be given to it."""
 DRAWS = 200

@@ -170,7 +170,7 @@ class Others:
         sums = np.zeros(order.days * width)
         for n, values in enumerate(told.columns()):
             sums += np.bincount(place + n * CELLS, values[order.row] * signs, minlength=order.days * width)
-        step = np.full(order.days, float(faded(np.ones(1), self._life)[0]))
+        step = np.full(order.days, float(faded(np.ones(1, dtype=np.int64), self._life)[0]))
         step[:1] = 0.0
         return running(sums.reshape(order.days, width), step)
 
@@ -264,8 +264,8 @@ class Drift:
     def move(self, sums: dict[float, Floats], odds: Floats) -> Floats:
         """Per row, from the sums by half-life and the log-odds before the move; 0 without settings."""
         parts = [
-            weight * shift(sums[life], odds, (life, *how), self.center)
-            for life, *how, weight in self.settings
+            weight * shift(sums[life], odds, (life, spread, bend, above), self.center)
+            for life, spread, bend, above, weight in self.settings
         ]
         return np.sum(parts, axis=0) if parts else np.zeros(odds.size)
 
@@ -284,8 +284,11 @@ class Drift:
         """Cards stored before the slope moved hold a list of (half-life, spread, weight); those stored before it
         moved above the centre alone, no word of that."""
         held, center = (data["settings"], float(data["center"])) if isinstance(data, Mapping) else (data, 0.0)
-        rows = [(*map(float, row[:-1]), 0.0, 0.0, 0.0)[:4] + (float(row[-1]),) for row in held]
-        return cls(tuple(rows), center)
+        found = []
+        for *how, weight in held:
+            life, spread, bend, above = (float(value) for value in [*how, 0.0, 0.0][:4])
+            found.append((life, spread, bend, above, float(weight)))
+        return cls(tuple(found), center)
 
 
 def weigh(losses: Sequence[float], rows: int) -> Floats:

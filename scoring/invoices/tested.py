@@ -134,7 +134,7 @@ class Predictions:
             named = Invoice.objects.filter(pk__in=some).values_list(
                 "pk", "account__customer__code", "number", "effective_on"
             )
-            names = {pk: rest for pk, *rest in named}
+            names: dict[int, tuple[str, str, date]] = {pk: (c, n, day) for pk, c, n, day in named}
             for place, pk in enumerate(some, begin):
                 customer, number, issued = names[pk]
                 late, late_15, late_30 = (round(float(p), 6) for p in self.chances[place])

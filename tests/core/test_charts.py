@@ -103,3 +103,15 @@ def test_a_badge_has_a_word_and_a_shape_and_escapes():
     assert "■" in text and "&lt;i&gt;late" in text
     assert "—" in render("{% grade_badge grade %}", grade=None)
     assert ">43<" in render("{% grade_badge grade score %}", grade="D", score=43)
+
+
+def test_a_single_day_stands_where_the_newest_one_always_stands():
+    """A customer's first score stood at the left edge, out of sight on a telephone that shows the newest end."""
+    one, two = date(2026, 11, 20), date(2026, 10, 20)
+
+    def dots(points):
+        return re.findall(
+            r'cx="([\d.]+)"', str(charts.line_chart([charts.Series("x", points)], title="t").svg)
+        )
+
+    assert dots([(one, 73)])[-1] == dots([(two, 70), (one, 73)])[-1]

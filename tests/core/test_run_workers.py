@@ -90,38 +90,7 @@ def run_workers(transactional_db, tmp_path) -> Iterator[Callable[..., Runner]]:
         print(runner.log.read_text())
 
 
-def test_killed_idle_workers_are_noticed_and_tasks_run_again(run_workers):
-    runner = run_workers("--stale-after=4", "--probe-every=0.5")
-    before = runner.cluster
-    # One of them waits inside the queue's lock: django-q2 replaces both, and the new ones wait for ever.
-    for worker in runner.idle_workers(2):
-        worker.kill()
-    async_task(MARK, "after-the-kill")
-    wait_for(lambda: marked("after-the-kill"), 60, "the task")
-    assert "main gave no sign of life" in runner.log.read_text()
-    assert runner.cluster != before and not before.is_running()
-
-
-def test_a_cluster_that_died_is_started_again(run_workers):
-    runner = run_workers("--stale-after=30", "--probe-every=0.5")
-    for process in [runner.cluster, *runner.cluster.children(recursive=True)]:
-        process.kill()
-    async_task(MARK, "after-the-crash")
-    wait_for(lambda: marked("after-the-crash"), 60, "the task")
-
-
-def test_a_long_task_is_a_sign_of_life(run_workers):
-    runner = run_workers("--stale-after=4", "--probe-every=0.5", workers=1)
-    before = runner.cluster
-    async_task(MARK, "long", seconds=7)
-    wait_for(lambda: marked("long"), 30, "the long task")
-    assert runner.cluster == before
-    assert "sign of life" not in runner.log.read_text()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_stop_ends_everything_within_seconds_even_in_a_long_task(run_workers, number):
-    runner = run_workers("--grace=1")
+def stop_in_a_long_task(runner: Runner, number: signal.Signals) -> None:
     async_task(MARK, "never", seconds=60)
     time.sleep(1)  # the task is under way, or about to be: either way the stop must not wait for it
     family = runner.family()
@@ -132,6 +101,36 @@ def test_a_stop_ends_everything_within_seconds_even_in_a_long_task(run_workers, 
     assert time.monotonic() - asked < 6
     assert runner.process.wait() == 0
     assert not marked("never")
+
+
+def test_a_long_task_is_a_sign_of_life_and_killed_idle_workers_are_noticed(run_workers):
+    runner = run_workers("--stale-after=4", "--probe-every=0.5", workers=1)
+    before = runner.cluster
+    async_task(MARK, "long", seconds=7)
+    wait_for(lambda: marked("long"), 30, "the long task")
+    assert runner.cluster == before
+    assert "sign of life" not in runner.log.read_text()
+
+    # It waits inside the queue's lock: django-q2 replaces it, and the new one waits for ever.
+    (worker,) = runner.idle_workers(1)
+    worker.kill()
+    async_task(MARK, "after-the-kill")
+    wait_for(lambda: marked("after-the-kill"), 60, "the task")
+    assert "main gave no sign of life" in runner.log.read_text()
+    assert runner.cluster != before and not before.is_running()
+
+
+def test_a_cluster_that_died_is_started_again_and_stops_within_seconds_even_in_a_long_task(run_workers):
+    runner = run_workers("--stale-after=30", "--probe-every=0.5", "--grace=1")
+    for process in [runner.cluster, *runner.cluster.children(recursive=True)]:
+        process.kill()
+    async_task(MARK, "after-the-crash")
+    wait_for(lambda: marked("after-the-crash"), 60, "the task")
+    stop_in_a_long_task(runner, signal.SIGTERM)
+
+
+def test_ctrl_c_stops_everything_within_seconds_even_in_a_long_task(run_workers):
+    stop_in_a_long_task(run_workers("--grace=1"), signal.SIGINT)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent is gone")

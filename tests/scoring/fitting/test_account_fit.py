@@ -18,7 +18,7 @@ from scoring.fitting.account_fit import (
     fit_accounts,
 )
 from scoring.fitting.binning import monotone_bins
-from scoring.fitting.clustered import calibration_by_customer, share_by_customer
+from scoring.fitting.clustered import calibration_by_customer, share_by_customer, student95
 from scoring.fitting.logistic import logit, sigmoid
 from scoring.fitting.measures import gini, wilson
 from scoring.signals import BY_NAME, WORSE
@@ -249,3 +249,14 @@ def test_intervals_by_customer_cover_the_truth_as_often_as_they_say():
         share = share_by_customer(obs.bad, obs.customer)
         hits += share.interval.holds(float(true.mean()))
     assert 0.90 <= hits / 200 <= 0.99
+
+
+def test_few_customers_make_the_interval_as_wide_as_it_must_be():
+    """Rows of eight customers whose chances differ: the spread between them is itself known from eight only."""
+    random, hits = np.random.default_rng(7), 0
+    for _draw in range(400):
+        customer = random.integers(0, 8, 90)
+        bad = random.random(90) < random.beta(0.8, 1.6, 8)[customer]
+        hits += share_by_customer(bad.astype(float), customer).interval.holds(0.8 / 2.4)
+    assert 0.93 <= hits / 400 <= 0.985
+    assert [round(student95(n), 2) for n in (1, 2, 3, 10, 1000)] == [12.71, 4.30, 3.18, 2.23, 1.96]

@@ -23,8 +23,8 @@ def drawn(seed: int, customers: int, shift: float, slope: float, times: int = 4)
 
 def test_level_and_slope_of_the_outcomes_are_found_with_honest_intervals():
     held = 0
-    for seed in range(4):
-        sample, true = drawn(seed, 3000, 0.8, 1.4)
+    for seed in range(2):
+        sample, true = drawn(seed, 2000, 0.8, 1.4)
         found = fitting.fit(sample, EXPERT, level_only=False)
         around = fitting.spread(sample, EXPERT, found, level_only=False)
         new = EXPERT.moved(found.shift, found.slope)
@@ -35,7 +35,7 @@ def test_level_and_slope_of_the_outcomes_are_found_with_honest_intervals():
         for rows in fitting.fifths(sample.score):
             low, high = around.of_mean_pd(EXPERT, sample.score[rows], part=True)
             held += low <= true[rows].mean() <= high
-    assert held >= 18  # of 20; 95 % would be 19
+    assert held >= 9  # of 10
 
 
 def test_few_defaults_move_the_level_only_and_only_in_part():
@@ -84,11 +84,11 @@ def test_tenths_tell_before_and_after_without_the_customers_own_outcome():
 
 
 def test_a_bend_the_odds_cannot_follow_widens_the_interval_of_a_part():
-    sample, true = drawn(9, 4000, 0.8, 1.0)
+    sample, true = drawn(9, 3000, 0.8, 1.0)
     straight = fitting.spread(sample, EXPERT, fitting.fit(sample, EXPERT, level_only=False), level_only=False)
     random = np.random.default_rng(1)
-    true = np.where((sample.score > 52) & (sample.score < 62), true / 3, true)
-    happens = random.random(4000) < np.array([true[sample.customer == c].mean() for c in range(4000)])
+    true = np.where((sample.score > 50) & (sample.score < 64), true / 6, true)
+    happens = random.random(3000) < np.bincount(sample.customer, weights=true) / 4
     bent = Sample(sample.score, happens[sample.customer].astype(float), sample.customer)
     found = fitting.fit(bent, EXPERT, level_only=False)
     around = fitting.spread(bent, EXPERT, found, level_only=False)

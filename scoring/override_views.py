@@ -151,6 +151,7 @@ def _gini_chart(points: list[dict[str, Any]], figures: dict[str, Any]) -> charts
         [charts.Series(_("Gini"), [(point["on"], point.get("gini")) for point in points])],
         band=[(point["on"], *point["gini_interval"]) for point in told if point["gini_interval"]],
         target=float(figures["gate"]["min_gini"]),
+        # xgettext:no-python-format
         title=_("Gini with its 95 % interval; dashed: the gate of publishing"),
         fmt=lambda value: fixed(value, 2),
         axis_fmt=lambda value: fixed(value, 1),
@@ -167,6 +168,7 @@ def _pd_chart(points: list[dict[str, Any]]) -> charts.Chart | None:
             charts.Series(_("expected"), [(point["on"], point["expected"]) for point in told]),
         ],
         band=[(point["on"], *point["observed_interval"]) for point in told],
+        # xgettext:no-python-format
         title=_("Defaults within a year, expected and observed (95 % interval)"),
         fmt=percent,
         axis_fmt=percent,

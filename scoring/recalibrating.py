@@ -21,7 +21,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.models import User
 from scoring.calibrated import FITTED, LEVEL
-from scoring.card import THIN_EVIDENCE, Card, CardError, active_cards, as_card, problems
+from scoring.card import AGENCY_EVIDENCE, THIN_EVIDENCE, Card, CardError, active_cards, as_card, problems
 from scoring.evidence import scores_of
 from scoring.fitting import odds as fitting
 from scoring.fitting.account_figures import counts_of, customer_years
@@ -122,14 +122,15 @@ def _observed(until: date | None, reader: Actor | None) -> tuple[Observations, d
 
 
 def scored_by(card: Card, obs: Observations) -> Any:
-    """Mask of the observations a card scores: thin files with enough bank data are the thin card's, where one is used."""
-    days_of_bank = np.nan_to_num(obs.column(THIN_EVIDENCE), nan=-1.0)
+    """Mask of the observations a card scores: thin files with enough bank data or a rating it prices
+    are the thin card's, where one is used."""
+    days, rating = obs.column(THIN_EVIDENCE), obs.column(AGENCY_EVIDENCE)
     if card.kind == Scorecard.Kind.THIN:
-        return obs.thin & (days_of_bank >= card.evidence_from)
+        return obs.thin & card.has_evidence(days, rating)
     thin = active_cards().thin
     if thin is None:
         return np.ones(obs.rows, dtype=bool)
-    return ~(obs.thin & (days_of_bank >= thin.evidence_from))
+    return ~(obs.thin & thin.has_evidence(days, rating))
 
 
 def _too_few(card: Scorecard, obs: Observations, sample: Sample, years: int) -> NotEnoughEvents:

@@ -13,6 +13,7 @@ from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
 from scoring.fitting.observations import ledger_span, observation_days, observe
+from scoring.fitting.odds import Odds
 from scoring.models import CardReport, Scorecard
 from scoring.reports import stability, store_report
 from scoring.tryout import try_card
@@ -79,6 +80,31 @@ def learned_until(card: Scorecard) -> date | None:
             return date.fromisoformat(report.figures["until"])
         version = cast("Scorecard | None", version.based_on)
     return None
+
+
+def odds_of(card: Scorecard) -> Odds:
+    return Odds(card.anchor_score, float(card.odds_at_anchor), float(card.points_to_double))
+
+
+def calibration_of(card: Scorecard) -> CardReport | None:
+    """The calibration a card's odds come from, its own or one of a version it was made from, whatever else was changed
+    since; None where they were never fitted alone, or were set by hand since."""
+    odds, version = odds_of(card), card
+    while True:
+        for report in version.reports.filter(kind=CardReport.Kind.CALIBRATED):
+            if Odds(**report.figures["odds_after"]) == odds:
+                return report
+        older = cast("Scorecard | None", version.based_on)
+        if older is None or odds_of(older) != odds:
+            return None
+        version = older
+
+
+def taught_until(card: Scorecard) -> date | None:
+    """The last day whose outcomes a card's probability has seen, by its points or by its odds."""
+    report = calibration_of(card)
+    days = (learned_until(card), card.calibrated_on, report.as_of if report else None)
+    return max((day for day in days if day is not None), default=None)
 
 
 class Columns(Protocol):

@@ -59,6 +59,9 @@ def test_a_draft_with_new_odds_whose_label_goes_with_what_moves_the_probability(
     assert "refused" in figures["out_of_time"] or figures["out_of_time"]["learned_until"] < "2025"
     assert CardReport.objects.get(card=draft).kind == "calibrated"
     assert AuditEntry.objects.filter(act="scorecard.calibrated").exists()
+    # How it ranks can be told of these outcomes, what its probability is worth cannot.
+    told = discrimination(draft)
+    assert told["gini"] > 0 and "brier" not in told and told["pd_taught_until"] == TODAY.isoformat()
     # The probability says what it stands on wherever it is explained.
     row = next(iter(compute(TODAY, card=after)))
     assert explain(row, after).pd_label.endswith(f"({label(draft)})")
@@ -150,7 +153,7 @@ def test_a_copy_of_a_learned_card_is_not_tested_on_what_it_was_taught(true_book)
     assert label(copy) == label(learned)
     assert "No observation" in discrimination(copy)["refused"]
     # Nor calibrated on it; and what it was taught cannot be forgotten by throwing the draft away.
-    with pytest.raises(NotEnoughEvents, match="0 of 0 customers .* learned its points from outcomes"):
+    with pytest.raises(NotEnoughEvents, match=r"0 of 0 customers .* learned its points from outcomes"):
         calibrate(copy)
     with pytest.raises(PublishingError, match="made from this draft"):
         delete_draft(learned, by=copy.created_by, as_of=TODAY)

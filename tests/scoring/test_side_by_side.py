@@ -113,6 +113,12 @@ def test_both_are_measured_on_the_same_rows_and_shown(pair, monkeypatch):
     assert len(queries) <= 22
     assert "no more than luck" in page and "2 signals differ" in page and "On the live book" in page
     assert "A draft was changed since" not in page
+    # Odds fitted to these outcomes: the ranks are told, the probabilities are not.
+    fitted = {"calibration": "fitted", "calibrated_on": TODAY, "calibration_events": 2}
+    Scorecard.objects.filter(pk=draft.pk).update(**fitted)
+    compare(champion, Scorecard.objects.get(pk=draft.pk), TODAY, made_by="test")
+    page = carla.get(url).content.decode()
+    assert "odds were fitted to outcomes until then" in page and "Brier (lower" not in page
     change_numbers(draft, {"base_points": draft.base_points - 1}, by=draft.created_by, as_of=TODAY)
     assert "A draft was changed since" in carla.get(url).content.decode()
     assert carla.get(reverse("scorecards:compare") + "?a=999999").status_code == 404

@@ -230,7 +230,7 @@ def _month(day: date, matured: bool, bad: Floats, scores: list[Floats], whose: S
     ginis = [gini(bad, -some) if enough else None for some in scores]
     lying = np.array([_in_fifth(some)[bad > 0] for some in scores]).T
     caught: dict[int, list[float]] = {}
-    for row, parts in zip(np.flatnonzero(bad), lying.tolist(), strict=True):
+    for row, parts in zip(np.flatnonzero(bad).tolist(), lying.tolist(), strict=True):
         before = caught.get(whose[row], parts)
         caught[whose[row]] = [max(pair) for pair in zip(before, parts, strict=True)]
     told = {

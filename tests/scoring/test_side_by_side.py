@@ -15,6 +15,7 @@ from django.utils import timezone
 from creditdesk.core.models import Job
 from scoring import card_comparison
 from scoring.drafts import Row, change_numbers, copy_card, replace_bins
+from scoring.fitting.observations import month_ends
 from scoring.models import CardReport, Scorecard
 from scoring.side_by_side import compare, fixed_on
 from scoring.tasks import compare_planned_cards
@@ -140,8 +141,8 @@ def test_what_followed_a_proposal_counts_each_customer_once(pair, monkeypatch):
     # A company whose ledger ends early is no evidence that its customers paid.
     other = make_company("early", complete_through=date(2026, 5, 31))
     silent = make_account(other)
-    for month in range(1, 6):
-        pay(invoice(silent, "1000", date(2026, month, 1)), date(2026, month, 28))
+    for month in range(6, 12):
+        pay(invoice(silent, "1000", date(2025, month, 1)), date(2025, month, 28))
     proposed = datetime(2025, 11, 1, 12, tzinfo=UTC)
     made = Scorecard.objects.filter(pk__in=[champion.pk, draft.pk])
     made.update(created_at=proposed - timedelta(days=300))
@@ -150,10 +151,11 @@ def test_what_followed_a_proposal_counts_each_customer_once(pair, monkeypatch):
     )
     champion, draft = (Scorecard.objects.get(pk=card.pk) for card in (champion, draft))
     assert fixed_on(draft) == date(2025, 11, 1)
-    monkeypatch.setattr("scoring.side_by_side.MONTH_LEAST", 2)
+    monkeypatch.setattr("scoring.side_by_side.observation_days", lambda *_span: [date(2025, 11, 30)])
+    monkeypatch.setattr("scoring.side_by_side.month_ends", lambda *span: month_ends(*span)[:2])
     figures = compare(champion, draft, TODAY, made_by="test").figures
     blind = [m for m in figures["months"] if m["blind"]]
-    assert blind and all(m["day"] >= "2025-11-01" for m in blind)
+    assert [m["day"] for m in blind] == ["2025-11-30", "2025-12-31", "2026-01-31"]
     assert sum(m["defaults"] for m in blind) > figures["since"]["customers"] > 0
     assert max(m["accounts"] for m in figures["months"]) == 6
     page = client_of(draft.created_by).get(f"{reverse('scorecards:compare')}?a={champion.pk}&b={draft.pk}")

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
-from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
 from customers.access import visible_accounts
@@ -170,7 +170,7 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     if CreditAccount.objects.count() <= AT_ONCE:
         measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
         return _("Measured: the figures are below."), card.pk
-    key = f"{card.pk}-{card.reports.count()}"
+    key = key_anew("measure-card", str(card.pk))
     plan_jobs("measure-card", [key], as_of, "scoring.tasks.measure_planned_card", cluster="bulk")
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
 
@@ -187,7 +187,7 @@ def _calibrate(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
             card, calibrate(card, reader=actor), as_of=as_of, actor=actor, by=request.user
         )
         return _("Calibrated: the odds of this draft are fitted to your outcomes."), draft.pk
-    key = f"{card.pk}-{request.user.pk}-{Scorecard.objects.count()}-{card.reports.count()}"
+    key = key_anew("calibrate-card", f"{card.pk}-{request.user.pk}")
     plan_jobs("calibrate-card", [key], as_of, "scoring.tasks.calibrate_planned_card", cluster="bulk")
     return _("The book is large: calibrating goes on in the background. Come back in a few minutes."), card.pk
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from creditdesk.core import charts
 from creditdesk.core.clock import business_date
-from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
 from creditdesk.core.wording import fixed
@@ -24,7 +25,7 @@ from scoring import card_comparison, card_pages
 from scoring.card_views import VIEW, pages, tried
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import PROPOSE, PUBLISH
-from scoring.side_by_side import MEASURES
+from scoring.side_by_side import MEASURES, refusal
 
 KIND = "compare-cards"
 # What a better card has more of (1) or less of (-1).
@@ -77,14 +78,16 @@ def _asked(request: HttpRequest, rows: list[Scorecard]) -> tuple[Scorecard, Scor
 
 def _shown(request: HttpRequest, report: CardReport, a: Scorecard, b: Scorecard) -> dict[str, Any]:
     figures = report.figures
+    matured = [date.fromisoformat(row["day"]) for row in figures["months"] if row["matured"]]
     return {
         "is_stale": card_comparison.is_stale(report, a, b),
         "measured": figures["measured"],
+        "refused": refusal(figures["measured"]),
         "measures": _measures(figures["measured"]),
         "months": [row | {"on": date.fromisoformat(row["day"])} for row in figures["months"]],
         "chart": _chart(figures["months"], a, b),
-        "since": [sum(row["found"][n] or 0 for row in figures["months"] if row["blind"]) for n in (0, 1)],
-        "blind": [row for row in figures["months"] if row["blind"]],
+        "since": figures.get("since"),  # reports of before counted a default once a month
+        "is_quarterly": any((later - day).days > 31 for day, later in pairwise(matured)),
         "tried": tried(request, report, figures["moves"]),
         "correlation": figures["moves"]["correlation"],
     }
@@ -142,7 +145,7 @@ def measure(request: HttpRequest) -> HttpResponse:
     a, b = found.get(request.POST.get("a", "")), found.get(request.POST.get("b", ""))
     if a is None or b is None:
         raise Http404
-    key = f"{a.pk}-{b.pk}-{request.user.pk}-{b.reports.count()}"
+    key = key_anew(KIND, f"{a.pk}-{b.pk}-{request.user.pk}")
     plan_jobs(KIND, [key], business_date(), "scoring.tasks.compare_planned_cards", cluster="bulk")
     messages.success(request, _("Both are being measured in the background. Come back in a minute."))
     return redirect(f"{reverse('scorecards:compare')}?{urlencode({'a': a.pk, 'b': b.pk})}")

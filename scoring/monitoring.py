@@ -204,12 +204,13 @@ def monitor(as_of: date, *, made_by: str, reader: Actor | None = None) -> CardRe
     propose or publish cards is told where the month lies beyond a gate of publishing."""
     end = month_end_before(as_of)
     card, gate = active_card(), gate_in_force()
+    month = end.strftime("%Y-%m")
     moved, points = drift(end - YEAR, end, card, reader), series(card, end, reader)
-    if points and points[-1]["month"] == end.strftime("%Y-%m"):
+    if points and points[-1]["month"] == month:
         points[-1]["psi"] = moved["psi"]
-    passed = beyond(points, moved["psi"], gate)
+    passed = beyond(points, moved["psi"], gate, month)
     figures = {
-        "month": end.strftime("%Y-%m"),
+        "month": month,
         "migration": migration_matrix(month_end_before(end), end),
         "drift": moved,
         "outcomes": grades_come_true(end, card, reader),

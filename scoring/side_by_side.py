@@ -9,16 +9,19 @@ own, from the same draws of customers, so that luck both cards share cancels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from customers.bank.access import log_study
+from customers.models import CreditAccount
 from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.engine import compute
 from scoring.evidence import (
@@ -36,6 +39,7 @@ from scoring.fitting.measures import Floats, Interval, Ranking, bootstrap_many, 
 from scoring.fitting.observations import (
     Observations,
     horizon_of,
+    is_active,
     ledger_span,
     month_ends,
     observation_days,
@@ -45,6 +49,7 @@ from scoring.fitting.outcomes import default_episodes
 from scoring.models import AccountScore, CardReport, Depth, Scorecard
 from scoring.recalibrating import scored_by
 from scoring.reports import store_report
+from scoring.stored import values_of
 from scoring.tryout import try_card
 
 DRAWS = 300
@@ -54,6 +59,8 @@ RECENT = 12
 """Months since the last one whose year is over that are looked at."""
 OF_RANKS = ("gini", "ks")
 MEASURES = (*OF_RANKS, "brier", "loss_in_top_20")
+FIFTH = 0.2
+NO_OBSERVATION, TOO_FEW = "no_observation", "too_few"
 
 
 def compare(
@@ -86,27 +93,35 @@ def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -
     obs = observe(kept, reader=reader) if kept else None
     if obs is not None:
         obs = obs.take(scored_by(cards[0], obs) & scored_by(cards[1], obs))
-    made = max(a.created_at, b.created_at).date()
+    fixed = [fixed_on(a), fixed_on(b)]
+    blind_from = max(day for day in fixed if day) if all(fixed) else None
     last = max([*days, *([taught] if taught else [])], default=None)
-    months = [*(_matured(obs, cards) if obs is not None else []), *_since(cards, last, through)]
+    months = [*(_matured(obs, cards) if obs is not None else []), *_since(cards, last, through, reader)]
+    blind = [month for month in months if blind_from is not None and month.day >= blind_from]
     return {
         "left_out_until": taught.isoformat() if taught else None,
-        "made": made.isoformat(),
+        "blind_from": blind_from.isoformat() if blind_from else None,
         "measured": _measured(obs, cards, seen),
-        "months": [row | {"blind": row["day"] >= made.isoformat()} for row in months],
+        "months": [month.row | {"blind": month in blind} for month in months],
+        "since": _once(blind),
     }
+
+
+def fixed_on(card: Scorecard) -> date | None:
+    """The day after which nothing that happened could enter a version: proposed, and no longer taught. None for a draft,
+    which may still be changed by who knows what happened."""
+    if card.status == Scorecard.Status.DRAFT:
+        return None
+    day = timezone.localdate(card.proposed_at or card.created_at)
+    return max(day, taught_until(card) or day)
 
 
 def _measured(obs: Observations | None, cards: list[Card], seen: date | None) -> dict[str, Any]:
     """seen: the last day whose outcomes the probability of one of the cards was fitted to."""
     if obs is None or not obs.rows:
-        return {"refused": _("No observation that neither card was taught has a complete year after it.")}
+        return {"refused": NO_OBSERVATION}
     if not LEAST_EVENTS <= obs.bad_customers < obs.customers:
-        return {
-            **counts_of(obs),
-            "refused": _("%(events)s customers defaulted; at least %(least)s are needed.")
-            % {"events": obs.bad_customers, "least": LEAST_EVENTS},
-        }
+        return {**counts_of(obs), "refused": TOO_FEW, "least": LEAST_EVENTS}
     scores = [scores_of(card, obs) for card in cards]
     pds = [pd_of_scores(card, some) for card, some in zip(cards, scores, strict=True)]
     told = [figures_unseen(obs, some, pd, seen) for some, pd in zip(scores, pds, strict=True)]
@@ -121,6 +136,16 @@ def _measured(obs: Observations | None, cards: list[Card], seen: date | None) ->
         "cards": told,
         "differences": differences,
     }
+
+
+def refusal(measured: dict[str, Any]) -> str:
+    """Why nothing was measured, in the reader's language; reports of before hold the sentence itself."""
+    told = str(measured.get("refused", ""))
+    if told == NO_OBSERVATION:
+        return _("No observation that neither card was taught has a complete year after it.")
+    if told == TOO_FEW:
+        return _("%(events)s customers defaulted; at least %(least)s are needed.") % measured
+    return told
 
 
 def _differences(
@@ -157,31 +182,53 @@ def _differences(
     return {name: {"gain": gaps[name](None), "interval": _pair(around[name])} for name in names}
 
 
-def _matured(obs: Observations, cards: list[Card]) -> Iterable[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """One scored day: its row of the report, and of each customer that defaulted after it how much lies in the riskiest
+    fifth of either card."""
+
+    day: date
+    row: dict[str, Any]
+    caught: dict[int, list[float]]
+
+
+def _matured(obs: Observations, cards: list[Card]) -> Iterable[_Month]:
     """The month-ends whose year is over."""
     scores = [scores_of(card, obs) for card in cards]
     for day in obs.days:
         rows = obs.day == day.toordinal()
-        yield _month(day, True, obs.bad[rows], [some[rows] for some in scores])
+        yield _month(day, True, obs.bad[rows], [some[rows] for some in scores], obs.customer[rows].tolist())
 
 
-def _since(cards: list[Card], last: date | None, through: date | None) -> Iterable[dict[str, Any]]:
-    """The month-ends since, with the defaults seen so far."""
+def _since(
+    cards: list[Card], last: date | None, through: date | None, reader: Actor | None
+) -> Iterable[_Month]:
+    """The month-ends since, with the defaults seen so far; of the same accounts as `observe` takes, as far as the ledger
+    goes."""
     if last is None or through is None:
         return
     days = month_ends(last + timedelta(days=1), through - timedelta(days=1))[-RECENT:]
-    episodes = default_episodes(through) if days else None
+    if not days:
+        return
+    log_study(reader=reader or Actor.job("comparing cards"), days=[days[0], days[-1]])
+    episodes, whose = default_episodes(through), dict(CreditAccount.objects.values_list("pk", "customer_id"))
     for day in days:
-        assert episodes is not None
-        happened, out = episodes.between(day, min(horizon_of(day), through)), episodes.already_in(day)
+        until, then = min(horizon_of(day), through), View(known_at=day)
+        happened, complete = episodes.between(day, until), episodes.complete_for(until)
+        out = episodes.already_in(day) | default_episodes(day, then).already_in(day)
         rows = [
             row
-            for row in compute(day, view=View(known_at=day), card=cards[0])
-            if row.card_id == cards[0].pk and row.depth != Depth.NONE and row.account_id not in out
+            for row in compute(day, view=then, card=cards[0])
+            if row.card_id == cards[0].pk
+            and row.depth != Depth.NONE
+            and row.account_id in complete
+            and row.account_id not in out
+            and is_active(values_of(row))
         ]
         bad = np.array([row.account_id in happened for row in rows], dtype=np.float64)
         first = np.array([row.score for row in rows], dtype=np.float64)
-        yield _month(day, False, bad, [first, scores_of(cards[1], _Live(rows))])
+        scores = [first, scores_of(cards[1], _Live(rows))]
+        yield _month(day, False, bad, scores, [whose[row.account_id] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,23 +246,42 @@ class _Live:
         return np.array([np.nan if value is None else float(value) for value in values], dtype=np.float64)
 
 
-def _month(day: date, matured: bool, bad: Floats, scores: list[Floats]) -> dict[str, Any]:
+def _month(day: date, matured: bool, bad: Floats, scores: list[Floats], whose: Sequence[int]) -> _Month:
     enough = MONTH_LEAST <= bad.sum() < bad.size
     ginis = [gini(bad, -some) if enough else None for some in scores]
-    return {
+    lying = np.array([_in_fifth(some)[bad > 0] for some in scores]).T
+    caught: dict[int, list[float]] = {}
+    for row, parts in zip(np.flatnonzero(bad).tolist(), lying.tolist(), strict=True):
+        before = caught.get(whose[row], parts)
+        caught[whose[row]] = [max(pair) for pair in zip(before, parts, strict=True)]
+    told = {
         "day": day.isoformat(),
         "matured": matured,
         "accounts": int(bad.size),
         "defaults": int(bad.sum()),
         "gini": [None if found is None else round(found, 4) for found in ginis],
-        "found": [_found(bad, some) for some in scores],
+        "found": [round(float(part), 2) for part in lying.sum(axis=0)] if caught else [None, None],
     }
+    return _Month(day, told, caught)
 
 
-def _found(bad: Floats, score: Floats) -> float | None:
-    """Defaults among the riskiest fifth; an account on its border counts in part."""
-    share = capture(bad, -score)
-    return None if share is None else round(share * float(bad.sum()), 2)
+def _in_fifth(score: Floats) -> Floats:
+    """How much of every row lies in the riskiest fifth: rows with the score of its border share what is left of it."""
+    _scores, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    before = np.cumsum(counts) - counts
+    found: Floats = np.clip((FIFTH * score.size - before) / counts, 0, 1)[place]
+    return found
+
+
+def _once(months: list[_Month]) -> dict[str, Any]:
+    """Customers that defaulted after these days, each counted by the last of them before it: their years overlap."""
+    caught: dict[int, list[float]] = {}
+    for month in months:
+        caught |= month.caught
+    return {
+        "customers": len(caught),
+        "found": [round(sum(parts[n] for parts in caught.values()), 2) for n in (0, 1)],
+    }
 
 
 def _pair(interval: Interval | None) -> list[float] | None:

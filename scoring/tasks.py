@@ -171,13 +171,13 @@ def monitor_month(due: str | None = None) -> int:
 
 
 def measure_planned_card(job: Job) -> dict[str, Any]:
-    """The effect of one job: the reports of a card (key: its id and how many reports it had)."""
+    """The effect of one job: the reports of a card (key: its id and how many such jobs ended)."""
     card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
     return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}
 
 
 def compare_planned_cards(job: Job) -> dict[str, Any]:
-    """The effect of one job: one card measured beside another (key: both ids, who asked, reports there were)."""
+    """The effect of one job: one card measured beside another (key: both ids, who asked, such jobs that ended)."""
     first, second, who = (int(part) for part in job.key.split("-")[:3])
     a, b = (Scorecard.objects.select_related("based_on").get(pk=pk) for pk in (first, second))
     user = User.objects.get(pk=who)

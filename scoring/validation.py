@@ -14,7 +14,7 @@ from typing import Any
 
 from creditdesk.core.audit import Actor
 from scoring.card import Card
-from scoring.evidence import LEAST_EVENTS
+from scoring.evidence import LEAST_EVENTS, taught_until
 from scoring.fitting.account_figures import figures_of
 from scoring.fitting.clustered import share_by_customer
 from scoring.fitting.observations import (
@@ -25,7 +25,7 @@ from scoring.fitting.observations import (
     month_end,
     observe,
 )
-from scoring.models import CardReport, PublishingGate
+from scoring.models import CardReport, PublishingGate, Scorecard
 from scoring.recalibrating import scored_by
 
 MONTHS = 12
@@ -50,8 +50,11 @@ def series(card: Card, end: date, reader: Actor | None = None) -> list[dict[str,
         obs = observe(missing, reader=reader)
         obs = obs.take(scored_by(card, obs))
         for day in missing:
-            kept[day.isoformat()] = _point(card, day, obs.take(obs.day == day.toordinal()))
-    return [kept[day.isoformat()] for day in wanted]
+            kept[day.isoformat()] = _point(day, obs.take(obs.day == day.toordinal()))
+    until = taught_until(Scorecard.objects.get(pk=card.pk))
+    return [
+        kept[day.isoformat()] | {"taught": until is not None and horizon_of(day) <= until} for day in wanted
+    ]
 
 
 def _year_before(end: date) -> list[date]:
@@ -72,7 +75,7 @@ def _kept(card: Card, end: date) -> dict[str, dict[str, Any]]:
     return {point["scored_on"]: point for point in report.figures.get("series", [])} if report else {}
 
 
-def _point(card: Card, day: date, obs: Observations) -> dict[str, Any]:
+def _point(day: date, obs: Observations) -> dict[str, Any]:
     share = share_by_customer(obs.bad, obs.customer)
     found: dict[str, Any] = {
         "month": horizon_of(day).strftime("%Y-%m"),
@@ -82,7 +85,6 @@ def _point(card: Card, day: date, obs: Observations) -> dict[str, Any]:
         "expected": round(float(obs.pd.mean()), 4) if obs.rows else None,
         "observed": round(share.value, 4) if obs.rows else None,
         "observed_interval": [round(share.interval.low, 4), round(share.interval.high, 4)],
-        "taught": card.calibrated_on is not None and horizon_of(day) <= card.calibrated_on,
     }
     if LEAST_EVENTS <= obs.bad_customers < obs.customers:
         told = figures_of(obs, -obs.score, obs.pd, draws=DRAWS)
@@ -106,12 +108,14 @@ class Beyond:
     asked: float
 
 
-def beyond(points: Sequence[Mapping[str, Any]], psi: float | None, gate: PublishingGate) -> list[Beyond]:
-    """What the newest month says against the gates of publishing. A Gini of fewer than LEAST_EVENTS defaulting customers
-    is none."""
+def beyond(
+    points: Sequence[Mapping[str, Any]], psi: float | None, gate: PublishingGate, month: str
+) -> list[Beyond]:
+    """What a month says against the gates of publishing: an older point was told of in its own month. A Gini of fewer
+    than LEAST_EVENTS defaulting customers is none."""
     found = []
-    newest = points[-1] if points else {}
-    value, asked = newest.get("gini"), float(gate.min_gini)
+    told: Mapping[str, Any] = next((point for point in points if point["month"] == month), {})
+    value, asked = told.get("gini"), float(gate.min_gini)
     if value is not None and value < asked:
         found.append(Beyond("gini", value, asked))
     if psi is not None and psi > float(gate.max_psi):

@@ -128,6 +128,13 @@ def plan_jobs(
     return len(waiting)
 
 
+def key_anew(kind: str, about: str) -> str:
+    """A key for what a person asks for again: another one once the job before ended, however it ended, so that asking
+    twice on a day works twice; the same one while that still waits."""
+    ended = Job.objects.filter(kind=kind, key__startswith=f"{about}-").exclude(status=Job.Status.WAITING)
+    return f"{about}-{ended.count()}"
+
+
 def enqueue_many(func: str, arguments: Sequence[tuple[Any, ...]], *, cluster: str | None = None) -> None:
     """What `async_task` does, for many calls of one function and with one statement per thousand of them."""
     queue = get_broker(cluster).list_key

@@ -174,7 +174,7 @@ def observe(
                 if row.account_id in out or row.account_id not in complete:
                     continue
                 values = values_of(row)
-                if not _active(values):
+                if not is_active(values):
                     continue
                 default = found.get(row.account_id)
                 exposure = opened.get(row.account_id, 0.0)
@@ -270,7 +270,8 @@ class _Rows:
         return facts[order], Columns(columns, int(order.size))
 
 
-def _active(values: dict[str, Any]) -> bool:
+def is_active(values: dict[str, Any]) -> bool:
+    """Whether an account had business in the last twelve months, or something overdue."""
     since = values["days_since_invoice"]
     return (since is not None and since <= ACTIVE_DAYS) or (values["oldest_overdue_days"] or 0) > 0
 

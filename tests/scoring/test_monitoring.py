@@ -12,6 +12,7 @@ from creditdesk.core.facts import View
 from creditdesk.core.models import Notice
 from creditdesk.core.notices import topics
 from customers.models import ImportBatch
+from scoring.card import active_card
 from scoring.engine import compute, rescore
 from scoring.fitting.observations import month_ends
 from scoring.fitting.outcomes import default_episodes
@@ -25,6 +26,7 @@ from scoring.monitoring import (
     override_outcomes,
 )
 from scoring.tasks import monitor_month
+from scoring.validation import beyond, series
 from tests.desk_world import client_of
 from tests.factories import invoice, make_account, pay
 from tests.people import Cast, make_cast
@@ -173,6 +175,22 @@ def test_the_card_in_use_is_validated_by_month_and_people_hear_of_a_missed_gate(
     reached = topic.people(notices, TODAY)[notices[0].pk]
     assert {cast.controller.pk, cast.manager.pk} <= reached and cast.collector.pk not in reached
     assert "2026-10" in topic.lines(notices)[notices[0].pk].text
+    # A ledger that ends in May tells nothing of October: May's Gini was told of in May.
+    gate = PublishingGate(min_gini=1, max_psi=1)
+    assert beyond([points[-1] | {"gini": 0.1, "month": "2026-05"}], None, gate, "2026-10") == []
+    assert beyond([points[-1] | {"gini": 0.1}], None, gate, "2026-10")[0].code == "gini"
+    # A card that learned from outcomes and was edited since was still taught them.
+    assert not any(point["taught"] for point in points)
+    figures = {"until": "2026-08-31"}
+    CardReport.objects.create(card=report.card, kind="fit", as_of=TODAY, figures=figures, made_by="test")
+    assert report.card.calibrated_on is None
+    taught = series(active_card(), date(2026, 10, 31))
+    assert [point["month"] for point in taught if point["taught"]] == [
+        "2026-05",
+        "2026-06",
+        "2026-07",
+        "2026-08",
+    ]
     client = client_of(cast.auditor)
     shown = client.get(reverse("scorecards:monitoring")).content.decode()
     assert "Month by month" in shown and "above the 0.001 allowed" in shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -10,15 +10,18 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.models import Job
 from scoring import card_comparison
 from scoring.drafts import Row, change_numbers, copy_card, replace_bins
+from scoring.fitting.observations import month_ends
 from scoring.models import CardReport, Scorecard
-from scoring.side_by_side import compare
+from scoring.side_by_side import compare, fixed_on
 from scoring.tasks import compare_planned_cards
 from scoring.tryout import correlation
 from tests.desk_world import client_of
+from tests.factories import invoice, make_account, make_company, pay
 from tests.people import make_cast
 from tests.scoring.test_evidence import TODAY, two_years
 
@@ -104,13 +107,16 @@ def test_both_are_measured_on_the_same_rows_and_shown(pair, monkeypatch):
     months = figures["months"]
     assert [m["day"] for m in months] == sorted(m["day"] for m in months)
     assert {m["matured"] for m in months} == {True, False} and months[-1]["day"] < TODAY.isoformat()
-    assert all(not m["blind"] for m in months if m["day"] < draft.created_at.date().isoformat())
+    # A draft can still be changed by who knows what followed, whenever it was made.
+    assert not any(m["blind"] for m in months) and figures["blind_from"] is None
+    assert figures["since"] == {"customers": 0, "found": [0, 0]}
     assert max(m["defaults"] for m in months) == 2
     assert all(m["gini"][0] == m["gini"][1] for m in months)
 
     with CaptureQueriesContext(connection) as queries:
         page = carla.get(url).content.decode()
     assert len(queries) <= 22
+    assert "One of the two is a draft" in page
     assert "no more than luck" in page and "2 signals differ" in page and "On the live book" in page
     assert "A draft was changed since" not in page
     # Odds fitted to these outcomes: the ranks are told, the probabilities are not.
@@ -119,9 +125,49 @@ def test_both_are_measured_on_the_same_rows_and_shown(pair, monkeypatch):
     compare(champion, Scorecard.objects.get(pk=draft.pk), TODAY, made_by="test")
     page = carla.get(url).content.decode()
     assert "odds were fitted to outcomes until then" in page and "Brier (lower" not in page
+    # Pressed again the same day it is measured again, and refused in the reader's words; while it waits, it is one job.
+    Job.objects.update(status="done", result={"refused": "no"}, done_at=timezone.now())
+    for _again in range(2):
+        carla.post(reverse("scorecards:measure_pair"), {"a": champion.pk, "b": draft.pk})
+    (waiting,) = Job.objects.filter(kind="compare-cards", status="waiting")
+    monkeypatch.setattr("scoring.side_by_side.LEAST_EVENTS", 3)
+    compare_planned_cards(waiting)
+    assert CardReport.objects.filter(kind="compared").latest("pk").figures["measured"]["refused"] == "too_few"
+    assert "2 customers defaulted; at least 3 are needed." in carla.get(url).content.decode()
     change_numbers(draft, {"base_points": draft.base_points - 1}, by=draft.created_by, as_of=TODAY)
     assert "A draft was changed since" in carla.get(url).content.decode()
     assert carla.get(reverse("scorecards:compare") + "?a=999999").status_code == 404
     thin = Scorecard.objects.get(status="active", kind="thin")
     with pytest.raises(ValueError, match="different customers"):
         compare(champion, thin, date(2026, 11, 30), made_by="test")
+
+
+def test_what_followed_a_proposal_counts_each_customer_once(pair, monkeypatch):
+    champion, draft = pair
+    # A company whose ledger ends early is no evidence that its customers paid.
+    other = make_company("early", complete_through=date(2026, 5, 31))
+    silent = make_account(other)
+    for month in range(6, 12):
+        pay(invoice(silent, "1000", date(2025, month, 1)), date(2025, month, 28))
+    proposed = datetime(2025, 11, 1, 12, tzinfo=UTC)
+    made = Scorecard.objects.filter(pk__in=[champion.pk, draft.pk])
+    made.update(created_at=proposed - timedelta(days=300))
+    Scorecard.objects.filter(pk=draft.pk).update(
+        status="proposed", proposed_at=proposed, proposed_by=draft.created_by
+    )
+    champion, draft = (Scorecard.objects.get(pk=card.pk) for card in (champion, draft))
+    assert fixed_on(draft) == date(2025, 11, 1)
+    monkeypatch.setattr("scoring.side_by_side.observation_days", lambda *_span: [date(2025, 11, 30)])
+    monkeypatch.setattr("scoring.side_by_side.month_ends", lambda *span: month_ends(*span)[:2])
+    figures = compare(champion, draft, TODAY, made_by="test").figures
+    blind = [m for m in figures["months"] if m["blind"]]
+    assert [m["day"] for m in blind] == ["2025-11-30", "2025-12-31", "2026-01-31"]
+    assert sum(m["defaults"] for m in blind) > figures["since"]["customers"] > 0
+    assert max(m["accounts"] for m in figures["months"]) == 6
+    page = client_of(draft.created_by).get(f"{reverse('scorecards:compare')}?a={champion.pk}&b={draft.pk}")
+    assert "Since 1 Nov 2025 neither card" in page.content.decode()
+    # Odds calibrated later have seen what followed until then.
+    draft.calibrated_on = date(2026, 3, 31)
+    assert fixed_on(draft) == date(2026, 3, 31)
+    draft.status = "draft"
+    assert fixed_on(draft) is None

@@ -62,10 +62,12 @@ def whole(value: Money | None) -> str:
 
 
 @register.filter
-def day(value: date | datetime | None) -> str:
-    """22 Nov 2026 in the reader's language."""
+def day(value: date | datetime | str | None) -> str:
+    """22 Nov 2026 in the reader's language; of a day kept in figures (ISO text), too."""
     if not value:
         return "—"
+    if isinstance(value, str):
+        value = date.fromisoformat(value)
     if isinstance(value, datetime):
         value = timezone.localtime(value).date() if timezone.is_aware(value) else value.date()
     return wording.day(value)

@@ -38,6 +38,7 @@ from scoring.models import CardReport, InvoiceCard, Scorecard
 from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.signals import BY_NAME, Unit
 from scoring.version_views import VersionPages
+from scoring.versions import mark_again
 
 VIEW = "scoring.view_scorecard"
 AT_ONCE = 3000
@@ -200,13 +201,14 @@ calibrated = pages.acting(_calibrate)
 def numbers(request: HttpRequest, pk: int) -> HttpResponse:
     card = pages.editable(request, pk)
     form = NumbersForm(request.POST or None, instance=Scorecard.objects.get(pk=pk))
+    read = request.POST.get("read")
+    refused: Exception | None = None
     if request.method == "POST" and form.is_valid():
         changed = {name: form.cleaned_data[name] for name in form.changed_data}
         try:
-            drafts.change_numbers(
-                card, changed, by=request.user, as_of=business_date(), read=request.POST.get("read")
-            )
+            drafts.change_numbers(card, changed, by=request.user, as_of=business_date(), read=read)
         except (CardError, ValidationError) as error:
+            refused = error
             form.add_error(None, error if isinstance(error, ValidationError) else str(error))
         else:
             messages.success(request, _("Saved."))
@@ -215,7 +217,7 @@ def numbers(request: HttpRequest, pk: int) -> HttpResponse:
         "title": _("Cut-offs and numbers"),
         "card": card,
         "form": form,
-        "read": drafts.mark_of_numbers(Scorecard.objects.get(pk=pk)),
+        "read": mark_again(read, drafts.mark_of_numbers(Scorecard.objects.get(pk=pk)), refused),
     }
     response = render_page(request, "scorecards/numbers.html", context)
     response.status_code = 422 if form.errors else 200
@@ -239,7 +241,8 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         initial={"points": missing.points, "rationale": missing.rationale} if missing else {"points": 0},
         prefix="missing",
     )
-    problem, read = "", request.POST.get("read")
+    read = request.POST.get("read")
+    refused: Exception | None = None
     if request.method == "POST":
         try:
             if "remove" in request.POST:
@@ -254,7 +257,7 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
                 messages.success(request, _("Saved."))
                 return redirect(reverse("scorecards:card", args=[pk]) + f"#signal-{name}")
         except ValueError as error:
-            problem = str(error)
+            refused = error
     shares = card_pages.live_shares(name, bins)
     context = {
         "title": str(BY_NAME[name].label),
@@ -262,8 +265,8 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         "signal": BY_NAME[name],
         "lines": lines,
         "missing_form": none,
-        "problem": problem,
-        "read": drafts.mark_of_bins(card.bins.filter(signal=name)),
+        "problem": str(refused or ""),
+        "read": mark_again(read, drafts.mark_of_bins(card.bins.filter(signal=name)), refused),
         "is_share": BY_NAME[name].unit == Unit.SHARE,
         "spans": [(card_pages.span(b), b.points, shares.get(b.pk)) for b in bins],
     }

@@ -19,9 +19,9 @@ from scoring.fitting.clustered import share_by_customer
 from scoring.fitting.measures import Floats
 from scoring.invoices.cards import Use, uses
 from scoring.invoices.estimates import drawn_accounts
-from scoring.invoices.history import History, Moment, moments_at_issue
+from scoring.invoices.history import History, moments_at_issue
 from scoring.invoices.ledger import Days, Ledger, beyond
-from scoring.invoices.load import load_ledger
+from scoring.invoices.load import customers_of, load_ledger
 
 TARGETS: Mapping[str, int] = {"late": 0, "late_15": 15}
 MONTHS = 12
@@ -80,6 +80,7 @@ def _of_card(
     seen = moments_at_issue(led, places)
     said = use.model(using).estimate(history, seen)
     month = np.array([date.fromordinal(int(day)).isoformat()[:7] for day in heard[places]])
+    customers = customers_of(seen.account, using)
     outcomes = {name: _outcome(led, places, judged[places], days) for name, days in TARGETS.items()}
     return [
         {
@@ -87,7 +88,7 @@ def _of_card(
             "version": use.card.version,
             "invoices": int((month == name).sum()),
             **{
-                target: _compared(outcomes[target], getattr(said, target), seen, month == name)
+                target: _compared(outcomes[target], getattr(said, target), customers, month == name)
                 for target in TARGETS
             },
         }
@@ -107,11 +108,11 @@ def _outcome(led: Ledger, places: Days, judged: Days, days: int) -> Floats:
     return found
 
 
-def _compared(happened: Floats, chance: Floats, seen: Moment, which: Any) -> dict[str, Any] | None:
+def _compared(happened: Floats, chance: Floats, customers: Days, which: Any) -> dict[str, Any] | None:
     told = which & ~np.isnan(happened)
     if not told.any():
         return None
-    share, predicted = share_by_customer(happened[told], seen.account[told]), float(chance[told].mean())
+    share, predicted = share_by_customer(happened[told], customers[told]), float(chance[told].mean())
     return {
         "rows": share.rows,
         "predicted": round(predicted, 4),

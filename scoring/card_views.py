@@ -42,7 +42,9 @@ from scoring.versions import mark_again
 
 VIEW = "scoring.view_scorecard"
 AT_ONCE = 3000
-"""Accounts up to which a card is measured while the person waits; larger books are measured in the background."""
+"""Accounts up to which a person waits for what goes through the book once; more take a job in the background."""
+MEASURED_AT_ONCE = 75
+"""The same of measuring a card, which goes through the book's past as well: some 25 ms an account."""
 
 Kind = CardReport.Kind
 
@@ -114,7 +116,8 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "odds": card_pages.newest(reports, Kind.CALIBRATED) if card.calibration != UNCALIBRATED else None,
-        "calibrating": _calibrating(card),
+        "calibrating": _last_job("calibrate-card", card),
+        "measuring": _last_job("measure-card", card),
         "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
         "unused": card_pages.unused(card) if standing["may_edit"] else [],
@@ -122,10 +125,9 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
     return render_page(request, "scorecards/card.html", context)
 
 
-def _calibrating(card: Scorecard) -> Job | None:
-    """The last calibration of this card in the background, while it waits or where it came to nothing."""
-    jobs = Job.objects.filter(kind="calibrate-card", key__startswith=f"{card.pk}-").order_by("-pk")
-    return jobs.first()
+def _last_job(kind: str, card: Scorecard) -> Job | None:
+    """The last of its kind for this card in the background, to be told of while it waits or came to nothing."""
+    return Job.objects.filter(kind=kind, key__startswith=f"{card.pk}-").order_by("-pk").first()
 
 
 def tried(
@@ -168,11 +170,15 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     """Try the card on the live book and against the past, now or, for a large book, in the background."""
     publishing.check_permission(request.user, publishing.PROPOSE, publishing.PUBLISH)
     as_of = business_date()
-    if CreditAccount.objects.count() <= AT_ONCE:
+    if CreditAccount.objects.count() <= MEASURED_AT_ONCE:
         measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
         return _("Measured: the figures are below."), card.pk
-    key = f"{card.pk}-{card.reports.count()}"
-    plan_jobs("measure-card", [key], as_of, "scoring.tasks.measure_planned_card", cluster="bulk")
+    # What could not be measured is said at once.
+    wrong = problems(as_card(card, list(card.bins.all())))
+    if wrong:
+        raise CardError(" ".join(wrong))
+    key, effect = f"{card.pk}-{card.reports.count()}", "scoring.tasks.measure_planned_card"
+    plan_jobs("measure-card", [key], as_of, effect, cluster="bulk", retry_failed=True)
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
 
 

@@ -17,7 +17,9 @@ class Command(BaseCommand):
     help = "Compare every limit with what the policy recommends, and propose the changes to the approvers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--as-of", type=day, help="business date, YYYY-MM-DD (default: each company's today)")
+        parser.add_argument(
+            "--as-of", type=day, help="business date, YYYY-MM-DD (default: each company's today)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

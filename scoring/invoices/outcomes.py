@@ -33,8 +33,8 @@ def card_outcomes(as_of: date, using: str = "default") -> list[dict[str, Any]]:
 
     Per target (None where nothing is decided yet): `rows`, `predicted`, `observed` and its 95 % interval by customer
     (`low`, `high`), and whether the prediction lies in it (`agrees`). Of a large book whole customers are drawn, the
-    same ones the moving level is told from. Queries: one for the cards, one per card, those of a ledger; none per
-    invoice. Empty where no card was in use.
+    same ones the moving level is told from. Queries: one for the cards, one per card, those of a ledger and one for
+    whose it is; none per invoice. Empty where no card was in use.
     """
     begin = _months_before(as_of, MONTHS - 1)
     cards = [use for use in uses(using) if use.first <= as_of and (use.last or as_of) >= begin]
@@ -45,7 +45,8 @@ def card_outcomes(as_of: date, using: str = "default") -> list[dict[str, Any]]:
     if not len(ledger):
         return []
     history, judged = History(ledger), _judged(ledger, as_of, using)
-    found = [row for use in cards for row in _of_card(use, history, judged, begin, as_of, using)]
+    whose = customers_of(ledger.account, using)
+    found = [row for use in cards for row in _of_card(use, history, whose, judged, begin, as_of, using)]
     return sorted(found, key=lambda row: (row["month"], row["version"]), reverse=True)
 
 
@@ -65,7 +66,7 @@ def _judged(ledger: Ledger, as_of: date, using: str) -> Days:
 
 
 def _of_card(
-    use: Use, history: History, judged: Days, begin: date, as_of: date, using: str
+    use: Use, history: History, whose: Days, judged: Days, begin: date, as_of: date, using: str
 ) -> list[dict[str, Any]]:
     led = history.ledger
     first, last = max(use.first, begin).toordinal(), min(use.last or as_of, as_of).toordinal()
@@ -80,7 +81,6 @@ def _of_card(
     seen = moments_at_issue(led, places)
     said = use.model(using).estimate(history, seen)
     month = np.array([date.fromordinal(int(day)).isoformat()[:7] for day in heard[places]])
-    customers = customers_of(seen.account, using)
     outcomes = {name: _outcome(led, places, judged[places], days) for name, days in TARGETS.items()}
     return [
         {
@@ -88,7 +88,7 @@ def _of_card(
             "version": use.card.version,
             "invoices": int((month == name).sum()),
             **{
-                target: _compared(outcomes[target], getattr(said, target), customers, month == name)
+                target: _compared(outcomes[target], getattr(said, target), whose[places], month == name)
                 for target in TARGETS
             },
         }

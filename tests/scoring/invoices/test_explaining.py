@@ -174,7 +174,7 @@ def test_the_day_of_issue_is_told_by_the_card_in_use_that_day_or_by_none(world):
 def test_what_the_cards_in_use_had_estimated_is_held_against_what_happened(world, monkeypatch):
     with CaptureQueriesContext(connection) as caught:
         rows = card_outcomes(DAY)
-    assert len(caught) <= 16
+    assert len(caught) <= 15
     months = [(row["month"], row["version"]) for row in rows]
     assert (
         len(rows) >= 4

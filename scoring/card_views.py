@@ -38,10 +38,13 @@ from scoring.models import CardReport, InvoiceCard, Scorecard
 from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.signals import BY_NAME, Unit
 from scoring.version_views import VersionPages
+from scoring.versions import mark_again
 
 VIEW = "scoring.view_scorecard"
 AT_ONCE = 3000
-"""Accounts up to which a card is measured while the person waits; larger books are measured in the background."""
+"""Accounts up to which a person waits for what goes through the book once; more take a job in the background."""
+MEASURED_AT_ONCE = 75
+"""The same of measuring a card, which goes through the book's past as well: some 25 ms an account."""
 
 Kind = CardReport.Kind
 
@@ -113,7 +116,8 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "odds": card_pages.newest(reports, Kind.CALIBRATED) if card.calibration != UNCALIBRATED else None,
-        "calibrating": _calibrating(card),
+        "calibrating": _last_job("calibrate-card", card),
+        "measuring": _last_job("measure-card", card),
         "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
         "unused": card_pages.unused(card) if standing["may_edit"] else [],
@@ -121,10 +125,9 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
     return render_page(request, "scorecards/card.html", context)
 
 
-def _calibrating(card: Scorecard) -> Job | None:
-    """The last calibration of this card in the background, while it waits or where it came to nothing."""
-    jobs = Job.objects.filter(kind="calibrate-card", key__startswith=f"{card.pk}-").order_by("-pk")
-    return jobs.first()
+def _last_job(kind: str, card: Scorecard) -> Job | None:
+    """The last of its kind for this card in the background, to be told of while it waits or came to nothing."""
+    return Job.objects.filter(kind=kind, key__startswith=f"{card.pk}-").order_by("-pk").first()
 
 
 def tried(
@@ -167,11 +170,15 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     """Try the card on the live book and against the past, now or, for a large book, in the background."""
     publishing.check_permission(request.user, publishing.PROPOSE, publishing.PUBLISH)
     as_of = business_date()
-    if CreditAccount.objects.count() <= AT_ONCE:
+    if CreditAccount.objects.count() <= MEASURED_AT_ONCE:
         measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
         return _("Measured: the figures are below."), card.pk
-    key = key_anew("measure-card", str(card.pk))
-    plan_jobs("measure-card", [key], as_of, "scoring.tasks.measure_planned_card", cluster="bulk")
+    # What could not be measured is said at once.
+    wrong = problems(as_card(card, list(card.bins.all())))
+    if wrong:
+        raise CardError(" ".join(wrong))
+    key, effect = key_anew("measure-card", str(card.pk)), "scoring.tasks.measure_planned_card"
+    plan_jobs("measure-card", [key], as_of, effect, cluster="bulk", retry_failed=True)
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
 
 
@@ -200,13 +207,14 @@ calibrated = pages.acting(_calibrate)
 def numbers(request: HttpRequest, pk: int) -> HttpResponse:
     card = pages.editable(request, pk)
     form = NumbersForm(request.POST or None, instance=Scorecard.objects.get(pk=pk))
+    read = request.POST.get("read")
+    refused: Exception | None = None
     if request.method == "POST" and form.is_valid():
         changed = {name: form.cleaned_data[name] for name in form.changed_data}
         try:
-            drafts.change_numbers(
-                card, changed, by=request.user, as_of=business_date(), read=request.POST.get("read")
-            )
+            drafts.change_numbers(card, changed, by=request.user, as_of=business_date(), read=read)
         except (CardError, ValidationError) as error:
+            refused = error
             form.add_error(None, error if isinstance(error, ValidationError) else str(error))
         else:
             messages.success(request, _("Saved."))
@@ -215,7 +223,7 @@ def numbers(request: HttpRequest, pk: int) -> HttpResponse:
         "title": _("Cut-offs and numbers"),
         "card": card,
         "form": form,
-        "read": drafts.mark_of_numbers(Scorecard.objects.get(pk=pk)),
+        "read": mark_again(read, drafts.mark_of_numbers(Scorecard.objects.get(pk=pk)), refused),
     }
     response = render_page(request, "scorecards/numbers.html", context)
     response.status_code = 422 if form.errors else 200
@@ -239,7 +247,8 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         initial={"points": missing.points, "rationale": missing.rationale} if missing else {"points": 0},
         prefix="missing",
     )
-    problem, read = "", request.POST.get("read")
+    read = request.POST.get("read")
+    refused: Exception | None = None
     if request.method == "POST":
         try:
             if "remove" in request.POST:
@@ -254,7 +263,7 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
                 messages.success(request, _("Saved."))
                 return redirect(reverse("scorecards:card", args=[pk]) + f"#signal-{name}")
         except ValueError as error:
-            problem = str(error)
+            refused = error
     shares = card_pages.live_shares(name, bins)
     context = {
         "title": str(BY_NAME[name].label),
@@ -262,8 +271,8 @@ def signal(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         "signal": BY_NAME[name],
         "lines": lines,
         "missing_form": none,
-        "problem": problem,
-        "read": drafts.mark_of_bins(card.bins.filter(signal=name)),
+        "problem": str(refused or ""),
+        "read": mark_again(read, drafts.mark_of_bins(card.bins.filter(signal=name)), refused),
         "is_share": BY_NAME[name].unit == Unit.SHARE,
         "spans": [(card_pages.span(b), b.points, shares.get(b.pk)) for b in bins],
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 
-from creditdesk.core.clock import business_date_there
+from django.utils import timezone
+
+from creditdesk.core.clock import business_date, business_date_there
 from creditdesk.core.models import Job
 from customers.models import Company, CreditAccount
 
@@ -38,9 +40,27 @@ def _ranges() -> Iterator[tuple[int, int]]:
 
 def nights(job: Job) -> list[tuple[date, list[int] | None]]:
     """Business dates of a night's job with the companies they are of; None: it is the same date for every company."""
+    return dates_there(job.business_date, job.created_at)
+
+
+def dates_there(here: date, at: datetime | None) -> list[tuple[date, list[int] | None]]:
+    """The same at a moment that is of `here` for the installation; at None: the same date everywhere."""
     found: dict[date, list[int]] = {}
     for pk, zone in Company.objects.order_by("pk").values_list("pk", "time_zone"):
-        found.setdefault(business_date_there(zone, job.business_date, job.created_at), []).append(pk)
+        found.setdefault(business_date_there(zone, here, at), []).append(pk)
     if len(found) < 2:
-        return [(next(iter(found), job.business_date), None)]
+        return [(next(iter(found), here), None)]
     return sorted(found.items())
+
+
+def dates_asked(asked: date | None) -> list[tuple[date, list[int] | None]]:
+    """Dates with their companies for a command that works through the book: each company's own, or the one asked for.
+
+    Raises ValueError for a date that has not come in every company.
+    """
+    today = dates_there(business_date(), timezone.now())
+    if asked is None:
+        return today
+    if asked > today[0][0]:
+        raise ValueError(f"{asked} has not come yet (today is {today[0][0]})")
+    return [(asked, None)]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -249,7 +250,7 @@ class Stage:
     """Where a published version stands on a day when its status alone would mislead.
 
     planned: it will count from `day` on; until: it still counts up to `day`, though another one was published for later;
-    never: another one was published for a day before its first one.
+    never: another one was published for a day before its first one, or for the same day before that day came.
     """
 
     code: str
@@ -261,15 +262,24 @@ def stages(rows: Iterable[P], as_of: date) -> dict[int, Stage]:
     used = sorted((row for row in rows if row.status in WAS_IN_USE), key=_published)
     found: dict[int, Stage] = {}
     for place, row in enumerate(used):
-        begins = [other.valid_from for other in used[place + 1 :] if _segment(other) == _segment(row)]
+        after = [other for other in used[place + 1 :] if _segment(other) == _segment(row)]
+        begins = [other.valid_from for other in after]
         if begins and min(begins) <= max(as_of, row.valid_from):
-            if min(begins) < row.valid_from:
+            if any(_forestalls(other, row, as_of) for other in after):
                 found[row.pk] = Stage("never", row.valid_from)
         elif row.valid_from > as_of:
             found[row.pk] = Stage("planned", row.valid_from)
         elif begins:
             found[row.pk] = Stage("until", min(begins) - timedelta(days=1))
     return found
+
+
+def _forestalls(other: SegmentVersion, row: SegmentVersion, as_of: date) -> bool:
+    """Published after `row`, another one lets it never begin; replaced within its first day, it was in force till then."""
+    if other.valid_from != row.valid_from:
+        return other.valid_from < row.valid_from
+    published = other.activated_at and timezone.localdate(other.activated_at)
+    return as_of < row.valid_from or (published is not None and published < row.valid_from)
 
 
 def _published(row: SegmentVersion) -> tuple[Any, ...]:

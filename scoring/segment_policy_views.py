@@ -25,7 +25,7 @@ from scoring.card_forms import PlanForm
 from scoring.models import SegmentVersion
 from scoring.segment_policies import SIMULATED_WITHIN, SegmentPolicies, replaced_by, stages
 from scoring.version_views import VersionPages
-from scoring.versions import VersionError
+from scoring.versions import VersionError, mark_again
 
 ORDER = {"active": 0, "proposed": 1, "draft": 2, "retired": 3}
 
@@ -171,12 +171,13 @@ class SegmentPolicyPages(VersionPages[Any]):
     def _edit(self, request: HttpRequest, pk: int) -> HttpResponse:
         policy = self.editable(request, pk)
         forms = self.forms(policy, request.POST or None)
-        problem = ""
+        problem, read = "", request.POST.get("read")
+        refused: Exception | None = None
         if request.method == "POST" and forms.is_valid():
             try:
-                read = request.POST.get("read")
                 self.life.change(policy, by=request.user, as_of=business_date(), read=read, **forms.said)
             except (VersionError, ValidationError) as error:
+                refused = error
                 problem = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
             else:
                 messages.success(request, _("Saved. Simulate it on the whole book before you propose it."))
@@ -187,7 +188,7 @@ class SegmentPolicyPages(VersionPages[Any]):
             "policy": policy,
             "forms": forms,
             "problem": problem,
-            "read": self.life.fingerprint(self.load(pk)),
+            "read": mark_again(read, self.life.fingerprint(self.load(pk)), refused),
         }
         response = render_page(request, self.edit_template, context)
         response.status_code = 422 if request.method == "POST" else 200

@@ -49,6 +49,11 @@ class VersionError(ValueError):
         self.code = code
 
 
+def mark_again(read: str | None, now: str, problem: Exception | None) -> str:
+    """The mark a page refused for `problem` hands out again: what the person read, until a change since has been told."""
+    return now if read is None or getattr(problem, "code", "") == "changed_meanwhile" else read
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """The sentences of a kind."""

@@ -18,7 +18,6 @@ from django.utils.translation import gettext as _
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_study
-from customers.models import CreditAccount
 from scoring.bygone import Told
 from scoring.card import CardError
 from scoring.engine import compute
@@ -38,6 +37,7 @@ from scoring.invoices.card import Estimates, InvoiceModel
 from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import Days, Ledger, beyond
+from scoring.invoices.load import customers_of, payers_of
 from scoring.invoices.tested import Predictions, final_delays, invoices_of, test_places, versions
 from scoring.statement import Scope
 
@@ -78,7 +78,7 @@ def replay(period: Period, ledger: Ledger, *, draws: int = 500, seed: int = 20) 
     """
     until = period.train_until.toordinal()
     try:
-        model = fit_invoices(ledger, until, least=1)
+        model = fit_invoices(ledger, until, least=1, payers=payers_of)
     except FitError as error:
         raise FitError(_no_training(ledger, period)) from error
     history, told = History(ledger), versions(ledger)
@@ -119,17 +119,6 @@ def _tested(ledger: Ledger, tests: Days, customers: Days) -> dict[str, int]:
         "instalments": int(tests.size),
         "customers": int(np.unique(customers).size),
     }
-
-
-def customers_of(account: Days) -> Days:
-    """Whose account it is, for each row: the accounts of one customer are no independent evidence."""
-    wanted = np.unique(account)
-    pairs = CreditAccount.objects.order_by("pk").values_list("pk", "customer_id")
-    known = np.fromiter((number for pair in pairs.iterator() for number in pair), dtype=np.int64).reshape(
-        -1, 2
-    )
-    known = known[np.isin(known[:, 0], wanted)]
-    return known[np.searchsorted(known[:, 0], account), 1]
 
 
 def _trained_on(ledger: Ledger, period: Period) -> Moment:

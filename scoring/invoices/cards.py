@@ -16,7 +16,7 @@ from creditdesk.core.models import User
 from scoring.invoices.backtest import trained
 from scoring.invoices.card import InvoiceModel
 from scoring.invoices.fitting import fit_invoices
-from scoring.invoices.load import learned_accounts, load_ledger
+from scoring.invoices.load import learned_accounts, load_ledger, payers_of
 from scoring.models import InvoiceCard
 
 USE = "scoring.publish_scorecard"
@@ -33,7 +33,7 @@ def fit_draft(until: date, *, actor: Actor, at: datetime | None = None) -> Invoi
     that is told afterwards (the demo's story).
     """
     ledger = load_ledger(learned_accounts())
-    model = fit_invoices(ledger, until.toordinal())
+    model = fit_invoices(ledger, until.toordinal(), payers=payers_of)
     with transaction.atomic():
         newest = InvoiceCard.objects.aggregate(newest=Max("version"))["newest"] or 0
         card = InvoiceCard.objects.create(

@@ -7,6 +7,7 @@ forecasting later parts of the training period from earlier ones, never by anyth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +51,8 @@ from scoring.invoices.history import (
 )
 from scoring.invoices.ledger import Days, Ledger, beyond, drawn
 
+Payers = Callable[[Days], Days]
+"""Accounts to what their customers are told apart by."""
 MIN_PAYERS = 5
 """Payers the events must be spread over."""
 MIN_ROWS = 60
@@ -60,9 +63,11 @@ LEFT_OUT_STRENGTH, FURTHEST = 50.0, 0.8
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Training rows: where they stand in the ledger, when they were seen, what became of them by the training day."""
+    """Training rows: where they stand in the ledger, when they were seen, whose they are, what became of them by the
+    training day."""
 
     seen: Moment
+    payer: Days
     low: Days
     high: Days
     judged: int
@@ -73,14 +78,17 @@ class Outcomes:
         return happened, (ledger.due[self.seen.place] + days < self.judged) & ~np.isnan(happened)
 
 
-def fit_invoices(ledger: Ledger, until: int, *, least: int = MIN_ROWS) -> InvoiceModel:
+def fit_invoices(
+    ledger: Ledger, until: int, *, least: int = MIN_ROWS, payers: Payers | None = None
+) -> InvoiceModel:
     """The card of the invoices issued before day `until`, as known on that day. Raises FitError with the reason.
 
     least: invoices fallen due below which it is refused. A target with too few events is never fitted: below MIN_ROWS
-    everything is the payers' own record blended with the portfolio's.
+    everything is the payers' own record blended with the portfolio's. payers: whose the accounts are
+    (scoring.invoices.load.payers_of), so that whole customers are left out; without it each is somebody else's.
     """
     history = History(ledger)
-    at_issue, after_due = training(ledger, until)
+    at_issue, after_due = training(ledger, until, payers)
     if at_issue.low.size < least:
         raise FitError(
             _("Only %(count)s invoices had fallen due by then; at least %(least)s are needed.")
@@ -109,7 +117,7 @@ def _level(said: Chances, issue: tuple[Target, ...], target: Target, after_due: 
     return at_level(both_views(issue, target, said)[told], happened[told], 1.0)
 
 
-def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
+def training(ledger: Ledger, until: int, payers: Payers | None = None) -> tuple[Outcomes, Outcomes]:
     """What a card is fitted on: invoices due before `until` on their day of issue, and those of them that were
     unpaid on the day after they were due, on that day."""
     usable = (ledger.issued < until) & (ledger.known <= until) & (ledger.until > until)
@@ -123,9 +131,12 @@ def training(ledger: Ledger, until: int) -> tuple[Outcomes, Outcomes]:
         & (ledger.closed_known[places] > after.day)
         & (after.day <= until)
     ]
+    whose = payers or np.asarray
     return (
-        Outcomes(moments_at_issue(ledger, places), low[places], high[places], until),
-        Outcomes(moments_after_due(ledger, late), low[late], high[late], until),
+        Outcomes(
+            moments_at_issue(ledger, places), whose(ledger.account[places]), low[places], high[places], until
+        ),
+        Outcomes(moments_after_due(ledger, late), whose(ledger.account[late]), low[late], high[late], until),
     )
 
 
@@ -148,7 +159,7 @@ def _target(
     happened, told = outcomes.of(led, days)
     events = int(np.nansum(happened[told]))
     others = int(told.sum()) - events
-    payers = int(np.unique(outcomes.seen.account[told & (happened == 1)]).size)
+    payers = int(np.unique(outcomes.payer[told & (happened == 1)]).size)
     counts: dict[str, Any] = {"days": days, "rows": int(told.sum()), "events": events, "payers": payers}
     if min(events, others) < MIN_EVENTS or payers < MIN_PAYERS:
         if before:
@@ -158,9 +169,9 @@ def _target(
     X = features(priors, history, outcomes.seen)
     rows = np.flatnonzero(told)
     ripe_on = led.due[place] + days + 1
-    account = outcomes.seen.account[rows]
+    seen = outcomes.seen
     fit, ridge, forecast, left_out, drift = _fit(
-        X[rows], happened[rows], outcomes.seen.day[rows], ripe_on[rows], account
+        X[rows], happened[rows], seen.day[rows], ripe_on[rows], seen.account[rows], outcomes.payer[rows]
     )
     calibration = at_level(fit.log_odds(X[rows]), happened[rows], _slope(forecast, left_out))
     target = Target(
@@ -312,7 +323,7 @@ def _book(outcomes: Outcomes, chain: tuple[int, ...], above: int | None) -> Rate
 
 
 def _fit(
-    X: Floats, happened: Floats, day: Days, ripe_on: Days, account: Days
+    X: Floats, happened: Floats, day: Days, ripe_on: Days, account: Days, payer: Days
 ) -> tuple[Coefficients, float, Told | None, Told, Drift]:
     """The card, its mean ridge, the forecasts it was weighed by, those of customers left out, and its drift.
 
@@ -331,7 +342,7 @@ def _fit(
     center = float(logit(happened.mean()))
     told: Told | None = None
     if not folds:
-        weights = weights_by_payer(fitted, scaled, happened, account)
+        weights = weights_by_payer(fitted, scaled, happened, payer)
         drift = Drift.weighed(0.0, [0.0] * len(SETTINGS), 1, center)
     else:
         truth = np.concatenate([happened[test] for _known, test in folds])
@@ -353,7 +364,7 @@ def _fit(
         moved = zip(*(f.moved(o, SETTINGS, center) for f, o in zip(book, odds, strict=True)), strict=True)
         drift = Drift.weighed(still, [log_loss(truth, np.concatenate(o)) for o in moved], truth.size, center)
     card, ridge = _mean_card(fitted, scale, weights)
-    return card, ridge, told, left_out(fitted, scaled, happened, account, ridge), drift
+    return card, ridge, told, left_out(fitted, scaled, happened, payer, ridge), drift
 
 
 def _mean_card(fitted: Any, scale: Floats, weights: Floats) -> tuple[Coefficients, float]:

@@ -67,9 +67,9 @@ def folds_of(day: Days, ripe_on: Days, happened: Floats) -> Iterator[tuple[Days,
             yield known, order[begin:end]
 
 
-def weights_by_payer(fitted: Fitted, X: Floats, happened: Floats, account: Days) -> Floats:
+def weights_by_payer(fitted: Fitted, X: Floats, happened: Floats, payer: Days) -> Floats:
     """Weights of the ridges by what each tells of whole customers it was not fitted to; alike where none can be."""
-    part = (lot(account) * FOLDS).astype(np.int64)
+    part = (lot(payer) * FOLDS).astype(np.int64)
     losses, rows = np.zeros(len(RIDGES)), 0
     for number in range(FOLDS):
         known, test = np.flatnonzero(part != number), np.flatnonzero(part == number)
@@ -81,9 +81,9 @@ def weights_by_payer(fitted: Fitted, X: Floats, happened: Floats, account: Days)
     return weigh(list(losses / max(rows, 1)), rows)
 
 
-def left_out(fitted: Fitted, X: Floats, happened: Floats, account: Days, ridge: float) -> Told:
+def left_out(fitted: Fitted, X: Floats, happened: Floats, payer: Days, ridge: float) -> Told:
     """What cards under a ridge tell of whole customers they were not fitted to; empty where too few events are left."""
-    part = (lot(account * 7 + 3) * PARTS).astype(np.int64)
+    part = (lot(payer * 7 + 3) * PARTS).astype(np.int64)
     odds = np.full(happened.size, np.nan)
     for number in range(PARTS):
         known, test = np.flatnonzero(part != number), np.flatnonzero(part == number)

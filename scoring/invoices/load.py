@@ -19,7 +19,7 @@ from django.db.models.functions import Greatest
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
 from customers.models import Allocation, CreditAccount, DisputeItem, DocumentKind, Instalment
-from scoring.invoices.ledger import NEVER, Ledger, lot
+from scoring.invoices.ledger import NEVER, Days, Ledger, lot
 
 CASH_SHARE = 0.5
 """Cash below this share of a settled instalment: it was credited or given up, which is no payment behaviour."""
@@ -94,6 +94,27 @@ def learned_accounts(using: str = "default") -> list[int] | None:
     )
     chosen: list[int] = accounts[lot(accounts * 31 + 17) < LEARNED_ROWS / count].tolist()
     return chosen
+
+
+def customers_of(account: Days, using: str = "default") -> Days:
+    """Whose account it is, for each row: the accounts of one customer are no independent evidence."""
+    known = _owners(using)
+    return known[np.searchsorted(known[:, 0], account), 1]
+
+
+def payers_of(account: Days, using: str = "default") -> Days:
+    """The same as the first account of the customer: drawn by, one with a single account is drawn as by its account."""
+    known = _owners(using)
+    _customers, first, customer = np.unique(known[:, 1], return_index=True, return_inverse=True)
+    payer: Days = known[first[customer], 0][np.searchsorted(known[:, 0], account)]
+    return payer
+
+
+def _owners(using: str) -> Days:
+    """(account, customer) of all, by account."""
+    pairs = CreditAccount.objects.using(using).order_by("pk").values_list("pk", "customer_id")
+    numbers = (number for pair in pairs.iterator() for number in pair)
+    return np.fromiter(numbers, dtype=np.int64).reshape(-1, 2)
 
 
 def _read(which: _Which, view: View, using: str) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from scoring.fitting.clustered import share_by_customer
 from scoring.fitting.measures import Floats
 from scoring.invoices.cards import Use, uses
 from scoring.invoices.estimates import drawn_accounts
-from scoring.invoices.history import History, Moment, moments_at_issue
+from scoring.invoices.history import History, moments_at_issue
 from scoring.invoices.ledger import Days, Ledger, beyond
-from scoring.invoices.load import load_ledger
+from scoring.invoices.load import customers_of, load_ledger
 
 TARGETS: Mapping[str, int] = {"late": 0, "late_15": 15}
 MONTHS = 12
@@ -33,8 +33,8 @@ def card_outcomes(as_of: date, using: str = "default") -> list[dict[str, Any]]:
 
     Per target (None where nothing is decided yet): `rows`, `predicted`, `observed` and its 95 % interval by customer
     (`low`, `high`), and whether the prediction lies in it (`agrees`). Of a large book whole customers are drawn, the
-    same ones the moving level is told from. Queries: one for the cards, one per card, those of a ledger; none per
-    invoice. Empty where no card was in use.
+    same ones the moving level is told from. Queries: one for the cards, one per card, those of a ledger and one for
+    whose it is; none per invoice. Empty where no card was in use.
     """
     begin = _months_before(as_of, MONTHS - 1)
     cards = [use for use in uses(using) if use.first <= as_of and (use.last or as_of) >= begin]
@@ -45,7 +45,8 @@ def card_outcomes(as_of: date, using: str = "default") -> list[dict[str, Any]]:
     if not len(ledger):
         return []
     history, judged = History(ledger), _judged(ledger, as_of, using)
-    found = [row for use in cards for row in _of_card(use, history, judged, begin, as_of, using)]
+    whose = customers_of(ledger.account, using)
+    found = [row for use in cards for row in _of_card(use, history, whose, judged, begin, as_of, using)]
     return sorted(found, key=lambda row: (row["month"], row["version"]), reverse=True)
 
 
@@ -65,7 +66,7 @@ def _judged(ledger: Ledger, as_of: date, using: str) -> Days:
 
 
 def _of_card(
-    use: Use, history: History, judged: Days, begin: date, as_of: date, using: str
+    use: Use, history: History, whose: Days, judged: Days, begin: date, as_of: date, using: str
 ) -> list[dict[str, Any]]:
     led = history.ledger
     first, last = max(use.first, begin).toordinal(), min(use.last or as_of, as_of).toordinal()
@@ -87,7 +88,7 @@ def _of_card(
             "version": use.card.version,
             "invoices": int((month == name).sum()),
             **{
-                target: _compared(outcomes[target], getattr(said, target), seen, month == name)
+                target: _compared(outcomes[target], getattr(said, target), whose[places], month == name)
                 for target in TARGETS
             },
         }
@@ -107,11 +108,11 @@ def _outcome(led: Ledger, places: Days, judged: Days, days: int) -> Floats:
     return found
 
 
-def _compared(happened: Floats, chance: Floats, seen: Moment, which: Any) -> dict[str, Any] | None:
+def _compared(happened: Floats, chance: Floats, customers: Days, which: Any) -> dict[str, Any] | None:
     told = which & ~np.isnan(happened)
     if not told.any():
         return None
-    share, predicted = share_by_customer(happened[told], seen.account[told]), float(chance[told].mean())
+    share, predicted = share_by_customer(happened[told], customers[told]), float(chance[told].mean())
     return {
         "rows": share.rows,
         "predicted": round(predicted, 4),

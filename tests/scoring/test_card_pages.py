@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.models import Job
 from scoring.drafts import copy_card
@@ -137,6 +138,9 @@ def test_two_people_at_one_draft_do_not_overwrite_each_other(desk, draft):
         lines([("9", 3, "Well."), ("", -4, "Late.")]),
     )
     assert bruno.post(url, theirs | read).status_code == 302
+    # A slip in the form comes back first: it hands out no newer mark than the one that was read.
+    slip = carla.post(url, lines([("9", 3, ""), ("", -4, "Late.")]) | read)
+    assert slip.status_code == 422 and slip.context["read"] == read["read"]
     told = carla.post(url, mine | read)
     assert told.status_code == 422 and "Somebody changed this" in told.content.decode()
     assert str(draft.bins.get(signal="days_late_3m", points=4).upper.normalize()) == "5"
@@ -145,7 +149,10 @@ def test_two_people_at_one_draft_do_not_overwrite_each_other(desk, draft):
     form = carla.get(numbers).context
     values = {name: form["form"].initial[name] for name in form["form"].fields} | {"read": form["read"]}
     assert bruno.post(numbers, values | {"thin_below": 6}).status_code == 302
-    assert carla.post(numbers, values | {"guarantees_below": 75}).status_code == 422
+    slip = carla.post(numbers, values | {"guarantees_below": "x"})
+    assert slip.status_code == 422 and slip.context["read"] == form["read"]
+    told = carla.post(numbers, values | {"guarantees_below": 75})
+    assert told.status_code == 422 and told.context["read"] not in ("", form["read"])
     assert Scorecard.objects.get(pk=draft.pk).thin_below == 6
 
 
@@ -225,13 +232,23 @@ def test_only_the_manager_sets_the_gates(desk):
 
 
 def test_a_large_book_is_measured_in_the_background(desk, draft, monkeypatch):
-    monkeypatch.setattr("scoring.card_views.AT_ONCE", 0)
+    monkeypatch.setattr("scoring.card_views.MEASURED_AT_ONCE", 0)
     monkeypatch.setattr("scoring.override_views.AT_ONCE", 0)
     carla = client_of(desk.controller)
     carla.post(page("measure", draft.pk))
     carla.post(page("monitor"))
     assert not CardReport.objects.exists()
+    under_way = "measuring goes on in the background"
+    for _seen in range(2):  # the first page still carries the message of the button
+        text = carla.get(page("card", draft.pk)).content.decode()
+    assert under_way in text
     for kind, effect in (("measure-card", measure_planned_card), ("monitor-month", monitor_planned_month)):
         effect(Job.objects.get(kind=kind))
     kinds = set(CardReport.objects.values_list("kind", flat=True))
     assert kinds == {"backtest", "stability", "tryout", "monitoring"}
+    Job.objects.filter(kind="measure-card").update(status="done", done_at=timezone.now())
+    assert under_way not in carla.get(page("card", draft.pk)).content.decode()
+    # A draft that cannot be measured is refused on the spot.
+    draft.bins.all().delete()
+    carla.post(page("measure", draft.pk))
+    assert Job.objects.filter(kind="measure-card").count() == 1

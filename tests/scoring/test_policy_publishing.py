@@ -218,8 +218,8 @@ def test_the_pages_from_copy_to_publishing(book, settings):
         for field in form
         if field.value() is not False
     }
-    wrong = carla.post(url, data | {"terms-step": "0"})
-    assert wrong.status_code == 422
+    wrong = carla.post(url, data | {"terms-step": "0", "read": "earlier"})
+    assert wrong.status_code == 422 and wrong.context["read"] == "earlier", "no newer mark before it was told"
     changed = data | {
         "grade-A-ceiling": "9000.50",
         "terms-auto_rise_amount": "1500",

@@ -272,7 +272,7 @@ def test_the_nightly_jobs_score_everyone_once(pinned):
 @time_machine.travel(
     "2026-03-16T01:30:00+00:00", tick=False
 )  # 02:30 in Madrid, still the evening before in New York
-def test_a_night_is_of_the_date_of_each_company(db, settings, monkeypatch):
+def test_a_night_is_of_the_date_of_each_company(db, settings, monkeypatch, capsys):
     settings.BUSINESS_DATE, settings.TIME_ZONE = None, "Europe/Madrid"
     zones = {"madrid": "Europe/Madrid", "york": "America/New_York", "auckland": "Pacific/Auckland"}
     companies = {
@@ -290,6 +290,15 @@ def test_a_night_is_of_the_date_of_each_company(db, settings, monkeypatch):
     assert tasks.rescore_dirty() == 1
     row = AccountScore.objects.get(account=accounts["york"])
     assert (row.as_of, row.due_count_12m) == (eve, 1)
+    # In the foreground as well.
+    call_command("rescore")
+    assert f"as of {eve} and {TODAY}" in capsys.readouterr().out
+    assert dates == dict(AccountScore.objects.values_list("account__company__code", "as_of"))
+    call_command("propose_limits")
+    assert f"{eve} and {TODAY}: 3 accounts" in capsys.readouterr().out
+    for command in ("rescore", "propose_limits"):
+        with pytest.raises(CommandError, match=f"{TODAY} has not come yet"):
+            call_command(command, as_of=TODAY)
     limit_tasks.plan_nightly("2026-03-16T04:30:00+01:00")
     assert limit_tasks.propose_range(Job.objects.get(kind="limits"))["seen"] == 3
     seen = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -235,6 +235,13 @@ def test_a_version_published_for_a_later_day_leaves_the_one_before_in_force_unti
     second = planned(life, cast, sooner)
     assert [in_force(life.model, day)[None] for day in (DAY, sooner, later)] == [before, second, second]
     assert stages(life.model.objects.all(), DAY)[first.pk] == Stage("never", later)
+    # Planned for the same day, the one before never begins, on that day and after it; replaced within the day, it did.
+    twin = planned(life, cast, sooner)
+    assert stages(life.model.objects.all(), DAY)[second.pk] == Stage("never", sooner)
+    for published, never in ((DAY, True), (sooner, False)):
+        second.activated_at = datetime.combine(DAY, time(8), UTC)
+        twin.activated_at = datetime.combine(published, time(9), UTC)
+        assert (second.pk in stages([second, twin], sooner)) is never
     third = drafted(life, cast.controller)
     life.propose(third, by=cast.controller, reason="x", as_of=DAY)
     with pytest.raises(DatabaseError, match="never counts"), transaction.atomic():

@@ -10,6 +10,7 @@ import pytest
 
 from scoring.fitting.logistic import FitError, logit
 from scoring.fitting.measures import auc, calibration_table
+from scoring.invoices import fitting, forward
 from scoring.invoices.card import THIN, InvoiceModel
 from scoring.invoices.features import CODES, FEATURES, RECORDED, Mean, Rate, features
 from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
@@ -80,6 +81,21 @@ def test_a_later_fact_changes_no_estimate(book):
     a, b = model.estimate(History(ledger), seen), model.estimate(History(known), seen)
     assert a.late == pytest.approx(b.late) and a.days_late == pytest.approx(b.days_late)
     assert_same(fit_invoices(ledger.take(ledger.issued < UNTIL), UNTIL), model)
+
+
+def test_whole_customers_are_left_out_not_their_accounts(book, monkeypatch):
+    ledger, model = book
+    assert_same(fit_invoices(ledger, UNTIL, payers=lambda account: account), model)
+    told = []
+
+    def left_out(fitted, X, happened, payer, ridge):
+        told.append(payer)
+        return forward.left_out(fitted, X, happened, payer, ridge)
+
+    monkeypatch.setattr(fitting, "left_out", left_out)
+    card = fit_invoices(ledger, UNTIL, payers=lambda account: account // 2)
+    assert told and all((payer <= 20).all() for payer in told)
+    assert card.issue[0].payers < model.issue[0].payers
 
 
 def full_of_events(seed):

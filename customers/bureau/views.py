@@ -84,7 +84,7 @@ def _why_not(plan: PullPlan) -> str:
         provider, answer = plan.usable
         return _("%(agency)s rated the customer on %(day)s: no new report within %(months)s months.") % {
             "agency": provider.label,
-            "day": day(answer.on),
+            "day": day(answer.on) if answer.on else "—",
             "months": provider.max_age_months,
         }
     return str(plan.refusal.label)

@@ -7,7 +7,6 @@ number of queries for the whole book. What is chosen here is asked later, one ta
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -36,6 +35,7 @@ _NOTHING_CAME = (
     *(BureauPull.Outcome.UNAVAILABLE, BureauPull.Outcome.REFUSED, BureauPull.Outcome.DOUBT),
     *(BureauPull.Outcome.ASKED, BureauPull.Outcome.BAD_ANSWER),
 )
+_NOT_ASKED = (BureauPull.Outcome.TOO_YOUNG, BureauPull.Outcome.NO_BUDGET, BureauPull.Outcome.NO_BASIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,10 @@ def _amounts(
     }, missing
 
 
-def is_down(providers: Iterable[int], as_of: date) -> bool:
-    """Whether the last questions of the day to the first of these agencies all came to nothing."""
-    first = next(iter(providers), None)
-    last = BureauPull.objects.filter(provider=first, asked_on=as_of, cause=BureauPull.Cause.NIGHT).exclude(
-        outcome__in=(BureauPull.Outcome.TOO_YOUNG, BureauPull.Outcome.NO_BUDGET, BureauPull.Outcome.NO_BASIS)
+def is_down(provider: int, as_of: date, now: datetime) -> bool:
+    """Whether the last questions of the night to the agency all came to nothing; those on their way do not count."""
+    last = BureauPull.objects.filter(provider=provider, asked_on=as_of, cause=BureauPull.Cause.NIGHT).exclude(
+        Q(outcome__in=_NOT_ASKED) | Q(outcome=BureauPull.Outcome.ASKED, claimed_until__gt=now)
     )
     outcomes = list(last.order_by("-asked_at", "-pk").values_list("outcome", flat=True)[:DOWN_AFTER])
     return len(outcomes) == DOWN_AFTER and all(one in _NOTHING_CAME for one in outcomes)

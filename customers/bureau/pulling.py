@@ -264,7 +264,7 @@ def _close_failed(row: BureauPull, error: AgencyError, actor: Actor) -> None:
 
 
 def _log_skipped(plan: PullPlan, *, actor: Actor, reason: str) -> list[BureauPull]:
-    """Why nobody was asked, once a day and agency."""
+    """Why nobody was asked, unless the newest line about the customer and the agency says so already."""
     if plan.refusal == Refusal.USABLE and plan.usable is not None:
         wanted = [(plan.usable[0], Outcome.TOO_YOUNG)]
     elif plan.refusal == Refusal.NO_BASIS:
@@ -274,13 +274,8 @@ def _log_skipped(plan: PullPlan, *, actor: Actor, reason: str) -> list[BureauPul
     found = []
     with transaction.atomic(durable=True):
         for provider, outcome in wanted:
-            same = {
-                "customer": plan.customer,
-                "provider": provider,
-                "asked_on": plan.as_of,
-                "outcome": outcome,
-            }
-            if BureauPull.objects.filter(**same).exists():
+            lines = BureauPull.objects.filter(customer=plan.customer, provider=provider)
+            if lines.order_by("-asked_at", "-pk").values_list("outcome", flat=True).first() == outcome:
                 continue
             row = _new(plan, provider, actor, reason)
             row.outcome, row.answered_at, row.charged = outcome, row.asked_at, Money.zero(row.currency)

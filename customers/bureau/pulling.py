@@ -200,17 +200,21 @@ def _ask(
     with transaction.atomic(durable=True):
         if not _still_mine(row):
             return None
-        try:
-            with transaction.atomic():
-                return store_answer(row, answer, on=on, actor=actor, now=timezone.now())
-        except (IntegrityError, ValueError, TypeError) as error:
-            # An adapter of one's own may hand on what no report can hold; nothing half-done stays.
-            logger.warning("The answer to question %s cannot be stored: %s", row.pk, error)
-            row.refresh_from_db()
-            bad = BadAnswer("", _("The answer holds values that no report can have: correct the adapter."))
-            bad.payload = answer.payload
-            _close_failed(row, bad, actor)
-            return None
+        # A second time: an import may have stored a report of the same day at the same moment.
+        for _attempt in range(2):
+            try:
+                with transaction.atomic():
+                    return store_answer(row, answer, on=on, actor=actor, now=timezone.now())
+            except (IntegrityError, ValueError, TypeError) as error:
+                # An adapter of one's own may hand on what no report can hold; nothing half-done stays.
+                logger.warning("The answer to question %s cannot be stored: %s", row.pk, error)
+                row.refresh_from_db()
+                if not isinstance(error, IntegrityError):
+                    break
+        bad = BadAnswer("", _("The answer holds values that no report can have: correct the adapter."))
+        bad.payload = answer.payload
+        _close_failed(row, bad, actor)
+        return None
 
 
 def _answer(row: BureauPull, customer: Customer, on: date, seconds: float) -> Answer:

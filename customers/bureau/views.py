@@ -146,7 +146,7 @@ def _share(spent: Money, budget: Money | None) -> float | None:
 
 def _month(text: str | None, as_of: date) -> date:
     try:
-        return min(date.fromisoformat(f"{text}-01"), as_of)
+        return max(date(1990, 1, 1), min(date.fromisoformat(f"{text}-01"), as_of))
     except ValueError:
         return as_of
 

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from customers.bureau.bases import record_basis, revoke_basis
 from customers.bureau.budget import budgets
 from customers.bureau.nightly import settle_lost
 from customers.bureau.pulling import ReasonMissing, pull
+from customers.bureau.storing import store_answer
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
 from customers.merging import merge_customers
 from customers.models import BureauAnswer, BureauProvider, BureauPull, BureauReport, Customer
@@ -129,9 +130,10 @@ def test_a_person_is_asked_about_only_on_a_recorded_basis(world, agency):
         person, "interest", reference="LIA 7", effective_on=TODAY, expires_on=TODAY, actor=JOB, known_on=TODAY
     )
     assert plan(person, TODAY + timedelta(days=1)).refusal == Refusal.NO_BASIS
-    assert plan(person).askable
+    assert (planned := plan(person)).askable
     revoke_basis(basis, actor=JOB, on=TODAY, reason="objection")
     assert plan(person).refusal == Refusal.NO_BASIS
+    assert pulling._open(planned, planned.askable[0], actor=JOB, reason="").outcome == "no_basis"
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         type(basis).objects.update(revoked_on=None)
 
@@ -261,3 +263,12 @@ def test_an_adapter_that_fails_leaves_nothing_half_done(world, monkeypatch):
     monkeypatch.setattr(JsonHttp, "ask", lambda *_: wrong)
     other = make_account(world.cast.company, **FIRST).customer
     assert ask(other).pulls[-1].outcome == "bad_answer" and not BureauReport.objects.exists()
+
+
+def test_a_file_that_brings_the_same_report_at_the_same_moment_costs_nobody_the_answer(world, monkeypatch):
+    def overtaken(*args, **how):
+        monkeypatch.setattr(pulling, "store_answer", store_answer)
+        raise IntegrityError
+
+    monkeypatch.setattr(pulling, "store_answer", overtaken)
+    assert ask(world.customer).pulls[0].outcome == "rated"

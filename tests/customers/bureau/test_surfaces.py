@@ -83,7 +83,7 @@ def test_a_controller_sees_plan_and_price_before_paying(desk, agency):
     costs = client.get(reverse("bureau:costs")).content.decode()
     assert "5.00" in costs and "12.00" in costs and "Alfa Srl" in costs
     with CaptureQueriesContext(connection) as queries:
-        client.get(reverse("bureau:costs"))
+        client.get(reverse("bureau:costs"), {"month": "0001-01"})
     assert len(queries) <= 12, len(queries)
     sheet = client.get(reverse("bureau:costs"), {"export": "csv", "outcome": "paid"})
     rows = b"".join(sheet.streaming_content).decode() if sheet.streaming else sheet.content.decode()
@@ -104,7 +104,7 @@ def test_an_agency_is_configured_and_tried_in_the_admin(desk):
     form = client.get(url).context["adminform"].form
     data = {name: form[name].value() for name in form.fields}
     data = {name: "" if value is None else value for name, value in data.items() if value is not False}
-    data |= {"price": "6.50", "monthly_budget": "", "countries": "it"}
+    data |= {"price": "6.50", "monthly_budget": "", "countries": "it", "ask_above": "1000"}
     for field, wrong in (
         ("secret_variable", "SECRET_KEY"),
         ("secret_file", "/etc/passwd"),
@@ -113,6 +113,7 @@ def test_an_agency_is_configured_and_tried_in_the_admin(desk):
         ("price", "-1"),
         ("price", "1.005"),
         ("adapter", "recorded"),  # whose settings are others
+        ("max_age_months", "0"),
     ):
         form = ProviderForm({**data, field: wrong}, instance=deepcopy(desk.first))
         assert not form.is_valid() and (field in form.errors or "settings" in form.errors), field

@@ -12,9 +12,10 @@ from django_q.tasks import async_task
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.jobs import enqueue_many
-from customers.bureau.ages import is_young, newest_answers
-from customers.bureau.waterfall import providers_for
-from customers.models import BureauPull
+from customers.bureau.ages import is_young, newest_answers, usable, was_in_vain
+from customers.bureau.bases import without_basis
+from customers.bureau.waterfall import answers_for, providers_for
+from customers.models import BureauProvider, BureauPull, Customer
 
 TASK = "customers.bureau.tasks.ask"
 Cause = BureauPull.Cause
@@ -29,15 +30,24 @@ def ask_when_applied(customer_id: int, on: date) -> bool:
 
 
 def ask_for_reviews(customers: Collection[int], on: date) -> int:
-    """Queue questions about customers whose limit is due for a review and whose reports are old; three queries at most."""
+    """Queue questions about customers whose limit is due for a review and whose reports are old; five queries at most."""
     providers = providers_for(Cause.REVIEW)
     if not providers or not customers:
         return 0
-    answers = newest_answers(list(customers), on)
+    answers, everyone = newest_answers(list(customers), on), list(BureauProvider.objects.all())
+    barred = without_basis(customers, on)
+    people = Customer.objects.filter(pk__in=list(customers), merged_into__isnull=True)
     old = [
-        pk
-        for pk in sorted(set(customers))
-        if not all(is_young(answers.get((pk, one.slug)), one, on) for one in providers)
+        one.pk
+        for one in people.exclude(status=Customer.Status.CLOSED).only("pk", "country", "kind").order_by("pk")
+        if one.pk not in barred
+        and not usable(one.pk, answers, everyone, on)
+        and any(
+            answers_for(agency, one) is None
+            and not is_young(answer := answers.get((one.pk, agency.slug)), agency, on)
+            and not was_in_vain(answer, on)
+            for agency in providers
+        )
     ]
     enqueue_many(TASK, [(pk, on.isoformat(), Cause.REVIEW.value) for pk in old])
     return len(old)

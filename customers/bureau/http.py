@@ -66,7 +66,7 @@ def ask(
     body: Any = None,
     seconds: float = TOTAL_SECONDS,
 ) -> Reply:
-    """Send one request; a body is sent as JSON. Raises Unavailable, Refused (401, 403) or BadAnswer (a redirect, too large).
+    """Send one request; a body is sent as JSON. Raises Unavailable, Refused (a redirect, 4xx) or BadAnswer (too large).
 
     404 is an answer (the agency does not know whom we ask about), and returned as every status below 400.
     """
@@ -131,6 +131,8 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if ip.is_site_local:
+            return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified)
 
 
@@ -181,10 +183,14 @@ def _seconds(text: str | None) -> int | None:
 def _judged(reply: Reply) -> Reply:
     status = reply.status
     if status in (401, 403):
-        raise Refused(_("The agency refused our credentials (HTTP %(status)s).") % {"status": status})
+        raise Refused(
+            _("The agency refused our credentials (HTTP %(status)s).") % {"status": status},
+            payload=reply.text,
+        )
     if 300 <= status < 400:
-        raise BadAnswer(
-            "", _("The agency sent us elsewhere (HTTP %(status)s): correct the address.") % {"status": status}
+        raise Refused(
+            _("The agency sent us elsewhere (HTTP %(status)s): correct the address.") % {"status": status},
+            payload=reply.text,
         )
     if status == 429 or status >= 500:
         raise Unavailable(
@@ -192,7 +198,8 @@ def _judged(reply: Reply) -> Reply:
             retry_after=reply.retry_after,
         )
     if status >= 400 and status != 404:
-        raise BadAnswer(
-            "", _("The agency did not understand the question (HTTP %(status)s).") % {"status": status}
+        raise Refused(
+            _("The agency did not understand the question (HTTP %(status)s).") % {"status": status},
+            payload=reply.text,
         )
     return reply

@@ -7,20 +7,19 @@ number of queries for the whole book. What is chosen here is asked later, one ta
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
-from customers.bureau.ages import is_young, newest_answers, usable
+from customers.bureau.ages import is_young, newest_answers, usable, was_in_vain
 from customers.bureau.bases import in_force
 from customers.bureau.budget import budgets
 from customers.bureau.pulling import put_in_doubt
-from customers.bureau.waterfall import answers_for, providers_for
+from customers.bureau.waterfall import answers_for, providers_for, repeats
 from customers.exposure import totals_now
 from customers.limits import limits_at
 from customers.models import BureauAnswer, BureauProvider, BureauPull, CreditAccount, Customer
@@ -30,10 +29,13 @@ ALIVE = (Customer.Status.PROSPECT, Customer.Status.ACTIVE, Customer.Status.ON_HO
 NIGHT_ACTOR = Actor.job("agency reports at night")
 # So many questions in a row of which nothing came, and an agency is left alone for the night.
 DOWN_AFTER = 5
+# So long a lost question may still be sent with its own key.
+REPEAT_DAYS = 7
 _NOTHING_CAME = (
     *(BureauPull.Outcome.UNAVAILABLE, BureauPull.Outcome.REFUSED, BureauPull.Outcome.DOUBT),
     *(BureauPull.Outcome.ASKED, BureauPull.Outcome.BAD_ANSWER),
 )
+_NOT_ASKED = (BureauPull.Outcome.TOO_YOUNG, BureauPull.Outcome.NO_BUDGET, BureauPull.Outcome.NO_BASIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ def plan_night(as_of: date) -> Night:
             and max(amounts[customer_id].get(one.currency, (0, 0))) > one.ask_above.minor
             and answers_for(one, customer) is None
             and not is_young(answers.get((customer_id, one.slug)), one, as_of)
+            and not was_in_vain(answers.get((customer_id, one.slug)), as_of)
         ]
         payer = next((one for one in able if left[one.pk] is None or left[one.pk] >= one.price.minor), None)
         if payer is not None:
@@ -132,21 +135,25 @@ def _amounts(
     }, missing
 
 
-def is_down(providers: Iterable[int], as_of: date) -> bool:
-    """Whether the last questions of the day to the first of these agencies all came to nothing."""
-    first = next(iter(providers), None)
-    last = BureauPull.objects.filter(provider=first, asked_on=as_of, cause=BureauPull.Cause.NIGHT).exclude(
-        outcome__in=(BureauPull.Outcome.TOO_YOUNG, BureauPull.Outcome.NO_BUDGET, BureauPull.Outcome.NO_BASIS)
+def is_down(provider: int, as_of: date, now: datetime) -> bool:
+    """Whether the last questions of the night to the agency all came to nothing; those on their way do not count."""
+    last = BureauPull.objects.filter(provider=provider, asked_on=as_of, cause=BureauPull.Cause.NIGHT).exclude(
+        Q(outcome__in=_NOT_ASKED) | Q(outcome=BureauPull.Outcome.ASKED, claimed_until__gt=now)
     )
     outcomes = list(last.order_by("-asked_at", "-pk").values_list("outcome", flat=True)[:DOWN_AFTER])
     return len(outcomes) == DOWN_AFTER and all(one in _NOTHING_CAME for one in outcomes)
 
 
 def settle_lost(as_of: date, now: datetime) -> int:
-    """Questions of earlier days of which nothing came back are put down as doubtful; returns how many."""
+    """Questions of earlier days of which nothing came back are put down as doubtful; returns how many.
+
+    Where the agency repeats safely they wait some days for the next walk, which sends them with their own key.
+    """
+    repeating = [one.pk for one in BureauProvider.objects.filter(is_on=True) if repeats(one)]
     lost = BureauPull.objects.select_for_update(of=("self",)).filter(
         outcome=BureauPull.Outcome.ASKED, asked_on__lt=as_of, claimed_until__lt=now
     )
+    lost = lost.exclude(provider__in=repeating, asked_on__gte=as_of - timedelta(days=REPEAT_DAYS))
     rows = list(lost.select_related("provider", "customer").order_by("pk")[:1000])
     for row in rows:
         put_in_doubt(row, now=now, actor=NIGHT_ACTOR)

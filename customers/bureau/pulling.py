@@ -31,6 +31,8 @@ from customers.bureau.adapters import (
     Unavailable,
     adapter_named,
 )
+from customers.bureau.ages import asked_today
+from customers.bureau.bases import lacks_basis
 from customers.bureau.budget import budgets
 from customers.bureau.secrets import secret_of
 from customers.bureau.storing import close, keep_payload, store_answer
@@ -93,7 +95,8 @@ def pull(
             continue
         result.pulls.append(opened)
         if opened.outcome == Outcome.ASKED:
-            result.report = _ask(opened, customer, actor=actor, seconds=min(EACH_SECONDS, left))
+            left = min(EACH_SECONDS, left)
+            result.report = _ask(opened, customer, on=as_of, actor=actor, seconds=left)
         if result.report is not None and result.report.outcome == BureauReport.Outcome.RATED:
             return result
     result.report = None
@@ -120,19 +123,28 @@ def _new(plan: PullPlan, provider: BureauProvider, actor: Actor, reason: str) ->
 
 
 def _open(plan: PullPlan, step: Step, *, actor: Actor, reason: str) -> BureauPull | None:
-    """Take the question, under the agency's lock; None: somebody else has it. Over budget: closed at once."""
+    """Take the question, under the agency's lock; None: somebody else has it, or had it since the plan was made.
+
+    Over budget, or without a legal basis by now: closed at once.
+    """
     now = timezone.now()
     with transaction.atomic(durable=True):
         provider = BureauProvider.objects.select_for_update().get(pk=step.provider.pk)
         if not provider.is_on:
             return None
-        if step.lost is not None:
+        row, refused = _new(plan, provider, actor, reason), None
+        if lacks_basis(plan.customer, plan.as_of):
+            refused = Outcome.NO_BASIS
+        elif step.lost is not None:
             taken = _take_lost(step.lost, provider, now, actor)
-            if taken is not None:
+            if taken is None or taken.outcome == Outcome.ASKED:
                 return taken
-        row = _new(plan, provider, actor, reason)
-        if not budgets([provider], plan.as_of)[provider.pk].allows(provider.price):
-            row.outcome, row.answered_at, row.charged = Outcome.NO_BUDGET, now, Money.zero(row.currency)
+        elif not plan.in_spite_of_age and asked_today(plan.customer.pk, [provider], plan.as_of):
+            return None
+        if refused is None and not budgets([provider], plan.as_of)[provider.pk].allows(provider.price):
+            refused = Outcome.NO_BUDGET
+        if refused is not None:
+            row.outcome, row.answered_at, row.charged = refused, now, Money.zero(row.currency)
             row.save()
             return row
         row.claimed_until = now + LEASE
@@ -145,7 +157,7 @@ def _open(plan: PullPlan, step: Step, *, actor: Actor, reason: str) -> BureauPul
 
 
 def _take_lost(lost: BureauPull, provider: BureauProvider, now: datetime, actor: Actor) -> BureauPull | None:
-    """The lost question with its key, to be sent again; or None: it was put down as doubtful, and a new one may be asked."""
+    """The lost question with its key, to be sent again; or put down as doubtful, and a new one may be asked. None: taken."""
     row = BureauPull.objects.select_for_update().get(pk=lost.pk)
     if row.outcome != Outcome.ASKED or (row.claimed_until and row.claimed_until > now):
         return None
@@ -155,7 +167,7 @@ def _take_lost(lost: BureauPull, provider: BureauProvider, now: datetime, actor:
         row.save(update_fields=["claimed_until", "attempts"])
         return row
     put_in_doubt(row, now=now, actor=actor)
-    return None
+    return row
 
 
 def put_in_doubt(row: BureauPull, *, now: datetime, actor: Actor) -> None:
@@ -171,10 +183,13 @@ def put_in_doubt(row: BureauPull, *, now: datetime, actor: Actor) -> None:
     )
 
 
-def _ask(row: BureauPull, customer: Customer, *, actor: Actor, seconds: float) -> BureauReport | None:
+def _ask(
+    row: BureauPull, customer: Customer, *, on: date, actor: Actor, seconds: float
+) -> BureauReport | None:
+    """on: the day of asking, which is later than the question's where a lost one is repeated."""
     provider = row.provider
     try:
-        answer = _answer(row, customer, seconds)
+        answer = _answer(row, customer, on, seconds)
     except AgencyError as error:
         _failed(row, error, actor)
         return None
@@ -185,26 +200,30 @@ def _ask(row: BureauPull, customer: Customer, *, actor: Actor, seconds: float) -
     with transaction.atomic(durable=True):
         if not _still_mine(row):
             return None
-        try:
-            with transaction.atomic():
-                return store_answer(row, answer, actor=actor, now=timezone.now())
-        except (IntegrityError, ValueError, TypeError) as error:
-            # An adapter of one's own may hand on what no report can hold; nothing half-done stays.
-            logger.warning("The answer to question %s cannot be stored: %s", row.pk, error)
-            row.refresh_from_db()
-            bad = BadAnswer("", _("The answer holds values that no report can have: correct the adapter."))
-            bad.payload = answer.payload
-            _close_failed(row, bad, actor)
-            return None
+        # A second time: an import may have stored a report of the same day at the same moment.
+        for _attempt in range(2):
+            try:
+                with transaction.atomic():
+                    return store_answer(row, answer, on=on, actor=actor, now=timezone.now())
+            except (IntegrityError, ValueError, TypeError) as error:
+                # An adapter of one's own may hand on what no report can hold; nothing half-done stays.
+                logger.warning("The answer to question %s cannot be stored: %s", row.pk, error)
+                row.refresh_from_db()
+                if not isinstance(error, IntegrityError):
+                    break
+        bad = BadAnswer("", _("The answer holds values that no report can have: correct the adapter."))
+        bad.payload = answer.payload
+        _close_failed(row, bad, actor)
+        return None
 
 
-def _answer(row: BureauPull, customer: Customer, seconds: float) -> Answer:
+def _answer(row: BureauPull, customer: Customer, on: date, seconds: float) -> Answer:
     provider = row.provider
     question = Question(
         name=customer.name,
         country=customer.country,
         kind=customer.kind,
-        as_of=row.asked_on,
+        as_of=on,
         vat_number=customer.vat_number,
         registration_number=customer.registration_number,
         lei=customer.lei,
@@ -249,7 +268,7 @@ def _close_failed(row: BureauPull, error: AgencyError, actor: Actor) -> None:
 
 
 def _log_skipped(plan: PullPlan, *, actor: Actor, reason: str) -> list[BureauPull]:
-    """Why nobody was asked, once a day and agency."""
+    """Why nobody was asked, unless the newest line about the customer and the agency says so already."""
     if plan.refusal == Refusal.USABLE and plan.usable is not None:
         wanted = [(plan.usable[0], Outcome.TOO_YOUNG)]
     elif plan.refusal == Refusal.NO_BASIS:
@@ -259,13 +278,8 @@ def _log_skipped(plan: PullPlan, *, actor: Actor, reason: str) -> list[BureauPul
     found = []
     with transaction.atomic(durable=True):
         for provider, outcome in wanted:
-            same = {
-                "customer": plan.customer,
-                "provider": provider,
-                "asked_on": plan.as_of,
-                "outcome": outcome,
-            }
-            if BureauPull.objects.filter(**same).exists():
+            lines = BureauPull.objects.filter(customer=plan.customer, provider=provider)
+            if lines.order_by("-asked_at", "-pk").values_list("outcome", flat=True).first() == outcome:
                 continue
             row = _new(plan, provider, actor, reason)
             row.outcome, row.answered_at, row.charged = outcome, row.asked_at, Money.zero(row.currency)

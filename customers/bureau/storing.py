@@ -46,14 +46,14 @@ def says_the_same(report: BureauReport, values: dict[str, Any]) -> bool:
     return all(report.__dict__[name] == values[name] for name in SAID if name in values)
 
 
-def store_answer(pull: BureauPull, answer: Answer, *, actor: Actor, now: datetime) -> BureauReport:
+def store_answer(pull: BureauPull, answer: Answer, *, on: date, actor: Actor, now: datetime) -> BureauReport:
     """Keep the answer to an open question, inside the caller's transaction: fact, raw answer, cost, trail, signal.
 
-    An assessment we have already is not stored again; one that differs for the same day supersedes it.
+    on: the business date on which it came. An assessment we have already is not stored again; one that differs for the same day supersedes it.
     """
     customer = Customer.objects.select_for_update(no_key=True).get(pk=pull.customer_id)
     customer = customer.merged_into or customer
-    provider, on = pull.provider, pull.asked_on
+    provider = pull.provider
     effective_on = min(answer.effective_on or on, on)
     values = values_of(answer)
     same = BureauReport.objects.filter(
@@ -67,7 +67,7 @@ def store_answer(pull: BureauPull, answer: Answer, *, actor: Actor, now: datetim
     if same is not None and says_the_same(same, values):
         report = same
     else:
-        report, changes = _replace(same, customer, pull, effective_on, values, actor, now)
+        report, changes = _replace(same, customer, pull, effective_on, on, values, actor, now)
     keep_payload(pull, answer.payload, now)
     charged = pull.price
     if answer.outcome == BureauReport.Outcome.NOT_FOUND and not provider.charges_not_found:
@@ -100,20 +100,21 @@ def _replace(
     customer: Customer,
     pull: BureauPull,
     effective_on: date,
+    on: date,
     values: dict[str, Any],
     actor: Actor,
     now: datetime,
 ) -> tuple[BureauReport, list[Change]]:
     if old is not None:
         BureauReport.objects.filter(pk=old.pk).update(
-            known_until=Greatest(F("known_on"), pull.asked_on), superseded_at=now
+            known_until=Greatest(F("known_on"), on), superseded_at=now
         )
     report = BureauReport.objects.create(
         customer=customer,
         provider=pull.provider.slug,
         product=pull.provider.product,
         effective_on=effective_on,
-        known_on=pull.asked_on,
+        known_on=on,
         recorded_at=now,
         recorded_by=actor.user,
         **values,

@@ -84,7 +84,7 @@ def _why_not(plan: PullPlan) -> str:
         provider, answer = plan.usable
         return _("%(agency)s rated the customer on %(day)s: no new report within %(months)s months.") % {
             "agency": provider.label,
-            "day": day(answer.on),
+            "day": day(answer.on) if answer.on else "—",
             "months": provider.max_age_months,
         }
     return str(plan.refusal.label)
@@ -146,7 +146,7 @@ def _share(spent: Money, budget: Money | None) -> float | None:
 
 def _month(text: str | None, as_of: date) -> date:
     try:
-        return min(date.fromisoformat(f"{text}-01"), as_of)
+        return max(date(1990, 1, 1), min(date.fromisoformat(f"{text}-01"), as_of))
     except ValueError:
         return as_of
 

@@ -18,7 +18,16 @@ from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import Money
 from customers.bureau.adapters import AgencyError, adapter_named
-from customers.bureau.ages import Newest, asked_today, free_on, is_young, newest_answers, usable
+from customers.bureau.ages import (
+    IN_VAIN,
+    Newest,
+    asked_today,
+    free_on,
+    is_young,
+    newest_answers,
+    usable,
+    was_in_vain,
+)
 from customers.bureau.bases import lacks_basis
 from customers.bureau.budget import Budget, budgets
 from customers.models import BureauProvider, BureauPull, Customer
@@ -34,7 +43,7 @@ class Verdict(TextChoices):
     TOO_YOUNG = "too_young", _("its newest answer is young enough")
     TODAY = "today", _("was asked today")
     UNDER_WAY = "under_way", _("is being asked")
-    DOUBT = "doubt", _("was asked, no answer kept: it may have been charged")
+    DOUBT = "doubt", _("asked lately, no readable answer: it may have been charged")
     NO_COUNTRY = "no_country", _("does not answer for the country")
     NO_KIND = "no_kind", _("does not answer for this legal kind")
     NO_BUDGET = "no_budget", _("the month's budget is used")
@@ -126,6 +135,14 @@ def answers_for(provider: BureauProvider, customer: Customer) -> Verdict | None:
     return None
 
 
+def repeats(provider: BureauProvider) -> bool:
+    """Whether a lost question may be sent to the agency again with its own key, and is paid once."""
+    try:
+        return adapter_named(provider.adapter).repeats(provider.settings)
+    except AgencyError:
+        return False
+
+
 def country_list(text: str) -> list[str]:
     return [part.strip().upper() for part in text.split(",") if part.strip()]
 
@@ -200,8 +217,10 @@ def _verdict(
         if adapter.repeats(provider.settings):
             return Verdict.AGAIN, today
         return (Verdict.AGAIN if in_spite_of_age else Verdict.DOUBT), today
-    if today is not None:
+    if today is not None and today.outcome not in IN_VAIN:
         return Verdict.TODAY, None
+    if (today is not None or was_in_vain(answer, as_of)) and not in_spite_of_age:
+        return Verdict.DOUBT, None
     if is_young(answer, provider, as_of) and not in_spite_of_age:
         return Verdict.TOO_YOUNG, None
     return (Verdict.ASK if month.allows(provider.price) else Verdict.NO_BUDGET), None

@@ -1,6 +1,7 @@
 """What credit agencies say of a customer, who asked them, what it cost, and on which ground it was asked."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
@@ -211,6 +212,16 @@ class BureauProvider(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    def clean(self) -> None:
+        if self.max_age_months == 0 and (self.ask_above is not None or self.ask_at_review):
+            raise ValidationError(
+                {
+                    "max_age_months": _(
+                        "An agency that is asked by itself needs an age rule: give a month or more."
+                    )
+                }
+            )
 
 
 class BureauBasis(Fact):

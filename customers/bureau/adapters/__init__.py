@@ -91,7 +91,7 @@ class Unavailable(AgencyError):
 
 
 class Refused(AgencyError):
-    """It does not let us ask: credentials, or an address we do not go to. A person has to correct the settings."""
+    """It does not let us ask (credentials, a question it does not understand), or we do not go there. Nothing is charged."""
 
     outcome = "refused"
 

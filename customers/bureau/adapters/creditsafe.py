@@ -14,6 +14,8 @@ no idempotency key: a question broken off in between is shown as doubtful, and m
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -22,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers.bureau import http
-from customers.bureau.adapters import AgencyError, Answer, BadAnswer, Question, Refused, Terms
+from customers.bureau.adapters import AgencyError, Answer, BadAnswer, Question, Refused, Terms, Unavailable
 from customers.bureau.reading import DAYS, Document
 from customers.bureau.scales import line, word
 from customers.models import BureauReport
@@ -71,14 +73,16 @@ class Creditsafe:
         ).rstrip("/")
         each = terms.seconds / 3
         login = {"username": terms.settings["username"], "password": terms.secret}
-        token = Document(http.ask("POST", f"{base}/authenticate", body=login, seconds=each).json()).text(
-            "token", 8000
-        )
-        if not token or not token.isascii():
-            raise BadAnswer("token", _("no token came back: check user name and password"))
-        headers = {"Authorization": token}
-        found = http.ask("GET", f"{base}/companies?{_search(question)}", headers=headers, seconds=each)
-        company = "" if found.status == 404 else _company(Document(found.json()), question)
+        search = _search(question)
+        with _before_the_report():
+            token = Document(http.ask("POST", f"{base}/authenticate", body=login, seconds=each).json()).text(
+                "token", 8000
+            )
+            if not token or not token.isascii():
+                raise BadAnswer("token", _("no token came back: check user name and password"))
+            headers = {"Authorization": token}
+            found = http.ask("GET", f"{base}/companies?{search}", headers=headers, seconds=each)
+            company = "" if found.status == 404 else _company(Document(found.json()), question)
         if not company:
             return Answer(BureauReport.Outcome.NOT_FOUND, payload=found.text)
         reply = http.ask("GET", f"{base}/companies/{quote(company, safe='')}", headers=headers, seconds=each)
@@ -110,6 +114,18 @@ class Creditsafe:
             currency=currency if limit is not None else "",
             activity=ACTIVITIES.get(document.text(STATUS).lower(), "unknown"),
         )
+
+
+@contextmanager
+def _before_the_report() -> Iterator[None]:
+    """What goes wrong before the report is asked for costs nothing."""
+    try:
+        yield
+    except Unavailable as error:
+        error.was_sent = False
+        raise
+    except BadAnswer as error:
+        raise Refused(str(error), payload=error.payload) from error
 
 
 def _search(question: Question) -> str:

@@ -31,8 +31,8 @@ def test_what_may_go_wrong_on_the_way_is_told_apart(agency):
     assert outcome("/401") == ("Refused", None, None)
     assert outcome("/429") == ("Unavailable", False, 30)
     assert outcome("/500") == ("Unavailable", False, None)
-    assert outcome("/400") == ("BadAnswer", None, None)
-    assert outcome("/302") == ("BadAnswer", None, None)
+    assert outcome("/400") == ("Refused", None, None)
+    assert outcome("/302") == ("Refused", None, None)
     assert [one["path"] for one in agency.asked].count("/302") == 1  # and nobody went where it pointed
     assert outcome("/truncated") == ("Unavailable", True, None)
     assert outcome("/slow", 0.3) == ("Unavailable", True, None)
@@ -45,7 +45,17 @@ def test_what_may_go_wrong_on_the_way_is_told_apart(agency):
 @pytest.mark.parametrize(
     "address",
     (
-        *("127.0.0.1", "10.1.2.3", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fd00::1"),
+        *(
+            "127.0.0.1",
+            "10.1.2.3",
+            "169.254.169.254",
+            "100.64.0.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "::1",
+            "fd00::1",
+            "fec0::1",
+        ),
         *("fe80::1%eth0", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "::"),
     ),
 )
@@ -156,8 +166,20 @@ def test_creditsafe_connect(agency):
     assert (answer.effective_on, answer.days_beyond_terms) == (date(2026, 2, 10), 9)
     assert (answer.recommended_limit, answer.currency, answer.activity) == (Decimal(40000), "EUR", "active")
     assert adapter.ask(question("IT08888888888"), terms).outcome == "not_found"
-    with pytest.raises(BadAnswer, match="2 companies"):
+    with pytest.raises(Refused, match="2 companies"):
         adapter.ask(question("IT09999999999"), terms)
+    # Nothing that goes wrong before the report is asked for is charged.
+    for broken, error in ((0, Refused), (1, Refused), (0, Unavailable), (1, Unavailable)):
+        kept = agency.recorded[broken]
+        agency.recorded[broken] = kept | ({"status": 400} if error is Refused else {"missing": 9})
+        with pytest.raises(error) as refused:
+            adapter.ask(question(), terms)
+        assert not getattr(refused.value, "was_sent", False)
+        agency.recorded[broken] = kept
+    agency.recorded[2] = {**agency.recorded[2], "missing": 9}
+    with pytest.raises(Unavailable) as lost:
+        adapter.ask(question(), terms)
+    assert lost.value.was_sent
     band = '{"report": {"creditScore": {"currentCreditRating": {"commonValue": "%s"}}}}'
     assert adapter.read(band % "D", settings, AS_OF).standing == 15
     assert adapter.read(band % "E", settings, AS_OF).outcome == "unrated"

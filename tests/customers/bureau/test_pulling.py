@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -15,7 +15,9 @@ from customers.bureau.adapters import adapter_named
 from customers.bureau.adapters.json_http import JsonHttp
 from customers.bureau.bases import record_basis, revoke_basis
 from customers.bureau.budget import budgets
+from customers.bureau.nightly import settle_lost
 from customers.bureau.pulling import ReasonMissing, pull
+from customers.bureau.storing import store_answer
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
 from customers.merging import merge_customers
 from customers.models import BureauAnswer, BureauProvider, BureauPull, BureauReport, Customer
@@ -103,6 +105,14 @@ def test_who_does_not_know_or_does_not_answer_hands_on(world, agency):
     bad = ask(other).pulls[0]
     assert bad.outcome == "bad_answer" and bad.charged == bad.price and "rating/value" in bad.detail["text"]
     assert BureauAnswer.objects.filter(pull=bad).exists() and not other.bureau_reports.exists()
+    # Nor is it paid again for a while, unless a person says why.
+    asked = len(agency.asked)
+    assert ask(other).pulls == [] and ask(other, TODAY + timedelta(days=29)).pulls == []
+    assert [step.verdict for step in plan(other).steps] == [Verdict.DOUBT] * 2 and plan(other).may_override
+    assert len(agency.asked) == asked
+    assert plan(other, TODAY + timedelta(days=30)).askable
+    assert ask(other, in_spite_of_age=True, reason="corrected").pulls[0].outcome == "bad_answer"
+    BureauProvider.objects.update(monthly_budget=None)
     # Some agencies answer for some only.
     german = make_account(world.cast.company, country="DE").customer
     assert [step.verdict for step in plan(german).steps] == [Verdict.ASK, Verdict.NO_COUNTRY]
@@ -120,9 +130,10 @@ def test_a_person_is_asked_about_only_on_a_recorded_basis(world, agency):
         person, "interest", reference="LIA 7", effective_on=TODAY, expires_on=TODAY, actor=JOB, known_on=TODAY
     )
     assert plan(person, TODAY + timedelta(days=1)).refusal == Refusal.NO_BASIS
-    assert plan(person).askable
+    assert (planned := plan(person)).askable
     revoke_basis(basis, actor=JOB, on=TODAY, reason="objection")
     assert plan(person).refusal == Refusal.NO_BASIS
+    assert pulling._open(planned, planned.askable[0], actor=JOB, reason="").outcome == "no_basis"
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         type(basis).objects.update(revoked_on=None)
 
@@ -154,6 +165,18 @@ def test_a_lost_question_is_repeated_with_its_own_key(world, agency, lost):
     assert sent == [str(lost.idempotency_key)] * 2
 
 
+def test_a_lost_question_is_repeated_with_its_own_key_on_the_next_day_too(world, agency, lost):
+    BureauProvider.objects.update(settings={**world.first.settings, "repeats_safely": True})
+    later = TODAY + timedelta(days=1)
+    assert settle_lost(later, timezone.now()) == 0
+    again = ask(world.customer, later)
+    assert again.pulls[0].pk == lost.pk and BureauPull.objects.count() == 1
+    assert again.report.known_on == later  # when we knew, not when we asked first
+    # Who planned the same meanwhile finds it answered, and asks no new one.
+    assert pulling._open(again.plan, again.plan.askable[0], actor=JOB, reason="") is None
+    assert BureauPull.objects.count() == 1
+
+
 def test_where_an_agency_knows_no_keys_the_doubt_is_shown_and_counts_as_paid(world, agency, lost):
     assert plan(world.customer).steps[0].verdict == Verdict.DOUBT
     forced = ask(world.customer, in_spite_of_age=True, reason="it matters")
@@ -167,6 +190,8 @@ def test_where_an_agency_knows_no_keys_the_doubt_is_shown_and_counts_as_paid(wor
     other = make_account(world.cast.company, **FIRST).customer
     BureauProvider.objects.update(monthly_budget=None)
     assert [one.outcome for one in ask(other).pulls] == ["doubt", "doubt"]
+    agency.play("good")
+    assert ask(other).pulls == ask(other, TODAY + timedelta(days=1)).pulls == [] and agency.asked == []
 
 
 def test_of_two_who_planned_the_same_question_one_asks(world, agency):
@@ -175,10 +200,10 @@ def test_of_two_who_planned_the_same_question_one_asks(world, agency):
     taken = pulling._open(planned, planned.askable[0], actor=JOB, reason="")
     assert taken is not None
     assert pulling._open(planned, planned.askable[0], actor=JOB, reason="") is None
-    pulling._ask(taken, world.customer, actor=JOB, seconds=5)
+    pulling._ask(taken, world.customer, on=TODAY, actor=JOB, seconds=5)
     assert pulling._open(planned, planned.askable[0], actor=JOB, reason="") is None
     # One who took longer than the lease, and was overtaken, stores nothing.
-    assert pulling._ask(taken, world.customer, actor=JOB, seconds=5) is None
+    assert pulling._ask(taken, world.customer, on=TODAY, actor=JOB, seconds=5) is None
     assert BureauReport.objects.count() == BureauPull.objects.count() == 1
 
 
@@ -238,3 +263,12 @@ def test_an_adapter_that_fails_leaves_nothing_half_done(world, monkeypatch):
     monkeypatch.setattr(JsonHttp, "ask", lambda *_: wrong)
     other = make_account(world.cast.company, **FIRST).customer
     assert ask(other).pulls[-1].outcome == "bad_answer" and not BureauReport.objects.exists()
+
+
+def test_a_file_that_brings_the_same_report_at_the_same_moment_costs_nobody_the_answer(world, monkeypatch):
+    def overtaken(*args, **how):
+        monkeypatch.setattr(pulling, "store_answer", store_answer)
+        raise IntegrityError
+
+    monkeypatch.setattr(pulling, "store_answer", overtaken)
+    assert ask(world.customer).pulls[0].outcome == "rated"

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from datetime import date, timedelta
+from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
@@ -17,7 +18,7 @@ from customers.admin.bureau import ProviderForm
 from customers.applications import Wish, receive_application
 from customers.bureau import tasks
 from customers.bureau.automatic import ask_for_reviews
-from customers.bureau.nightly import plan_night
+from customers.bureau.nightly import is_down, plan_night
 from customers.bureau.pulling import pull
 from customers.models import BureauAnswer, BureauBasis, BureauProvider, BureauPull, BureauReport
 from tests.api.conftest import Caller, key_for
@@ -82,7 +83,7 @@ def test_a_controller_sees_plan_and_price_before_paying(desk, agency):
     costs = client.get(reverse("bureau:costs")).content.decode()
     assert "5.00" in costs and "12.00" in costs and "Alfa Srl" in costs
     with CaptureQueriesContext(connection) as queries:
-        client.get(reverse("bureau:costs"))
+        client.get(reverse("bureau:costs"), {"month": "0001-01"})
     assert len(queries) <= 12, len(queries)
     sheet = client.get(reverse("bureau:costs"), {"export": "csv", "outcome": "paid"})
     rows = b"".join(sheet.streaming_content).decode() if sheet.streaming else sheet.content.decode()
@@ -103,7 +104,7 @@ def test_an_agency_is_configured_and_tried_in_the_admin(desk):
     form = client.get(url).context["adminform"].form
     data = {name: form[name].value() for name in form.fields}
     data = {name: "" if value is None else value for name, value in data.items() if value is not False}
-    data |= {"price": "6.50", "monthly_budget": "", "countries": "it"}
+    data |= {"price": "6.50", "monthly_budget": "", "countries": "it", "ask_above": "1000"}
     for field, wrong in (
         ("secret_variable", "SECRET_KEY"),
         ("secret_file", "/etc/passwd"),
@@ -112,6 +113,7 @@ def test_an_agency_is_configured_and_tried_in_the_admin(desk):
         ("price", "-1"),
         ("price", "1.005"),
         ("adapter", "recorded"),  # whose settings are others
+        ("max_age_months", "0"),
     ):
         form = ProviderForm({**data, field: wrong}, instance=deepcopy(desk.first))
         assert not form.is_valid() and (field in form.errors or "settings" in form.errors), field
@@ -266,6 +268,43 @@ def test_an_agency_that_is_down_is_left_alone_for_the_night(desk, agency):
         one = make_account(desk.cast.company, **FIRST).customer
         tasks.ask_at_night(one.pk, TODAY.isoformat(), [desk.first.pk])
     assert len(agency.asked) == 5
+    # The next agency is asked all the same.
+    BureauProvider.objects.filter(pk=desk.second.pk).update(ask_above=0)
+    assert tasks.ask_at_night(one.pk, TODAY.isoformat(), [desk.first.pk, desk.second.pk]) == "unavailable"
+    assert len(agency.asked) == 6
+    # Questions on their way are no failures.
+    for _n in range(5):
+        BureauPull.objects.create(
+            customer=make_account(desk.cast.company).customer,
+            provider=desk.second,
+            cause="night",
+            asked_on=TODAY,
+            price=900,
+            currency="EUR",
+            actor_name="night",
+            idempotency_key=uuid4(),
+            claimed_until=timezone.now() + timedelta(minutes=1),
+        )
+    assert not is_down(desk.second.pk, TODAY, timezone.now())
+    assert is_down(desk.second.pk, TODAY, timezone.now() + timedelta(minutes=2))
+
+
+def test_a_task_that_comes_late_asks_on_the_day_it_runs(desk, agency, settings):
+    BureauProvider.objects.update(ask_above=0, ask_at_onboarding=True)
+    settings.BUSINESS_DATE = TODAY + timedelta(days=1)
+    assert tasks.ask_at_night(desk.customer.pk, TODAY.isoformat(), [desk.first.pk]) == "late"
+    assert tasks.ask(desk.customer.pk, TODAY.isoformat(), "onboarding") == "rated"
+    assert BureauPull.objects.get().asked_on == BureauReport.objects.get().known_on == settings.BUSINESS_DATE
+    # What was asked for in spite of the age rule, run twice, is paid once, whatever came of it.
+    agency.play("nonsense")
+    settings.BUSINESS_DATE += timedelta(days=1)
+    user = desk.cast.controller
+    again = (desk.customer.pk, settings.BUSINESS_DATE.isoformat(), "client", user.pk, "rumours", True)
+    BureauProvider.objects.update(monthly_budget=None)
+    assert tasks.ask_for_client(*again) == "bad_answer, bad_answer"
+    asked = len(agency.asked)
+    tasks.ask_for_client(*again)
+    assert len(agency.asked) == asked
 
 
 def test_at_an_application_and_for_a_review(desk, agency, run_queued):
@@ -287,3 +326,13 @@ def test_at_an_application_and_for_a_review(desk, agency, run_queued):
     assert ask_for_reviews([other.customer_id, desk.customer.pk], TODAY) == 1
     run_queued()
     assert BureauPull.objects.get(customer=desk.customer).cause == "review"
+    # Nobody is queued of whom nobody would be asked, however long the review is overdue.
+    person = make_account(desk.cast.company, kind="sole_trader", **FIRST).customer
+    foreign = make_account(desk.cast.company, **FIRST | {"country": "DE"}).customer
+    BureauProvider.objects.update(ask_at_review=True)
+    BureauProvider.objects.filter(pk=desk.first.pk).update(countries="IT", answers_sole_traders=True)
+    assert ask_for_reviews([person.pk, foreign.pk, desk.customer.pk], TODAY) == 0
+    # Nor is the same said of somebody every day.
+    BureauProvider.objects.update(monthly_budget=0, max_age_months=0)
+    later = [TODAY + timedelta(days=n) for n in (1, 2, 3)]
+    assert [len(ask(desk.customer, on).pulls) for on in later] == [2, 0, 0]

@@ -105,7 +105,7 @@ def agency_limits(customers: Collection[int], as_of: date) -> dict[int, list[tup
     As known at the date, within the months a report counts, of natural persons under a legal basis; two queries.
     """
     rows = reports_at(as_of).filter(
-        customer__in=set(customers) - without_basis(customers, as_of),
+        customer__in=set(customers) - without_basis(customers, as_of, View(known_at=as_of)),
         known_on__lte=as_of,
         recommended_limit__isnull=False,
         effective_on__gt=as_of - timedelta(days=VALID_DAYS),

@@ -27,7 +27,7 @@ from scoring.signals import BY_NAME, WORSE, Signal
 THIN_EVIDENCE = "bank_history_days"
 """The signal that says whether a thin card has enough to stand on: days of bank lines."""
 AGENCY_EVIDENCE = "bureau_standing"
-"""A thin card that prices it stands on an agency's rating just as well."""
+"""A thin card that prices it stands on an agency's rating just as well, where nothing has fallen due yet."""
 
 
 class CardError(ValueError):
@@ -127,7 +127,8 @@ class Card:
 @dataclass(frozen=True, slots=True)
 class Cards:
     """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data, or, where
-    the thin card gives points for it, with an agency's rating."""
+    the thin card gives points for it and nothing has fallen due at all, with an agency's rating: no rating may take
+    the place of payments that are known."""
 
     full: Card
     thin: Card | None = None
@@ -144,16 +145,17 @@ class Cards:
             return ""
         evidence = f"{row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
         if AGENCY_EVIDENCE in self.thin.bins:
-            evidence = f"({evidence} OR {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
+            evidence = f"({evidence} OR {row}.due_count_12m = 0 AND {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
         return f"{row}.due_count_12m < {self.full.thin_below} AND {evidence}"
 
     def card_for(self, values: Mapping[str, float | int | None]) -> Card:
         """The same choice for one account's signals."""
-        if self.thin is None or (values["due_count_12m"] or 0) >= self.full.thin_below:
+        due = values["due_count_12m"] or 0
+        if self.thin is None or due >= self.full.thin_below:
             return self.full
         days = values.get(THIN_EVIDENCE)
         enough = days is not None and days >= self.thin.evidence_from
-        rated = AGENCY_EVIDENCE in self.thin.bins and values.get(AGENCY_EVIDENCE) is not None
+        rated = AGENCY_EVIDENCE in self.thin.bins and due == 0 and values.get(AGENCY_EVIDENCE) is not None
         return self.thin if enough or rated else self.full
 
     def with_draft(self, draft: Card) -> Cards:

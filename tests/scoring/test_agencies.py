@@ -17,7 +17,16 @@ from creditdesk.core.money import Money
 from customers.bureau.bases import revoke_basis
 from customers.limit_reasons import render_reason
 from customers.merging import merge_customers
-from customers.models import BureauBasis, BureauProvider, BureauReport, ExchangeRate, ImportBatch
+from customers.models import (
+    BureauBasis,
+    BureauProvider,
+    BureauReport,
+    ExchangeRate,
+    ImportBatch,
+    LegalEvent,
+    Promise,
+    PromiseMove,
+)
 from scoring import default_card_3, default_thin_card_2
 from scoring.agency_cards import SHIPPED, add_agency_cards
 from scoring.agency_words import agency_limits
@@ -162,6 +171,63 @@ def test_no_worse_word_of_an_agency_ever_raises_a_score(company):
         assert all(rows[worse].card_id == rows[better].card_id for better, worse in pairs)
 
 
+def _paid_late(account) -> None:
+    for n in range(3):
+        pay(invoice(account, "100", AS_OF - timedelta(days=300 + n)), AS_OF - timedelta(days=170 + n))
+
+
+def _owes(account) -> None:
+    """Since so long ago that nothing has fallen due within the year."""
+    invoice(account, "100", AS_OF - timedelta(days=500))
+
+
+def _broke_promises(account) -> None:
+    for n in (20, 40):
+        day = AS_OF - timedelta(days=n)
+        given = {"currency": "EUR", "amount": 100, "due_on": day, "judged_on": day, "known_on": day}
+        given |= {"status": "broken", "resolved_on": day, "effective_on": day - timedelta(days=9)}
+        promise = Promise.objects.create(account=account, **given)
+        moved = {"from_status": "open", "to_status": "broken", "kept_amount": 0}
+        PromiseMove.objects.create(promise=promise, effective_on=day, known_on=day, **moved)
+
+
+def _was_protested(account) -> None:
+    day = AS_OF - timedelta(days=30)
+    LegalEvent.objects.create(customer=account.customer, kind="protest", effective_on=day, known_on=day)
+
+
+def test_no_first_report_erases_what_is_known_of_payments(company):
+    """None, the worst, the best, for accounts of which bad things are known, with both shipped drafts in use."""
+    known = {
+        "nothing": (),
+        "late": (_paid_late,),
+        "owes": (_owes,),
+        "late and promises": (_paid_late, _broke_promises),
+        "promises": (_broke_promises,),
+        "protested": (_was_protested,),
+        "all old": (_owes, _broke_promises, _was_protested),
+    }
+    accounts = {}
+    for name, facts in known.items():
+        for standing in (None, 5, 35, 90):
+            accounts[name, standing] = account = make_account(company)
+            for fact in facts:
+                fact(account)
+            if standing is not None:
+                report(account, standing=standing)
+    thin = draft(default_thin_card_2)
+    rows = {row.account_id: row for row in compute(AS_OF, card=thin)}
+    found = {place: rows[account.pk] for place, account in accounts.items()}
+    score = {place: row.score for place, row in found.items()}
+    for name in known:
+        assert score[name, None] >= score[name, 35] >= score[name, 5], name
+        of_thin = {standing for standing in (None, 5, 35, 90) if found[name, standing].card_id == thin.pk}
+        assert of_thin == (set() if "late" in name else {5, 35, 90}), name
+        if name != "nothing" and of_thin:
+            assert all(score[name, standing] < score["nothing", standing] for standing in of_thin), name
+    assert all(score["all old", s] < min(score["owes", s], score["promises", s]) for s in (5, 35, 90))
+
+
 def test_the_newest_of_each_agency_and_of_several_the_worst(account):
     report(account, AS_OF - timedelta(days=365), standing=80, pd_basis_points=90)
     report(account, standing=55, activity="active")
@@ -223,7 +289,8 @@ def test_merged_customers_are_judged_by_the_reports_of_both(cast):
 
 def test_of_a_natural_person_reports_count_only_under_a_legal_basis(company):
     person = make_account(company, kind="sole_trader")
-    report(person, AS_OF - timedelta(days=20), standing=30, currency="EUR", recommended_limit=100_000)
+    told = {"standing": 30, "currency": "EUR", "recommended_limit": 100_000}
+    report(person, AS_OF - timedelta(days=20), recorded_at=timezone.now() - timedelta(days=1), **told)
     basis = BureauBasis.objects.create(
         customer=person.customer, ground="consent", reference="folder 7", effective_on=AS_OF - timedelta(days=9),
         known_on=AS_OF,
@@ -236,6 +303,12 @@ def test_of_a_natural_person_reports_count_only_under_a_legal_basis(company):
 
     assert read(AS_OF - timedelta(days=10)) == (None, False, 0)
     assert read(AS_OF) == (30, True, 1)
+    # A basis known later changes nothing of what a day knew.
+    before = AS_OF - timedelta(days=1)
+    for view in (View(known_at=before), View(recorded_by=basis.recorded_at - timedelta(seconds=1))):
+        assert said(person, before, view).bureau_standing is None
+        assert completeness([person], before, view)[person.pk].agencies is None
+    assert agency_limits([person.customer_id], before) == {}
     revoke_basis(basis, actor=ACTOR, on=AS_OF + timedelta(days=1), reason="objected")
     assert (read(AS_OF), read(AS_OF + timedelta(days=1))) == ((30, True, 1), (None, False, 0))
 
@@ -271,6 +344,7 @@ def test_a_thin_card_that_asks_agencies_stands_on_their_rating(company):
     ready = as_card(card, list(card.bins.all()))
     assert row.score == ready.base_points + sum(points_of(row, ready).values())
     assert active_cards().with_draft(ready).card_for({"due_count_12m": 0, "bureau_standing": 90}) is ready
+    assert active_cards().with_draft(ready).card_for({"due_count_12m": 1, "bureau_standing": 90}) is full
     # The thin card in use does not price it: nobody is scored otherwise than before.
     assert {row.card_id for row in compute(AS_OF)} == {full.pk}
 

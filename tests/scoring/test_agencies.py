@@ -430,6 +430,15 @@ def test_the_limit_an_agency_recommends_is_a_cap_where_the_policy_asks(limited):
     assert found.as_json()["bound_by"] == "agency"
     with pytest.raises(DatabaseError, match="never edited"), transaction.atomic():
         LimitPolicy.objects.filter(segment=limited.segment).update(agency_percent=0)
+    # A currency without a rate leaves that agency out, not the account.
+    francs = {"currency": "CHF", "recommended_limit": 100}
+    report(limited, AS_OF - timedelta(days=2), provider="gamma", standing=60, **francs)
+    told, without = cap()[1], "left out for want of an exchange rate: limits in CHF"
+    assert (told.amount, told.formula) == (said.amount, f"{said.formula}; {without}")
+    BureauReport.objects.exclude(provider="gamma").filter(recommended_limit__isnull=False).update(
+        known_until=AS_OF, superseded_at=timezone.now()
+    )
+    assert (cap()[1].amount, cap()[1].formula) == (None, f"no agency recommends a limit; {without}")
 
 
 def test_a_fallen_rating_and_a_ceased_business_put_the_limit_before_a_person_once(limited):
@@ -468,3 +477,26 @@ def test_a_fallen_rating_and_a_ceased_business_put_the_limit_before_a_person_onc
     assert (cause.account_id, cause.kind) == (other.pk, "ceased")
     assert cause.evidence == {"agency": "beta", "on": "2026-03-15"} and cause.change.new_amount.minor == 0
     assert react_to_causes(AS_OF + timedelta(days=50), both) == []
+    # A repeated word, or one a little worse, is no new cause; as deep a fall again, or ceasing again, is.
+    later = AS_OF + timedelta(days=90)
+    report(limited, later, standing=40)
+    report(other, later, provider="beta", activity="ceased")
+    rescore(later)
+    assert {row.bureau_fall_12m for row in AccountScore.objects.filter(account=limited)} == {21}
+    assert react_to_causes(later, both) == []
+    again = later + timedelta(days=30)
+    report(limited, again, standing=21)
+    report(other, again - timedelta(days=9), provider="beta", activity="active")
+    report(other, again, provider="beta", activity="ceased")
+    rescore(again)
+    causes = {cause.kind: (cause.key, cause.evidence) for cause in react_to_causes(again, both)}
+    assert {kind: key for kind, (key, _said) in causes.items()} == {
+        "agency_fall": f"alpha {again}",
+        "ceased": f"beta {again}",
+    }
+    assert causes["agency_fall"][1] == {
+        "agency": "alpha",
+        "on": again.isoformat(),
+        "standing": 21,
+        "before": 41,
+    }

@@ -61,14 +61,16 @@ def view_of(row: AccountScore | ScoreHistory) -> View:
     return View(recorded_by=row.recorded_at if isinstance(row, ScoreHistory) else row.stamp)
 
 
-def reports_at(as_of: date, view: View = CURRENT) -> QuerySet[BureauReport]:
-    """The reports scores of the day read, newest first, each with its agency's name as `label` (None: not set up)."""
+def reports_at(as_of: date, view: View = CURRENT, *, all_years: bool = False) -> QuerySet[BureauReport]:
+    """The reports scores of the day read, newest first, each with its agency's name as `label` (None: not set up).
+
+    all_years: also those too old for any score.
+    """
+    since = date.min if all_years else as_of - timedelta(days=VALID_DAYS + YEAR_BEFORE_DAYS)
     label = BureauProvider.objects.filter(slug=OuterRef("provider")).values("label")[:1]
-    rows = BureauReport.objects.filter(
-        view.q(),
-        effective_on__lte=as_of,
-        effective_on__gt=as_of - timedelta(days=VALID_DAYS + YEAR_BEFORE_DAYS),
-    ).annotate(label=Subquery(label))
+    rows = BureauReport.objects.filter(view.q(), effective_on__lte=as_of, effective_on__gt=since).annotate(
+        label=Subquery(label)
+    )
     return rows.order_by("-effective_on", "provider", "pk")
 
 
@@ -105,7 +107,7 @@ def agency_limits(customers: Collection[int], as_of: date) -> dict[int, list[tup
     As known at the date, within the months a report counts, of natural persons under a legal basis; two queries.
     """
     rows = reports_at(as_of).filter(
-        customer__in=set(customers) - without_basis(customers, as_of),
+        customer__in=set(customers) - without_basis(customers, as_of, View(known_at=as_of)),
         known_on__lte=as_of,
         recommended_limit__isnull=False,
         effective_on__gt=as_of - timedelta(days=VALID_DAYS),

@@ -28,7 +28,7 @@ from scoring.signals import BY_NAME, WORSE, Signal
 THIN_EVIDENCE = "bank_history_days"
 """The signal that says whether a thin card has enough to stand on: days of bank lines."""
 AGENCY_EVIDENCE = "bureau_standing"
-"""A thin card that prices it stands on an agency's rating just as well."""
+"""A thin card that prices it stands on an agency's rating just as well, where nothing has fallen due yet."""
 
 MOST_PD = Decimal("0.9999")
 """Of an account that is not insolvent: a PD of 1 says insolvent wherever it is read."""
@@ -106,11 +106,11 @@ class Card:
         )
         return min(Decimal(str(round(1 / (1 + odds), 4))), MOST_PD)
 
-    def has_evidence(self, days: Any, rating: Any) -> Any:
-        """May a thin file be scored with this thin card: days of bank lines and the agency's standing of one account, or
-        columns of them; NaN where missing."""
+    def has_evidence(self, days: Any, rating: Any, due: Any) -> Any:
+        """May a thin file be scored with this thin card: days of bank lines, the agency's standing and the instalments
+        fallen due in 12 months, of one account or columns of them; NaN where missing."""
         enough = days >= self.evidence_from
-        return enough | (rating == rating) if AGENCY_EVIDENCE in self.bins else enough
+        return enough | ((rating == rating) & (due == 0)) if AGENCY_EVIDENCE in self.bins else enough
 
     def depth_of(self, due_count: int) -> str:
         """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
@@ -137,7 +137,8 @@ class Card:
 @dataclass(frozen=True, slots=True)
 class Cards:
     """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data, or, where
-    the thin card gives points for it, with an agency's rating."""
+    the thin card gives points for it and nothing has fallen due at all, with an agency's rating: no rating may take
+    the place of payments that are known."""
 
     full: Card
     thin: Card | None = None
@@ -154,17 +155,18 @@ class Cards:
             return ""
         evidence = f"{row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
         if AGENCY_EVIDENCE in self.thin.bins:
-            evidence = f"({evidence} OR {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
+            evidence = f"({evidence} OR {row}.due_count_12m = 0 AND {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
         return f"{row}.due_count_12m < {self.full.thin_below} AND {evidence}"
 
     def card_for(self, values: Mapping[str, float | int | None]) -> Card:
         """The same choice for one account's signals."""
-        if self.thin is None or (values["due_count_12m"] or 0) >= self.full.thin_below:
+        due = values["due_count_12m"] or 0
+        if self.thin is None or due >= self.full.thin_below:
             return self.full
         days, rating = (
             nan if values.get(name) is None else values[name] for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
         )
-        return self.thin if self.thin.has_evidence(days, rating) else self.full
+        return self.thin if self.thin.has_evidence(days, rating, due) else self.full
 
     def with_draft(self, draft: Card) -> Cards:
         """These cards with a draft in the place of its kind, for a try-out."""

@@ -127,7 +127,7 @@ def completeness(
         (FinancialStatement, LegalEvent, GroupMembership), customers, as_of, view
     )
     persons = {account.customer_id for account in accounts if account.customer.is_natural_person}
-    unheard = without_basis(persons, as_of) if persons else set()
+    unheard = without_basis(persons, as_of, view) if persons else set()
     agencies = _agencies(customers - unheard, as_of, view)
     through = complete_through_all(list({account.company_id for account in accounts}))
     found = {}

@@ -1,7 +1,9 @@
 """The thin card for those who buy agency reports: bank flows, an agency's rating, or both, in place of a history.
 
 An agency's rating is the classical evidence on a customer nobody has traded with. A thin card that prices
-`bureau_standing` scores those whom an agency has rated, too (scoring.card.Cards); the bank flows keep their points.
+`bureau_standing` scores those whom an agency has rated, too, where nothing has fallen due (scoring.card.Cards). What
+may be known of them all the same (an old debt, a broken promise, a write-off, a protest) is priced about as in the full
+card, so that no report makes it forgotten. The bank flows keep their bins, with smaller points.
 It arrives as a draft. What is missing counts like the portfolio, so a rating alone stays near the middle: a person decides.
 """
 
@@ -9,27 +11,39 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_noop as _
 
+from scoring.default_card import BINS as FULL
 from scoring.default_card import Bins
 from scoring.default_card_2 import repriced
-from scoring.default_thin_card import BASE_POINTS
 from scoring.default_thin_card import BINS as FIRST
 
 __all__ = ["BASE_POINTS", "BINS", "NAME", "VERSION"]
 
 NAME, VERSION = "Expert thin card 2: bank flows and agencies", 2
+BASE_POINTS = 59
 NOBODY = _("No agency says so: counted like the portfolio.")
 
-# What the worst bins of the agencies need, taken where card 1 tells the same overdraft three times.
+# What the worst bins of the agencies and of known facts need, taken where card 1 tells the same overdraft three times.
 CHANGED = {
-    "bank_low_balance_90": (-4, -3, 0, 3, 6),
-    "bank_avg_balance_180": (-3, -2, 1, 4),
-    "bank_days_below_zero_180": (3, -2, -3, -3),
-    "bank_sanction_interest_180": (1, -2, -3),
-    "bank_rejected_180": (2, -1, -3, -5),
-    "bank_runway": (-3, -1, 0, 2),
-    "bank_inflow_trend": (-3, -1, 1, 2),
+    "bank_low_balance_90": (-3, -2, 0, 3, 6),
+    "bank_avg_balance_180": (-2, -1, 1, 4),
+    "bank_days_below_zero_180": (3, -1, -2, -2),
+    "bank_sanction_interest_180": (1, -1, -2),
+    "bank_rejected_180": (2, -1, -2, -3),
+    "bank_runway": (-2, -1, 0, 2),
+    "bank_inflow_trend": (-2, -1, 1, 2),
     "bank_volatility": (2, 0, -2),
-    "bank_days_since_inflow": (1, 0, -3),
+    "bank_days_since_inflow": (1, 0, -2),
+    "bank_sudden_change": (-2, -1, 0),
+}
+
+# What is known without a history: never a reason for points, only against them.
+KNOWN = {
+    "oldest_overdue_days": (0, -1, -2, -3, -4, -5),
+    "broken_promises_12m": (0, -1, -2),
+    "written_off_share": (0, -1, -2, -2),
+    "returned_payments_12m": (0, -1, -2),
+    "legal_marks_24m": (0, -2),
+    "insolvent": (0, -2),
 }
 
 AGENCIES: Bins = {
@@ -68,4 +82,8 @@ AGENCIES: Bins = {
     ),
 }
 
-BINS: Bins = {**{name: repriced(FIRST[name], CHANGED.get(name)) for name in FIRST}, **AGENCIES}
+BINS: Bins = {
+    **{name: repriced(FIRST[name], CHANGED.get(name)) for name in FIRST},
+    **{name: repriced(FULL[name], points) for name, points in KNOWN.items()},
+    **AGENCIES,
+}

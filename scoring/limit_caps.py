@@ -90,6 +90,8 @@ def _bank_flows(inputs: LimitInputs, policy: PolicyTerms) -> tuple[Money | None,
 def _agency(inputs: LimitInputs, policy: PolicyTerms) -> tuple[Money | None, Params]:
     said = inputs.agency
     params: Params = {"percent": policy.agency_percent, "stated": None}
+    if inputs.agencies_left_out:
+        params["left_out"] = ", ".join(inputs.agencies_left_out)
     if said is None or not policy.agency_percent:
         return None, params
     params |= {
@@ -176,6 +178,13 @@ def _bank_formula(p: Params) -> str:
 def _agency_formula(p: Params) -> str:
     if not p["percent"]:
         return _("not asked by this policy")
+    if p.get("left_out"):
+        left_out = _("left out for want of an exchange rate: limits in %s") % p["left_out"]
+        return f"{_agency_said(p)}; {left_out}"
+    return _agency_said(p)
+
+
+def _agency_said(p: Params) -> str:
     if not p["stated"]:
         return _("no agency recommends a limit")
     stated, converted = _money(p, "stated"), _money(p, "converted")

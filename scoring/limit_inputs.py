@@ -162,6 +162,8 @@ def inputs_of(
     moves = facts["moves"].get(account.pk, limit_facts.NO_MOVES)
     asked: limit_facts.GateFacts = facts["gates"].get(account.pk, limit_facts.NO_GATE_FACTS)
     others: list[Money] | None = facts["others"].get(account.pk)
+    told = facts["agencies"].get(account.customer_id, ()) if policy.agency_percent else ()
+    agency, left_out = _lowest(told, account.currency, book)
     return LimitInputs(
         account_id=account.pk,
         currency=account.currency,
@@ -182,9 +184,8 @@ def inputs_of(
         if policy.currency != account.currency
         else Decimal(1),
         bank_inflow=_bank_inflow(account, score),
-        agency=_lowest(facts["agencies"].get(account.customer_id, ()), account.currency, book)
-        if policy.agency_percent
-        else None,
+        agency=agency,
+        agencies_left_out=left_out,
         secured=limit_facts.most_secured(exposure),
         group_others=None if others is None else _total(others, account.currency, book),
         group_size=len(others or ()),
@@ -207,14 +208,18 @@ def _bank_inflow(account: CreditAccount, score: AccountScore | None) -> Money | 
     return None if inflow is None else Money.of(round(Decimal(str(inflow))), account.currency)
 
 
-def _lowest(said: Iterable[tuple[str, date, Money]], currency: str, book: Book) -> AgencyLimit | None:
-    found = [
-        AgencyLimit(
-            agency, on, stated, book.convert(stated, currency), book.rates.rate(stated.currency, currency)
-        )
-        for agency, on, stated in said
-    ]
-    return min(found, key=lambda one: (one.converted, one.agency), default=None)
+def _lowest(
+    said: Iterable[tuple[str, date, Money]], currency: str, book: Book
+) -> tuple[AgencyLimit | None, tuple[str, ...]]:
+    """The lowest of what agencies recommend, and the currencies of those left out because no rate converts them."""
+    found, left_out = [], set()
+    for agency, on, stated in said:
+        try:
+            rate = book.rates.rate(stated.currency, currency)
+            found.append(AgencyLimit(agency, on, stated, book.convert(stated, currency), rate))
+        except MissingRate:
+            left_out.add(stated.currency)
+    return min(found, key=lambda one: (one.converted, one.agency), default=None), tuple(sorted(left_out))
 
 
 def _total(amounts: Iterable[Money], currency: str, book: Book) -> Money:

@@ -92,7 +92,8 @@ class LimitInputs:
     peak_quarter: most billed within one of the last four 91-day quarters. rate: account currency units for one
     unit of the policy's currency. receivables and owing: open invoices of the whole company and its debtors.
     score, grade, recommendation: None and "" when the account has no score of about that day.
-    bank_inflow: average inflow of 30 days, None without readable bank data. agency: the lowest limit an agency recommends. secured: what covers would pay.
+    bank_inflow: average inflow of 30 days, None without readable bank data. agency: the lowest limit an agency recommends;
+    agencies_left_out: currencies without a rate in which agencies state one. secured: what covers would pay.
     group_others: limits of the group's other members, None outside a group. limit_year_ago: the base limit of a
     year before, or the first one decided since; None when none is older than today. rises_in_year: rises since then.
     """
@@ -115,6 +116,7 @@ class LimitInputs:
     rate: Decimal
     bank_inflow: Money | None = None
     agency: AgencyLimit | None = None
+    agencies_left_out: tuple[str, ...] = ()
     secured: Money | None = None
     group_others: Money | None = None
     group_size: int = 0

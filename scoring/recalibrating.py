@@ -136,15 +136,15 @@ def _observed(
 
 
 def scored_by(card: Card, obs: Observations) -> Any:
-    """Mask of the observations a card scores: thin files with enough bank data or a rating it prices
-    are the thin card's, where one is used."""
-    days, rating = obs.column(THIN_EVIDENCE), obs.column(AGENCY_EVIDENCE)
+    """Mask of the observations a card scores: thin files with enough bank data, or with a rating it prices and nothing
+    fallen due, are the thin card's, where one is used."""
+    told = (obs.column(THIN_EVIDENCE), obs.column(AGENCY_EVIDENCE), obs.column("due_count_12m"))
     if card.kind == Scorecard.Kind.THIN:
-        return obs.thin & card.has_evidence(days, rating)
+        return obs.thin & card.has_evidence(*told)
     thin = active_cards().thin
     if thin is None:
         return np.ones(obs.rows, dtype=bool)
-    return ~(obs.thin & thin.has_evidence(days, rating))
+    return ~(obs.thin & thin.has_evidence(*told))
 
 
 def _too_few(

@@ -11,12 +11,13 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.facts import CURRENT, View
 from customers.models import BureauAnswer, BureauBasis, Customer
 
 
-def in_force(as_of: date) -> QuerySet[BureauBasis]:
+def in_force(as_of: date, view: View = CURRENT) -> QuerySet[BureauBasis]:
     """Bases on which somebody may be asked about on the day."""
-    return BureauBasis.objects.at(as_of).filter(
+    return BureauBasis.objects.at(as_of, view).filter(
         Q(expires_on__isnull=True) | Q(expires_on__gte=as_of),
         Q(revoked_on__isnull=True) | Q(revoked_on__gt=as_of),
     )
@@ -27,10 +28,10 @@ def lacks_basis(customer: Customer, as_of: date) -> bool:
     return customer.is_natural_person and not in_force(as_of).filter(customer=customer).exists()
 
 
-def without_basis(customers: Iterable[int], as_of: date) -> set[int]:
-    """Of these ids, the natural persons without a basis; one query."""
+def without_basis(customers: Iterable[int], as_of: date, view: View = CURRENT) -> set[int]:
+    """Of these ids, the natural persons without a basis in force on the day, as the view knows it; one query."""
     sole = Customer.objects.filter(pk__in=list(customers), kind=Customer.Kind.SOLE_TRADER)
-    return set(sole.exclude(pk__in=in_force(as_of).values("customer")).values_list("pk", flat=True))
+    return set(sole.exclude(pk__in=in_force(as_of, view).values("customer")).values_list("pk", flat=True))
 
 
 @transaction.atomic

@@ -18,7 +18,16 @@ from creditdesk.core.money import Money
 from customers.bureau.bases import revoke_basis
 from customers.limit_reasons import render_reason
 from customers.merging import merge_customers
-from customers.models import BureauBasis, BureauProvider, BureauReport, ExchangeRate, ImportBatch
+from customers.models import (
+    BureauBasis,
+    BureauProvider,
+    BureauReport,
+    ExchangeRate,
+    ImportBatch,
+    LegalEvent,
+    Promise,
+    PromiseMove,
+)
 from scoring import default_card_3, default_thin_card_2
 from scoring.agency_cards import SHIPPED, add_agency_cards
 from scoring.agency_words import agency_limits
@@ -165,6 +174,63 @@ def test_no_worse_word_of_an_agency_ever_raises_a_score(company):
         assert all(rows[worse].card_id == rows[better].card_id for better, worse in pairs)
 
 
+def _paid_late(account) -> None:
+    for n in range(3):
+        pay(invoice(account, "100", AS_OF - timedelta(days=300 + n)), AS_OF - timedelta(days=170 + n))
+
+
+def _owes(account) -> None:
+    """Since so long ago that nothing has fallen due within the year."""
+    invoice(account, "100", AS_OF - timedelta(days=500))
+
+
+def _broke_promises(account) -> None:
+    for n in (20, 40):
+        day = AS_OF - timedelta(days=n)
+        given = {"currency": "EUR", "amount": 100, "due_on": day, "judged_on": day, "known_on": day}
+        given |= {"status": "broken", "resolved_on": day, "effective_on": day - timedelta(days=9)}
+        promise = Promise.objects.create(account=account, **given)
+        moved = {"from_status": "open", "to_status": "broken", "kept_amount": 0}
+        PromiseMove.objects.create(promise=promise, effective_on=day, known_on=day, **moved)
+
+
+def _was_protested(account) -> None:
+    day = AS_OF - timedelta(days=30)
+    LegalEvent.objects.create(customer=account.customer, kind="protest", effective_on=day, known_on=day)
+
+
+def test_no_first_report_erases_what_is_known_of_payments(company):
+    """None, the worst, the best, for accounts of which bad things are known, with both shipped drafts in use."""
+    known = {
+        "nothing": (),
+        "late": (_paid_late,),
+        "owes": (_owes,),
+        "late and promises": (_paid_late, _broke_promises),
+        "promises": (_broke_promises,),
+        "protested": (_was_protested,),
+        "all old": (_owes, _broke_promises, _was_protested),
+    }
+    accounts = {}
+    for name, facts in known.items():
+        for standing in (None, 5, 35, 90):
+            accounts[name, standing] = account = make_account(company)
+            for fact in facts:
+                fact(account)
+            if standing is not None:
+                report(account, standing=standing)
+    thin = draft(default_thin_card_2)
+    rows = {row.account_id: row for row in compute(AS_OF, card=thin)}
+    found = {place: rows[account.pk] for place, account in accounts.items()}
+    score = {place: row.score for place, row in found.items()}
+    for name in known:
+        assert score[name, None] >= score[name, 35] >= score[name, 5], name
+        of_thin = {standing for standing in (None, 5, 35, 90) if found[name, standing].card_id == thin.pk}
+        assert of_thin == (set() if "late" in name else {5, 35, 90}), name
+        if name != "nothing" and of_thin:
+            assert all(score[name, standing] < score["nothing", standing] for standing in of_thin), name
+    assert all(score["all old", s] < min(score["owes", s], score["promises", s]) for s in (5, 35, 90))
+
+
 def test_the_newest_of_each_agency_and_of_several_the_worst(account):
     report(account, AS_OF - timedelta(days=365), standing=80, pd_basis_points=90)
     report(account, standing=55, activity="active")
@@ -226,7 +292,8 @@ def test_merged_customers_are_judged_by_the_reports_of_both(cast):
 
 def test_of_a_natural_person_reports_count_only_under_a_legal_basis(company):
     person = make_account(company, kind="sole_trader")
-    report(person, AS_OF - timedelta(days=20), standing=30, currency="EUR", recommended_limit=100_000)
+    told = {"standing": 30, "currency": "EUR", "recommended_limit": 100_000}
+    report(person, AS_OF - timedelta(days=20), recorded_at=timezone.now() - timedelta(days=1), **told)
     basis = BureauBasis.objects.create(
         customer=person.customer, ground="consent", reference="folder 7", effective_on=AS_OF - timedelta(days=9),
         known_on=AS_OF,
@@ -239,6 +306,12 @@ def test_of_a_natural_person_reports_count_only_under_a_legal_basis(company):
 
     assert read(AS_OF - timedelta(days=10)) == (None, False, 0)
     assert read(AS_OF) == (30, True, 1)
+    # A basis known later changes nothing of what a day knew.
+    before = AS_OF - timedelta(days=1)
+    for view in (View(known_at=before), View(recorded_by=basis.recorded_at - timedelta(seconds=1))):
+        assert said(person, before, view).bureau_standing is None
+        assert completeness([person], before, view)[person.pk].agencies is None
+    assert agency_limits([person.customer_id], before) == {}
     revoke_basis(basis, actor=ACTOR, on=AS_OF + timedelta(days=1), reason="objected")
     assert (read(AS_OF), read(AS_OF + timedelta(days=1))) == ((30, True, 1), (None, False, 0))
 
@@ -274,10 +347,16 @@ def test_a_thin_card_that_asks_agencies_stands_on_their_rating(company):
     ready = as_card(card, list(card.bins.all()))
     assert row.score == ready.base_points + sum(points_of(row, ready).values())
     assert active_cards().with_draft(ready).card_for({"due_count_12m": 0, "bureau_standing": 90}) is ready
+    assert active_cards().with_draft(ready).card_for({"due_count_12m": 1, "bureau_standing": 90}) is full
     # A past observation is taken for the card that scored it, by the same rule.
-    standing, days = np.resize([90, np.nan, np.nan, 90], 16), np.resize([np.nan, np.nan, 400, 400], 16)
-    obs, _true = made(customers=4, thin=1.0, bureau_standing=standing, bank_history_days=days)
-    assert scored_by(ready, obs).tolist() == [True, False, True, True] * 4
+    nothing = np.nan
+    told = {
+        "bureau_standing": [90, nothing, nothing, 90],
+        "bank_history_days": [nothing, nothing, 400, nothing],
+    }
+    told["due_count_12m"] = [0, 0, 2, 2]
+    obs, _true = made(customers=4, thin=1.0, **{name: np.resize(of, 16) for name, of in told.items()})
+    assert scored_by(ready, obs).tolist() == [True, False, True, False] * 4
     # The thin card in use does not price it: nobody is scored otherwise than before.
     assert {row.card_id for row in compute(AS_OF)} == {full.pk}
 
@@ -363,6 +442,15 @@ def test_the_limit_an_agency_recommends_is_a_cap_where_the_policy_asks(limited):
     assert found.as_json()["bound_by"] == "agency"
     with pytest.raises(DatabaseError, match="never edited"), transaction.atomic():
         LimitPolicy.objects.filter(segment=limited.segment).update(agency_percent=0)
+    # A currency without a rate leaves that agency out, not the account.
+    francs = {"currency": "CHF", "recommended_limit": 100}
+    report(limited, AS_OF - timedelta(days=2), provider="gamma", standing=60, **francs)
+    told, without = cap()[1], "left out for want of an exchange rate: limits in CHF"
+    assert (told.amount, told.formula) == (said.amount, f"{said.formula}; {without}")
+    BureauReport.objects.exclude(provider="gamma").filter(recommended_limit__isnull=False).update(
+        known_until=AS_OF, superseded_at=timezone.now()
+    )
+    assert (cap()[1].amount, cap()[1].formula) == (None, f"no agency recommends a limit; {without}")
 
 
 def test_a_fallen_rating_and_a_ceased_business_put_the_limit_before_a_person_once(limited):
@@ -401,3 +489,26 @@ def test_a_fallen_rating_and_a_ceased_business_put_the_limit_before_a_person_onc
     assert (cause.account_id, cause.kind) == (other.pk, "ceased")
     assert cause.evidence == {"agency": "beta", "on": "2026-03-15"} and cause.change.new_amount.minor == 0
     assert react_to_causes(AS_OF + timedelta(days=50), both) == []
+    # A repeated word, or one a little worse, is no new cause; as deep a fall again, or ceasing again, is.
+    later = AS_OF + timedelta(days=90)
+    report(limited, later, standing=40)
+    report(other, later, provider="beta", activity="ceased")
+    rescore(later)
+    assert {row.bureau_fall_12m for row in AccountScore.objects.filter(account=limited)} == {21}
+    assert react_to_causes(later, both) == []
+    again = later + timedelta(days=30)
+    report(limited, again, standing=21)
+    report(other, again - timedelta(days=9), provider="beta", activity="active")
+    report(other, again, provider="beta", activity="ceased")
+    rescore(again)
+    causes = {cause.kind: (cause.key, cause.evidence) for cause in react_to_causes(again, both)}
+    assert {kind: key for kind, (key, _said) in causes.items()} == {
+        "agency_fall": f"alpha {again}",
+        "ceased": f"beta {again}",
+    }
+    assert causes["agency_fall"][1] == {
+        "agency": "alpha",
+        "on": again.isoformat(),
+        "standing": 21,
+        "before": 41,
+    }

@@ -136,9 +136,20 @@ def test_settings_are_checked_before_they_are_used(agency):
         ({"answer": {"scale": {"from": 1, "to": 2}}}, "score"),
         ({"answer": {**ANSWER, "oops": "x"}}, "oops"),
         ({"typo": 1}, "typo"),
+        ({"headers": {"Authorization": "Bearer s3cr3t"}}, "{secret}"),
+        ({"headers": {"X-API-Key": "s3cr3t"}}, "{secret}"),
+        ({"headers": {"cookie": "session=s3cr3t"}}, "{secret}"),
+        ({"url": f"{agency.url}/{{name}}?api_key=s3cr3t"}, "{secret}"),
+        ({"method": "POST", "body": {"login": [{"password": "s3cr3t"}], "vat": "{vat_number}"}}, "{secret}"),
     ):
         problems = check(configured(agency, **wrong))
         assert problems and word in " ".join(problems), wrong
+    for right in (
+        {"url": f"{agency.url}/{{name}}?token={{secret}}&sort_key=date"},
+        {"headers": {"Idempotency-Key": "{idempotency_key}", "X-Api-Key": "{secret}"}},
+        {"method": "POST", "body": {"password": "{secret}", "token_type": "x", "product": "full"}},
+    ):
+        assert check(configured(agency, **right)) == [], right
 
 
 def test_secrets_of_the_installation_are_no_agencys(tmp_path, settings, monkeypatch):

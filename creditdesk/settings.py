@@ -339,7 +339,7 @@ BUREAU_ADAPTERS = {
 }
 # Hosts of one's own network that may be asked (host or host:port): a gateway. Everybody else is on the public internet.
 BUREAU_PRIVATE_HOSTS = env_list("BUREAU_PRIVATE_HOSTS")
-BUREAU_SECRETS_FOLDER = os.environ.get("BUREAU_SECRETS_FOLDER", "/run/secrets")
+BUREAU_SECRETS_FOLDER = os.environ.get("BUREAU_SECRETS_FOLDER", "/run/secrets/bureau")
 
 # Where links in mails lead; no slash at the end.
 SITE_URL = os.environ.get(

@@ -24,6 +24,7 @@ from customers.access import visible_accounts
 from customers.applications import RUNNING
 from customers.approval import lock_account
 from customers.attributes import set_parent, set_status
+from customers.bureau.bases import carry_objections
 from customers.events import ledger_changed
 from customers.holds import place_hold
 from customers.ledger.counters import lock_instalments, lock_payments
@@ -287,6 +288,7 @@ def _move_people(plan: MergePlan, on: date) -> list[Change]:
     changes = [Change.of(row, before, after) for row in (*plan.contacts, *plan.keys)]
     Contact.objects.filter(pk__in=[row.pk for row in plan.contacts]).update(customer=into)
     CustomerKey.objects.filter(customer=duplicate).update(customer=into)
+    changes += carry_objections(duplicate, into, on=on)
     for model in (FinancialStatement, SupplierPaymentDays, BureauReport, BureauBasis):
         changes += repeat_for_customer(model, duplicate, into, on=on, now=timezone.now())
     if plan.identifiers:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, View
+from customers.events import bureau_reported
 from customers.models import BureauAnswer, BureauBasis, Customer
 
 
@@ -66,6 +67,8 @@ def record_basis(
         business_date=known_on,
         changes=[Change.of(basis, None, values)],
     )
+    # What may be said of a person, and so every score that uses it, hangs on the basis.
+    bureau_reported.send(sender=BureauBasis, customer_ids=[customer.pk])
     return basis
 
 
@@ -77,7 +80,7 @@ def revoke_basis(basis: BureauBasis, *, actor: Actor, on: date, reason: str) -> 
         return basis
     basis.revoked_on = on
     basis.save(update_fields=["revoked_on"])
-    deleted, _by_model = BureauAnswer.objects.filter(pull__customer=basis.customer_id).delete()
+    deleted = _delete_answers(basis.customer_id)
     record_act(
         "bureau_basis.revoke",
         actor=actor,
@@ -87,4 +90,33 @@ def revoke_basis(basis: BureauBasis, *, actor: Actor, on: date, reason: str) -> 
         data={"answers_deleted": deleted},
         changes=[Change.of(basis, {"revoked_on": None}, {"revoked_on": on})],
     )
+    bureau_reported.send(sender=BureauBasis, customer_ids=[basis.customer_id])
     return basis
+
+
+def carry_objections(old: Customer, new: Customer, *, on: date) -> list[Change]:
+    """Of two bases that are the same one, the revoked one wins when customers are merged."""
+    same = ("effective_on", "ground", "reference")
+    current = BureauBasis.objects.filter(superseded_at__isnull=True)
+    objections = {
+        tuple(getattr(row, name) for name in same): row.revoked_on
+        for row in current.filter(customer=old, revoked_on__isnull=False)
+    }
+    changes = []
+    for row in current.filter(customer=new, revoked_on__isnull=True).order_by("pk"):
+        revoked_on = objections.get(tuple(getattr(row, name) for name in same))
+        if revoked_on is not None:
+            row.revoked_on = max(revoked_on, on)
+            row.save(update_fields=["revoked_on"])
+            changes.append(Change.of(row, {"revoked_on": None}, {"revoked_on": row.revoked_on}))
+    if changes:
+        for customer in (old, new):
+            _delete_answers(customer.pk)
+        bureau_reported.send(sender=BureauBasis, customer_ids=[new.pk])
+    return changes
+
+
+def _delete_answers(customer: int) -> int:
+    """Questions stay with the customer they were asked about, also after it was merged into another."""
+    about = Q(pull__customer=customer) | Q(pull__customer__merged_into=customer)
+    return BureauAnswer.objects.filter(about).delete()[0]

@@ -1,7 +1,8 @@
 """The secret an agency gave us: read from the environment or a file when it is needed, and kept nowhere.
 
-Only variables that begin with BUREAU_ and files under BUREAU_SECRETS_FOLDER: whoever may configure an agency could
-otherwise have any secret of the installation sent to an address of their own.
+Only variables that begin with BUREAU_ and files under BUREAU_SECRETS_FOLDER that no variable *_FILE of the installation
+names (SECRET_KEY_FILE): whoever may configure an agency could otherwise have any secret of the installation sent to an
+address of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def check_place(variable: str, file: str) -> dict[str, str]:
     problems = {}
     if variable and not (variable.startswith(PREFIX) and variable.replace("_", "").isalnum()):
         problems["secret_variable"] = _("Name a variable that begins with %(prefix)s.") % {"prefix": PREFIX}
-    if file and not _is_inside(file):
+    if file and (not _is_inside(file) or _is_of_the_installation(file)):
         problems["secret_file"] = _("Name a file in %(folder)s.") % {"folder": settings.BUREAU_SECRETS_FOLDER}
     if variable and file:
         problems["secret_file"] = _("Name a variable or a file, not both.")
@@ -36,6 +37,19 @@ def _is_inside(file: str) -> bool:
         return Path(file).resolve().is_relative_to(Path(settings.BUREAU_SECRETS_FOLDER).resolve())
     except (OSError, ValueError):
         return False
+
+
+def _is_of_the_installation(file: str) -> bool:
+    """Whether the file holds something the installation itself reads, by whatever link."""
+    for name, other in os.environ.items():
+        if not name.endswith("_FILE") or name.startswith(PREFIX) or not other:
+            continue
+        try:
+            if Path(other).resolve() == Path(file).resolve() or os.path.samefile(other, file):
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 def secret_of(provider: BureauProvider) -> str:

@@ -19,7 +19,7 @@ import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -41,6 +41,11 @@ ANSWER_KEYS = {
     *(*POINTERS, "scale", "scale_name", "not_found", "pd_unit", "currency_is", "activities"),
 }
 PD_UNITS = ("share", "percent", "basis_points")
+# Names under which secrets are sent, without their dashes.
+SECRET_NAME = re.compile(
+    r"authorization|token(?!type)|secret|passw|pwd$|cookie|credential|signature$|^x?auth$|^sig$|^x?key$"
+    r"|(api|access|auth|client|licen[cs]e|subscription|private|user|customer|account)key$"
+)
 IDENTIFIERS = {"vat_number", "registration_number", "lei", "number", "name"}
 
 
@@ -63,6 +68,7 @@ class JsonHttp:
         headers = settings.get("headers", {})
         if not _is_words(headers):
             problems.append(_("headers: each is a text."))
+        problems += _check_secrets(settings)
         used = _places([url, settings.get("headers"), settings.get("body")])
         if strange := sorted(used - set(PLACES)):
             problems.append(
@@ -163,6 +169,32 @@ def _check_url(url: str) -> list[str]:
     except AgencyError as error:
         return [f"url: {error}"]
     return []
+
+
+def _check_secrets(settings: dict[str, Any]) -> list[str]:
+    """Settings are read by many and kept in the audit trail for good: a secret written there is refused."""
+    url = settings.get("url")
+    query = parse_qsl(url.partition("?")[2].partition("#")[0]) if isinstance(url, str) else []
+    named = [("headers", *pair) for pair in _texts(settings.get("headers"))]
+    named += [("url", *pair) for pair in query]
+    named += [("body", *pair) for pair in _texts(settings.get("body"))]
+    return [
+        _("%(where)s, %(name)s: secrets are not written here; write {secret}, and name where it is kept.")
+        % {"where": where, "name": name}
+        for where, name, text in named
+        if SECRET_NAME.search(re.sub("[^a-z0-9]", "", name.lower()))
+        and "{secret}" not in text
+        and PLACE.sub("", text).strip()
+    ]
+
+
+def _texts(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """Each value of a JSON document as text, with the name it stands under."""
+    if isinstance(value, dict):
+        return [pair for key, one in value.items() for pair in _texts(one, str(key))]
+    if isinstance(value, list):
+        return [pair for one in value for pair in _texts(one, name)]
+    return [(name, str(value))] if isinstance(value, str | int | float) and value is not False else []
 
 
 def _check_answer(mapping: Any) -> list[str]:

@@ -9,6 +9,8 @@ from customers.bureau import http
 from customers.bureau.adapters import BadAnswer, Question, Refused, Terms, Unavailable
 from customers.bureau.adapters.creditsafe import Creditsafe
 from customers.bureau.adapters.json_http import JsonHttp
+from customers.bureau.secrets import check_place, secret_of
+from customers.models import BureauProvider
 from tests.customers.bureau.agency import ANSWER, configured
 
 AS_OF = date(2026, 3, 15)
@@ -144,9 +146,39 @@ def test_settings_are_checked_before_they_are_used(agency):
         ({"answer": {"scale": {"from": 1, "to": 2}}}, "score"),
         ({"answer": {**ANSWER, "oops": "x"}}, "oops"),
         ({"typo": 1}, "typo"),
+        ({"headers": {"Authorization": "Bearer s3cr3t"}}, "{secret}"),
+        ({"headers": {"X-API-Key": "s3cr3t"}}, "{secret}"),
+        ({"headers": {"cookie": "session=s3cr3t"}}, "{secret}"),
+        ({"url": f"{agency.url}/{{name}}?api_key=s3cr3t"}, "{secret}"),
+        ({"method": "POST", "body": {"login": [{"password": "s3cr3t"}], "vat": "{vat_number}"}}, "{secret}"),
     ):
         problems = check(configured(agency, **wrong))
         assert problems and word in " ".join(problems), wrong
+    for right in (
+        {"url": f"{agency.url}/{{name}}?token={{secret}}&sort_key=date"},
+        {"headers": {"Idempotency-Key": "{idempotency_key}", "X-Api-Key": "{secret}"}},
+        {"method": "POST", "body": {"password": "{secret}", "token_type": "x", "product": "full"}},
+    ):
+        assert check(configured(agency, **right)) == [], right
+
+
+def test_secrets_of_the_installation_are_no_agencys(tmp_path, settings, monkeypatch):
+    assert settings.BUREAU_SECRETS_FOLDER != "/run/secrets"  # where containers keep all of theirs
+    settings.BUREAU_SECRETS_FOLDER = str(tmp_path / "all")
+    key, own = tmp_path / "all" / "secret_key", tmp_path / "all" / "alfa"
+    key.parent.mkdir()
+    key.write_text("django's")
+    own.write_text("s3cret")
+    (tmp_path / "all" / "soft").symlink_to(key)
+    (tmp_path / "all" / "hard").hardlink_to(key)
+    (tmp_path / "elsewhere").symlink_to(key)
+    monkeypatch.setenv("SECRET_KEY_FILE", str(tmp_path / "elsewhere"))
+    for name in ("secret_key", "soft", "hard", "x/../secret_key", "../elsewhere"):
+        file = f"{tmp_path}/all/{name}"
+        assert "secret_file" in check_place("", file), name
+        with pytest.raises(Refused):
+            secret_of(BureauProvider(secret_file=file))
+    assert secret_of(BureauProvider(secret_file=str(own))) == "s3cret"
 
 
 def test_creditsafe_connect(agency):

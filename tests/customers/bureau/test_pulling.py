@@ -13,7 +13,7 @@ from creditdesk.core.models import AuditEntry
 from customers.bureau import pulling
 from customers.bureau.adapters import adapter_named
 from customers.bureau.adapters.json_http import JsonHttp
-from customers.bureau.bases import record_basis, revoke_basis
+from customers.bureau.bases import in_force, lacks_basis, record_basis, revoke_basis
 from customers.bureau.budget import budgets
 from customers.bureau.nightly import settle_lost
 from customers.bureau.pulling import ReasonMissing, pull
@@ -131,9 +131,12 @@ def test_a_person_is_asked_about_only_on_a_recorded_basis(world, agency):
     )
     assert plan(person, TODAY + timedelta(days=1)).refusal == Refusal.NO_BASIS
     assert (planned := plan(person)).askable
+    assert DirtyAccount.objects.filter(account__customer=person).exists()
+    DirtyAccount.objects.all().delete()
     revoke_basis(basis, actor=JOB, on=TODAY, reason="objection")
     assert plan(person).refusal == Refusal.NO_BASIS
     assert pulling._open(planned, planned.askable[0], actor=JOB, reason="").outcome == "no_basis"
+    assert DirtyAccount.objects.filter(account__customer=person).exists()  # scores let go of its reports
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         type(basis).objects.update(revoked_on=None)
 
@@ -253,6 +256,30 @@ def test_reports_follow_a_merge(world):
     into.refresh_from_db()
     assert plan(into).refusal == Refusal.USABLE  # what was paid for the duplicate is not paid again
     assert plan(Customer.objects.get(pk=world.customer.pk)).refusal == Refusal.CLOSED
+
+
+def test_an_objection_survives_a_merge_and_reaches_what_was_asked_of_the_duplicate(world):
+    BureauProvider.objects.update(answers_sole_traders=True)
+    stays, gone, third = (
+        make_account(world.cast.company, kind="sole_trader", **FIRST).customer for _n in range(3)
+    )
+
+    def basis_of(person, reference="LIA 7"):
+        values = {"reference": reference, "effective_on": TODAY, "expires_on": None, "known_on": TODAY}
+        return record_basis(person, "interest", actor=JOB, **values)
+
+    kept, objected, _third = basis_of(stays), basis_of(gone), basis_of(third, "LIA 8")
+    revoke_basis(objected, actor=JOB, on=TODAY, reason="objection")
+    ask(third)
+    merge_customers(stays, gone, by=world.cast.controller, reason="twice", on=TODAY)
+    kept.refresh_from_db()
+    assert kept.revoked_on == TODAY and BureauAnswer.objects.exists()
+    for row in (stays, third):
+        row.refresh_from_db()
+    merge_customers(stays, third, by=world.cast.controller, reason="thrice", on=TODAY)
+    (carried,) = in_force(TODAY).filter(customer=stays)
+    revoke_basis(carried, actor=JOB, on=TODAY, reason="objection")
+    assert lacks_basis(stays, TODAY) and not BureauAnswer.objects.exists()
 
 
 def test_an_adapter_that_fails_leaves_nothing_half_done(world, monkeypatch):

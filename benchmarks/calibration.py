@@ -17,12 +17,11 @@ import numpy as np
 from benchmarks.scorecard import _observed, _truth
 from benchmarks.truth import TrueBook
 from scoring.card import as_card
-from scoring.evidence import scores_of
+from scoring.evidence import odds_of, scores_of
 from scoring.fitting import odds as fitting
 from scoring.fitting.measures import brier
 from scoring.fitting.odds import LEVEL_FROM, SLOPE_FROM, Sample
 from scoring.models import Scorecard
-from scoring.recalibrating import odds_of
 
 Say = Callable[[str], None]
 

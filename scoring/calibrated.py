@@ -67,7 +67,9 @@ def label(card: HasState) -> str:
 def sentence(card: HasState) -> str:
     """What may be done with the probability, for the card's own page and its model card."""
     if card.calibration == UNCALIBRATED:
-        return _("Expert odds, uncalibrated: they order customers and forecast no loss rate.")
+        return _(
+            "Uncalibrated odds, set by hand or fitted to other points: they order customers and forecast no loss rate."
+        )
     if card.calibration == LEVEL and card.calibration_events is not None:
         return _(
             "Level adjusted to your book: %(events)s defaults in %(years)s customer-years; slope is expert judgement."

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
+from math import nan
 from typing import Any
 
 from django.db import transaction
@@ -28,6 +29,9 @@ THIN_EVIDENCE = "bank_history_days"
 """The signal that says whether a thin card has enough to stand on: days of bank lines."""
 AGENCY_EVIDENCE = "bureau_standing"
 """A thin card that prices it stands on an agency's rating just as well."""
+
+MOST_PD = Decimal("0.9999")
+"""Of an account that is not insolvent: a PD of 1 says insolvent wherever it is read."""
 
 
 class CardError(ValueError):
@@ -100,7 +104,13 @@ class Card:
         odds = float(self.odds_at_anchor) * 2.0 ** (
             (score - self.anchor_score) / float(self.points_to_double)
         )
-        return Decimal(str(round(1 / (1 + odds), 4)))
+        return min(Decimal(str(round(1 / (1 + odds), 4))), MOST_PD)
+
+    def has_evidence(self, days: Any, rating: Any) -> Any:
+        """May a thin file be scored with this thin card: days of bank lines and the agency's standing of one account, or
+        columns of them; NaN where missing."""
+        enough = days >= self.evidence_from
+        return enough | (rating == rating) if AGENCY_EVIDENCE in self.bins else enough
 
     def depth_of(self, due_count: int) -> str:
         """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
@@ -151,10 +161,10 @@ class Cards:
         """The same choice for one account's signals."""
         if self.thin is None or (values["due_count_12m"] or 0) >= self.full.thin_below:
             return self.full
-        days = values.get(THIN_EVIDENCE)
-        enough = days is not None and days >= self.thin.evidence_from
-        rated = AGENCY_EVIDENCE in self.thin.bins and values.get(AGENCY_EVIDENCE) is not None
-        return self.thin if enough or rated else self.full
+        days, rating = (
+            nan if values.get(name) is None else values[name] for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
+        )
+        return self.thin if self.thin.has_evidence(days, rating) else self.full
 
     def with_draft(self, draft: Card) -> Cards:
         """These cards with a draft in the place of its kind, for a try-out."""

@@ -104,8 +104,9 @@ def _measures(measured: dict[str, Any]) -> list[dict[str, Any]]:
         "loss_in_top_20": _("Loss found in the riskiest fifth"),
     }
     lines = []
-    for name in MEASURES:
-        gap = measured["differences"][name]
+    told = measured["differences"]
+    for name in (name for name in MEASURES if name in told):
+        gap = told[name]
         interval, gain = gap["interval"], gap["gain"]
         sure = interval is not None and (interval[0] > 0 or interval[1] < 0)
         way = 0 if not sure or not gain else 1 if gain * BETTER[name] > 0 else -1

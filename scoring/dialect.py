@@ -48,6 +48,9 @@ class Dialect:
     def probability(self, odds: str) -> str:
         raise NotImplementedError
 
+    def least(self, a: str, b: str) -> str:
+        return f"LEAST({a}, {b})"
+
     def fenced(self, sql: str) -> str:
         """A subquery whose columns are computed once, not again wherever the outer query names them."""
         raise NotImplementedError
@@ -188,6 +191,9 @@ class SQLite(Dialect):
 
     def probability(self, odds: str) -> str:
         return f"round(1.0 / (1.0 + {odds}), 4)"
+
+    def least(self, a: str, b: str) -> str:
+        return f"min({a}, {b})"
 
     def fenced(self, sql: str) -> str:
         return f"(WITH fenced AS MATERIALIZED ({sql}) SELECT * FROM fenced)"

@@ -12,13 +12,19 @@ from creditdesk.core.audit import Actor
 from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
-from scoring.fitting.observations import ledger_span, observation_days, observe
+from scoring.fitting.observations import Observations, ledger_span, observation_days, observe
+from scoring.fitting.odds import Odds
 from scoring.models import CardReport, Scorecard
 from scoring.reports import stability, store_report
 from scoring.tryout import try_card
 
 LEAST_EVENTS = 10
 """Customers with a default below which discrimination is not told: its interval would span everything."""
+PD_FIGURES = (
+    *("brier", "brier_interval", "mean_pd", "calibration"),
+    *("loss_in_top_20", "loss_in_top_20_interval"),
+)
+"""What hangs on the probability and not on the order of the scores alone."""
 
 
 def measure_card(
@@ -45,7 +51,8 @@ def measure_card(
 def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, Any]:
     """How well a card ranked the defaults of the ledger's past, with features as known at each observation.
 
-    A fitted card is tested on observations after the ones it learned from only; where there are none, its own
+    A fitted card is tested on observations after the ones it learned from only, the probability of a calibrated one on
+    those after the outcomes its odds were fitted to; where there are none, its own
     cross-validated fit stays the evidence. A thin card is tested on thin files. gini None with "refused" when too few customers defaulted.
     """
     first, through = ledger_span()
@@ -58,7 +65,7 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
     obs = observe(days, reader=reader)
     if card.kind == Scorecard.Kind.THIN:
         obs = obs.take(obs.thin)
-    if not LEAST_EVENTS <= obs.bad_customers < obs.customers:
+    if not are_enough(obs):
         refused = _("%(events)s customers defaulted; at least %(least)s are needed.") % {
             "events": obs.bad_customers,
             "least": LEAST_EVENTS,
@@ -66,7 +73,31 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
         return {**counts_of(obs), "gini": None, "refused": refused}
     ready = as_card(card, list(card.bins.all()))
     scores = scores_of(ready, obs)
-    return {**counts_of(obs), **figures_of(obs, -scores, pd_of_scores(ready, scores))}
+    pd = pd_of_scores(ready, scores)
+    return {**counts_of(obs), **figures_unseen(obs, scores, pd, taught_until(card))}
+
+
+def unseen(obs: Observations, taught: date | None) -> Any:
+    """Mask of the observations of days after `taught`."""
+    return np.ones(obs.rows, dtype=bool) if taught is None else obs.day > taught.toordinal()
+
+
+def are_enough(obs: Observations) -> bool:
+    return LEAST_EVENTS <= obs.bad_customers < obs.customers
+
+
+def figures_unseen(obs: Observations, scores: Floats, pd: Floats, taught: date | None) -> dict[str, Any]:
+    """How well a card ranks all observations, and what its probability was worth on those after `taught` only: odds
+    fitted to outcomes move no rank. "pd_taught_until" says that some were left out; all of them where few defaulted since."""
+    rows = unseen(obs, taught)
+    if taught is None or rows.all():
+        return figures_of(obs, -scores, pd)
+    found = {name: value for name, value in figures_of(obs, -scores).items() if name not in PD_FIGURES}
+    later = obs.take(rows)
+    if are_enough(later):
+        told = figures_of(later, -scores[rows], pd[rows])
+        found |= {name: told[name] for name in PD_FIGURES}
+    return found | {"pd_taught_until": taught.isoformat()}
 
 
 def learned_until(card: Scorecard) -> date | None:
@@ -79,6 +110,31 @@ def learned_until(card: Scorecard) -> date | None:
             return date.fromisoformat(report.figures["until"])
         version = cast("Scorecard | None", version.based_on)
     return None
+
+
+def odds_of(card: Scorecard) -> Odds:
+    return Odds(card.anchor_score, float(card.odds_at_anchor), float(card.points_to_double))
+
+
+def calibration_of(card: Scorecard) -> CardReport | None:
+    """The calibration a card's odds come from, its own or one of a version it was made from, whatever else was changed
+    since; None where they were never fitted alone, or were set by hand since."""
+    odds, version = odds_of(card), card
+    while True:
+        for report in version.reports.filter(kind=CardReport.Kind.CALIBRATED):
+            if Odds(**report.figures["odds_after"]) == odds:
+                return report
+        older = cast("Scorecard | None", version.based_on)
+        if older is None or odds_of(older) != odds:
+            return None
+        version = older
+
+
+def taught_until(card: Scorecard) -> date | None:
+    """The last day whose outcomes a card's probability has seen, by its points or by its odds."""
+    report = calibration_of(card)
+    days = (learned_until(card), card.calibrated_on, report.as_of if report else None)
+    return max((day for day in days if day is not None), default=None)
 
 
 class Columns(Protocol):

@@ -7,11 +7,10 @@ new odds come as a draft with a report, which is tried, proposed and published l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -21,8 +20,17 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.models import User
 from scoring.calibrated import FITTED, LEVEL
-from scoring.card import THIN_EVIDENCE, Card, CardError, active_cards, as_card, problems
-from scoring.evidence import scores_of
+from scoring.card import (
+    AGENCY_EVIDENCE,
+    THIN_EVIDENCE,
+    Card,
+    CardError,
+    active_cards,
+    as_card,
+    fingerprint,
+    problems,
+)
+from scoring.evidence import calibration_of, learned_until, odds_of, scores_of
 from scoring.fitting import odds as fitting
 from scoring.fitting.account_figures import counts_of, customer_years
 from scoring.fitting.account_fit import NotEnoughEvents, customer_folds
@@ -38,7 +46,7 @@ from scoring.fitting.observations import (
 from scoring.fitting.odds import LEVEL_FROM, PRIOR, SLOPE_FROM, Moved, NoOrder, Odds, Sample
 from scoring.fitting.outcomes import default_episodes
 from scoring.models import CardReport, Scorecard
-from scoring.publishing import LIFE
+from scoring.publishing import LIFE, PublishingError
 from scoring.reports import store_report
 
 FOLDS, SEED = 5, 20
@@ -46,8 +54,9 @@ FOLDS, SEED = 5, 20
 
 @dataclass(frozen=True)
 class Calibrated:
-    """New odds of a card and what they stand on. state: "fitted" or "level"."""
+    """New odds of a card and what they stand on. state: "fitted" or "level"; said: fingerprint of the points."""
 
+    said: str
     state: str
     odds: Odds
     until: date
@@ -59,20 +68,21 @@ class Calibrated:
 def calibrate(card: Scorecard, until: date | None = None, reader: Actor | None = None) -> Calibrated:
     """Fit a card's odds to what was known on `until` (default: all there is). Stores nothing.
 
-    Raises NotEnoughEvents with the counts and the cure, CardError for a card that cannot be used or orders nobody,
+    A learned card on observations after the outcomes that taught its points. Raises NotEnoughEvents with the counts and the cure, CardError for a card that cannot be used or orders nobody,
     NoActiveCard, MissingRate.
     """
     ready = as_card(card, list(card.bins.all()))
     wrong = problems(ready)
     if wrong:
         raise CardError(" ".join(wrong))
-    obs, through, labels = _observed(until, reader)
+    said, taught = fingerprint(ready, points_only=True), learned_until(card)
+    obs, through, labels = _observed(until, reader, taught)
     obs = obs.take(scored_by(ready, obs))
     sample = Sample(scores_of(ready, obs).astype(np.int64), obs.bad, obs.customer)
     state = fitting.tells(sample)
     years = customer_years(obs)
     if not state:
-        raise _too_few(card, obs, sample, years)
+        raise _too_few(card, obs, sample, years, taught)
     now, expert = odds_of(card), expert_odds(card)
     level_only = state == LEVEL
     try:
@@ -88,6 +98,7 @@ def calibrate(card: Scorecard, until: date | None = None, reader: Actor | None =
     new = expert.moved(found.shift, found.slope)
     figures = {
         **counts_of(obs),
+        "said": said,
         "rate": float(obs.bad.mean()),
         "until": through.isoformat(),
         "state": state,
@@ -100,10 +111,12 @@ def calibrate(card: Scorecard, until: date | None = None, reader: Actor | None =
         **_compared(obs, sample, now, expert, level_only),
         "out_of_time": _out_of_time(obs, sample, now, expert, labels),
     }
-    return Calibrated(state, new, through, sample.bad_customers, years, figures)
+    return Calibrated(said, state, new, through, sample.bad_customers, years, figures)
 
 
-def _observed(until: date | None, reader: Actor | None) -> tuple[Observations, date, View]:
+def _observed(
+    until: date | None, reader: Actor | None, taught: date | None
+) -> tuple[Observations, date, View]:
     first, through = ledger_span()
     labels = CURRENT
     if until is not None and through is not None and until < through:
@@ -118,21 +131,25 @@ def _observed(until: date | None, reader: Actor | None) -> tuple[Observations, d
             % {"first": first or "-", "through": through or "-", "days": LEAST_HISTORY_DAYS},
             {"observations": 0, "customers": 0, "bad_customers": 0, "needed": LEVEL_FROM},
         )
+    days = [day for day in days if taught is None or day > taught]
     return observe(days, labels=labels, reader=reader), through, labels
 
 
 def scored_by(card: Card, obs: Observations) -> Any:
-    """Mask of the observations a card scores: thin files with enough bank data are the thin card's, where one is used."""
-    days_of_bank = np.nan_to_num(obs.column(THIN_EVIDENCE), nan=-1.0)
+    """Mask of the observations a card scores: thin files with enough bank data or a rating it prices
+    are the thin card's, where one is used."""
+    days, rating = obs.column(THIN_EVIDENCE), obs.column(AGENCY_EVIDENCE)
     if card.kind == Scorecard.Kind.THIN:
-        return obs.thin & (days_of_bank >= card.evidence_from)
+        return obs.thin & card.has_evidence(days, rating)
     thin = active_cards().thin
     if thin is None:
         return np.ones(obs.rows, dtype=bool)
-    return ~(obs.thin & (days_of_bank >= thin.evidence_from))
+    return ~(obs.thin & thin.has_evidence(days, rating))
 
 
-def _too_few(card: Scorecard, obs: Observations, sample: Sample, years: int) -> NotEnoughEvents:
+def _too_few(
+    card: Scorecard, obs: Observations, sample: Sample, years: int, taught: date | None
+) -> NotEnoughEvents:
     counts = {
         "observations": obs.rows,
         "customers": obs.customers,
@@ -148,6 +165,11 @@ def _too_few(card: Scorecard, obs: Observations, sample: Sample, years: int) -> 
         "%(level)s that did and %(level)s that did not, its slope %(slope)s. Import older ledgers, or wait for more "
         "outcomes; until then the card stays uncalibrated."
     )
+    if taught is not None:
+        learned = _(
+            "The card learned its points from outcomes through %(day)s: only observations after it count."
+        )
+        text = f"{text} {learned % {'day': taught}}"
     return NotEnoughEvents(
         text
         % {
@@ -162,25 +184,10 @@ def _too_few(card: Scorecard, obs: Observations, sample: Sample, years: int) -> 
     )
 
 
-def odds_of(card: Scorecard) -> Odds:
-    return Odds(card.anchor_score, float(card.odds_at_anchor), float(card.points_to_double))
-
-
 def expert_odds(card: Scorecard) -> Odds:
     """The odds before anybody calibrated: a second calibration starts from them, or the same defaults would count twice."""
-    for version in _line(card):
-        report = version.reports.filter(kind=CardReport.Kind.CALIBRATED).first()
-        if report is not None:
-            return Odds(**report.figures["expert"])
-    return odds_of(card)
-
-
-def _line(card: Scorecard) -> Iterator[Scorecard]:
-    """A calibrated card and what it was made from, as long as the odds are handed on."""
-    version: Scorecard | None = card
-    while version is not None and version.calibration != Scorecard.Calibration.UNCALIBRATED:
-        yield version
-        version = cast("Scorecard | None", version.based_on)
+    report = calibration_of(card)
+    return odds_of(card) if report is None else Odds(**report.figures["expert"])
 
 
 def _as_dict(odds: Odds) -> dict[str, Any]:
@@ -283,13 +290,18 @@ def keep_calibrated(
 ) -> Scorecard:
     """Put the new odds on a draft with their report: on the card itself where it is a draft `by` works on, else on a copy.
 
-    Raises PublishingError where `by` may not."""
+    Raises PublishingError where `by` may not, or where the card is not the one that was calibrated."""
     if by is not None and card.status == Scorecard.Status.DRAFT:
         draft = LIFE.editable(card, by)
     elif by is not None:
         draft = LIFE.copy(card, by=by, as_of=as_of)
     else:
         draft = LIFE.copy_by_job(card, actor=actor, as_of=as_of)
+    said = fingerprint(as_card(draft, list(draft.bins.all())), points_only=True)
+    if (said, _as_dict(odds_of(draft))) != (found.said, found.figures["odds_before"]):
+        raise PublishingError(
+            "changed_meanwhile", _("The card was changed while it was calibrated: calibrate it again.")
+        )
     new = {
         "calibration": FITTED if found.state == FITTED else LEVEL,
         "calibrated_on": found.until,

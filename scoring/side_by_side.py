@@ -2,7 +2,8 @@
 
 Champion and challenger are told apart on demand: every month-end of the past is scored by both cards with what was known
 that day, and set against what followed. Months whose year is over give all figures; the months since are ranked by the
-defaults seen so far. Days whose outcomes one of the cards was taught are left out. Differences have intervals of their
+defaults seen so far. Days whose outcomes the points of one of the cards were taught are left out, and of what
+hangs on the probability those its odds were fitted to. Differences have intervals of their
 own, from the same draws of customers, so that luck both cards share cancels.
 """
 
@@ -23,8 +24,17 @@ from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.engine import compute
-from scoring.evidence import LEAST_EVENTS, pd_of_scores, scores_of
-from scoring.fitting.account_figures import counts_of, figures_of
+from scoring.evidence import (
+    LEAST_EVENTS,
+    are_enough,
+    figures_unseen,
+    learned_until,
+    pd_of_scores,
+    scores_of,
+    taught_until,
+    unseen,
+)
+from scoring.fitting.account_figures import counts_of
 from scoring.fitting.measures import Floats, Interval, Ranking, bootstrap_many, brier, capture, gini
 from scoring.fitting.observations import (
     Observations,
@@ -41,14 +51,14 @@ from scoring.recalibrating import scored_by
 from scoring.reports import store_report
 from scoring.stored import values_of
 from scoring.tryout import try_card
-from scoring.validation import taught_until
 
 DRAWS = 300
 MONTH_LEAST = 3
 """Defaults below which a single month ranks nothing."""
 RECENT = 12
 """Months since the last one whose year is over that are looked at."""
-MEASURES = ("gini", "ks", "brier", "loss_in_top_20")
+OF_RANKS = ("gini", "ks")
+MEASURES = (*OF_RANKS, "brier", "loss_in_top_20")
 FIFTH = 0.2
 NO_OBSERVATION, TOO_FEW = "no_observation", "too_few"
 
@@ -75,7 +85,8 @@ def compare(
 
 
 def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -> dict[str, Any]:
-    taught = max((day for day in (taught_until(a), taught_until(b)) if day is not None), default=None)
+    taught = max((day for day in (learned_until(a), learned_until(b)) if day is not None), default=None)
+    seen = max((day for day in (taught_until(a), taught_until(b)) if day is not None), default=None)
     first, through = ledger_span()
     days = observation_days(first, through)
     kept = [day for day in days if taught is None or day > taught]
@@ -90,7 +101,7 @@ def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -
     return {
         "left_out_until": taught.isoformat() if taught else None,
         "blind_from": blind_from.isoformat() if blind_from else None,
-        "measured": _measured(obs, cards),
+        "measured": _measured(obs, cards, seen),
         "months": [month.row | {"blind": month in blind} for month in months],
         "since": _once(blind),
     }
@@ -105,17 +116,25 @@ def fixed_on(card: Scorecard) -> date | None:
     return max(day, taught_until(card) or day)
 
 
-def _measured(obs: Observations | None, cards: list[Card]) -> dict[str, Any]:
+def _measured(obs: Observations | None, cards: list[Card], seen: date | None) -> dict[str, Any]:
+    """seen: the last day whose outcomes the probability of one of the cards was fitted to."""
     if obs is None or not obs.rows:
         return {"refused": NO_OBSERVATION}
     if not LEAST_EVENTS <= obs.bad_customers < obs.customers:
         return {**counts_of(obs), "refused": TOO_FEW, "least": LEAST_EVENTS}
     scores = [scores_of(card, obs) for card in cards]
     pds = [pd_of_scores(card, some) for card, some in zip(cards, scores, strict=True)]
+    told = [figures_unseen(obs, some, pd, seen) for some, pd in zip(scores, pds, strict=True)]
+    rows = unseen(obs, seen)
+    differences = _differences(obs, scores, pds, MEASURES if rows.all() else OF_RANKS)
+    if not rows.all() and are_enough(later := obs.take(rows)):
+        names = tuple(name for name in MEASURES if name not in OF_RANKS)
+        differences |= _differences(later, [x[rows] for x in scores], [x[rows] for x in pds], names)
     return {
         **counts_of(obs),
-        "cards": [figures_of(obs, -some, pd) for some, pd in zip(scores, pds, strict=True)],
-        "differences": _differences(obs, scores, pds),
+        "pd_taught_until": told[0].get("pd_taught_until"),
+        "cards": told,
+        "differences": differences,
     }
 
 
@@ -129,8 +148,10 @@ def refusal(measured: dict[str, Any]) -> str:
     return told
 
 
-def _differences(obs: Observations, scores: list[Floats], pds: list[Floats]) -> dict[str, Any]:
-    """Second less first of every measure, with its 95 % interval by customer from the same draws."""
+def _differences(
+    obs: Observations, scores: list[Floats], pds: list[Floats], names: tuple[str, ...]
+) -> dict[str, Any]:
+    """Second less first of these measures, with its 95 % interval by customer from the same draws."""
     rankings = [Ranking(obs.bad, -some) for some in scores]
     losses = [pd * obs.exposure for pd in pds]
 
@@ -156,9 +177,9 @@ def _differences(obs: Observations, scores: list[Floats], pds: list[Floats]) -> 
 
         return of
 
-    gaps = {name: gap(name) for name in MEASURES}
+    gaps = {name: gap(name) for name in names}
     around = bootstrap_many(obs.customer, gaps, draws=DRAWS)
-    return {name: {"gain": gaps[name](None), "interval": _pair(around[name])} for name in MEASURES}
+    return {name: {"gain": gaps[name](None), "interval": _pair(around[name])} for name in names}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from creditdesk.core.facts import CURRENT, View
 from scoring import families
-from scoring.card import Card, Cards
+from scoring.card import MOST_PD, Card, Cards
 from scoring.dialect import Dialect, dialect
 from scoring.families import accounts, bureau
 from scoring.models import AccountScore, ScoreHistory
@@ -229,7 +229,7 @@ class _Builder:
         return {
             "card_id": str(card.pk or 0),
             "grade": card.grade_sql("f"),
-            "pd": f"CASE WHEN f.insolvent = 1 THEN 1 ELSE {self.speech.probability(odds)} END",
+            "pd": f"CASE WHEN f.insolvent = 1 THEN 1 ELSE {self.speech.least(self.speech.probability(odds), str(MOST_PD))} END",
             "recommendation": card.recommendation_sql("f"),
         }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from creditdesk.core.audit import Actor
 from scoring.card import Card
-from scoring.evidence import LEAST_EVENTS, learned_until
+from scoring.evidence import LEAST_EVENTS, taught_until
 from scoring.fitting.account_figures import figures_of
 from scoring.fitting.clustered import share_by_customer
 from scoring.fitting.observations import (
@@ -55,11 +55,6 @@ def series(card: Card, end: date, reader: Actor | None = None) -> list[dict[str,
     return [
         kept[day.isoformat()] | {"taught": until is not None and horizon_of(day) <= until} for day in wanted
     ]
-
-
-def taught_until(card: Scorecard) -> date | None:
-    """The last day whose outcomes a version has seen, in its points or in its odds; an edit unteaches nothing."""
-    return max((day for day in (card.calibrated_on, learned_until(card)) if day is not None), default=None)
 
 
 def _year_before(end: date) -> list[date]:

@@ -15,7 +15,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 
 from scoring.card import active_card, as_card
-from scoring.evidence import pd_of_scores, scores_of
+from scoring.evidence import pd_of_scores, scores_of, taught_until
 from scoring.fitting.account_card import PointCard
 from scoring.fitting.account_figures import counts_of, figures_of, gini_gain
 from scoring.fitting.account_fit import NotEnoughEvents, Options
@@ -95,10 +95,11 @@ def account_report(
 def _measured(
     challenger: PointCard, train: Observations, test: Observations, cards: Sequence[Scorecard]
 ) -> dict[str, Any]:
+    stored = [(f"{row.code} {row.version}", row) for row in cards]
     scored = {
         CURRENT_CARD: (train.score, test.score, test.pd),
         CHALLENGER: _scored(challenger, train, test),
-        **{f"{row.code} {row.version}": _stored(row, train, test) for row in cards},
+        **{name: _stored(row, train, test) for name, row in stored},
     }
     models = {}
     for name, (before, after, pd) in scored.items():
@@ -108,6 +109,10 @@ def _measured(
         }
     for name, signal in BASELINES.items():
         models[name] = figures_of(test, test.column(signal), _alone(signal, train, test))
+    for name, row in [(CURRENT_CARD, Scorecard.objects.get(pk=active_card().pk)), *stored]:
+        taught = taught_until(row)
+        if taught is not None and taught >= min(test.days):
+            models[name]["taught_until"] = taught.isoformat()
     return {
         "models": models,
         "challenger_over_current_card": gini_gain(
@@ -133,6 +138,12 @@ def lines(report: dict[str, Any]) -> list[str]:
             f"{_figure(f['ks']):>7}{_figure(f.get('brier'), 4):>8}{_figure(f.get('psi')):>7}  "
             f"{_figure(f['loss_in_top_20'])} {_range(f['loss_in_top_20_interval'])}"
         )
+    for name, f in report["models"].items():
+        if "taught_until" in f:
+            found.append(
+                f"{name.replace('_', ' ')}: fitted to outcomes through {f['taught_until']}, so it was taught some of those "
+                "it is tested on: its figures flatter it"
+            )
     gain = report["challenger_over_current_card"]
     found.append(
         f"Gini of the challenger over the card in use: {gain['gain']:+.3f} {_range(gain['interval'])}"

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.card import MOST_PD
 from scoring.fitting.clustered import share_by_customer
 from scoring.fitting.logistic import fit_logistic, logit, sigmoid
 from scoring.fitting.measures import Z95, Floats, floats
@@ -52,7 +53,7 @@ class Odds:
 
     def pd(self, score: Any) -> Floats:
         """Rounded as the engine stores it."""
-        return np.round(sigmoid(self.log_odds(score)), 4)
+        return np.minimum(np.round(sigmoid(self.log_odds(score)), 4), float(MOST_PD))
 
     def moved(self, shift: float, slope: float) -> Odds:
         odds = exp(min(max(slope * log(self.odds) - shift, -9.0), 18.0))

@@ -7,6 +7,7 @@ from copy import deepcopy
 from datetime import date, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from django.db import DatabaseError, transaction
 from django.urls import reverse
@@ -31,12 +32,14 @@ from scoring.explain import explain
 from scoring.lifting import bin_sentences
 from scoring.limit_inputs import recommendations
 from scoring.models import AccountScore, LimitPolicy, Scorecard, ScorecardBin, ScoreHistory
+from scoring.recalibrating import scored_by
 from scoring.replay import replay
 from scoring.signals import BY_NAME, SIGNALS, Family
 from scoring.statement import Scope
 from scoring.stored import points_of
 from tests.desk_world import client_of
 from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.scoring.fitting.rows import made
 from tests.scoring.test_automatic_limits import own_policy
 from tests.scoring.test_limit_proposals import give_limit, trade
 
@@ -271,6 +274,10 @@ def test_a_thin_card_that_asks_agencies_stands_on_their_rating(company):
     ready = as_card(card, list(card.bins.all()))
     assert row.score == ready.base_points + sum(points_of(row, ready).values())
     assert active_cards().with_draft(ready).card_for({"due_count_12m": 0, "bureau_standing": 90}) is ready
+    # A past observation is taken for the card that scored it, by the same rule.
+    standing, days = np.resize([90, np.nan, np.nan, 90], 16), np.resize([np.nan, np.nan, 400, 400], 16)
+    obs, _true = made(customers=4, thin=1.0, bureau_standing=standing, bank_history_days=days)
+    assert scored_by(ready, obs).tolist() == [True, False, True, True] * 4
     # The thin card in use does not price it: nobody is scored otherwise than before.
     assert {row.card_id for row in compute(AS_OF)} == {full.pk}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -13,6 +15,7 @@ from scoring.bank_flows import NAMES, bank_values
 from scoring.card import active_cards, as_card
 from scoring.engine import compute, rescore
 from scoring.explain import explain
+from scoring.fitting.odds import Odds
 from scoring.models import AccountScore, Scorecard, ScorecardBin
 from scoring.replay import replay
 from scoring.stored import points_of
@@ -87,6 +90,14 @@ def test_each_row_says_which_card_scored_it(book):
         assert row.grade == card.grade_of(row.score, insolvent=False)
         assert row.pd == card.pd_of(row.score, insolvent=False)
         assert row.depth == card.depth_of(row.due_count_12m)
+
+
+def test_only_the_insolvent_have_a_pd_of_one(book):
+    """A card so steep that its PD rounds to 1: reviews and overrides read 1 as insolvent."""
+    steep = replace(active_cards().full, anchor_score=200, points_to_double=Decimal("0.5"))
+    rows = [row for row in compute(TODAY, card=steep) if row.card_id == steep.pk]
+    assert rows and {row.pd for row in rows} == {Decimal("0.9999")} == {steep.pd_of(60, insolvent=False)}
+    assert {float(pd) for pd in Odds(200, 12, 0.5).pd([20, 60])} == {0.9999}
 
 
 def test_a_thin_card_never_pretends(book):

@@ -12,12 +12,21 @@ from creditdesk.core import roles
 from customers.models import ImportBatch
 from scoring.card import active_card
 from scoring.drafts import change_numbers, copy_card
-from scoring.evidence import discrimination, measure_card, pd_of_scores, scores_of
+from scoring.evidence import (
+    PD_FIGURES,
+    discrimination,
+    figures_unseen,
+    measure_card,
+    pd_of_scores,
+    scores_of,
+)
+from scoring.fitting.account_figures import figures_of
 from scoring.fitting.observations import ledger_span, observation_days, observe
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import gates
 from tests.factories import invoice, make_account, make_company, pay
 from tests.people import make_user
+from tests.scoring.fitting.rows import DAYS, made
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 30)
@@ -54,6 +63,17 @@ def test_scores_and_pds_of_observations_are_the_cards_own(ledger):
     card = active_card()
     assert np.array_equal(scores_of(card, obs), obs.score)
     assert np.allclose(pd_of_scores(card, obs.score), obs.pd)
+
+
+def test_a_probability_is_measured_on_days_after_the_outcomes_it_was_fitted_to():
+    obs, true = made()
+    scores, pd = obs.score, np.round(true, 4)
+    later = obs.day > DAYS[1].toordinal()
+    told = figures_unseen(obs, scores, pd, DAYS[1])
+    since = figures_of(obs.take(later), -scores[later], pd[later])
+    assert told["gini"] == figures_of(obs, -scores, pd)["gini"] and told["pd_taught_until"] == "2024-06-30"
+    assert {name: told[name] for name in PD_FIGURES} == {name: since[name] for name in PD_FIGURES}
+    assert not set(PD_FIGURES) & set(figures_unseen(obs, scores, pd, DAYS[-1]))
 
 
 def test_too_few_defaults_are_said_and_not_guessed(ledger):

@@ -62,7 +62,7 @@ def test_it_says_what_the_card_and_its_reports_say(world):
     assert "90 days" in text["event"] and "100 EUR" in text["event"]
     assert "base 65" in text["numbers"] and "A ≥ 80" in text["numbers"]
     assert "0.500 (0.300 – 0.700)" in text["tested"] and "1 of 1 group" in text["tested"]
-    assert "Expert odds, uncalibrated" in text["event"] and "forecast no loss rate" in text["event"]
+    assert "Uncalibrated odds, set by hand" in text["event"] and "forecast no loss rate" in text["event"]
     assert "days late on average, 12 months" in text["inputs"]
     assert cast.controller.username in text["people"]
     with translation.override("it"):

@@ -119,6 +119,12 @@ def test_both_are_measured_on_the_same_rows_and_shown(pair, monkeypatch):
     assert "One of the two is a draft" in page
     assert "no more than luck" in page and "2 signals differ" in page and "On the live book" in page
     assert "A draft was changed since" not in page
+    # Odds fitted to these outcomes: the ranks are told, the probabilities are not.
+    fitted = {"calibration": "fitted", "calibrated_on": TODAY, "calibration_events": 2}
+    Scorecard.objects.filter(pk=draft.pk).update(**fitted)
+    compare(champion, Scorecard.objects.get(pk=draft.pk), TODAY, made_by="test")
+    page = carla.get(url).content.decode()
+    assert "odds were fitted to outcomes until then" in page and "Brier (lower" not in page
     # Pressed again the same day it is measured again, and refused in the reader's words; while it waits, it is one job.
     Job.objects.update(status="done", result={"refused": "no"}, done_at=timezone.now())
     for _again in range(2):

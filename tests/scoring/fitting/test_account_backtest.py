@@ -7,6 +7,8 @@ import pytest
 from scoring.fitting.account_backtest import account_report, lines
 from scoring.fitting.account_fit import Options
 from scoring.models import Scorecard
+from scoring.publishing import LIFE
+from tests.factories import ACTOR
 
 pytestmark = pytest.mark.django_db
 
@@ -16,10 +18,14 @@ FEW = Options(min_events=2)
 
 def test_cards_and_baselines_on_the_same_rows(true_book):
     expert = Scorecard.objects.get(status="active", kind="full")
-    report = account_report(TRAIN, FROM, TO, cards=[expert], options=FEW)
+    seen = LIFE.copy_by_job(expert, actor=ACTOR, as_of=TO)
+    seen.calibration, seen.calibrated_on, seen.calibration_events = "fitted", date(2025, 6, 30), 40
+    report = account_report(TRAIN, FROM, TO, cards=[expert, seen], options=FEW)
     assert "refused" not in report
     text = "\n".join(lines(report))
     assert "challenger" in text and f"{report['test']['events']} customers defaulted" in text
+    # Odds fitted to outcomes of the test are told to be.
+    assert text.count("its figures flatter it") == 1 and f"expert {seen.version}: fitted to outcomes" in text
     assert report["test"]["dates"] == ["2024-06-30"] and report["test"]["events"] >= 5
     assert report["train"]["dates"] == ["2023-06-30"]
     models = report["models"]
@@ -27,6 +33,7 @@ def test_cards_and_baselines_on_the_same_rows(true_book):
         "current_card",
         "challenger",
         f"expert {expert.version}",
+        f"expert {seen.version}",
         "past_days_late",
         "oldest_overdue",
     }

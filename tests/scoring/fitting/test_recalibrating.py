@@ -10,15 +10,18 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
 from scoring.calibrated import label, sentence
 from scoring.card import as_card
-from scoring.drafts import Row, change_numbers, copy_card, replace_bins
+from scoring.drafts import Row, change_numbers, copy_card, delete_draft, replace_bins
 from scoring.engine import compute
-from scoring.evidence import discrimination
+from scoring.evidence import discrimination, odds_of, taught_until
 from scoring.explain import explain
+from scoring.fitting.account_fit import NotEnoughEvents
 from scoring.models import CardReport, Scorecard
-from scoring.recalibrating import calibrate, expert_odds, odds_of
+from scoring.publishing import PublishingError
+from scoring.recalibrating import calibrate, expert_odds, keep_calibrated
 from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
@@ -56,18 +59,27 @@ def test_a_draft_with_new_odds_whose_label_goes_with_what_moves_the_probability(
     assert "refused" in figures["out_of_time"] or figures["out_of_time"]["learned_until"] < "2025"
     assert CardReport.objects.get(card=draft).kind == "calibrated"
     assert AuditEntry.objects.filter(act="scorecard.calibrated").exists()
+    # How it ranks can be told of these outcomes, what its probability is worth cannot.
+    told = discrimination(draft)
+    assert told["gini"] > 0 and "brier" not in told and told["pd_taught_until"] == TODAY.isoformat()
     # The probability says what it stands on wherever it is explained.
     row = next(iter(compute(TODAY, card=after)))
     assert explain(row, after).pd_label.endswith(f"({label(draft)})")
     assert explain(next(iter(compute(TODAY))), before).pd_label.endswith("(uncalibrated)")
     # Calibrated again, it starts from the expert's odds: the same defaults do not count twice.
     assert expert_odds(draft) == odds_of(active) != odds_of(draft)
-    assert calibrate(draft).odds == odds_of(draft)
-    _the_label_goes_with_what_moves_the_probability(draft)
-
-
-def _the_label_goes_with_what_moves_the_probability(calibrated):
+    again = calibrate(draft)
+    assert again.odds == odds_of(draft)
     carla = make_cast().controller
+    _the_label_goes_with_what_moves_the_probability(draft, carla)
+    # Of points changed while it was calibrated, or other odds, it says nothing.
+    for change in ({"base_points": draft.base_points - 1}, {"points_to_double": Decimal(9)}):
+        copy = change_numbers(copy_card(draft, by=carla, as_of=TODAY), change, by=carla, as_of=TODAY)
+        with pytest.raises(PublishingError, match="calibrate it again"):
+            keep_calibrated(copy, again, as_of=TODAY, actor=Actor.person(carla), by=carla)
+
+
+def _the_label_goes_with_what_moves_the_probability(calibrated, carla):
     copy = copy_card(calibrated, by=carla, as_of=TODAY)
     assert label(copy) == label(calibrated)
     signal = copy.bins.filter(is_missing=False).first().signal
@@ -98,7 +110,10 @@ def _the_label_goes_with_what_moves_the_probability(calibrated):
             None,
             None,
         )
-        assert expert_odds(draft) == odds_of(draft)
+        # Other points leave the fitted odds where they are, and those saw these defaults; an expert's own did not.
+        by_hand = draft.odds_at_anchor == 9
+        assert expert_odds(draft) == odds_of(draft if by_hand else calibrated.based_on)
+        assert taught_until(draft) == (None if by_hand else TODAY)
 
 
 def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeypatch):
@@ -137,3 +152,10 @@ def test_a_copy_of_a_learned_card_is_not_tested_on_what_it_was_taught(true_book)
     copy = copy_card(learned, by=make_cast().controller, as_of=TODAY)
     assert label(copy) == label(learned)
     assert "No observation" in discrimination(copy)["refused"]
+    # Nor calibrated on it; and what it was taught cannot be forgotten by throwing the draft away.
+    with pytest.raises(NotEnoughEvents, match=r"0 of 0 customers .* learned its points from outcomes"):
+        calibrate(copy)
+    with pytest.raises(PublishingError, match="made from this draft"):
+        delete_draft(learned, by=copy.created_by, as_of=TODAY)
+    delete_draft(copy, by=copy.created_by, as_of=TODAY)
+    delete_draft(learned, by=copy.created_by, as_of=TODAY)

@@ -194,6 +194,13 @@ def _model_name(name: str) -> str:
 
 # Policies by the name under which they act; a person's name stays as it is.
 POLICIES: dict[str, Promise] = {
+    **dict.fromkeys(
+        (
+            *("agency reports", "agency reports at night", "agency reports: onboarding"),
+            *("agency reports: review", "agency reports: api", "agency reports: night"),
+        ),
+        _("agency reports"),
+    ),
     "agency_fall": _("rule: agency's rating fell"),
     "cash_shock": _("rule: cash shock"),
     "ceased": _("rule: business ceased"),

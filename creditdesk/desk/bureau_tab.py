@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from creditdesk.core.pages import paged
+from customers.bureau.bases import lacks_basis
 from customers.bureau.shown import agencies_of, questions_about, standing_chart, with_tones
 from customers.models import BureauBasis, CreditAccount
 
@@ -15,7 +16,8 @@ from customers.models import BureauBasis, CreditAccount
 def agencies(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str, Any]:
     customer = account.customer
     page = paged(request, questions_about(customer))
-    shown = agencies_of(customer.pk, as_of)
+    # About a natural person nothing is shown once the basis has ended.
+    shown = [] if lacks_basis(customer, as_of) else agencies_of(customer.pk, as_of)
     page.object_list = with_tones(page.object_list)
     bases = []
     if customer.is_natural_person:

@@ -35,6 +35,14 @@ def without_basis(customers: Iterable[int], as_of: date, view: View = CURRENT) -
     return set(sole.exclude(pk__in=in_force(as_of, view).values("customer")).values_list("pk", flat=True))
 
 
+def on_a_basis(rows: QuerySet, as_of: date) -> QuerySet:
+    """Rows with a customer, but for those about natural persons without a basis."""
+    lacking = Customer.objects.filter(kind=Customer.Kind.SOLE_TRADER).exclude(
+        pk__in=in_force(as_of).values("customer")
+    )
+    return rows.exclude(customer__in=lacking)
+
+
 @transaction.atomic
 def record_basis(
     customer: Customer,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
 from typing import Any
 
 from django.utils.text import slugify
@@ -64,7 +65,7 @@ def complete_report(
     values: dict[str, Any], scale: dict[str, Any], decimal: str, bad: Callable[..., None]
 ) -> None:
     """Make the row whole: agency's name, standing by the scale, outcome. bad(column, text, code, **params) refuses it."""
-    values["provider"] = slugify(values.get("provider") or "")[:40]
+    values["provider"] = agency_slug(values.get("provider") or "")
     if not values["provider"]:
         bad("provider", "", "missing_value")
     for name in ("product", "reference", "raw_score", "raw_scale"):
@@ -102,6 +103,14 @@ def complete_report(
             "",
             "amount_not_positive" if limit < 0 else "missing_value",
         )
+
+
+def agency_slug(name: str) -> str:
+    """The name as a slug; one in another script by a short hash, so that it is the same agency each time."""
+    slug = slugify(name)[:40]
+    if not slug and any(char.isalnum() for char in name):
+        return f"agency-{sha256(name.strip().casefold().encode()).hexdigest()[:12]}"
+    return slug
 
 
 def _standing(text: str, scale: dict[str, Any], decimal: str) -> int | None:

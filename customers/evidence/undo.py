@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, UniqueConstraint
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -87,6 +87,11 @@ def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int,
     earlier = [
         old for old in model.objects.filter(superseded_at=batch.recorded_at) if _owner(old, owner) in owners
     ]
+    # What somebody has corrected again since then has its current version already.
+    for key in _keys(model):
+        current = model.objects.filter(superseded_at__isnull=True, **{f"{owner}__in": owners})
+        taken = set(current.order_by().values_list(*key))
+        earlier = [old for old in earlier if tuple(getattr(old, name) for name in key) not in taken]
     again = []
     for old in earlier:
         values = {
@@ -96,6 +101,14 @@ def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int,
         again.append(model(**(values | {"superseded_at": None, "recorded_at": now})))
     model.objects.bulk_create(again, batch_size=1000)
     return closed, len(again), customers
+
+
+def _keys(model: Any) -> list[list[str]]:
+    """Columns that are unique among current rows."""
+    found = [
+        one.fields for one in model._meta.constraints if isinstance(one, UniqueConstraint) and one.fields
+    ]
+    return [[model._meta.get_field(name).attname for name in fields] for fields in found]
 
 
 def _owner(row: Any, name: str) -> int:

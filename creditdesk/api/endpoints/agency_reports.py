@@ -14,7 +14,9 @@ from creditdesk.api.fields import Contradiction, Flag, MoneyOut, PageQuery, Stri
 from creditdesk.api.problems import Problem
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
+from creditdesk.core.clock import business_date
 from customers.bureau.automatic import ask_for_client
+from customers.bureau.bases import on_a_basis
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
 from customers.models import BureauPull, BureauReport, Customer
 
@@ -127,7 +129,7 @@ class AgencyReportList(ActsOnce, AgencyEndpoint):
     def get(self, request: Request) -> Response:
         query = self.query(AgencyReportQuery)
         current = BureauReport.objects.filter(superseded_at__isnull=True).select_related("customer")
-        rows = self.visible(current, query, "provider")
+        rows = self.visible(on_a_basis(current, business_date()), query, "provider")
         return self.page(rows, lambda found: AgencyReportOut(found, many=True).data)
 
     def act(self, request: Request) -> Response:

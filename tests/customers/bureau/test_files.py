@@ -62,6 +62,19 @@ def test_ratings_come_in_once_are_corrected_and_undone(tmp_path, customer):
     undo_batch(first.batch, actor=ACTOR, reason="wrong", on=TODAY)
 
 
+def test_an_undo_leaves_what_was_corrected_again_meanwhile(tmp_path, customer):
+    take(tmp_path, GOOD)
+    # Another one of the customer's, corrected by the file and then again by somebody else, stands as it is.
+    both = take(
+        tmp_path, HEAD + "T-A,Alfa Rating,2026-09-30,,30,B,,,,,\nT-A,Кредитинформ,2026-09-30,,60,,,,,,\n"
+    )
+    assert BureauReport.objects.get(standing=60).provider.startswith("agency-")
+    take(tmp_path, HEAD + "T-A,Alfa Rating,2026-09-30,,25,B,,,,,\n")
+    undo_batch(both.batch, actor=ACTOR, reason="wrong", on=TODAY)
+    current = BureauReport.objects.filter(superseded_at__isnull=True, effective_on=date(2026, 9, 30))
+    assert list(current.filter(provider="alfa-rating").values_list("standing", flat=True)) == [25]
+
+
 def test_what_cannot_be_taken_says_row_field_and_cure(tmp_path, customer):
     text = HEAD + (
         "T-A,Alfa,2026-09-30,,101,,,,,,\n"

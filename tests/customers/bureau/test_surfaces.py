@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from creditdesk.core.acts import actor_label
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry, Job
 from creditdesk.core.money import Money
@@ -164,7 +165,13 @@ def test_the_basis_of_a_person_is_recorded_and_revoked_on_pages(desk):
     revoke = reverse("bureau:revoke_basis", args=[basis.pk])
     assert client.post(revoke).status_code == 422
     ask(account.customer)
+    tab = reverse("desk:customer", args=[account.customer_id]) + "?tab=agencies"
+    caller = Caller(key_for(desk.cast.integration)[1])
+    assert "25,000.00" in client.get(tab).content.decode() and caller.get("agency-reports").json()["results"]
     client.post(revoke, {"reason": "withdrawn"})
+    assert "25,000.00" not in client.get(tab).content.decode()
+    assert caller.get("agency-reports").json()["results"] == []
+    assert actor_label("agency reports at night") != "agency reports at night"
     assert (
         BureauReport.objects.filter(customer=account.customer).exists() and not BureauAnswer.objects.exists()
     )

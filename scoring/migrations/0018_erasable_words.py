@@ -30,7 +30,7 @@ ENDING = "(OLD.ended_on IS NULL AND NEW.ended_on IS NOT NULL AND OLD.note = NEW.
 class Migration(migrations.Migration):
     """What a person wrote about a score may be erased (GDPR art. 17); who decided what, and when, stays."""
 
-    dependencies = [("scoring", "0001_squashed_0017_limit_reviews")]
+    dependencies = [("scoring", "0017_limit_reviews")]
 
     operations = [
         migrations.AlterModelOptions(

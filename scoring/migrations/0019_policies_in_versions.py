@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0001_squashed_0019_approval_guards"),
+        ("customers", "0019_approval_guards"),
         ("scoring", "0018_erasable_words"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

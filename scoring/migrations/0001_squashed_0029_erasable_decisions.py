@@ -1,4 +1,4 @@
-# Every table of this app whole, in the state after 0017_limit_reviews: a new database makes each table once, then the
+# Every table of this app whole, in the state after 0029_erasable_decisions: a new database makes each table once, then the
 # guards that stand by then. What the replaced migrations move from old rows has nothing to move here.
 
 from importlib import import_module
@@ -9,6 +9,7 @@ import django.core.validators
 import django.db.models.deletion
 import django.utils.timezone
 import uuid
+from decimal import Decimal
 from django.conf import settings
 from django.db import migrations, models
 
@@ -27,6 +28,13 @@ GUARDS = standing_guards(
         "0015_limit_policy_guards",
         "0016_applications_and_letters",
         "0017_limit_reviews",
+        "0018_erasable_words",
+        "0020_version_guards",
+        "0022_prospect_guards",
+        "0026_calibration_state",
+        "0027_agency_cap",
+        "0028_planned_versions",
+        "0029_erasable_decisions",
     ),
 )
 ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
@@ -34,13 +42,13 @@ ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
 
 class Migration(migrations.Migration):
 
-    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards'), ('scoring', '0016_applications_and_letters'), ('scoring', '0017_limit_reviews')]
+    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards'), ('scoring', '0016_applications_and_letters'), ('scoring', '0017_limit_reviews'), ('scoring', '0018_erasable_words'), ('scoring', '0019_policies_in_versions'), ('scoring', '0020_version_guards'), ('scoring', '0021_own_risk_and_prospects'), ('scoring', '0022_prospect_guards'), ('scoring', '0023_signed_model_cards'), ('scoring', '0024_invoice_levels'), ('scoring', '0025_agency_signals'), ('scoring', '0026_calibration_state'), ('scoring', '0027_agency_cap'), ('scoring', '0028_planned_versions'), ('scoring', '0029_erasable_decisions')]
 
     initial = True
 
     dependencies = [
         ('core', '0001_initial'),
-        ('customers', '0019_approval_guards'),
+        ('customers', '0025_erasable_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -81,7 +89,7 @@ class Migration(migrations.Migration):
                 ('auto_limit_amount', creditdesk.core.money.MoneyField(default=0, verbose_name='and up to a limit of')),
                 ('auto_rise_amount', creditdesk.core.money.MoneyField(default=0, help_text="0: every rise goes to an approver. Only in the policy's own currency.", verbose_name='rises applied at once up to')),
                 ('bank_percent', models.PositiveSmallIntegerField(default=0, help_text='0: bank flows are no cap. Counts only under a consent in force.', verbose_name="share of the customer's monthly bank inflow (%)")),
-                ('based_on', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scoring.limitpolicy')),
+                ('based_on', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scoring.limitpolicy', verbose_name='made from')),
                 ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
                 ('decided_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
                 ('decision_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the decision')),
@@ -90,7 +98,7 @@ class Migration(migrations.Migration):
                 ('gate_score_fall', models.PositiveSmallIntegerField(default=0, help_text='0: not asked.', verbose_name='no rise when the score fell by points within 90 days')),
                 ('gate_use_percent', models.PositiveSmallIntegerField(default=0, help_text='0: not asked.', verbose_name='no rise when less of the limit is used than (%)')),
                 ('group_ceiling', creditdesk.core.money.MoneyField(blank=True, help_text='Limits of all members together. Empty: groups are no cap.', null=True, verbose_name='ceiling of a whole group')),
-                ('is_shipped', models.BooleanField(default=False, editable=False, help_text='Put into use by the installation, or before policies were published by two persons.', verbose_name='comes with the product')),
+                ('is_shipped', models.BooleanField(default=False, editable=False, help_text='Put into use by the installation, or before versions were published by two persons.', verbose_name='comes with the product')),
                 ('loss_percent', models.PositiveSmallIntegerField(default=45, help_text='Of what no cover secures; for the expected loss of the simulation.', verbose_name='loss when a customer defaults (%)')),
                 ('proposal_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the proposal')),
                 ('proposed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at')),
@@ -100,6 +108,7 @@ class Migration(migrations.Migration):
                 ('warn_days', models.PositiveSmallIntegerField(default=14, verbose_name='warn so many days before a temporary limit ends')),
                 ('year_rise_percent', models.PositiveSmallIntegerField(blank=True, help_text='Above the limit of a year ago. Empty: no yearly maximum.', null=True, verbose_name='largest rise in a year (%)')),
                 ('year_rises', models.PositiveSmallIntegerField(blank=True, help_text='Empty: any number.', null=True, verbose_name='most rises in a year')),
+                ('agency_percent', models.PositiveSmallIntegerField(default=0, help_text='0: agencies are no cap. 100: as they recommend; of several agencies the lowest.', verbose_name='share of the limit a credit agency recommends (%)')),
             ],
             options={
                 'verbose_name': 'limit policy',
@@ -127,29 +136,32 @@ class Migration(migrations.Migration):
                 ('guarantees_below', models.PositiveSmallIntegerField(default=70, verbose_name='guarantees asked below')),
                 ('thin_below', models.PositiveSmallIntegerField(default=4, help_text='Instalments fallen due in 12 months below which averages count as missing.', verbose_name='thin history below')),
                 ('thin_recent_below', models.PositiveSmallIntegerField(default=2, help_text='Instalments fallen due in 90 days below which the 90-day average counts as missing.', verbose_name='thin 90 days below')),
-                ('calibration', models.CharField(choices=[('uncalibrated', 'uncalibrated: expert odds, not fitted to outcomes'), ('fitted', 'fitted to outcomes')], default='uncalibrated', max_length=14, verbose_name='calibration')),
+                ('calibration', models.CharField(choices=[('uncalibrated', 'uncalibrated: expert odds, not fitted to outcomes'), ('level', 'level adjusted to outcomes, slope expert judgement'), ('fitted', 'fitted to outcomes')], default='uncalibrated', max_length=14, verbose_name='calibration')),
                 ('anchor_score', models.PositiveSmallIntegerField(default=50, verbose_name='anchor score')),
                 ('odds_at_anchor', models.DecimalField(decimal_places=4, default=12, max_digits=12, verbose_name='good to bad odds at the anchor')),
                 ('points_to_double', models.DecimalField(decimal_places=4, default=12, max_digits=8, verbose_name='points that double the odds')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('activated_at', models.DateTimeField(blank=True, null=True, verbose_name='activated')),
-                ('based_on', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scoring.scorecard', verbose_name='made from')),
+                ('activated_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='activated')),
+                ('based_on', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scoring.scorecard', verbose_name='made from')),
                 ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
                 ('decided_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
                 ('decision_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the decision')),
-                ('is_shipped', models.BooleanField(default=False, editable=False, help_text='Put into use by the installation.', verbose_name='comes with the product')),
+                ('is_shipped', models.BooleanField(default=False, editable=False, help_text='Put into use by the installation, or before versions were published by two persons.', verbose_name='comes with the product')),
                 ('override_reason', models.TextField(blank=True, editable=False, verbose_name='published against the gates because')),
                 ('proposal_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the proposal')),
                 ('proposed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at')),
                 ('proposed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
                 ('evidence_from', models.PositiveSmallIntegerField(default=90, help_text='Thin cards only: with fewer days of bank lines the full card scores the account.', verbose_name='days of bank data needed')),
                 ('kind', models.CharField(choices=[('full', 'full: every account'), ('thin', 'thin: bank data in place of payment history')], default='full', max_length=4, verbose_name='kind')),
+                ('calibrated_on', models.DateField(blank=True, editable=False, help_text='The day through which outcomes were known.', null=True, verbose_name='calibrated on')),
+                ('calibration_events', models.PositiveIntegerField(blank=True, editable=False, null=True, verbose_name='customers that defaulted')),
+                ('calibration_years', models.PositiveIntegerField(blank=True, editable=False, null=True, verbose_name='customer-years observed')),
             ],
             options={
                 'verbose_name': 'scorecard',
                 'verbose_name_plural': 'scorecards',
                 'ordering': ['-pk'],
-                'constraints': [models.UniqueConstraint(fields=('code', 'version'), name='scorecard_version'), models.CheckConstraint(condition=models.Q(('grade_a_from__gt', models.F('grade_b_from')), ('grade_a_from__lte', 100), ('grade_b_from__gt', models.F('grade_c_from')), ('grade_c_from__gt', models.F('grade_d_from'))), name='scorecard_grades_in_order'), models.CheckConstraint(condition=models.Q(('guarantees_below__gte', models.F('review_to')), ('review_from__lte', models.F('review_to'))), name='scorecard_review_zone'), models.CheckConstraint(condition=models.Q(('odds_at_anchor__gt', 0), ('points_to_double__gt', 0)), name='scorecard_odds'), models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('proposed_by__isnull', False), models.Q(('decided_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='scorecard_four_eyes'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'proposed']), ('is_shipped', True), models.Q(('decided_by__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_published_by_two'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('proposed_at__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_proposal_named'), models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('kind',), name='one_active_scorecard_of_a_kind')],
+                'constraints': [models.UniqueConstraint(fields=('code', 'version'), name='scorecard_version'), models.CheckConstraint(condition=models.Q(('grade_a_from__gt', models.F('grade_b_from')), ('grade_a_from__lte', 100), ('grade_b_from__gt', models.F('grade_c_from')), ('grade_c_from__gt', models.F('grade_d_from'))), name='scorecard_grades_in_order'), models.CheckConstraint(condition=models.Q(('guarantees_below__gte', models.F('review_to')), ('review_from__lte', models.F('review_to'))), name='scorecard_review_zone'), models.CheckConstraint(condition=models.Q(('odds_at_anchor__gt', 0), ('points_to_double__gt', 0)), name='scorecard_odds'), models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('proposed_by__isnull', False), models.Q(('decided_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='scorecard_four_eyes'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'proposed']), ('is_shipped', True), models.Q(('decided_by__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_published_by_two'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('proposed_at__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_proposal_named'), models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('kind',), name='one_active_scorecard_of_a_kind'), models.CheckConstraint(condition=models.Q(models.Q(('calibrated_on__isnull', True), ('calibration', 'uncalibrated'), ('calibration_events__isnull', True)), models.Q(('calibrated_on__isnull', False), ('calibration', 'level'), ('calibration_events__isnull', False)), ('calibration', 'fitted'), _connector='OR'), name='scorecard_calibration_dated')],
                 'permissions': [('propose_scorecard', 'Can propose a scorecard for publishing'), ('publish_scorecard', 'Can publish or send back a proposed scorecard')],
             },
         ),
@@ -217,16 +229,31 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('valid_from', models.DateField(verbose_name='valid from')),
+                ('valid_from', models.DateField(help_text='Of a draft: the day it was made. Publishing sets it.', verbose_name='valid from')),
                 ('usual_days', models.PositiveSmallIntegerField(default=30, help_text='Where neither the request nor the customer says.', verbose_name='usual terms (days)')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
                 ('segment', models.ForeignKey(blank=True, help_text='Empty: every segment without terms of its own.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='terms_policies', to='customers.creditsegment', verbose_name='credit segment')),
+                ('activated_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='activated')),
+                ('based_on', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scoring.termspolicy', verbose_name='made from')),
+                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
+                ('decided_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
+                ('decision_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the decision')),
+                ('is_shipped', models.BooleanField(default=False, editable=False, help_text='Put into use by the installation, or before versions were published by two persons.', verbose_name='comes with the product')),
+                ('proposal_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the proposal')),
+                ('proposed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at')),
+                ('proposed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
+                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
+                ('currency', models.CharField(default='EUR', max_length=3, verbose_name='currency')),
+                ('prospect_amount', creditdesk.core.money.MoneyField(blank=True, help_text='Companies without payment history whose accounts, bank flows and registers speak for them. Empty: a person decides always.', null=True, verbose_name='prospects approved by rule up to')),
+                ('prospect_grade', models.CharField(choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], default='B', max_length=1, verbose_name='prospects by rule: worst grade')),
+                ('prospect_z', models.DecimalField(decimal_places=2, default=Decimal('2.60'), max_digits=4, verbose_name="prospects by rule: least Altman Z''")),
             ],
             options={
                 'verbose_name': 'terms policy',
                 'verbose_name_plural': 'terms policies',
                 'ordering': ['-valid_from', '-version'],
-                'constraints': [models.UniqueConstraint(fields=('segment', 'version'), name='terms_policy_version'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('version',), name='default_terms_policy_version')],
+                'constraints': [models.UniqueConstraint(fields=('segment', 'version'), name='terms_policy_version'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('version',), name='default_terms_policy_version'), models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('segment',), name='one_active_terms_policy'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True), ('status', 'active')), fields=('status',), name='one_active_default_terms_policy'), models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('proposed_by__isnull', False), models.Q(('decided_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='terms_policy_four_eyes'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'proposed']), ('is_shipped', True), models.Q(('decided_by__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='terms_policy_published_by_two'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('proposed_at__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='terms_policy_proposal_named')],
+                'permissions': [('propose_termspolicy', 'Can propose a terms policy for publishing'), ('publish_termspolicy', 'Can publish or send back a proposed terms policy')],
             },
         ),
         migrations.CreateModel(
@@ -250,7 +277,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
-                ('valid_from', models.DateField(verbose_name='valid from')),
+                ('valid_from', models.DateField(help_text='Of a draft: the day it was made. Publishing sets it.', verbose_name='valid from')),
                 ('currency', models.CharField(default='EUR', max_length=3, verbose_name='currency')),
                 ('group_binds', models.CharField(choices=[('none', "no head's limit binds its group"), ('marked', "heads whose limit is marked as the group's"), ('every', 'every head above the customer')], default='marked', help_text='Whose limit the whole tree below it has to keep to, besides each account its own.', max_length=6, verbose_name='group limit')),
                 ('check_orderer', models.BooleanField(default=True, help_text='Where somebody else pays. Money is always checked on who pays.', verbose_name='check who orders, too')),
@@ -259,12 +286,23 @@ class Migration(migrations.Migration):
                 ('release_days', models.PositiveSmallIntegerField(default=30, verbose_name='a release lasts at most (days)')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created')),
                 ('segment', models.ForeignKey(blank=True, help_text='Empty: every segment without checks of its own.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='check_policies', to='customers.creditsegment', verbose_name='credit segment')),
+                ('activated_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='activated')),
+                ('based_on', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='scoring.checkpolicy', verbose_name='made from')),
+                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
+                ('decided_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='published by')),
+                ('decision_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the decision')),
+                ('is_shipped', models.BooleanField(default=False, editable=False, help_text='Put into use by the installation, or before versions were published by two persons.', verbose_name='comes with the product')),
+                ('proposal_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the proposal')),
+                ('proposed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at')),
+                ('proposed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
+                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
             ],
             options={
                 'verbose_name': 'credit check policy',
                 'verbose_name_plural': 'credit check policies',
                 'ordering': ['-valid_from', '-version'],
-                'constraints': [models.UniqueConstraint(fields=('segment', 'version'), name='check_policy_version'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('version',), name='default_check_policy_version'), models.CheckConstraint(condition=models.Q(('release_days__gt', 0), ('reservation_minutes__gt', 0), ('reservation_minutes__lte', 44640)), name='check_policy_in_bounds')],
+                'constraints': [models.UniqueConstraint(fields=('segment', 'version'), name='check_policy_version'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True)), fields=('version',), name='default_check_policy_version'), models.CheckConstraint(condition=models.Q(('release_days__gt', 0), ('reservation_minutes__gt', 0), ('reservation_minutes__lte', 44640)), name='check_policy_in_bounds'), models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('segment',), name='one_active_check_policy'), models.UniqueConstraint(condition=models.Q(('segment__isnull', True), ('status', 'active')), fields=('status',), name='one_active_default_check_policy'), models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('proposed_by__isnull', False), models.Q(('decided_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='check_policy_four_eyes'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'proposed']), ('is_shipped', True), models.Q(('decided_by__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='check_policy_published_by_two'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('proposed_at__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='check_policy_proposal_named')],
+                'permissions': [('propose_checkpolicy', 'Can propose a credit check policy for publishing'), ('publish_checkpolicy', 'Can publish or send back a proposed credit check policy')],
             },
         ),
         migrations.CreateModel(
@@ -280,13 +318,14 @@ class Migration(migrations.Migration):
                 ('note', models.TextField(validators=[django.core.validators.MinLengthValidator(1)], verbose_name='note')),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='limit_reviews', to='customers.creditaccount', verbose_name='account')),
                 ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='reviewed by')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'limit review',
                 'verbose_name_plural': 'limit reviews',
                 'ordering': ['-pk'],
                 'indexes': [models.Index(fields=['account', '-reviewed_on'], name='limit_review_of_account')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('note', ''), _negated=True), ('limit__gte', 0)), name='limit_review_reasoned')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(models.Q(('note', ''), _negated=True), ('erased_at__isnull', False), _connector='OR'), ('limit__gte', 0)), name='limit_review_reasoned')],
             },
         ),
         migrations.CreateModel(
@@ -314,7 +353,7 @@ class Migration(migrations.Migration):
                 ('judged_on', models.DateField(blank=True, null=True, verbose_name='lateness judged on')),
                 ('score', models.PositiveSmallIntegerField(verbose_name='score')),
                 ('grade', models.CharField(choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], max_length=1, verbose_name='grade')),
-                ('pd', models.DecimalField(decimal_places=4, help_text="Within 12 months, from the card's odds; 1 where the customer is already insolvent.", max_digits=5, verbose_name='probability of default (uncalibrated)')),
+                ('pd', models.DecimalField(decimal_places=4, help_text="Within 12 months, from the card's odds; 1 where the customer is already insolvent.", max_digits=5, verbose_name='probability of default')),
                 ('recommendation', models.CharField(choices=[('approved', 'approved'), ('guarantees', 'approved with guarantees'), ('review', 'for a person to decide'), ('declined', 'declined')], max_length=10, verbose_name='recommendation')),
                 ('depth', models.CharField(choices=[('none', 'no history'), ('thin', 'thin history'), ('full', 'full history')], max_length=4, verbose_name='data depth')),
                 ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='score_row', serialize=False, to='customers.creditaccount', verbose_name='account')),
@@ -437,6 +476,16 @@ class Migration(migrations.Migration):
                 ('supplier_days', models.IntegerField(blank=True, null=True, verbose_name='days to pay its suppliers')),
                 ('supplier_days_rise', models.IntegerField(blank=True, null=True, verbose_name='rise of the days to pay its suppliers over two quarters')),
                 ('supplier_days_slow', models.IntegerField(blank=True, null=True, verbose_name='more than 60 days to pay its suppliers, two quarters running')),
+                ('bureau_agencies', models.IntegerField(blank=True, null=True, verbose_name='agencies that rate the customer')),
+                ('bureau_apart', models.IntegerField(blank=True, null=True, verbose_name='disagreement of credit agencies')),
+                ('bureau_ceased', models.IntegerField(blank=True, null=True, verbose_name='business ceased, by an agency')),
+                ('bureau_days_beyond_terms', models.IntegerField(blank=True, null=True, verbose_name='days beyond terms seen by agencies')),
+                ('bureau_fall_12m', models.IntegerField(blank=True, null=True, verbose_name='fall of the standing within 12 months')),
+                ('bureau_inactive', models.IntegerField(blank=True, null=True, verbose_name='business dormant or ceased, by an agency')),
+                ('bureau_not_found', models.IntegerField(blank=True, null=True, verbose_name='not known to the agencies asked')),
+                ('bureau_pd', models.FloatField(blank=True, null=True, verbose_name='probability of default seen by agencies')),
+                ('bureau_report_age_months', models.IntegerField(blank=True, null=True, verbose_name='age of the newest agency report')),
+                ('bureau_standing', models.IntegerField(blank=True, null=True, verbose_name='standing with credit agencies')),
             ],
             options={
                 'verbose_name': 'score',
@@ -472,7 +521,7 @@ class Migration(migrations.Migration):
                 ('judged_on', models.DateField(blank=True, null=True, verbose_name='lateness judged on')),
                 ('score', models.PositiveSmallIntegerField(verbose_name='score')),
                 ('grade', models.CharField(choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], max_length=1, verbose_name='grade')),
-                ('pd', models.DecimalField(decimal_places=4, help_text="Within 12 months, from the card's odds; 1 where the customer is already insolvent.", max_digits=5, verbose_name='probability of default (uncalibrated)')),
+                ('pd', models.DecimalField(decimal_places=4, help_text="Within 12 months, from the card's odds; 1 where the customer is already insolvent.", max_digits=5, verbose_name='probability of default')),
                 ('recommendation', models.CharField(choices=[('approved', 'approved'), ('guarantees', 'approved with guarantees'), ('review', 'for a person to decide'), ('declined', 'declined')], max_length=10, verbose_name='recommendation')),
                 ('depth', models.CharField(choices=[('none', 'no history'), ('thin', 'thin history'), ('full', 'full history')], max_length=4, verbose_name='data depth')),
                 ('because', models.CharField(choices=[('first', 'first score'), ('changed', 'points changed'), ('month_end', 'month-end'), ('decision', 'used in a decision')], max_length=9, verbose_name='kept because')),
@@ -596,6 +645,16 @@ class Migration(migrations.Migration):
                 ('supplier_days', models.IntegerField(blank=True, null=True, verbose_name='days to pay its suppliers')),
                 ('supplier_days_rise', models.IntegerField(blank=True, null=True, verbose_name='rise of the days to pay its suppliers over two quarters')),
                 ('supplier_days_slow', models.IntegerField(blank=True, null=True, verbose_name='more than 60 days to pay its suppliers, two quarters running')),
+                ('bureau_agencies', models.IntegerField(blank=True, null=True, verbose_name='agencies that rate the customer')),
+                ('bureau_apart', models.IntegerField(blank=True, null=True, verbose_name='disagreement of credit agencies')),
+                ('bureau_ceased', models.IntegerField(blank=True, null=True, verbose_name='business ceased, by an agency')),
+                ('bureau_days_beyond_terms', models.IntegerField(blank=True, null=True, verbose_name='days beyond terms seen by agencies')),
+                ('bureau_fall_12m', models.IntegerField(blank=True, null=True, verbose_name='fall of the standing within 12 months')),
+                ('bureau_inactive', models.IntegerField(blank=True, null=True, verbose_name='business dormant or ceased, by an agency')),
+                ('bureau_not_found', models.IntegerField(blank=True, null=True, verbose_name='not known to the agencies asked')),
+                ('bureau_pd', models.FloatField(blank=True, null=True, verbose_name='probability of default seen by agencies')),
+                ('bureau_report_age_months', models.IntegerField(blank=True, null=True, verbose_name='age of the newest agency report')),
+                ('bureau_standing', models.IntegerField(blank=True, null=True, verbose_name='standing with credit agencies')),
             ],
             options={
                 'verbose_name': 'kept score',
@@ -608,7 +667,7 @@ class Migration(migrations.Migration):
             name='CardReport',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('fit', 'fit'), ('backtest', 'backtest'), ('stability', 'stability'), ('tryout', 'try-out on the live book'), ('monitoring', 'monthly monitoring')], max_length=10, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('fit', 'fit'), ('backtest', 'backtest'), ('stability', 'stability'), ('tryout', 'try-out on the live book'), ('monitoring', 'monthly monitoring'), ('signed', 'model card signed off'), ('calibrated', 'calibration to outcomes'), ('compared', 'comparison with another card')], max_length=10, verbose_name='kind')),
                 ('as_of', models.DateField(verbose_name='as of')),
                 ('figures', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='figures')),
                 ('made_by', models.CharField(max_length=80, verbose_name='made by')),
@@ -653,6 +712,7 @@ class Migration(migrations.Migration):
                 ('card', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorecard', verbose_name='scorecard')),
                 ('ended_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='ended by')),
                 ('made_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='made by')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'score override',
@@ -660,7 +720,7 @@ class Migration(migrations.Migration):
                 'ordering': ['-pk'],
                 'permissions': [('override_score', 'Can override a score with a reason')],
                 'indexes': [models.Index(fields=['account', 'valid_until'], name='override_of_account')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('note', ''), _negated=True), ('valid_until__gte', models.F('valid_from'))), name='override_reasoned'), models.CheckConstraint(condition=models.Q(('grade', models.F('computed_grade')), _negated=True), name='override_differs'), models.CheckConstraint(condition=models.Q(models.Q(('ended_by__isnull', True), ('ended_on__isnull', True)), models.Q(('ended_by__isnull', False), ('ended_on__isnull', False), models.Q(('end_reason', ''), _negated=True)), _connector='OR'), name='override_end_named')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('grade', models.F('computed_grade')), _negated=True), name='override_differs'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('note', ''), _negated=True), ('erased_at__isnull', False), _connector='OR'), ('valid_until__gte', models.F('valid_from'))), name='override_reasoned'), models.CheckConstraint(condition=models.Q(models.Q(('ended_by__isnull', True), ('ended_on__isnull', True)), models.Q(('ended_by__isnull', False), ('ended_on__isnull', False), models.Q(models.Q(('end_reason', ''), _negated=True), ('erased_at__isnull', False), _connector='OR')), _connector='OR'), name='override_end_named')],
             },
         ),
         migrations.CreateModel(
@@ -670,7 +730,7 @@ class Migration(migrations.Migration):
                 ('grade', models.CharField(choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], max_length=1, verbose_name='grade')),
                 ('longest_days', models.PositiveSmallIntegerField(verbose_name='longest terms (days)')),
                 ('guarantee_percent', models.PositiveSmallIntegerField(help_text='Of the limit, where guarantees are asked.', verbose_name='guaranteed share (%)')),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grades', to='scoring.termspolicy', verbose_name='terms policy')),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='grades', to='scoring.termspolicy', verbose_name='terms policy')),
             ],
             options={
                 'verbose_name': 'grade of a terms policy',
@@ -683,7 +743,7 @@ class Migration(migrations.Migration):
             name='CheckRule',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(choices=[('headroom', 'room within the limit'), ('oldest_item', 'age of the oldest open item'), ('past_due_share', 'past-due share of open invoices'), ('broken_promise', 'broken promise to pay'), ('dunning_level', 'dunning level'), ('status', 'status of the customer'), ('hold', 'credit hold'), ('order_size', 'size of the order'), ('grade', 'grade of the score'), ('score', 'score'), ('unscored', 'no current score'), ('last_payment', 'time since the last payment')], max_length=14, verbose_name='rule')),
+                ('code', models.CharField(choices=[('headroom', 'room within the limit'), ('oldest_item', 'age of the oldest open item'), ('past_due_share', 'past-due share of open invoices'), ('broken_promise', 'broken promise to pay'), ('dunning_level', 'dunning level'), ('status', 'status of the customer'), ('hold', 'credit hold'), ('order_size', 'size of the order'), ('grade', 'grade of the score'), ('score', 'score'), ('unscored', 'no current score'), ('last_payment', 'time since the last payment'), ('unsecured', 'room at our own risk'), ('secured', 'room under cover')], max_length=14, verbose_name='rule')),
                 ('number', models.PositiveIntegerField(blank=True, null=True, verbose_name='threshold (days, %, level, points)')),
                 ('amount', creditdesk.core.money.MoneyField(blank=True, currency_field='policy__currency', null=True, verbose_name='amount')),
                 ('grade', models.CharField(blank=True, choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], max_length=1, verbose_name='worst grade')),
@@ -695,20 +755,20 @@ class Migration(migrations.Migration):
                 ('on_group', models.BooleanField(default=False, verbose_name='of the group, too')),
                 ('without_disputed', models.BooleanField(default=True, verbose_name='disputed items left out')),
                 ('stops', models.BooleanField(default=True, help_text='Otherwise it only warns.', verbose_name='stops the business')),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='scoring.checkpolicy', verbose_name='credit check policy')),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='scoring.checkpolicy', verbose_name='credit check policy')),
             ],
             options={
                 'verbose_name': 'rule of a credit check policy',
                 'verbose_name_plural': 'rules of a credit check policy',
                 'ordering': ['policy', 'pk'],
-                'constraints': [models.UniqueConstraint(fields=('policy', 'code', 'stops'), name='check_rule_once'), models.CheckConstraint(condition=models.Q(('amount__isnull', True), ('amount__gte', 0), _connector='OR'), name='check_rule_in_bounds'), models.CheckConstraint(condition=models.Q(('code__in', ['headroom', 'status', 'hold', 'unscored']), models.Q(('code', 'grade'), models.Q(('grade', ''), _negated=True)), models.Q(('code', 'order_size'), models.Q(('number__isnull', False), ('amount__isnull', False), _connector='OR')), models.Q(models.Q(('code__in', ['headroom', 'status', 'hold', 'unscored', 'grade', 'order_size']), _negated=True), ('number__isnull', False)), _connector='OR'), name='check_rule_has_its_threshold'), models.CheckConstraint(condition=models.Q(('at_order', True), ('at_pick', True), ('at_delivery', True), ('at_invoice', True), _connector='OR'), name='check_rule_somewhere'), models.CheckConstraint(condition=models.Q(('on_orderer', False), models.Q(('code__in', ['headroom', 'order_size']), _negated=True), _connector='OR'), name='check_rule_orderer_without_money')],
+                'constraints': [models.UniqueConstraint(fields=('policy', 'code', 'stops'), name='check_rule_once'), models.CheckConstraint(condition=models.Q(('amount__isnull', True), ('amount__gte', 0), _connector='OR'), name='check_rule_in_bounds'), models.CheckConstraint(condition=models.Q(('at_order', True), ('at_pick', True), ('at_delivery', True), ('at_invoice', True), _connector='OR'), name='check_rule_somewhere'), models.CheckConstraint(condition=models.Q(('code__in', ['headroom', 'status', 'hold', 'unscored', 'secured']), models.Q(('code', 'grade'), models.Q(('grade', ''), _negated=True)), models.Q(('code__in', ['order_size', 'unsecured']), models.Q(('number__isnull', False), ('amount__isnull', False), _connector='OR')), models.Q(models.Q(('code__in', ['headroom', 'status', 'hold', 'unscored', 'secured', 'grade', 'order_size', 'unsecured']), _negated=True), ('number__isnull', False)), _connector='OR'), name='check_rule_has_its_threshold'), models.CheckConstraint(condition=models.Q(('on_orderer', False), models.Q(('code__in', ['headroom', 'order_size', 'unsecured', 'secured']), _negated=True), _connector='OR'), name='check_rule_orderer_without_money'), models.CheckConstraint(condition=models.Q(('on_group', False), models.Q(('code__in', ['unsecured', 'secured']), _negated=True), _connector='OR'), name='check_rule_cover_of_the_payer')],
             },
         ),
         migrations.CreateModel(
             name='CreditCause',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('late_payment', 'late payment'), ('score_drop', 'score drop'), ('cash_shock', 'cash shock'), ('insolvency', 'insolvency')], max_length=12, verbose_name='cause')),
+                ('kind', models.CharField(choices=[('late_payment', 'late payment'), ('score_drop', 'score drop'), ('cash_shock', 'cash shock'), ('agency_fall', "agency's rating fell"), ('ceased', 'business ceased'), ('insolvency', 'insolvency')], max_length=12, verbose_name='cause')),
                 ('key', models.CharField(editable=False, max_length=80)),
                 ('as_of', models.DateField(verbose_name='as of')),
                 ('evidence', models.JSONField(default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='evidence')),
@@ -734,9 +794,9 @@ class Migration(migrations.Migration):
             name='LimitPolicyCause',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('late_payment', 'late payment'), ('score_drop', 'score drop'), ('cash_shock', 'cash shock')], max_length=12, verbose_name='cause')),
+                ('kind', models.CharField(choices=[('late_payment', 'late payment'), ('score_drop', 'score drop'), ('cash_shock', 'cash shock'), ('agency_fall', "agency's rating fell"), ('ceased', 'business ceased')], max_length=12, verbose_name='cause')),
                 ('threshold', models.PositiveSmallIntegerField(verbose_name='counts from')),
-                ('window_days', models.PositiveSmallIntegerField(default=30, help_text='Only for the score drop.', verbose_name='within days')),
+                ('window_days', models.PositiveSmallIntegerField(default=30, help_text='Seen once within them; a score drop is looked for over them. A cash shock: four weeks.', verbose_name='within days')),
                 ('least_amount', creditdesk.core.money.MoneyField(currency_field='policy__currency', default=0, help_text='Only for late payment: overdue and undisputed.', verbose_name='and at least')),
                 ('keep_percent', models.PositiveSmallIntegerField(default=0, help_text='0: down to zero.', verbose_name='share of the limit that stays (%)')),
                 ('is_immediate', models.BooleanField(default=True, help_text='Otherwise the cut is proposed. Natural persons: a hold until a person decides.', verbose_name='cuts at once')),
@@ -781,6 +841,85 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='CheckPolicyEditor',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='editors', to='scoring.checkpolicy', verbose_name='credit check policy')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='editor')),
+            ],
+            options={
+                'verbose_name': 'editor of a credit check policy',
+                'verbose_name_plural': 'editors of credit check policies',
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(fields=('policy', 'user'), name='check_policy_editor_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='CheckPolicyReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('as_of', models.DateField(verbose_name='as of')),
+                ('fingerprint', models.CharField(editable=False, max_length=64)),
+                ('figures', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='figures')),
+                ('made_by', models.CharField(max_length=80, verbose_name='made by')),
+                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made at')),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reports', to='scoring.checkpolicy', verbose_name='credit check policy')),
+            ],
+            options={
+                'verbose_name': 'effect of a credit check policy',
+                'verbose_name_plural': 'effects of credit check policies',
+                'ordering': ['-pk'],
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='TermsPolicyEditor',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='editors', to='scoring.termspolicy', verbose_name='terms policy')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='editor')),
+            ],
+            options={
+                'verbose_name': 'editor of a terms policy',
+                'verbose_name_plural': 'editors of terms policies',
+                'abstract': False,
+                'constraints': [models.UniqueConstraint(fields=('policy', 'user'), name='terms_policy_editor_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='TermsPolicyReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('as_of', models.DateField(verbose_name='as of')),
+                ('fingerprint', models.CharField(editable=False, max_length=64)),
+                ('figures', models.JSONField(encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='figures')),
+                ('made_by', models.CharField(max_length=80, verbose_name='made by')),
+                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made at')),
+                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reports', to='scoring.termspolicy', verbose_name='terms policy')),
+            ],
+            options={
+                'verbose_name': 'effect of a terms policy',
+                'verbose_name_plural': 'effects of terms policies',
+                'ordering': ['-pk'],
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='InvoiceLevel',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('day', models.DateField(verbose_name='day')),
+                ('packed', models.BinaryField()),
+                ('made_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made at')),
+                ('card', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='levels', to='scoring.invoicecard', verbose_name='card')),
+            ],
+            options={
+                'verbose_name': 'level of an invoice card',
+                'verbose_name_plural': 'levels of invoice cards',
+                'constraints': [models.UniqueConstraint(fields=('card', 'day'), name='one_invoice_level_a_day')],
+            },
+        ),
+        migrations.CreateModel(
             name='ScoreReview',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -799,14 +938,15 @@ class Migration(migrations.Migration):
                 ('first_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='who decided first')),
                 ('kept', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scorehistory', verbose_name='kept score')),
                 ('override', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.scoreoverride', verbose_name='score override')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'review of a score',
                 'verbose_name_plural': 'reviews of scores',
                 'ordering': ['-pk'],
-                'permissions': [('review_score', 'Can decide on scores that a person must decide'), ('contest_score', 'Can record that a customer contests a score')],
+                'permissions': [('review_score', 'Can decide on scores that a person must decide'), ('contest_score', 'Can record that a customer contests a score'), ('erase_words', 'Can erase the words of reviews and overrides of scores')],
                 'indexes': [models.Index(fields=['account', 'outcome', 'valid_until'], name='review_of_account')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('note', ''), _negated=True), ('valid_until__gte', models.F('on'))), name='review_explained'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'overridden'), ('override__isnull', False)), models.Q(models.Q(('outcome', 'overridden'), _negated=True), ('override__isnull', True)), _connector='OR'), name='review_override_named'), models.CheckConstraint(condition=models.Q(models.Q(('answers__isnull', True), ('outcome', 'contested')), models.Q(models.Q(('outcome', 'contested'), _negated=True), ('contests__isnull', True), ('first_by__isnull', True)), _connector='OR'), name='review_contest_or_answer')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'overridden'), ('override__isnull', False)), models.Q(models.Q(('outcome', 'overridden'), _negated=True), ('override__isnull', True)), _connector='OR'), name='review_override_named'), models.CheckConstraint(condition=models.Q(models.Q(('answers__isnull', True), ('outcome', 'contested')), models.Q(models.Q(('outcome', 'contested'), _negated=True), ('contests__isnull', True), ('first_by__isnull', True)), _connector='OR'), name='review_contest_or_answer'), models.CheckConstraint(condition=models.Q(models.Q(models.Q(('note', ''), _negated=True), ('erased_at__isnull', False), _connector='OR'), ('valid_until__gte', models.F('on'))), name='review_explained')],
             },
         ),
         migrations.CreateModel(
@@ -845,6 +985,7 @@ class Migration(migrations.Migration):
                 ('limit_policy', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.limitpolicy', verbose_name='limit policy')),
                 ('terms_policy', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='scoring.termspolicy', verbose_name='terms policy')),
                 ('application', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='customers.creditapplication', verbose_name='application')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'decision',
@@ -852,7 +993,7 @@ class Migration(migrations.Migration):
                 'ordering': ['-pk'],
                 'permissions': [('decide_credit', 'Can decide on credit that a person must decide')],
                 'indexes': [models.Index(fields=['account', '-id'], name='decision_of_account')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('by_kind', 'rules'), ('decided_by__isnull', True)), models.Q(('by_kind', 'person'), ('decided_by__isnull', False), models.Q(('note', ''), _negated=True), models.Q(('outcome', 'review'), _negated=True)), _connector='OR'), name='decision_person_named'), models.CheckConstraint(condition=models.Q(('is_natural_person', False), ('by_kind', 'person'), ('outcome', 'review'), models.Q(('outcome', 'approved'), models.Q(('requested__isnull', True), models.Q(('limit__gte', models.F('requested')), ('limit__isnull', False)), _connector='OR')), _connector='OR'), name='decision_adverse_by_a_person'), models.CheckConstraint(condition=models.Q(models.Q(('limit__isnull', True), ('outcome', 'review')), models.Q(('limit', 0), ('limit__isnull', False), ('outcome', 'declined')), models.Q(('outcome__in', ['approved', 'guarantees']), models.Q(('limit__isnull', True), ('limit__gt', 0), _connector='OR')), _connector='OR'), name='decision_limit_of_outcome')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('is_natural_person', False), ('by_kind', 'person'), ('outcome', 'review'), models.Q(('outcome', 'approved'), models.Q(('requested__isnull', True), models.Q(('limit__gte', models.F('requested')), ('limit__isnull', False)), _connector='OR')), _connector='OR'), name='decision_adverse_by_a_person'), models.CheckConstraint(condition=models.Q(models.Q(('limit__isnull', True), ('outcome', 'review')), models.Q(('limit', 0), ('limit__isnull', False), ('outcome', 'declined')), models.Q(('outcome__in', ['approved', 'guarantees']), models.Q(('limit__isnull', True), ('limit__gt', 0), _connector='OR')), _connector='OR'), name='decision_limit_of_outcome'), models.CheckConstraint(condition=models.Q(models.Q(('by_kind', 'rules'), ('decided_by__isnull', True)), models.Q(('by_kind', 'person'), ('decided_by__isnull', False), models.Q(models.Q(('note', ''), _negated=True), ('erased_at__isnull', False), _connector='OR'), models.Q(('outcome', 'review'), _negated=True)), _connector='OR'), name='decision_person_named')],
             },
         ),
         migrations.CreateModel(

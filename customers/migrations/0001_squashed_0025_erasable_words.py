@@ -1,4 +1,4 @@
-# Every table of this app whole, in the state after 0019_approval_guards: a new database makes each table once, then the
+# Every table of this app whole, in the state after 0025_erasable_words: a new database makes each table once, then the
 # guards that stand by then. What the replaced migrations move from old rows has nothing to move here.
 
 import creditdesk.core.money
@@ -22,13 +22,16 @@ GUARDS = standing_guards(
         "0014_credit_check_guards",
         "0016_automatic_rise_guards",
         "0019_approval_guards",
+        "0021_binding_guards",
+        "0023_bureau_guards",
+        "0025_erasable_words",
     ),
 )
 
 
 class Migration(migrations.Migration):
 
-    replaces = [('customers', '0001_initial'), ('customers', '0002_guards'), ('customers', '0003_evidence_and_bank_data'), ('customers', '0004_bank_guards'), ('customers', '0005_account_joined_into'), ('customers', '0006_import_uploads'), ('customers', '0007_fewer_indexes'), ('customers', '0008_references_by_statement'), ('customers', '0009_business_and_cover'), ('customers', '0010_business_guards'), ('customers', '0011_credit_applications'), ('customers', '0012_application_guards'), ('customers', '0013_credit_checks'), ('customers', '0014_credit_check_guards'), ('customers', '0015_automatic_rises'), ('customers', '0016_automatic_rise_guards'), ('customers', '0017_approval_matrix'), ('customers', '0018_decisions_of_before'), ('customers', '0019_approval_guards')]
+    replaces = [('customers', '0001_initial'), ('customers', '0002_guards'), ('customers', '0003_evidence_and_bank_data'), ('customers', '0004_bank_guards'), ('customers', '0005_account_joined_into'), ('customers', '0006_import_uploads'), ('customers', '0007_fewer_indexes'), ('customers', '0008_references_by_statement'), ('customers', '0009_business_and_cover'), ('customers', '0010_business_guards'), ('customers', '0011_credit_applications'), ('customers', '0012_application_guards'), ('customers', '0013_credit_checks'), ('customers', '0014_credit_check_guards'), ('customers', '0015_automatic_rises'), ('customers', '0016_automatic_rise_guards'), ('customers', '0017_approval_matrix'), ('customers', '0018_decisions_of_before'), ('customers', '0019_approval_guards'), ('customers', '0020_which_limit_binds'), ('customers', '0021_binding_guards'), ('customers', '0022_bureau_reports'), ('customers', '0023_bureau_guards'), ('customers', '0024_agency_report_files'), ('customers', '0025_erasable_words')]
 
     initial = True
 
@@ -129,6 +132,39 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'legal bases of a stop',
                 'ordering': ['country'],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('provision', ''), _negated=True), models.Q(('rule', ''), _negated=True)), name='legal_basis_named')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BureauProvider',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('slug', models.SlugField(max_length=40, unique=True, verbose_name='name')),
+                ('label', models.CharField(max_length=80, verbose_name='agency')),
+                ('adapter', models.CharField(max_length=40, verbose_name='adapter')),
+                ('product', models.CharField(blank=True, max_length=60, verbose_name='product')),
+                ('is_on', models.BooleanField(default=False, verbose_name='in use')),
+                ('position', models.PositiveSmallIntegerField(default=10, help_text='The lowest number is asked first.', verbose_name='place in the order of asking')),
+                ('countries', models.CharField(blank=True, help_text='Of the customers it answers for, as two letters each: IT, FR. Empty: every country.', max_length=200, verbose_name='countries')),
+                ('answers_companies', models.BooleanField(default=True, verbose_name='answers for companies')),
+                ('answers_sole_traders', models.BooleanField(default=False, help_text='They are asked about only while a legal basis is on record for each of them.', verbose_name='answers for sole traders')),
+                ('max_age_months', models.PositiveSmallIntegerField(default=6, help_text='Counted from the day of the last answer. Zero: no age rule.', verbose_name='no new report within (months)')),
+                ('currency', models.CharField(default='EUR', max_length=3, verbose_name='currency')),
+                ('price', creditdesk.core.money.MoneyField(default=0, verbose_name='price of a report')),
+                ('charges_not_found', models.BooleanField(default=False, verbose_name='charges also when it does not know the customer')),
+                ('monthly_budget', creditdesk.core.money.MoneyField(blank=True, null=True, verbose_name='budget of a month')),
+                ('ask_above', creditdesk.core.money.MoneyField(blank=True, help_text="Exposure or limit of the customer, in the agency's currency. Empty: never by itself.", null=True, verbose_name='ask at night above')),
+                ('ask_at_onboarding', models.BooleanField(default=False, verbose_name='ask when a customer applies for credit')),
+                ('ask_at_review', models.BooleanField(default=False, verbose_name='ask when a review falls due')),
+                ('secret_variable', models.CharField(blank=True, help_text='Name of an environment variable, never the secret itself.', max_length=80, verbose_name='variable that holds the secret')),
+                ('secret_file', models.CharField(blank=True, help_text='Path on the server, read when the agency is asked.', max_length=200, verbose_name='file that holds the secret')),
+                ('settings', models.JSONField(blank=True, default=dict, help_text='See docs/bureau.md.', verbose_name='settings of the adapter')),
+                ('keep_answers_months', models.PositiveSmallIntegerField(default=6, help_text='What was read from them stays; the answers themselves are deleted.', verbose_name='keep the raw answers for (months)')),
+            ],
+            options={
+                'verbose_name': 'credit agency',
+                'verbose_name_plural': 'credit agencies',
+                'ordering': ['position', 'slug'],
+                'constraints': [models.CheckConstraint(condition=models.Q(('price__gte', 0), models.Q(('monthly_budget__isnull', True), ('monthly_budget__gte', 0), _connector='OR'), models.Q(('ask_above__isnull', True), ('ask_above__gte', 0), _connector='OR')), name='bureau_provider_in_bounds'), models.CheckConstraint(condition=models.Q(('secret_variable', ''), ('secret_file', ''), _connector='OR'), name='bureau_provider_one_secret')],
             },
         ),
         migrations.CreateModel(
@@ -365,11 +401,61 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='LimitBinding',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('binds', models.CharField(choices=[('company', "each company's own limit"), ('total', 'the total over our companies'), ('both', 'both: the tighter binds')], max_length=7, verbose_name='which limit binds')),
+                ('currency', models.CharField(blank=True, max_length=3, verbose_name='currency')),
+                ('ceiling', creditdesk.core.money.MoneyField(blank=True, null=True, verbose_name='most over all our companies')),
+                ('wanted_from', models.DateField(verbose_name='from')),
+                ('reason', models.TextField(verbose_name='reason')),
+                ('proposed_on', models.DateField(verbose_name='proposed on')),
+                ('proposed_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ('status', models.CharField(choices=[('waiting', 'waiting for a second person'), ('in_force', 'decided'), ('rejected', 'rejected')], default='waiting', max_length=8, verbose_name='status')),
+                ('decided_on', models.DateField(blank=True, null=True, verbose_name='decided on')),
+                ('decided_at', models.DateTimeField(blank=True, null=True)),
+                ('decision_reason', models.TextField(blank=True, verbose_name='reason of the decision')),
+                ('valid_from', models.DateField(blank=True, null=True, verbose_name='in force from')),
+                ('company', models.ForeignKey(blank=True, help_text='For its customers without a setting of their own.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='limit_bindings', to='customers.company', verbose_name='company')),
+                ('customer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='limit_bindings', to='customers.customer', verbose_name='customer or group head')),
+                ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
+                ('proposed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
+            ],
+            options={
+                'verbose_name': 'which limit binds',
+                'verbose_name_plural': 'which limits bind',
+                'permissions': [('decide_limitbinding', 'Can decide which limit binds')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('company__isnull', True), ('customer__isnull', False)), models.Q(('ceiling__isnull', True), ('company__isnull', False), ('customer__isnull', True)), _connector='OR'), name='limit_binding_of_one'), models.CheckConstraint(condition=models.Q(models.Q(('ceiling__isnull', True), ('currency', '')), models.Q(('ceiling__gt', 0), models.Q(('currency', ''), _negated=True), models.Q(('binds', 'company'), _negated=True)), _connector='OR'), name='limit_binding_ceiling'), models.CheckConstraint(condition=models.Q(('decided_by', models.F('proposed_by')), _negated=True), name='limit_binding_four_eyes'), models.CheckConstraint(condition=models.Q(models.Q(('decided_by__isnull', True), ('status', 'waiting'), ('valid_from__isnull', True)), models.Q(('decided_by__isnull', False), ('status', 'in_force'), ('valid_from__gte', models.F('decided_on')), ('valid_from__gte', models.F('wanted_from'))), models.Q(('decided_by__isnull', False), ('status', 'rejected'), ('valid_from__isnull', True)), _connector='OR'), name='limit_binding_decided_whole'), models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='limit_binding_says_why'), models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('customer',), name='one_waiting_binding_per_customer'), models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('company',), name='one_waiting_binding_per_company')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BureauBasis',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('effective_on', models.DateField(verbose_name='effective on')),
+                ('known_on', models.DateField(verbose_name='known on')),
+                ('known_until', models.DateField(blank=True, null=True, verbose_name='known until')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='recorded at')),
+                ('superseded_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='superseded at')),
+                ('ground', models.CharField(choices=[('consent', 'consent (art. 6(1)(a) GDPR)'), ('contract', 'steps before a contract, at its request (art. 6(1)(b) GDPR)'), ('interest', 'legitimate interest, balanced on record (art. 6(1)(f) GDPR)')], max_length=8, verbose_name='ground')),
+                ('reference', models.CharField(help_text='Where the consent or the balancing of interests is kept.', max_length=120, verbose_name='reference')),
+                ('expires_on', models.DateField(blank=True, null=True, verbose_name='expires on')),
+                ('revoked_on', models.DateField(blank=True, editable=False, null=True, verbose_name='revoked on')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bureau_bases', to='customers.customer', verbose_name='customer')),
+                ('recorded_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+            ],
+            options={
+                'verbose_name': 'legal basis of agency reports',
+                'verbose_name_plural': 'legal bases of agency reports',
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('expires_on__isnull', True), ('expires_on__gte', models.F('effective_on')), _connector='OR'), models.Q(('reference', ''), _negated=True)), name='bureau_basis_in_order')],
+            },
+        ),
+        migrations.CreateModel(
             name='ImportMapping',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('slug', models.SlugField(max_length=60, unique=True, verbose_name='name')),
-                ('layout', models.CharField(choices=[('transactions', 'transactions: one row per document or payment'), ('settled', 'settled invoices: one row per invoice with its payment'), ('snapshot', 'open items: a full snapshot'), ('bank', 'bank lines of customers'), ('accounts', 'annual accounts of customers'), ('legal', 'legal events of customers'), ('supplier', 'days customers take to pay their suppliers'), ('orders', 'orders of customers'), ('deliveries', 'deliveries to customers'), ('billed', 'what of orders and deliveries was billed'), ('cover', 'insurance, guarantees and deposits')], max_length=12, verbose_name='layout')),
+                ('layout', models.CharField(choices=[('transactions', 'transactions: one row per document or payment'), ('settled', 'settled invoices: one row per invoice with its payment'), ('snapshot', 'open items: a full snapshot'), ('bank', 'bank lines of customers'), ('accounts', 'annual accounts of customers'), ('legal', 'legal events of customers'), ('supplier', 'days customers take to pay their suppliers'), ('orders', 'orders of customers'), ('deliveries', 'deliveries to customers'), ('billed', 'what of orders and deliveries was billed'), ('cover', 'insurance, guarantees and deposits'), ('ratings', 'ratings of credit agencies')], max_length=12, verbose_name='layout')),
                 ('on_change', models.CharField(choices=[('supersede', 'a changed row corrects the earlier one'), ('refuse', 'a changed row is refused')], default='supersede', max_length=10, verbose_name='changed rows')),
                 ('spec', models.JSONField(help_text='See docs/imports.md for every key and an example.', verbose_name='columns and formats')),
                 ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='mappings', to='customers.source')),
@@ -443,6 +529,25 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='OrderHorizon',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('effective_on', models.DateField(verbose_name='effective on')),
+                ('known_on', models.DateField(verbose_name='known on')),
+                ('known_until', models.DateField(blank=True, null=True, verbose_name='known until')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='recorded at')),
+                ('superseded_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='superseded at')),
+                ('product_line', models.CharField(blank=True, help_text='As orders name it. Empty: orders of the segment whose line has no horizon of its own.', max_length=40, verbose_name='product line')),
+                ('days', models.PositiveSmallIntegerField(blank=True, help_text='Orders to be delivered later than this are not exposure yet. Empty: as the segment.', null=True, verbose_name='order horizon (days)')),
+                ('segment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='horizons', to='customers.creditsegment', verbose_name='credit segment')),
+            ],
+            options={
+                'verbose_name': 'order horizon',
+                'verbose_name_plural': 'order horizons',
+                'indexes': [models.Index(fields=['segment', 'effective_on'], name='horizon_of_segment')],
+            },
+        ),
+        migrations.CreateModel(
             name='ImportBatch',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -493,6 +598,7 @@ class Migration(migrations.Migration):
                 ('automatic_up_to', creditdesk.core.money.MoneyField(blank=True, editable=False, null=True, verbose_name='at once up to')),
                 ('gates_failed', models.PositiveSmallIntegerField(blank=True, editable=False, null=True, verbose_name='gates failed')),
                 ('policy_ref', models.PositiveBigIntegerField(blank=True, editable=False, null=True, verbose_name='limit policy')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'limit change',
@@ -595,6 +701,7 @@ class Migration(migrations.Migration):
                 ('company', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.company', verbose_name='company')),
                 ('made_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('orderer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.customer', verbose_name='ordered by')),
+                ('product_line', models.CharField(blank=True, db_default='', max_length=40, verbose_name='product line')),
             ],
             options={
                 'verbose_name': 'reservation',
@@ -805,6 +912,7 @@ class Migration(migrations.Migration):
                 ('placed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('released_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('change', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='customers.limitchange', verbose_name='limit change')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'credit hold',
@@ -820,11 +928,12 @@ class Migration(migrations.Migration):
                 ('text', models.TextField(verbose_name='text')),
                 ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='author')),
                 ('change', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comments', to='customers.limitchange', verbose_name='limit change')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'comment on a limit change',
                 'verbose_name_plural': 'comments on limit changes',
-                'constraints': [models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='limit_comment_says_something')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('text', ''), _negated=True), ('erased_at__isnull', False), _connector='OR'), name='limit_comment_says_something')],
             },
         ),
         migrations.CreateModel(
@@ -845,6 +954,7 @@ class Migration(migrations.Migration):
                 ('batch', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.importbatch')),
                 ('open_on', models.DateField(blank=True, help_text='Only when the amount is what was still open on that day, not the whole order.', null=True, verbose_name='open on')),
                 ('orderer', models.ForeignKey(blank=True, help_text='Only when somebody else than the payer ordered.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='placed_orders', to='customers.customer', verbose_name='orderer')),
+                ('product_line', models.CharField(blank=True, db_default='', help_text='Decides how far ahead the order counts (order horizons).', max_length=40, verbose_name='product line')),
             ],
             options={
                 'verbose_name': 'open order',
@@ -1082,11 +1192,12 @@ class Migration(migrations.Migration):
                 ('authority_group', models.CharField(blank=True, max_length=150, verbose_name='by authority of')),
                 ('approvers_needed', models.PositiveSmallIntegerField(default=1, verbose_name='approvers needed')),
                 ('evidence', models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='evidence')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'decision on a limit change',
                 'verbose_name_plural': 'decisions on limit changes',
-                'constraints': [models.UniqueConstraint(fields=('change', 'decided_by'), name='limit_decided_once_each'), models.CheckConstraint(condition=models.Q(models.Q(('delegation__isnull', True), ('on_behalf_of__isnull', True)), models.Q(('delegation__isnull', False), ('on_behalf_of__isnull', False), models.Q(('on_behalf_of', models.F('decided_by')), _negated=True)), _connector='OR'), name='limit_decision_deputy'), models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='limit_decision_says_why'), models.CheckConstraint(condition=models.Q(('verdict__in', ['approve', 'reject'])), name='limit_decision_verdict_known'), models.CheckConstraint(condition=models.Q(('approvers_needed__in', [1, 2])), name='limit_decision_one_or_two'), models.CheckConstraint(condition=models.Q(('grade', ''), ('grade__in', ['A', 'B', 'C', 'D', 'E']), _connector='OR'), name='limit_decision_grade_known')],
+                'constraints': [models.UniqueConstraint(fields=('change', 'decided_by'), name='limit_decided_once_each'), models.CheckConstraint(condition=models.Q(models.Q(('delegation__isnull', True), ('on_behalf_of__isnull', True)), models.Q(('delegation__isnull', False), ('on_behalf_of__isnull', False), models.Q(('on_behalf_of', models.F('decided_by')), _negated=True)), _connector='OR'), name='limit_decision_deputy'), models.CheckConstraint(condition=models.Q(('verdict__in', ['approve', 'reject'])), name='limit_decision_verdict_known'), models.CheckConstraint(condition=models.Q(('approvers_needed__in', [1, 2])), name='limit_decision_one_or_two'), models.CheckConstraint(condition=models.Q(('grade', ''), ('grade__in', ['A', 'B', 'C', 'D', 'E']), _connector='OR'), name='limit_decision_grade_known'), models.CheckConstraint(condition=models.Q(models.Q(('reason', ''), _negated=True), ('erased_at__isnull', False), _connector='OR'), name='limit_decision_says_why')],
             },
         ),
         migrations.CreateModel(
@@ -1103,6 +1214,38 @@ class Migration(migrations.Migration):
                 'verbose_name': 'reminder of a limit change',
                 'verbose_name_plural': 'reminders of limit changes',
                 'constraints': [models.UniqueConstraint(fields=('change', 'kind', 'step'), name='limit_reminder_once'), models.CheckConstraint(condition=models.Q(('step__gte', 1)), name='limit_reminder_steps')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BureauReport',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('effective_on', models.DateField(verbose_name='effective on')),
+                ('known_on', models.DateField(verbose_name='known on')),
+                ('known_until', models.DateField(blank=True, null=True, verbose_name='known until')),
+                ('recorded_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='recorded at')),
+                ('superseded_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='superseded at')),
+                ('provider', models.SlugField(db_index=False, max_length=40, verbose_name='agency')),
+                ('product', models.CharField(blank=True, max_length=60, verbose_name='product')),
+                ('reference', models.CharField(blank=True, max_length=120, verbose_name="agency's reference")),
+                ('outcome', models.CharField(choices=[('rated', 'rated'), ('unrated', 'known, not rated'), ('not_found', 'not known to the agency')], max_length=9, verbose_name='outcome')),
+                ('standing', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='standing (100 is safest)')),
+                ('raw_score', models.CharField(blank=True, max_length=40, verbose_name='score as the agency writes it')),
+                ('raw_scale', models.CharField(blank=True, max_length=80, verbose_name="the agency's scale")),
+                ('pd_basis_points', models.PositiveIntegerField(blank=True, null=True, verbose_name='probability of default in 12 months (basis points)')),
+                ('days_beyond_terms', models.SmallIntegerField(blank=True, null=True, verbose_name='days beyond terms')),
+                ('currency', models.CharField(blank=True, max_length=3, verbose_name='currency')),
+                ('recommended_limit', creditdesk.core.money.MoneyField(blank=True, null=True, verbose_name='limit recommended by the agency')),
+                ('activity', models.CharField(choices=[('active', 'active'), ('dormant', 'dormant'), ('ceased', 'ceased'), ('unknown', 'not stated')], default='unknown', max_length=8, verbose_name='business activity')),
+                ('batch', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.importbatch', verbose_name='import')),
+                ('customer', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='bureau_reports', to='customers.customer', verbose_name='customer')),
+                ('recorded_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+            ],
+            options={
+                'verbose_name': 'agency report',
+                'verbose_name_plural': 'agency reports',
+                'indexes': [models.Index(fields=['customer', 'effective_on'], name='bureau_report_of_customer')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('superseded_at__isnull', True)), fields=('customer', 'provider', 'product', 'effective_on'), name='bureau_report_once'), models.CheckConstraint(condition=models.Q(('known_on__gte', models.F('effective_on')), models.Q(('provider', ''), _negated=True)), name='bureau_report_in_order'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'rated'), ('standing__isnull', False)), models.Q(('outcome', 'unrated'), ('standing__isnull', True)), models.Q(('activity', 'unknown'), ('days_beyond_terms__isnull', True), ('outcome', 'not_found'), ('pd_basis_points__isnull', True), ('raw_score', ''), ('recommended_limit__isnull', True), ('standing__isnull', True)), _connector='OR'), name='bureau_report_outcome'), models.CheckConstraint(condition=models.Q(models.Q(('standing__isnull', True), models.Q(('standing__gte', 0), ('standing__lte', 100)), _connector='OR'), models.Q(('pd_basis_points__isnull', True), models.Q(('pd_basis_points__gte', 0), ('pd_basis_points__lte', 10000)), _connector='OR'), models.Q(('days_beyond_terms__isnull', True), models.Q(('days_beyond_terms__gte', -365), ('days_beyond_terms__lte', 3650)), _connector='OR'), models.Q(('recommended_limit__isnull', True), models.Q(('recommended_limit__gte', 0), models.Q(('currency', ''), _negated=True)), _connector='OR')), name='bureau_report_in_bounds'), models.CheckConstraint(condition=models.Q(('activity__in', ['active', 'dormant', 'ceased', 'unknown'])), name='bureau_report_activity')],
             },
         ),
         migrations.CreateModel(
@@ -1178,6 +1321,38 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'documents of applications',
                 'ordering': ['pk'],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('application', 'sha256'), name='application_document_once'), models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', True), ('removed_by__isnull', True)), models.Q(('removed_at__isnull', False), ('removed_by__isnull', False), models.Q(('removed_because', ''), _negated=True)), _connector='OR'), name='application_document_removed_by_somebody')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BureauPull',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('cause', models.CharField(choices=[('person', 'asked by a person'), ('api', 'asked through the API'), ('night', 'age of the report, at night'), ('onboarding', 'application for credit'), ('review', 'review of the limit')], max_length=10, verbose_name='cause')),
+                ('reason', models.CharField(blank=True, max_length=300, verbose_name='reason')),
+                ('in_spite_of_age', models.BooleanField(default=False, verbose_name='in spite of the age rule')),
+                ('asked_on', models.DateField(verbose_name='business date')),
+                ('asked_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='asked at')),
+                ('actor_name', models.CharField(max_length=80, verbose_name='actor')),
+                ('idempotency_key', models.UUIDField(unique=True, verbose_name='idempotency key')),
+                ('attempts', models.PositiveSmallIntegerField(default=1, verbose_name='times sent')),
+                ('claimed_until', models.DateTimeField(blank=True, null=True, verbose_name='being asked until')),
+                ('outcome', models.CharField(choices=[('asked', 'being asked'), ('rated', 'rated'), ('unrated', 'known, not rated'), ('not_found', 'not known to the agency'), ('unavailable', 'agency not available'), ('refused', 'agency refused the question'), ('bad_answer', 'answer could not be read'), ('doubt', 'in doubt: sent, no answer kept'), ('too_young', 'not asked: report young enough'), ('no_budget', 'not asked: budget used'), ('no_basis', 'not asked: no legal basis')], default='asked', max_length=11, verbose_name='outcome')),
+                ('detail', models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='detail')),
+                ('answered_at', models.DateTimeField(blank=True, null=True, verbose_name='answered at')),
+                ('currency', models.CharField(max_length=3, verbose_name='currency')),
+                ('price', creditdesk.core.money.MoneyField(default=0, verbose_name='price')),
+                ('charged', creditdesk.core.money.MoneyField(blank=True, null=True, verbose_name='charged')),
+                ('asked_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='asked by')),
+                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bureau_pulls', to='customers.customer', verbose_name='customer')),
+                ('provider', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='pulls', to='customers.bureauprovider', verbose_name='agency')),
+                ('report', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='pulls', to='customers.bureaureport', verbose_name='agency report')),
+            ],
+            options={
+                'verbose_name': 'question to an agency',
+                'verbose_name_plural': 'questions to agencies',
+                'ordering': ['-asked_at', '-pk'],
+                'indexes': [models.Index(fields=['provider', 'asked_on'], name='bureau_pull_month'), models.Index(fields=['asked_at', 'id'], name='bureau_pull_by_time')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('outcome__in', ['asked', 'rated', 'unrated', 'not_found'])), fields=('customer', 'provider', 'asked_on'), name='bureau_pull_once_a_day'), models.CheckConstraint(condition=models.Q(models.Q(('answered_at__isnull', True), ('charged__isnull', True), ('claimed_until__isnull', False), ('outcome', 'asked'), ('report__isnull', True)), models.Q(('answered_at__isnull', False), ('charged__gte', 0), ('outcome__in', ['rated', 'unrated', 'not_found']), ('report__isnull', False)), models.Q(('answered_at__isnull', False), ('charged__gte', 0), ('outcome__in', ['unavailable', 'refused', 'bad_answer', 'doubt', 'too_young', 'no_budget', 'no_basis']), ('report__isnull', True)), _connector='OR'), name='bureau_pull_closed_whole'), models.CheckConstraint(condition=models.Q(('price__gte', 0)), name='bureau_pull_price')],
             },
         ),
         migrations.CreateModel(
@@ -1266,6 +1441,20 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['document', 'number'],
                 'constraints': [models.UniqueConstraint(fields=('document', 'number'), name='application_document_part_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BureauAnswer',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('payload', models.TextField(verbose_name='answer')),
+                ('stored_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='stored at')),
+                ('erase_on', models.DateField(db_index=True, verbose_name='erase on')),
+                ('pull', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='answer', to='customers.bureaupull', verbose_name='question to an agency')),
+            ],
+            options={
+                'verbose_name': 'raw answer of an agency',
+                'verbose_name_plural': 'raw answers of agencies',
             },
         ),
         ),

@@ -1,22 +1,28 @@
-# Every table of this app whole, in the state after 0002_guards: a new database makes each table once.
-
-from importlib import import_module
+# Every table of this app whole, in the state after 0004_staff_mail: a new database makes each table once, then the
+# guards that stand by then. What the replaced migrations move from old rows has nothing to move here.
 
 import django.contrib.auth.models
 import django.contrib.auth.validators
 import django.core.serializers.json
 import django.db.models.deletion
 import django.utils.timezone
+import uuid
 from django.conf import settings
 from django.db import migrations, models
 
-# What the replaced migrations do besides the tables is written there, once.
-GUARDS = import_module("creditdesk.core.migrations.0002_guards").Migration.operations
+from creditdesk.core.guards import Tables, TablesComplete, standing_guards
+
+GUARDS = standing_guards(
+    "creditdesk.core.migrations",
+    (
+        "0002_guards",
+    ),
+)
 
 
 class Migration(migrations.Migration):
 
-    replaces = [('core', '0001_initial'), ('core', '0002_guards')]
+    replaces = [('core', '0001_initial'), ('core', '0002_guards'), ('core', '0003_customer_trail'), ('core', '0004_staff_mail')]
 
     initial = True
 
@@ -25,6 +31,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        Tables(
         migrations.CreateModel(
             name='AuditSeal',
             fields=[
@@ -100,6 +107,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Notice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('topic', models.CharField(max_length=40, verbose_name='topic')),
+                ('key', models.CharField(max_length=120, unique=True, verbose_name='key')),
+                ('about', models.JSONField(blank=True, default=dict, encoder=django.core.serializers.json.DjangoJSONEncoder)),
+                ('business_date', models.DateField(verbose_name='business date')),
+                ('written_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='written at')),
+                ('addressed_at', models.DateTimeField(blank=True, null=True, verbose_name='addressed at')),
+            ],
+            options={
+                'verbose_name': 'notice',
+                'verbose_name_plural': 'notices',
+                'indexes': [models.Index(condition=models.Q(('addressed_at__isnull', True)), fields=['id'], name='notice_to_address')],
+            },
+        ),
+        migrations.CreateModel(
             name='AuditEntry',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -119,6 +143,51 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'audit trail',
                 'indexes': [models.Index(fields=['subject_type', 'subject_pk'], name='audit_subject')],
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('actor_kind', 'person'), _negated=True), ('actor__isnull', False), _connector='OR'), name='audit_person_is_named')],
+                'permissions': [('view_customer_trail', 'Can read the audit trail of a customer')],
+            },
+        ),
+        migrations.CreateModel(
+            name='StaffMail',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ('key', models.CharField(max_length=120, unique=True, verbose_name='key')),
+                ('mode', models.CharField(choices=[('at_once', 'at once'), ('digest', 'once a day, together'), ('none', 'not at all')], max_length=8, verbose_name='kind')),
+                ('business_date', models.DateField(verbose_name='business date')),
+                ('language', models.CharField(max_length=5, verbose_name='language')),
+                ('to_address', models.EmailField(max_length=254, verbose_name='address')),
+                ('subject', models.CharField(max_length=200, verbose_name='subject')),
+                ('body', models.TextField(blank=True, verbose_name='text')),
+                ('html', models.TextField(blank=True)),
+                ('state', models.CharField(choices=[('queued', 'waiting to be sent'), ('sending', 'being sent'), ('sent', 'sent'), ('failed', 'failed'), ('cancelled', 'cancelled')], default='queued', max_length=10, verbose_name='state')),
+                ('written_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='written at')),
+                ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
+                ('try_after', models.DateTimeField(default=django.utils.timezone.now, verbose_name='next attempt')),
+                ('claimed_at', models.DateTimeField(blank=True, null=True, verbose_name='claimed at')),
+                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='sent at')),
+                ('error', models.CharField(blank=True, max_length=300, verbose_name='last error')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='staff_mails', to=settings.AUTH_USER_MODEL, verbose_name='to')),
+            ],
+            options={
+                'verbose_name': 'mail to staff',
+                'verbose_name_plural': 'mails to staff',
+                'permissions': [('resend_staffmail', 'Can send a mail to staff again')],
+                'indexes': [models.Index(fields=['user', '-id'], name='staff_mail_of_user'), models.Index(condition=models.Q(('state__in', ['queued', 'sending'])), fields=['state', 'try_after'], name='staff_mail_to_send')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('sent_at__isnull', False), ('state', 'sent')), models.Q(('state', 'sent'), _negated=True), _connector='OR'), name='staff_mail_sent_has_its_time'), models.CheckConstraint(condition=models.Q(models.Q(('claimed_at__isnull', False), ('state', 'sending')), models.Q(('state', 'sending'), _negated=True), _connector='OR'), name='staff_mail_claimed_has_its_time')],
+            },
+        ),
+        migrations.CreateModel(
+            name='MailPreference',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('topic', models.CharField(max_length=40, verbose_name='topic')),
+                ('mode', models.CharField(choices=[('at_once', 'at once'), ('digest', 'once a day, together'), ('none', 'not at all')], max_length=8, verbose_name='when')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='mail_preferences', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name': 'mail preference',
+                'verbose_name_plural': 'mail preferences',
+                'constraints': [models.UniqueConstraint(fields=('user', 'topic'), name='mail_preference_once')],
             },
         ),
         migrations.CreateModel(
@@ -157,5 +226,24 @@ class Migration(migrations.Migration):
                 ('seal', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='sealed_entries', to='core.auditseal')),
             ],
         ),
+        migrations.CreateModel(
+            name='NoticeCopy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('mode', models.CharField(choices=[('at_once', 'at once'), ('digest', 'once a day, together'), ('none', 'not at all')], max_length=8)),
+                ('is_dropped', models.BooleanField(db_default=False, default=False)),
+                ('notice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='copies', to='core.notice')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('mail', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='copies', to='core.staffmail')),
+            ],
+            options={
+                'verbose_name': 'copy of a notice',
+                'verbose_name_plural': 'copies of notices',
+                'indexes': [models.Index(condition=models.Q(('is_dropped', False), ('mail__isnull', True)), fields=['user'], name='notice_copy_waiting')],
+                'constraints': [models.UniqueConstraint(fields=('notice', 'user'), name='notice_once_per_person')],
+            },
+        ),
+        ),
+        TablesComplete(),
         *GUARDS,
     ]

@@ -25,6 +25,7 @@ from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import AuditEntry, AuditNote, User
 from customers.access import visible_accounts
 from customers.models import (
+    BureauPull,
     CreditAccount,
     CreditHold,
     LimitChange,
@@ -44,6 +45,7 @@ WRITTEN: dict[type[models.Model], tuple[str, ...]] = {
     LimitDecision: ("reason",),
     LimitChangeComment: ("text",),
     CreditHold: ("note", "release_reason"),
+    BureauPull: ("reason",),
 }
 """Where words stand, and in which columns; a guard of each table lets them go all together and nothing else."""
 AUTHORS: dict[type[models.Model], tuple[str, ...]] = {
@@ -55,6 +57,7 @@ AUTHORS: dict[type[models.Model], tuple[str, ...]] = {
     LimitDecision: ("decided_by",),
     LimitChangeComment: ("author",),
     CreditHold: ("placed_by", "released_by"),
+    BureauPull: ("asked_by",),
 }
 
 
@@ -104,7 +107,11 @@ def words_of(account: CreditAccount, reader: User) -> list[Words]:
     """Everything that is still written about an account's credit, newest first; a query per table."""
     found = [
         Words(key, rows, on, what, needed, needed or _own(rows, reader))
-        for key, rows, on, what, needed in (*_of_the_score(account), *_of_the_limit(account))
+        for key, rows, on, what, needed in (
+            *_of_the_score(account),
+            *_of_the_limit(account),
+            *_of_agencies(account),
+        )
     ]
     return sorted(found, key=lambda one: (one.on, one.key), reverse=True)
 
@@ -144,6 +151,13 @@ def _of_the_limit(account: CreditAccount) -> Iterator[Found]:
     for hold in _rows(CreditHold, account=account):
         needed = held if hold.released_on is None else ""
         yield f"hold-{hold.pk}", (hold,), hold.placed_on, _("credit hold"), needed
+
+
+def _of_agencies(account: CreditAccount) -> Iterator[Found]:
+    """Why agencies were asked; questions stay with a customer that was merged into this one."""
+    whose = Q(customer=account.customer_id) | Q(customer__merged_into=account.customer_id)
+    for pull in _rows(BureauPull).filter(whose).exclude(outcome=BureauPull.Outcome.ASKED):
+        yield f"question-{pull.pk}", (pull,), pull.asked_on, pull.get_cause_display(), ""
 
 
 def _written(model: type[models.Model]) -> Q:
@@ -211,6 +225,9 @@ def _blank(row: Any, at: datetime) -> None:
     names = WRITTEN[type(row)]
     for name in names:
         setattr(row, name, "")
+    if isinstance(row, BureauPull):  # the act alone says when
+        row.save(update_fields=names)
+        return
     row.erased_at = at
     row.save(update_fields=[*names, "erased_at"])
 
@@ -220,6 +237,8 @@ def _entries_of(rows: Collection[Any]) -> models.QuerySet[AuditEntry]:
     named = Q()
     for row in rows:
         named |= Q(changes__table=row._meta.label_lower, changes__object_pk=str(row.pk))
+        if isinstance(row, BureauPull):
+            named |= Q(act__startswith="bureau.", data__pull=row.pk)
     overrides = [r.override_id for r in rows if isinstance(r, ScoreReview) and r.override_id]
     reviews = ScoreReview.objects.filter(override__in=[r.pk for r in rows if isinstance(r, ScoreOverride)])
     for label, pks in (

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from creditdesk.core.acts import actor_label
 from creditdesk.core.audit import Actor
-from creditdesk.core.models import AuditEntry, Job
+from creditdesk.core.models import AuditEntry, AuditNote, Job
 from creditdesk.core.money import Money
 from customers.admin.bureau import ProviderForm
 from customers.applications import Wish, receive_application
@@ -22,6 +22,7 @@ from customers.bureau.automatic import ask_for_reviews
 from customers.bureau.nightly import is_down, plan_night
 from customers.bureau.pulling import pull
 from customers.models import BureauAnswer, BureauBasis, BureauProvider, BureauPull, BureauReport
+from scoring.erasing import erase
 from tests.api.conftest import Caller, key_for
 from tests.customers.bureau.agency import FIRST
 from tests.desk_world import client_of
@@ -81,6 +82,12 @@ def test_a_controller_sees_plan_and_price_before_paying(desk, agency):
     assert [one["headers"].get("Idempotency-Key") for one in agency.asked].count(None) == 0
     assert BureauPull.objects.filter(provider=desk.first, outcome="rated").count() == 1
 
+    # Why it was asked can be erased, from the trail as well.
+    question = BureauPull.objects.get(reason="new order <b>")
+    erase(desk.account, [f"question-{question.pk}"], by=desk.cast.manager, because="request", as_of=TODAY)
+    question.refresh_from_db()
+    assert question.reason == "" and not AuditNote.objects.filter(text="new order <b>").exists()
+
     costs = client.get(reverse("bureau:costs")).content.decode()
     assert "5.00" in costs and "12.00" in costs and "Alfa Srl" in costs
     with CaptureQueriesContext(connection) as queries:
@@ -88,7 +95,7 @@ def test_a_controller_sees_plan_and_price_before_paying(desk, agency):
     assert len(queries) <= 12, len(queries)
     sheet = client.get(reverse("bureau:costs"), {"export": "csv", "outcome": "paid"})
     rows = b"".join(sheet.streaming_content).decode() if sheet.streaming else sheet.content.decode()
-    assert "Alfa Srl" in rows and "new order" in rows
+    assert "Alfa Srl" in rows and "new order" not in rows
 
 
 def test_a_stranger_sees_nothing_of_it(desk):

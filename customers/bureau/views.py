@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from creditdesk.core.acts import actor_label
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.exports import FORMATS, Export, export_response
@@ -161,7 +162,14 @@ def _export(rows: Any, first: date, last: date, request: HttpRequest) -> Export:
                 row.provider.label,
                 row.get_cause_display(),
             ),
-            *(row.reason, row.actor_name, row.get_outcome_display(), row.currency, row.price, row.charged),
+            *(
+                row.reason,
+                actor_label(row.actor_name),
+                row.get_outcome_display(),
+                row.currency,
+                row.price,
+                row.charged,
+            ),
         ]
         for row in rows.iterator(chunk_size=1000)
     )

@@ -183,13 +183,17 @@ def _agree() -> int:
         return cursor.fetchone()[0]
 
 
-def measure(book: Book, runs: int, told: Told) -> dict[str, float]:
-    """Processor seconds by shape (wall where the server's are not to be seen), and the better floor's."""
-    say = told.say
+def _make_floor() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"DROP TABLE IF EXISTS bench_floor; CREATE TABLE bench_floor ({COLUMNS}) WITH (fillfactor = 45)"
         )
+
+
+def measure(book: Book, runs: int, told: Told) -> dict[str, float]:
+    """Processor seconds by shape (wall where the server's are not to be seen), and the better floor's."""
+    say = told.say
+    _make_floor()
     month_end = book.as_of
     shapes: dict[str, Callable[[date], Any]] = {
         "floor, planner's default": lambda day: _floor(day, forbid=False),
@@ -227,6 +231,7 @@ def measure(book: Book, runs: int, told: Told) -> dict[str, float]:
 def measure_all(book: Book, runs: int, told: Told) -> dict[str, float]:
     """All families, on a book whose evidence tables are filled; the floor is that of the payment signals."""
     say = told.say
+    _make_floor()
     add_evidence(book)
     started = time.perf_counter()
     stored = store_peer_figures(book.as_of - timedelta(days=20))

@@ -167,7 +167,7 @@ def _differences(
         "gini": lambda n, w: twice(rankings[n], w),
         "ks": lambda n, w: ks_of(rankings[n], w),
         "brier": lambda n, w: brier(obs.bad, pds[n], w),
-        "loss_in_top_20": lambda n, w: capture(obs.loss, losses[n], 0.2, w),
+        "loss_in_top_20": lambda n, w: capture(obs.loss, losses[n], FIFTH, w),
     }
 
     def gap(name: str) -> Callable[[Floats | None], float | None]:

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.dates import months_before
 from scoring.card import Card
 from scoring.evidence import LEAST_EVENTS, taught_until
 from scoring.fitting.account_figures import figures_of
@@ -23,6 +24,7 @@ from scoring.fitting.observations import (
     horizon_of,
     ledger_span,
     month_end,
+    month_ends,
     observe,
 )
 from scoring.models import CardReport, PublishingGate, Scorecard
@@ -59,11 +61,8 @@ def series(card: Card, end: date, reader: Actor | None = None) -> list[dict[str,
 
 def _year_before(end: date) -> list[date]:
     """The month-ends whose year ended in the MONTHS months through `end`."""
-    found = []
-    for back in range(MONTHS - 1, -1, -1):
-        month = end.year * 12 + end.month - 1 - back - 12
-        found.append(month_end(date(month // 12, month % 12 + 1, 1)))
-    return found
+    last = month_end(months_before(end, 12))
+    return month_ends(months_before(last, MONTHS - 1), last)
 
 
 def _kept(card: Card, end: date) -> dict[str, dict[str, Any]]:

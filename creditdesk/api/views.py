@@ -31,9 +31,14 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.client_ip import client_ip
 from creditdesk.core.clock import business_date
 from customers.access import account_scope
-from customers.models import CreditAccount
+from customers.models import CreditAccount, Customer
 
 logger = logging.getLogger(__name__)
+
+
+def _unknown(number: str) -> Problem:
+    text = _("There is no customer %(number)s with a credit account among what this key may see.")
+    return Problem(422, "customer_unknown", text % {"number": number})
 
 
 class Endpoint(APIView):
@@ -116,12 +121,7 @@ class Endpoint(APIView):
         )
         found = list(rows[:2])
         if not found:
-            raise Problem(
-                422,
-                "customer_unknown",
-                _("There is no customer %(number)s with a credit account among what this key may see.")
-                % {"number": data["customer"]},
-            )
+            raise _unknown(data["customer"])
         if len(found) > 1:
             raise Problem(
                 422,
@@ -130,6 +130,17 @@ class Endpoint(APIView):
                 % {"number": data["customer"]},
             )
         return found[0]
+
+    def customer_of(self, number: str) -> tuple[Customer, date]:
+        """A customer by its number, and today where it first bought of what the key may see.
+
+        Raises Problem customer_unknown, also for customers the key may not see.
+        """
+        rows = self.accounts().filter(customer__code=number).select_related("customer", "company")
+        account = rows.order_by("pk").first()
+        if account is None:
+            raise _unknown(number)
+        return account.customer, self.today(account)
 
     # --- what is asked ---
 

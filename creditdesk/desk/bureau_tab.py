@@ -17,13 +17,15 @@ def agencies(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[
     customer = account.customer
     page = paged(request, questions_about(customer))
     # About a natural person nothing is shown once the basis has ended.
-    shown = [] if lacks_basis(customer, as_of) else agencies_of(customer.pk, as_of)
+    withheld = lacks_basis(customer, as_of)
+    shown = [] if withheld else agencies_of(customer.pk, as_of)
     page.object_list = with_tones(page.object_list)
     bases = []
     if customer.is_natural_person:
         bases = list(BureauBasis.objects.at(as_of).filter(customer=customer).order_by("-effective_on", "-pk"))
     return {
         "agencies": shown,
+        "withheld": withheld,
         "reports": sorted(
             ((one, agency) for agency in shown for one in agency.reports),
             key=lambda pair: pair[0].effective_on,

@@ -18,7 +18,7 @@ from creditdesk.core.clock import business_date
 from customers.bureau.automatic import ask_for_client
 from customers.bureau.bases import on_a_basis
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
-from customers.models import BureauPull, BureauReport, Customer
+from customers.models import BureauPull, BureauReport
 
 
 class AgencyReportOut(serializers.ModelSerializer):
@@ -134,15 +134,7 @@ class AgencyReportList(ActsOnce, AgencyEndpoint):
 
     def act(self, request: Request) -> Response:
         data = self.body(AgencyQuestionIn)
-        account = self.accounts().filter(customer__code=data["customer"]).select_related("company").first()
-        if account is None:
-            raise Problem(
-                422,
-                "customer_unknown",
-                _("There is no customer %(number)s with a credit account among what this key may see.")
-                % {"number": data["customer"]},
-            )
-        customer, on = Customer.objects.get(pk=account.customer_id), self.today(account)
+        customer, on = self.customer_of(data["customer"])
         forced = data["in_spite_of_age"]
         plan = plan_pull(customer, on, BureauPull.Cause.API, now=timezone.now(), in_spite_of_age=forced)
         if not plan.askable:

@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from creditdesk.api.fields import CONTRADICTION, Contradiction, PageQuery, StrictSerializer, Text
-from creditdesk.api.problems import Problem, Unprocessable
+from creditdesk.api.problems import Unprocessable
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from customers.legal import record_legal_event
-from customers.models import Customer, LegalEvent
+from customers.models import LegalEvent
 
 
 class LegalEventOut(serializers.ModelSerializer):
@@ -103,19 +103,10 @@ class LegalEventList(ActsOnce, Endpoint):
 
     def act(self, request: Request) -> Response:
         data = self.body(LegalEventIn)
-        account = self.accounts().filter(customer__code=data["customer"]).select_related("company").first()
-        if account is None:
-            raise Problem(
-                422,
-                "customer_unknown",
-                _("There is no customer %(number)s with a credit account among what this key may see.")
-                % {"number": data["customer"]},
-            )
-        today = self.today(account)
+        customer, today = self.customer_of(data["customer"])
         if data["happened_on"] > today:
             told = ErrorDetail(_("An event cannot be known before it happens."), CONTRADICTION)
             raise Unprocessable({"happened_on": [told]})
-        customer = Customer.objects.get(pk=account.customer_id)
         seen = LegalEvent.objects.filter(superseded_at__isnull=True, customer=customer)
         known = set(seen.values_list("pk", flat=True))
         event = record_legal_event(

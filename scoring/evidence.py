@@ -6,9 +6,10 @@ from datetime import date
 from typing import Any, Protocol, cast
 
 import numpy as np
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
@@ -38,7 +39,7 @@ def measure_card(
     reader = reader or Actor.job(made_by)
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     said = {"said": fingerprint(as_card(card, list(card.bins.all())), points_only=True)}
     found = {
         Kind.STABILITY: stability(card, as_of, reader=reader),

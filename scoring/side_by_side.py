@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import Card, CardError, as_card, fingerprint, problems
@@ -74,7 +75,7 @@ def compare(
     cards = [as_card(row, list(row.bins.all())) for row in (a, b)]
     for card in cards:
         if wrong := problems(card):
-            raise CardError(" ".join(wrong))
+            raise CardError(in_a_row(wrong))
     figures = {
         "against": a.pk,
         "said": [fingerprint(card) for card in cards],

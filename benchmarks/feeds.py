@@ -59,7 +59,7 @@ def signals_of(path: Path, customers: list[str]) -> dict[str, np.ndarray]:
             customer=customer, segment=segment, company=company, currency="EUR"
         )
         accounts[name] = account.pk
-    spec = {**shipped_bank_mappings()["bank-lines"], "known_on": "own"}
+    spec = {**shipped_bank_mappings()["bank-lines"], "known_on": "own", "complete": "line"}
     mapping = ImportMapping(slug="bank-lines", layout="bank", on_change="refuse", spec=spec)
     report = run_bank_import(path, mapping, Options(today=date(2099, 1, 1), commit=True))
     assert not report.counts["refused"], report.problems[:3]

@@ -22,7 +22,7 @@ from creditdesk.core.sentences import in_a_row
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
-from scoring import agency_cards, card_pages, drafts, publishing
+from scoring import card_pages, drafts, newer_cards, publishing
 from scoring.calibrated import UNCALIBRATED
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
@@ -65,7 +65,7 @@ def card_list(request: HttpRequest) -> HttpResponse:
         "gate_form": GateForm(instance=publishing.gate_in_force()),
         "may_propose": request.user.has_perm(publishing.PROPOSE),
         **_invoice_cards(request),
-        "offers_agency_cards": not agency_cards.are_there(),
+        "offers": newer_cards.offers(),
     }
     return render_page(request, "scorecards/list.html", context)
 
@@ -296,7 +296,7 @@ def gate(request: HttpRequest) -> HttpResponse:
 
 @desk_page(VIEW, publishing.PROPOSE)
 @require_POST
-def add_agency_cards(request: HttpRequest) -> HttpResponse:
-    agency_cards.add_agency_cards(by=request.user, as_of=business_date())
-    messages.success(request, _("Two drafts are in the list: try them on the live book, then propose them."))
+def add_newer_cards(request: HttpRequest) -> HttpResponse:
+    newer_cards.add_newer_cards(by=request.user, as_of=business_date())
+    messages.success(request, _("In the list as drafts: try them on the live book, then propose them."))
     return redirect("scorecards:list")

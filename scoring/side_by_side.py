@@ -31,6 +31,7 @@ from scoring.evidence import (
     figures_unseen,
     learned_until,
     pd_of_scores,
+    scored_by,
     scores_of,
     taught_until,
     unseen,
@@ -47,8 +48,7 @@ from scoring.fitting.observations import (
     observe,
 )
 from scoring.fitting.outcomes import default_episodes
-from scoring.models import AccountScore, CardReport, Depth, Scorecard
-from scoring.recalibrating import scored_by
+from scoring.models import AccountScore, CardReport, Scorecard
 from scoring.reports import store_report
 from scoring.stored import values_of
 from scoring.tryout import try_card
@@ -221,10 +221,10 @@ def _since(
             row
             for row in compute(day, view=then, card=cards[0])
             if row.card_id == cards[0].pk
-            and row.depth != Depth.NONE
             and row.account_id in complete
             and row.account_id not in out
-            and is_active(values_of(row))
+            and is_active(values := values_of(row))
+            and cards[1].scores_file(values)
         ]
         bad = np.array([row.account_id in happened for row in rows], dtype=np.float64)
         first = np.array([row.score for row in rows], dtype=np.float64)

@@ -331,6 +331,8 @@ def cure(code: str, params: dict[str, Any]) -> str:
 
 def _told(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters that are sentences themselves were stored taken apart."""
+    if not any(isinstance(one, dict) for one in params.values()):
+        return params
     return {name: told(one) if isinstance(one, dict) else one for name, one in params.items()}
 
 

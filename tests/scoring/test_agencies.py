@@ -30,11 +30,11 @@ from scoring.counterfactual import WouldLift, better_bins
 from scoring.default_card import build_bins
 from scoring.default_thin_card import ensure_thin_card
 from scoring.engine import compute, rescore
+from scoring.evidence import scored_by
 from scoring.explain import explain
 from scoring.lifting import bin_sentences
 from scoring.models import AccountScore, Scorecard, ScorecardBin, ScoreHistory
 from scoring.newer_cards import OFFERS, add_newer_cards
-from scoring.evidence import scored_by
 from scoring.replay import replay
 from scoring.signals import BY_NAME, SIGNALS, Family
 from scoring.statement import Scope

@@ -20,7 +20,11 @@ from customers.evidence.imports import KEYS, close_versions, says_the_same
 from customers.evidence.mapping import Layout
 from customers.models import Customer, FinancialStatement
 
-FIGURES = tuple(f.name for f in FinancialStatement._meta.concrete_fields if isinstance(f, MoneyField))
+# The figures of a year, and what they are called.
+LABELS = {
+    f.name: f.verbose_name for f in FinancialStatement._meta.concrete_fields if isinstance(f, MoneyField)
+}
+FIGURES = tuple(LABELS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,15 +24,14 @@ from creditdesk.api.problems import Unprocessable
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.money import Money
-from customers.evidence.recording import FIGURES, record_statement
+from customers.evidence.recording import LABELS, record_statement
 from customers.models import FinancialStatement
 
 FIGURE = r"^-?[0-9]{1,12}(\.[0-9]{1,4})?$"
 
 
 def _figures(**options: Any) -> dict[str, Text]:
-    labels = {name: str(FinancialStatement._meta.get_field(name).verbose_name) for name in FIGURES}
-    return {name: Text(FIGURE, help_text=labels[name], **options) for name in FIGURES}
+    return {name: Text(FIGURE, help_text=label, **options) for name, label in LABELS.items()}
 
 
 FiguresIn = type(
@@ -54,12 +53,12 @@ class AnnualAccountsOut(serializers.Serializer):
     known_on = serializers.DateField(help_text="From this day on it counts.")
     months = serializers.IntegerField(help_text="How long the year was.")
     currency = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     figures = FiguresOut(source="*")
 
     def to_representation(self, row: FinancialStatement) -> dict[str, Any]:
         said = {name: getattr(row, name) for name in ("id", "known_on", "months", "currency", "source")}
-        figures = {name: getattr(row, name) for name in FIGURES}
+        figures = {name: getattr(row, name) for name in LABELS}
         return {
             **said,
             "known_on": row.known_on.isoformat(),

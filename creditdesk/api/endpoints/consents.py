@@ -160,7 +160,9 @@ class ConsentList(ActsOnce, ConsentsEndpoint):
         customer, today = self.customer_of(data.pop("customer"))
         wanted = data.pop("may_read")
         scope = ",".join(word for word in SCOPES if word in wanted)
-        told = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
+        told: dict[str, Any] = {
+            name: value.strip() if isinstance(value, str) else value for name, value in data.items()
+        }
         known = self.consents().filter(customer=customer, scope=scope, revoked_on__isnull=True, **told)
         stands = known.order_by("-pk").first()
         if stands is not None:

@@ -33,6 +33,7 @@ from customers.models import (
     LimitDecision,
 )
 from scoring.models import Decision, LimitReview, ScoreOverride, ScoreReview
+from scoring.models.report import REPLACED
 
 PERMISSION = "scoring.erase_words"
 
@@ -95,7 +96,8 @@ class Words:
 
     @property
     def text(self) -> str:
-        return " · ".join(text for row in self.rows for text in _texts(row))
+        words = (text for row in self.rows for text in _texts(row))
+        return " · ".join(_(text) if text == REPLACED else text for text in words)
 
     @property
     def who(self) -> str:

@@ -79,6 +79,13 @@ def told(value: Any) -> str:
     return str(value or "")
 
 
+def readable(value: Any) -> Any:
+    """A JSON column with its sentences put together again, for showing it as a whole."""
+    if isinstance(value, Mapping):
+        return told(value) if SAY in value else {name: readable(one) for name, one in value.items()}
+    return [readable(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 def _restored(value: Any) -> Any:
     if isinstance(value, Mapping) and DAY in value:
         return date.fromisoformat(value[DAY])

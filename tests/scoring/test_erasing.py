@@ -120,7 +120,7 @@ def test_not_ones_own_not_an_open_contest_and_only_by_right(desk):
     values = {"valid_until": UNTIL, "as_of": TODAY, "seen_grade": row.grade}
     decide(desk.account, by=desk.controller, note="Looked again.", **values)
     erase(desk.account, [contested], by=desk.manager, because=Because.REQUEST, as_of=TODAY)
-    assert {words.text for words in words_of(desk.account, desk.manager)} >= {"Looked again."}
+    assert {words.text for words in words_of(desk.account, desk.manager, TODAY)} >= {"Looked again."}
 
 
 def test_the_database_lets_words_go_and_nothing_else(desk):
@@ -191,11 +191,11 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     hold = CreditHold.objects.get(account=desk.account, released_on=None)
 
     def found(kind):
-        return next(w for w in words_of(desk.account, desk.manager) if w.key.startswith(kind))
+        return next(w for w in words_of(desk.account, desk.manager, TODAY) if w.key.startswith(kind))
 
     # While the change waits and the hold stands, their words are needed.
     assert found("change").why_not and not any(
-        w.key == f"hold-{hold.pk}" for w in words_of(desk.account, desk.manager)
+        w.key == f"hold-{hold.pk}" for w in words_of(desk.account, desk.manager, TODAY)
     )
     with pytest.raises(ErasureError) as refused:
         erase(desk.account, [found("change").key], by=desk.manager, because=Because.REQUEST, as_of=TODAY)
@@ -203,7 +203,7 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     reject_limit_change(change, approver=desk.approver, reason=word, on=TODAY)
     release_hold(hold, by=desk.approver, reason=word, on=TODAY)
     keys = [f"decision-{decision.pk}", f"change-{change.pk}", f"hold-{hold.pk}"]
-    assert set(keys) <= {w.key for w in words_of(desk.account, desk.manager) if not w.why_not}
+    assert set(keys) <= {w.key for w in words_of(desk.account, desk.manager, TODAY) if not w.why_not}
     assert found("change").text.count(word) >= 2 and found("change").who
     approver = type(desk.approver).objects.get(pk=desk.approver.pk)
     approver.groups.set(desk.manager.groups.all())
@@ -219,7 +219,7 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     for row in (decision, change, hold):
         row.refresh_from_db()
         assert row.erased_at
-    assert not set(keys) & {w.key for w in words_of(desk.account, desk.manager)}
+    assert not set(keys) & {w.key for w in words_of(desk.account, desk.manager, TODAY)}
     assert word not in client.get(limits).content.decode()
     assert (decision.outcome, change.status, hold.released_by) == ("declined", "rejected", desk.approver)
 

@@ -47,10 +47,10 @@ def gettext(msgid: str) -> Sentence:
     return Sentence(msgid)
 
 
-def in_a_row(sentences: Iterable[str]) -> Sentence:
+def in_a_row(sentences: Iterable[str], between: str = " ") -> Sentence:
     """Several sentences as one."""
     parts = tuple(sentences)
-    return Sentence(" ".join(["%s"] * len(parts)), parts)
+    return Sentence(between.join(["%s"] * len(parts)), parts)
 
 
 def sentence_of(error: BaseException) -> str:

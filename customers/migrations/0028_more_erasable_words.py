@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
     """Every other place where people write about a customer lets its words go (GDPR art. 17), and nothing else."""
 
     dependencies = [
-        ("customers", "0001_squashed_0025_erasable_words"),
+        ("customers", "0026_how_invoices_were_sent"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
+from creditdesk.core.sentences import stored
 from customers.bank.feeds import BankReport, Options, announce, choose_company, ensure_source, fingerprint_of
 from customers.bank.feeds import check_access as check_company_access
 from customers.bank.matching import CHUNK, customers_named
@@ -313,7 +314,7 @@ def _store(
                 column=p.column[:80],
                 value=p.value[:200],
                 code=p.code,
-                params=p.params,
+                params=stored(p.params),
                 severity=p.severity,
             )
             for p in problems

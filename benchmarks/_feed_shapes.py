@@ -170,9 +170,7 @@ def _lines(rng: Any, shape: Shape, name: str, trait: dict[str, float]) -> list[l
             return
         balance = f"{held[k] * RATES[currency]:.{digits}f}" if shape.balances else ""
         when = (start + timedelta(days=day)).isoformat()
-        found.append(
-            [name, account, when, f"{value:.{digits}f}", balance, currency, party, category, text]
-        )
+        found.append([name, account, when, f"{value:.{digits}f}", balance, currency, party, category, text])
 
     for day in range(days):
         before = list(held)

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=6, help="feeds: draws of each shape")
     parser.add_argument("--first-seed", type=int, default=1000, help="feeds: seed of the first draw")
     parser.add_argument("--shapes", default="", help="feeds: only shapes whose name holds this")
-    parser.add_argument("--kept", type=Path, help="feeds: folder that keeps the signals of each draw for another run")
+    parser.add_argument(
+        "--kept", type=Path, help="feeds: folder that keeps the signals of each draw for another run"
+    )
     parser.add_argument("--models", default="card,logistic,boosting", help="feeds: what to fit")
 
 
@@ -114,7 +116,9 @@ def _logistic(train: dict[str, np.ndarray], bad: np.ndarray, test: dict[str, np.
     rows, others = _matrix(train), _matrix(test)
     told = np.isfinite(rows).any(axis=0)
     model = make_pipeline(
-        SimpleImputer(strategy="median", add_indicator=True), StandardScaler(), LogisticRegression(max_iter=500)
+        SimpleImputer(strategy="median", add_indicator=True),
+        StandardScaler(),
+        LogisticRegression(max_iter=500),
     )
     grid = {"logisticregression__C": [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1]}
     found = GridSearchCV(model, grid, scoring="neg_log_loss", cv=4).fit(rows[:, told], bad)
@@ -152,7 +156,9 @@ def ranked(values: dict[str, np.ndarray], bad: np.ndarray, model: str, seed: int
         )
         told = np.round(told, 12)
         order = np.sort(told)
-        risk[test] = (np.searchsorted(order, told, "left") + np.searchsorted(order, told, "right")) / told.size
+        risk[test] = (
+            np.searchsorted(order, told, "left") + np.searchsorted(order, told, "right")
+        ) / told.size
     return risk
 
 
@@ -179,7 +185,9 @@ def hash_of(shape: Shape) -> int:
     return int(hashlib.sha256(repr(shape).encode()).hexdigest()[:12], 16)
 
 
-def judge(draws: list[tuple[dict[str, np.ndarray], Any, Any]], models: list[str], seed: int) -> dict[str, Any]:
+def judge(
+    draws: list[tuple[dict[str, np.ndarray], Any, Any]], models: list[str], seed: int
+) -> dict[str, Any]:
     """{model: [Ranking per draw]} of one shape."""
     from scoring.fitting.measures import Ranking
 
@@ -192,7 +200,9 @@ def judge(draws: list[tuple[dict[str, np.ndarray], Any, Any]], models: list[str]
     return found
 
 
-def interval(one: list[Any], other: list[Any] | None, sizes: list[int], seed: int = 20) -> tuple[float, float]:
+def interval(
+    one: list[Any], other: list[Any] | None, sizes: list[int], seed: int = 20
+) -> tuple[float, float]:
     """95 % of the mean AUC, or of the mean difference, when customers of each draw are drawn again."""
     rng = np.random.default_rng(seed)
     found = []
@@ -215,11 +225,11 @@ def mean_auc(rankings: list[Any]) -> float:
 def run(options: Any, fresh: Any, say: Any) -> None:
     models = [m for m in MODELS if m == "lowest" or m in options.models.split(",")]
     chosen = [s for s in SHAPES if options.shapes in s.name]
-    say(f"  {options.seeds} draws of each shape from seed {options.first_seed}; AUC by {FOLDS}-fold cross-validation")
+    say(
+        f"  {options.seeds} draws of each shape from seed {options.first_seed}; AUC by {FOLDS}-fold cross-validation"
+    )
     for shape in chosen:
-        draws = [
-            drawn(shape, options.first_seed + n, fresh, options.kept) for n in range(options.seeds)
-        ]
+        draws = [drawn(shape, options.first_seed + n, fresh, options.kept) for n in range(options.seeds)]
         sizes = [bad.size for _values, bad, _p in draws]
         found = judge(draws, models, options.first_seed)
         bads = np.mean([bad.sum() for _values, bad, _p in draws])

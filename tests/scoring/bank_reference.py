@@ -69,7 +69,8 @@ def values(account: CreditAccount, as_of: date, view: View = CURRENT) -> dict[st
         return None if rate is None else round(minor * rate)
 
     through = max(
-        _told_to([t for t in rows if t.bank_account_id == one], as_of) for one in {t.bank_account_id for t in rows}
+        _told_to([t for t in rows if t.bank_account_id == one], as_of)
+        for one in {t.bank_account_id for t in rows}
     )
     first = min(t.effective_on for t in rows)
     days = (through - first).days + 1

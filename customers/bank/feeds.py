@@ -10,10 +10,13 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
@@ -41,6 +44,7 @@ from customers.models import (
 )
 
 SHOWN = 200
+BATCH = 500
 LABELS = {
     "rows": gettext_lazy("rows read"),
     "statements": gettext_lazy("statements"),
@@ -309,28 +313,35 @@ def _store_lines(feeds: list[Feed], batch: ImportBatch, spec: BankSpec, today: d
     )
     for feed, account in zip(missing, made, strict=True):
         feed.stored = account
+    replaced = [pk for feed in feeds for pk in feed.completed]
+    for start in range(0, len(replaced), BATCH):
+        # The version without a balance is what was known before today.
+        some = BankTransaction.objects.filter(
+            pk__in=replaced[start : start + BATCH], superseded_at__isnull=True
+        )
+        some.update(superseded_at=batch.recorded_at, known_until=Greatest(F("known_on"), today))
     own = spec.known_on == "own"
-    BankTransaction.objects.bulk_create(
-        (
-            BankTransaction(
-                bank_account=feed.stored,
-                key=key,
-                effective_on=line.day,
-                known_on=line.day if own else today,
-                recorded_at=batch.recorded_at,
-                amount=line.amount,
-                balance=line.balance,
-                category=line.category,
-                is_rejected=line.is_rejected,
-                counterparty=line.counterparty,
-                statement=statement,
-                batch=batch,
-            )
-            for feed in feeds
-            for key, line, statement in feed.new
-        ),
-        batch_size=1000,
+    lines = (
+        BankTransaction(
+            bank_account=feed.stored,
+            key=key,
+            effective_on=line.day,
+            known_on=line.day if own and key not in feed.completed_keys else today,
+            recorded_at=batch.recorded_at,
+            amount=line.amount,
+            balance=line.balance,
+            category=line.category,
+            is_rejected=line.is_rejected,
+            counterparty=line.counterparty,
+            statement=statement,
+            batch=batch,
+        )
+        for feed in feeds
+        for key, line, statement in feed.new
     )
+    # Piece by piece: rows of a large file are never all held as objects.
+    while some_lines := list(islice(lines, 10 * BATCH)):
+        BankTransaction.objects.bulk_create(some_lines, batch_size=2 * BATCH)
 
 
 def announce(customers: set[int]) -> None:
@@ -349,7 +360,18 @@ def undo_bank_batch(batch: ImportBatch, *, actor: Actor, reason: str, on: date) 
     now = timezone.now()
     lines = BankTransaction.objects.filter(batch=batch, superseded_at__isnull=True)
     customers = set(lines.order_by().values_list("bank_account__customer", flat=True).distinct())
+    replaced = BankTransaction.objects.filter(
+        bank_account__in=lines.order_by().values("bank_account"),
+        superseded_at=batch.recorded_at,
+        key__in=lines.order_by().values("key"),
+    )
+    # What the import had completed stands again as it was.
+    again = list(replaced.order_by("pk"))
     closed = lines.update(superseded_at=now, known_until=on)
+    for row in again:
+        row.pk, row.recorded_at, row.known_on = None, now, max(on, row.known_on)
+        row.known_until = row.superseded_at = None
+    BankTransaction.objects.bulk_create(again, batch_size=BATCH)
     batch.status, batch.undone_at = ImportBatch.Status.UNDONE, now
     batch.save(update_fields=["status", "undone_at"])
     record_act(

@@ -182,7 +182,13 @@ def compare_planned_cards(job: Job) -> dict[str, Any]:
     a, b = (Scorecard.objects.select_related("based_on").get(pk=pk) for pk in (first, second))
     user = User.objects.get(pk=who)
     try:
-        report = compare(a, b, job.business_date, made_by=user.get_username(), reader=Actor.person(user))
+        report = compare(
+            a,
+            b,
+            job.business_date,
+            made_by=user.get_full_name() or user.get_username(),
+            reader=Actor.person(user),
+        )
     except (CardError, MissingRate) as error:
         return {"refused": str(error)}
     return {"report": report.pk}

@@ -172,7 +172,12 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     publishing.check_permission(request.user, publishing.PROPOSE, publishing.PUBLISH)
     as_of = business_date()
     if CreditAccount.objects.count() <= MEASURED_AT_ONCE:
-        measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
+        measure_card(
+            card,
+            as_of,
+            made_by=request.user.get_full_name() or request.user.get_username(),
+            reader=Actor.person(request.user),
+        )
         return _("Measured: the figures are below."), card.pk
     # What could not be measured is said at once.
     wrong = problems(as_card(card, list(card.bins.all())))

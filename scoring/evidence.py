@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Protocol, cast
 
 import numpy as np
+from django.db import transaction
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.sentences import gettext as _
@@ -44,8 +45,12 @@ def measure_card(
 
     Raises CardError for a draft that could not be used as it stands.
     """
+    return keep_measured(card, as_of, measured(card, as_of, reader or Actor.job(made_by)), made_by=made_by)
+
+
+def measured(card: Scorecard, as_of: date, reader: Actor) -> dict[str, dict[str, Any]]:
+    """The figures of `measure_card` by kind of report; writes nothing but the log of reads."""
     Kind = CardReport.Kind
-    reader = reader or Actor.job(made_by)
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
         raise CardError(in_a_row(wrong))
@@ -55,7 +60,14 @@ def measure_card(
         Kind.TRYOUT: try_card(card, as_of, reader),
         Kind.BACKTEST: discrimination(card, reader),
     }
-    return [store_report(card, kind, as_of, some | said, made_by=made_by) for kind, some in found.items()]
+    return {kind: some | said for kind, some in found.items()}
+
+
+@transaction.atomic
+def keep_measured(
+    card: Scorecard, as_of: date, found: dict[str, dict[str, Any]], *, made_by: str
+) -> list[CardReport]:
+    return [store_report(card, kind, as_of, some, made_by=made_by) for kind, some in found.items()]
 
 
 def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, Any]:

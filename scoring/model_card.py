@@ -156,7 +156,7 @@ def _inputs(card: Scorecard) -> tuple[tuple[str, str], ...]:
         if signal.name in used:
             by_family.setdefault(signal.family, []).append(str(signal.label))
     return tuple(
-        (capfirst(str(FAMILIES[family])), ", ".join(by_family[family]))
+        (capfirst(str(FAMILIES[family])), "; ".join(by_family[family]))
         for family in FAMILIES
         if family in by_family
     )

@@ -33,7 +33,7 @@ Kind = CardReport.Kind
 class PublishingError(VersionError, CardError):
     """A card that cannot be proposed or published; the text says why and what to do.
 
-    code: those of every version, gates, made_from and changed_meanwhile.
+    code: those of every version, gates and changed_meanwhile.
     """
 
 
@@ -112,7 +112,7 @@ class CardLife(Life[Scorecard]):
     error = PublishingError
     place = ("kind",)
     numbered_by = ("code",)
-    extra_copied = ("code", "name", *STATE_FIELDS)
+    extra_copied = ("code", "name", "learned_until", "taught", *STATE_FIELDS)
     terms = (
         *("base_points", "grade_a_from", "grade_b_from", "grade_c_from", "grade_d_from", "review_from"),
         *("review_to", "guarantees_below", "thin_below", "thin_recent_below", "evidence_from"),
@@ -136,20 +136,6 @@ class CardLife(Life[Scorecard]):
         wrong = problems(as_card(version, list(version.bins.all())))
         if wrong:
             raise CardError(" ".join(wrong))
-
-    @transaction.atomic
-    def delete_draft(self, version: Scorecard, *, by: User, as_of: date) -> None:
-        """As of every version; what a draft was taught is known by it (scoring/evidence.py), so it stays while others
-        are made from it."""
-        locked = self.editable(version, by)
-        if Scorecard.objects.filter(based_on=locked).exists():
-            raise PublishingError(
-                "made_from",
-                _(
-                    "Other versions were made from this draft, which says what they were taught: it stays with them."
-                ),
-            )
-        super().delete_draft(locked, by=by, as_of=as_of)
 
     def missing_evidence(self, version: Scorecard, as_of: date) -> Lacking | None:
         missed = [gate for gate in gates(version, as_of) if not gate.passed]

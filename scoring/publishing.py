@@ -22,9 +22,10 @@ from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
 from scoring.calibrated import STATE_FIELDS
 from scoring.card import CardError, as_card, fingerprint, problems
-from scoring.models import CardReport, PublishingGate, Scorecard
+from scoring.models import AccountScore, CardReport, PublishingGate, Scorecard
 from scoring.ranges import account_ranges
-from scoring.versions import Lacking, Life, Told, VersionError
+from scoring.version_plans import PlannedLife
+from scoring.versions import Lacking, Told, VersionError
 
 SET_GATE = "scoring.add_publishinggate"
 Kind = CardReport.Kind
@@ -33,7 +34,7 @@ Kind = CardReport.Kind
 class PublishingError(VersionError, CardError):
     """A card that cannot be proposed or published; the text says why and what to do.
 
-    code: those of every version, gates and changed_meanwhile.
+    code: those of every version, gates, changed_meanwhile, day_taken and not_planned.
     """
 
 
@@ -106,7 +107,7 @@ def _gate(code: str, label: str, report: CardReport | None, asked: Any, *, at_le
     return Gate(code, label, value, asked, report, passed, sentence)
 
 
-class CardLife(Life[Scorecard]):
+class CardLife(PlannedLife):
     model = Scorecard
     act = "scorecard"
     error = PublishingError
@@ -137,6 +138,16 @@ class CardLife(Life[Scorecard]):
         if wrong:
             raise CardError(" ".join(wrong))
 
+    def has_begun(self, version: Scorecard, as_of: date) -> bool:
+        """A company whose day began before ours may have been scored with it."""
+        return super().has_begun(version, as_of) or AccountScore.objects.filter(card=version).exists()
+
+    @transaction.atomic
+    def publish(self, version: Scorecard, **given: Any) -> Scorecard:
+        """As of every version; one planned for a day that has come is put into use first, in order."""
+        self.begin(given["as_of"])
+        return super().publish(version, **given)
+
     def missing_evidence(self, version: Scorecard, as_of: date) -> Lacking | None:
         missed = [gate for gate in gates(version, as_of) if not gate.passed]
         if not missed:
@@ -157,6 +168,7 @@ class CardLife(Life[Scorecard]):
 
 
 LIFE = CardLife()
+begin_planned, withdraw_planned = LIFE.begin, LIFE.withdraw_planned
 PROPOSE, PUBLISH = LIFE.propose_permission, LIFE.publish_permission
 propose_card, send_back_card, publish_card = LIFE.propose, LIFE.send_back, LIFE.publish
 check_may_publish, check_permission = LIFE.check_may_publish, LIFE.check_permission

@@ -94,6 +94,13 @@ class Scorecard(Version):
         help_text=_("Thin cards only: with fewer days of bank lines the full card scores the account."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    first_day = models.DateField(
+        _("in use from"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Set by publishing. A planned card takes the place of the one in use on this day."),
+    )
     override_reason = models.TextField(_("published against the gates because"), blank=True, editable=False)
 
     class Meta(Version.Meta):
@@ -109,6 +116,15 @@ class Scorecard(Version):
             models.UniqueConstraint(fields=["code", "version"], name="scorecard_version"),
             models.UniqueConstraint(
                 fields=["kind"], condition=Q(status="active"), name="one_active_scorecard_of_a_kind"
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "first_day"],
+                condition=Q(status="planned"),
+                name="one_planned_scorecard_a_day",
+            ),
+            models.CheckConstraint(
+                name="scorecard_planned_dated",
+                condition=~Q(status="planned") | Q(first_day__isnull=False),
             ),
             models.CheckConstraint(
                 name="scorecard_grades_in_order",

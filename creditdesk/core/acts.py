@@ -131,6 +131,7 @@ ACTS: dict[str, Promise] = {
     "score.override_ended": _("Override of a score ended"),
     "score.words_erased": _("Words of decisions on a score erased"),
     "score.reviewed": _("Score decided on by a person"),
+    "scorecard.began": _("First day of a planned scorecard"),
     "scorecard.calibrated": _("Odds of a scorecard fitted to outcomes"),
     "scorecard.copied": _("Scorecard copied to a draft"),
     "scorecard.draft_deleted": _("Draft scorecard deleted"),

@@ -33,6 +33,13 @@ def issued_rows(
     return {"account": payer[order], "issued": issued[order], "due": due[order], "amount": amount[order]}
 
 
+def by_odds(random: np.random.Generator, rows: dict[str, Any], odds: Any, tail: float = 9.0) -> Ledger:
+    """Each invoice is late with the chance its log-odds say."""
+    count = rows["account"].size
+    late = random.random(count) < 1 / (1 + np.exp(-odds))
+    return paid_ledger(rows, np.where(late, 1 + random.exponential(tail, count), -random.gamma(2, 4, count)))
+
+
 def paid_ledger(rows: dict[str, Any], delay: Any) -> Ledger:
     paid = np.maximum(rows["due"] + np.round(delay).astype(int), rows["issued"])
     return Ledger.of(**rows, paid=paid)

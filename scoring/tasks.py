@@ -13,6 +13,7 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import Job, User
+from creditdesk.core.sentences import sentence_of
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from customers.rates import MissingRate
@@ -184,7 +185,7 @@ def compare_planned_cards(job: Job) -> dict[str, Any]:
     try:
         report = compare(a, b, job.business_date, made_by=user.get_username(), reader=Actor.person(user))
     except (CardError, MissingRate) as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     return {"report": report.pk}
 
 
@@ -197,7 +198,7 @@ def calibrate_planned_card(job: Job) -> dict[str, Any]:
         found = calibrate(card, reader=Actor.person(user))
         draft = keep_calibrated(card, found, as_of=job.business_date, actor=Actor.person(user), by=user)
     except (NotEnoughEvents, CardError, MissingRate) as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     return {"draft": draft.pk}
 
 
@@ -206,7 +207,7 @@ def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
     try:
         card = fit_draft(job.business_date, actor=Actor.job("learning when invoices are paid"))
     except FitError as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     return {"version": card.version}
 
 

@@ -33,7 +33,7 @@ from scoring.tryout import try_card
 LEAST_EVENTS = 10
 """Customers with a default below which discrimination is not told: its interval would span everything."""
 PD_FIGURES = (
-    *("brier", "brier_interval", "mean_pd", "calibration"),
+    *("brier", "brier_interval", "mean_pd", "calibration", "calibration_together"),
     *("loss_in_top_20", "loss_in_top_20_interval"),
 )
 """What hangs on the probability and not on the order of the scores alone."""

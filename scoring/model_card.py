@@ -275,6 +275,7 @@ def _tested(card: Scorecard) -> tuple[tuple[str, str], ...]:
         for key, label in (("auc", "AUC"), ("gini", _("Gini")), ("ks", "KS"), ("brier", "Brier")):
             rows += _with_interval(report.figures, key, label)
         rows += _calibrated(report.figures.get("calibration") or [])
+        rows += _together(report.figures.get("calibration_together"))
     if stable is not None and stable.figures.get("psi") is not None:
         rows.append((_("PSI over a year"), fixed(stable.figures["psi"], 3)))
     if report is not None:
@@ -297,6 +298,15 @@ def _calibrated(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
         return []
     inside = [row["interval"][0] <= row["predicted"] <= row["interval"][1] for row in rows]
     return [(_("Calibration"), _inside(inside))]
+
+
+def _together(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if not found:
+        return []
+    p = fixed(found["p_value"], 3)
+    if found["agrees"]:
+        return [(_("Calibration, all groups at once"), _("no further off than chance allows (p = %s)") % p)]
+    return [(_("Calibration, all groups at once"), _("further off than chance allows (p = %s)") % p)]
 
 
 def _inside(agrees: list[bool]) -> str:

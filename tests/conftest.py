@@ -104,6 +104,21 @@ def _english():
         yield
 
 
+@pytest.fixture
+def refusals_undrawn(monkeypatch):
+    """403 and 404 without their page, for tests that go through every page and role: only the status counts there."""
+    from django.http import HttpResponse
+
+    from creditdesk import urls
+
+    for status in (403, 404):
+
+        def plain(request, exception=None, status=status):
+            return HttpResponse(status=status)
+
+        monkeypatch.setattr(urls, f"handler{status}", plain)
+
+
 @pytest.fixture(scope="module")
 def module_database(django_db_setup, django_db_blocker):
     """A transaction around a module's tests: what a module's fixture stores in it, each test finds, and loses

@@ -164,7 +164,7 @@ def test_every_address_outside_the_admin_has_a_declared_audience():
 
 
 @pytest.fixture
-def world(cast, settings):
+def world(cast, settings, refusals_undrawn):
     settings.BUSINESS_DATE = DAY
     cache.clear()
     invoice(cast.account, "100", date(2026, 1, 1))

@@ -70,7 +70,7 @@ def _has_buttons(page, request):
 
 
 @pytest.mark.parametrize("who", (*STAFF, "integration"))
-def test_every_list_opens_exactly_for_who_may_view_it(desk, who):
+def test_every_list_opens_exactly_for_who_may_view_it(refusals_undrawn, desk, who):
     user = getattr(desk, who)
     client = client_of(user)
     refused = 403 if who in STAFF else 302  # to the login, for who does not work in the pages
@@ -113,7 +113,7 @@ def test_every_row_opens_for_who_may(desk, who):
 
 
 @pytest.mark.parametrize("who", STAFF)
-def test_rows_of_another_portfolio_are_404(desk, who):
+def test_rows_of_another_portfolio_are_404(refusals_undrawn, desk, who):
     user = getattr(desk, who)
     client = client_of(user)
     request = client.get(reverse("profile")).wsgi_request
@@ -148,7 +148,7 @@ def test_autocomplete_offers_only_ones_own_customers(desk):
     assert {row["id"] for row in found} == {str(desk.account.pk)}
 
 
-def test_facts_cannot_be_added_changed_or_deleted_even_by_a_superuser(desk, admin_client):
+def test_facts_cannot_be_added_changed_or_deleted_even_by_a_superuser(refusals_undrawn, desk, admin_client):
     for model, page in admin.site._registry.items():
         if not isinstance(page, FactAdmin):
             continue

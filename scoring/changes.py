@@ -9,7 +9,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_computed
 from customers.models import CreditAccount
-from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.bank_right import Reader, is_withheld, sees_bank, withheld_because, withheld_family
 from scoring.card import Card
 from scoring.engine import compute
 from scoring.explain import Explanation, Item, explain, items_under
@@ -54,16 +54,30 @@ class Changes:
     silent: tuple[Moved, ...]
     cards: tuple[Card, Card]
     withheld: int | None = None
+    agencies_shown: bool = True
 
-    def for_reader(self, user: Reader) -> Changes:
-        """What the user may see of it: without the right to bank data, what bank signals moved together."""
-        if sees_bank(user):
+    @property
+    def withheld_family(self) -> str:
+        return withheld_family(self.agencies_shown)
+
+    @property
+    def withheld_because(self) -> str:
+        return withheld_because(self.agencies_shown)
+
+    def for_reader(self, user: Reader, *, agencies: bool = True) -> Changes:
+        """What the user may see of it: without the right to bank data, what bank signals moved together; the same of
+        credit agencies where their reports are withheld (agencies False)."""
+        if sees_bank(user) and agencies:
             return self
-        moved = tuple(m for m in self.moved if not is_of_bank(m.item.name))
-        silent = tuple(m for m in self.silent if not is_of_bank(m.item.name))
+        moved = tuple(m for m in self.moved if not is_withheld(m.item.name, user, agencies))
+        silent = tuple(m for m in self.silent if not is_withheld(m.item.name, user, agencies))
         hidden = sum(m.points for m in self.moved) - sum(m.points for m in moved)
         return replace(
-            self, moved=moved, silent=silent, withheld=hidden if len(moved) < len(self.moved) else None
+            self,
+            moved=moved,
+            silent=silent,
+            withheld=hidden if len(moved) < len(self.moved) else None,
+            agencies_shown=agencies,
         )
 
     @property

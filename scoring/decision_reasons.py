@@ -15,7 +15,7 @@ from creditdesk.core.wording import day, percent_of_100
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditHold
 from scoring import agency_words
-from scoring.bank_right import Reader, is_of_bank, sees_bank, withheld
+from scoring.bank_right import Reader, is_of_agencies, is_of_bank, sees_bank, withheld, withheld_because
 from scoring.limit_policy import keep_sentence
 from scoring.models import Decision, ScoreOverride
 from scoring.sentences import SENTENCES, sentence
@@ -37,11 +37,13 @@ class Reason:
         return self.code == "signal"
 
 
-def reasons_of(decision: Decision, reader: Reader | None = None, *, named: bool = False) -> list[Reason]:
+def reasons_of(
+    decision: Decision, reader: Reader | None = None, *, named: bool = False, agencies: bool = True
+) -> list[Reason]:
     """All reasons of a decision in the active language, in the order in which they counted.
 
     reader: of a bank signal, somebody without the right to bank data is told the points and nothing else. None: the
-    customer itself (its letter), whose data they are. named: say which credit agency said what; a query where one counted.
+    customer itself (its letter), whose data they are. agencies: False where what agencies said is withheld. named: say which credit agency said what; a query where one counted.
     """
     made = []
     bank = reader is None or sees_bank(reader)
@@ -50,6 +52,12 @@ def reasons_of(decision: Decision, reader: Reader | None = None, *, named: bool 
         code, params = stored["code"], stored["params"]
         if code == "signal" and is_of_bank(params["signal"]) and not bank:
             made.append(Reason(code, withheld(), params["points"], Family.BANK))
+            continue
+        if code == "signal" and not agencies and is_of_agencies(params["signal"]):
+            made.append(Reason(code, withheld_because(agencies=False), params["points"], Family.BUREAU))
+            continue
+        if params.get("cap") == "agency" and not agencies:
+            made.append(Reason(code, withheld_because(agencies=False)))
             continue
         if params.get("cap") == "bank_flows" and not bank:
             # A set share of the inflow: the amount beside its name would tell it.

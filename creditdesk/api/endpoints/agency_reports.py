@@ -14,11 +14,11 @@ from creditdesk.api.fields import Contradiction, Flag, MoneyOut, PageQuery, Stri
 from creditdesk.api.problems import Problem
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
-from creditdesk.core.clock import business_date
 from creditdesk.core.sentences import told
 from customers.bureau.automatic import ask_for_client
-from customers.bureau.bases import on_a_basis
+from customers.bureau.bases import seen_by
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
+from customers.days import last_date
 from customers.models import BureauPull, BureauReport
 
 
@@ -130,7 +130,7 @@ class AgencyReportList(ActsOnce, AgencyEndpoint):
     def get(self, request: Request) -> Response:
         query = self.query(AgencyReportQuery)
         current = BureauReport.objects.filter(superseded_at__isnull=True).select_related("customer")
-        rows = self.visible(on_a_basis(current, business_date()), query, "provider")
+        rows = self.visible(seen_by(current, request.user, last_date()), query, "provider")
         return self.page(rows, lambda found: AgencyReportOut(found, many=True).data)
 
     def act(self, request: Request) -> Response:
@@ -163,7 +163,7 @@ class AgencyPullList(AgencyEndpoint):
     )
     def get(self, request: Request) -> Response:
         query = self.query(AgencyReportQuery)
-        rows = BureauPull.objects.select_related("customer", "provider")
+        rows = seen_by(BureauPull.objects.select_related("customer", "provider"), request.user, last_date())
         return self.page(self.visible(rows, query, "provider__slug"), self.represent)
 
     def represent(self, rows: list[Any]) -> Any:

@@ -16,6 +16,8 @@ from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.compiled import asked_for
+from customers.bureau.bases import withheld_among
+from customers.days import last_date
 from customers.models import Cover
 from scoring.bank_right import Reader
 from scoring.decision_reasons import reasons_of
@@ -129,11 +131,19 @@ class DecisionsEndpoint(Endpoint):
         ).only(*own, *related)
 
     def represent(self, decisions: list[Decision]) -> list[dict[str, Any]]:
-        return [answer_of(decision, self.request.user) for decision in decisions]
+        customers = (decision.account.customer for decision in decisions)
+        people = {customer.pk for customer in customers if customer.is_natural_person}
+        hidden = withheld_among(people, self.request.user, last_date()) if people else set()
+        return [
+            answer_of(one, self.request.user, agencies=one.account.customer_id not in hidden)
+            for one in decisions
+        ]
 
 
-def answer_of(decision: Decision, reader: Reader) -> dict[str, Any]:
-    """What DecisionOut describes, written by hand: the serializer would take as long as the decision's rules."""
+def answer_of(decision: Decision, reader: Reader, *, agencies: bool) -> dict[str, Any]:
+    """What DecisionOut describes, written by hand: the serializer would take as long as the decision's rules.
+
+    agencies: False where what agencies said of the customer is withheld from the reader."""
     account, guarantees = decision.account, decision.guarantees
     settled = getattr(decision, "answer", None)
     return {
@@ -166,7 +176,7 @@ def answer_of(decision: Decision, reader: Reader) -> dict[str, Any]:
         else None,
         "reasons": [
             {"code": r.code, "text": r.text, "signal": r.signal, "points": r.points}
-            for r in reasons_of(decision, reader)
+            for r in reasons_of(decision, reader, agencies=agencies)
         ],
         "scorecard": _version(decision.card, "code"),
         "limit_policy": _version(decision.limit_policy),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Case, DateField, Value, When
 from django.utils import timezone
 
 from creditdesk.core.clock import business_date, business_date_there
 from customers.models import Company
 
+Dates = list[tuple[date, list[int] | None]]
 
-def dates_there(here: date, at: datetime | None) -> list[tuple[date, list[int] | None]]:
+
+def dates_there(here: date, at: datetime | None) -> Dates:
     """Business dates with the companies they are of, at a moment that is of `here` for the installation.
 
     None: it is the same date for every company; at None: the same date everywhere.
@@ -24,7 +26,7 @@ def dates_there(here: date, at: datetime | None) -> list[tuple[date, list[int] |
     return sorted(found.items())
 
 
-def dates_now() -> list[tuple[date, list[int] | None]]:
+def dates_now() -> Dates:
     """The same of this moment. Reads the clock: for views, commands and tasks."""
     return dates_there(business_date(), timezone.now())
 
@@ -34,10 +36,10 @@ def last_date() -> date:
     return dates_now()[-1][0]
 
 
-def before_today(column: str, company: str) -> Q:
-    """Rows whose `column` lies before today in the company at the path `company`."""
-    wanted = Q()
-    for today, companies in dates_now():
-        here = Q(**{f"{column}__lt": today})
-        wanted |= here if companies is None else here & Q(**{f"{company}__in": companies})
-    return wanted
+def today_of(company: str, dates: Dates, days: int = 0) -> Case | Value:
+    """Today (less `days`) in the company at the path `company`, for a condition on rows; dates: as `dates_now` gives."""
+    back = timedelta(days=days)
+    if len(dates) == 1:
+        return Value(dates[0][0] - back, output_field=DateField())
+    whens = [When(**{f"{company}__in": ids}, then=Value(day - back)) for day, ids in dates]
+    return Case(*whens, output_field=DateField())

@@ -10,8 +10,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from creditdesk.api.fields import Contradiction, Flag, MoneyOut, PageQuery, StrictSerializer, Text
+from creditdesk.api.fields import Code, Contradiction, Flag, MoneyOut, PageQuery, StrictSerializer, Text
 from creditdesk.api.problems import Problem
+from creditdesk.api.references import COMPANY_OF_DATE
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.sentences import told
@@ -86,6 +87,7 @@ class AgencyReportQuery(PageQuery):
 
 class AgencyQuestionIn(StrictSerializer):
     customer = Text(max_length=40, help_text="Customer number.")
+    company = Code(required=False, help_text=COMPANY_OF_DATE)
     reason = Text(required=False, default="", allow_blank=True, max_length=300)
     in_spite_of_age = Flag(default=False, help_text="Ask although a report is young enough; takes a reason.")
 
@@ -135,7 +137,7 @@ class AgencyReportList(ActsOnce, AgencyEndpoint):
 
     def act(self, request: Request) -> Response:
         data = self.body(AgencyQuestionIn)
-        customer, on = self.customer_of(data["customer"])
+        customer, on = self.customer_of(data)
         forced = data["in_spite_of_age"]
         plan = plan_pull(customer, on, BureauPull.Cause.API, now=timezone.now(), in_spite_of_age=forced)
         if not plan.askable:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.facts import View
 from creditdesk.core.wording import day, percent
 from scoring import agency_words
-from scoring.bank_right import Reader, is_withheld, withheld_because, withheld_family
+from scoring.bank_right import NOTHING_ENDED, Ended, Reader, is_withheld, withheld_because, withheld_family
 from scoring.calibrated import label
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
@@ -83,24 +83,24 @@ class Explanation:
     others: int
     insolvent: bool
     withheld: int | None = None
-    agencies_shown: bool = True
+    ended: Ended = NOTHING_ENDED
 
     @property
     def withheld_family(self) -> str:
-        return withheld_family(self.agencies_shown)
+        return withheld_family(self.ended)
 
     @property
     def withheld_because(self) -> str:
-        return withheld_because(self.agencies_shown)
+        return withheld_because(self.ended)
 
-    def for_reader(self, user: Reader, *, agencies: bool = True) -> Explanation:
-        """What the user may see of it: without the right to bank data no bank signal on its own, and none of credit
-        agencies where their reports are withheld (agencies False)."""
-        rest = tuple(item for item in self.items if not is_withheld(item.name, user, agencies))
+    def for_reader(self, user: Reader, *, ended: Ended = NOTHING_ENDED) -> Explanation:
+        """What the user may see of it: without the right to bank data no bank signal on its own, and none of
+        what allowed reading about the customer has ended (`ended_for`)."""
+        rest = tuple(item for item in self.items if not is_withheld(item.name, user, ended))
         if len(rest) == len(self.items):
             return self
         shown = sum(item.points for item in rest)
-        known = {"withheld": self.score - self.base_points - shown, "agencies_shown": agencies}
+        known = {"withheld": self.score - self.base_points - shown, "ended": ended}
         return replace(self, items=rest, **known, **_sides(rest))
 
     @property

@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods
 from creditdesk.core.clock import business_date
 from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
-from customers.bureau.bases import withheld_from
 from customers.exposure import exposures
 from customers.models import CreditAccount
+from scoring.bank_right import ended_for
 from scoring.completeness import completeness
 from scoring.cures import cured
 from scoring.erasing import PERMISSION as ERASE
@@ -98,7 +98,7 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
         "as_of": as_of,
         "score": score,
         "why": explain(score).for_reader(
-            request.user, agencies=not withheld_from(request.user, account.customer, as_of)
+            request.user, ended=ended_for(request.user, account.customer, as_of)
         ),
         "grid": (grid := completeness([account], as_of, enough_due=score.card.thin_below)[account.pk]),
         "grid_rows": cured(grid, account, request.user),

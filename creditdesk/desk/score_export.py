@@ -17,9 +17,8 @@ from creditdesk.core.exports import FORMATS, Export, export_response
 from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page
 from customers.access import visible_accounts
-from customers.bureau.bases import withheld_from
 from customers.models import CreditAccount
-from scoring.bank_right import is_withheld
+from scoring.bank_right import ended_for, is_withheld
 from scoring.models import ScoreHistory
 from scoring.signals import SIGNALS, Signal
 from scoring.stored import card_of, points_of, values_of
@@ -39,8 +38,8 @@ def score_export(request: HttpRequest, account_id: int, file_format: str) -> Htt
 def history_export(account: CreditAccount, reader: User, as_of: date) -> Export:
     """Base + all points = the score, in every row: figures a reader may not see (bank flows, agency reports on a person
     whose legal basis ended) are one sum there."""
-    agencies = not withheld_from(reader, account.customer, as_of)
-    shown = [signal for signal in SIGNALS if not is_withheld(signal.name, reader, agencies)]
+    ended = ended_for(reader, account.customer, as_of, past=True)
+    shown = [signal for signal in SIGNALS if not is_withheld(signal.name, reader, ended)]
     hidden = len(shown) < len(SIGNALS)
     labels = [str(signal.label) for signal in shown]
     header = [
@@ -50,7 +49,7 @@ def history_export(account: CreditAccount, reader: User, as_of: date) -> Export:
         *labels,
         _("base points"),
         *(_("%s, points") % label for label in labels),
-        *([_("bank flows, points") if agencies else _("signals withheld, points")] if hidden else []),
+        *([_("signals withheld, points") if ended else _("bank flows, points")] if hidden else []),
     ]
     return Export(
         name=f"scores-{account.customer.code}",

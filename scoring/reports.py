@@ -12,10 +12,10 @@ from creditdesk.core.facts import View
 from creditdesk.core.sentences import gettext as _
 from creditdesk.core.sentences import stored
 from customers.bank.access import log_study
-from scoring.card import as_card
+from scoring.card import Card, as_card
 from scoring.engine import compute
 from scoring.fitting.measures import psi
-from scoring.models import CardReport, Depth, Scorecard
+from scoring.models import AccountScore, CardReport, Depth, Scorecard
 
 YEAR = timedelta(days=365)
 
@@ -41,12 +41,18 @@ def psi_of_scores(before: Sequence[int], after: Sequence[int]) -> float | None:
     return None if found is None else round(found.value, 4)
 
 
+def counts(card: Card, row: AccountScore) -> bool:
+    """Does a score computed with a card in the place of its kind speak of that card?"""
+    return row.card_id == card.pk if card.kind == Scorecard.Kind.THIN else row.depth != Depth.NONE
+
+
 def stability(
     card: Scorecard, as_of: date, before: date | None = None, reader: Actor | None = None
 ) -> dict[str, Any]:
     """PSI of a card's scores between a year ago (or `before`), with what was known then, and `as_of`.
 
-    Accounts without any payment history are left out of both: they would only show how many newcomers there are.
+    Accounts without any payment history are left out of both: they would only show how many newcomers there are. Of a
+    thin card only the files it scores, with or without a history, count.
     """
     before = before or as_of - YEAR
     log_study(reader=reader or Actor.job("stability"), days=[before, as_of])
@@ -54,7 +60,7 @@ def stability(
 
     def scores(day: date) -> list[int]:
         rows = compute(day, view=View(known_at=day), card=ready)
-        return [row.score for row in rows if row.depth != Depth.NONE]
+        return [row.score for row in rows if counts(ready, row)]
 
     first, second = scores(before), scores(as_of)
     found: dict[str, Any] = {

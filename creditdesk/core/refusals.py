@@ -150,6 +150,9 @@ REFUSALS: dict[str, Promise] = {
     "scoring_scorecard: a draft is proposed first": _(
         "A draft of a scorecard is proposed first, and published by a second person."
     ),
+    "scoring_scorecard: what taught a card stays with it": _(
+        "What a card was taught stays with it, whatever else is changed."
+    ),
     "scoring_scorecard: a card that was active is never edited": _(
         "A scorecard that was active is never changed: make a new version."
     ),

@@ -55,6 +55,12 @@ def scope_of(consent: BankConsent) -> set[str]:
     return {word.strip() for word in consent.scope.split(",")} & set(SCOPES)
 
 
+def scope_label(consent: BankConsent) -> str:
+    """What may be read, as people say it."""
+    balances = BALANCES in scope_of(consent)
+    return _("transactions and balances") if balances else _("transactions only")
+
+
 @transaction.atomic
 def record_consent(
     customer: Customer,

@@ -297,6 +297,7 @@ FILE_TEXTS: dict[str, Promise | str] = {
     "name_a_mapping": _(
         "This is neither CAMT nor MT940. Name the mapping that says how to read its columns."
     ),
+    "in_archive": _("%(name)s in the archive: %(error)s"),
     "too_large": _("Unpacked, the file is larger than %(bytes)s bytes. Split it."),
     "source_is_ledger": _(
         "Source %(source)s feeds the ledger. Give the mapping a source of its own for bank data."
@@ -331,6 +332,8 @@ def cure(code: str, params: dict[str, Any]) -> str:
 
 def _told(params: dict[str, Any]) -> dict[str, Any]:
     """Parameters that are sentences themselves were stored taken apart."""
+    if not any(isinstance(one, dict) for one in params.values()):
+        return params
     return {name: told(one) if isinstance(one, dict) else one for name, one in params.items()}
 
 

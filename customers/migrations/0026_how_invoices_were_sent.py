@@ -109,7 +109,7 @@ class Migration(migrations.Migration):
                 db_default="",
                 default="",
                 max_length=12,
-                verbose_name="sent",
+                verbose_name="how it was sent",
             ),
         ),
         migrations.AddField(
@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
                 to="customers.importbatch",
-                verbose_name="how it was sent filled in by import",
+                verbose_name="import that said how it was sent",
             ),
         ),
         migrations.AddIndex(

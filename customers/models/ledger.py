@@ -86,7 +86,7 @@ class Invoice(Fact):
         ImportBatch, models.PROTECT, null=True, blank=True, related_name="invoices", verbose_name=_("import")
     )
     delivery = models.CharField(
-        _("sent"), max_length=12, choices=SentBy, blank=True, default="", db_default=""
+        _("how it was sent"), max_length=12, choices=SentBy, blank=True, default="", db_default=""
     )
     delivery_batch = models.ForeignKey(
         ImportBatch,
@@ -97,7 +97,7 @@ class Invoice(Fact):
         db_index=False,
         db_constraint=False,
         editable=False,
-        verbose_name=_("how it was sent filled in by import"),
+        verbose_name=_("import that said how it was sent"),
     )
 
     class Meta:

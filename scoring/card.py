@@ -20,8 +20,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
 
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
 from scoring.signals import BY_NAME, WORSE, Signal
 
@@ -29,6 +30,8 @@ THIN_EVIDENCE = "bank_history_days"
 """The signal that says whether a thin card has enough to stand on: days of bank lines."""
 AGENCY_EVIDENCE = "bureau_standing"
 """A thin card that prices it stands on an agency's rating just as well, where nothing has fallen due yet."""
+FEW_PAYMENTS = "late_count_12m"
+"""A thin card that prices it, too, reads what one to three instalments say: a rating is enough beside them."""
 
 MOST_PD = Decimal("0.9999")
 """Of an account that is not insolvent: a PD of 1 says insolvent wherever it is read."""
@@ -110,7 +113,16 @@ class Card:
         """May a thin file be scored with this thin card: days of bank lines, the agency's standing and the instalments
         fallen due in 12 months, of one account or columns of them; NaN where missing."""
         enough = days >= self.evidence_from
-        return enough | ((rating == rating) & (due == 0)) if AGENCY_EVIDENCE in self.bins else enough
+        if AGENCY_EVIDENCE not in self.bins:
+            return enough
+        return enough | ((rating == rating) & ((due == 0) | (FEW_PAYMENTS in self.bins)))
+
+    def scores_file(self, values: Mapping[str, float | int | None]) -> bool:
+        """Has a file, thin where the card is, what the card stands on? A full card scores any."""
+        if self.kind != Scorecard.Kind.THIN:
+            return True
+        told = (nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE))
+        return bool(self.has_evidence(*told, values["due_count_12m"] or 0))
 
     def depth_of(self, due_count: int) -> str:
         """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
@@ -137,8 +149,8 @@ class Card:
 @dataclass(frozen=True, slots=True)
 class Cards:
     """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data, or, where
-    the thin card gives points for it and nothing has fallen due at all, with an agency's rating: no rating may take
-    the place of payments that are known."""
+    the thin card gives points for it, with an agency's rating. No rating takes the place of payments that are known:
+    where something has fallen due, the thin card must give points for that, too."""
 
     full: Card
     thin: Card | None = None
@@ -155,18 +167,16 @@ class Cards:
             return ""
         evidence = f"{row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
         if AGENCY_EVIDENCE in self.thin.bins:
-            evidence = f"({evidence} OR {row}.due_count_12m = 0 AND {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
+            rated = f"{row}.{AGENCY_EVIDENCE} IS NOT NULL"
+            none_due = "" if FEW_PAYMENTS in self.thin.bins else f"{row}.due_count_12m = 0 AND "
+            evidence = f"({evidence} OR {none_due}{rated})"
         return f"{row}.due_count_12m < {self.full.thin_below} AND {evidence}"
 
     def card_for(self, values: Mapping[str, float | int | None]) -> Card:
         """The same choice for one account's signals."""
-        due = values["due_count_12m"] or 0
-        if self.thin is None or due >= self.full.thin_below:
+        if self.thin is None or (values["due_count_12m"] or 0) >= self.full.thin_below:
             return self.full
-        days, rating = (
-            nan if values.get(name) is None else values[name] for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
-        )
-        return self.thin if self.thin.has_evidence(days, rating, due) else self.full
+        return self.thin if self.thin.scores_file(values) else self.full
 
     def with_draft(self, draft: Card) -> Cards:
         """These cards with a draft in the place of its kind, for a try-out."""
@@ -320,7 +330,7 @@ def activate(row: Scorecard) -> Scorecard:
         raise CardError(_("Only a draft can be activated."))
     wrong = problems(as_card(locked, list(locked.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     in_use = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE, kind=locked.kind)
     in_use.update(status=Scorecard.Status.RETIRED)
     locked.status, locked.activated_at = Scorecard.Status.ACTIVE, timezone.now()

@@ -18,10 +18,11 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
+from creditdesk.core.sentences import in_a_row
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
-from scoring import agency_cards, card_pages, drafts, publishing
+from scoring import card_pages, drafts, newer_cards, publishing
 from scoring.calibrated import UNCALIBRATED
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
@@ -64,7 +65,7 @@ def card_list(request: HttpRequest) -> HttpResponse:
         "gate_form": GateForm(instance=publishing.gate_in_force()),
         "may_propose": request.user.has_perm(publishing.PROPOSE),
         **_invoice_cards(request),
-        "offers_agency_cards": not agency_cards.are_there(),
+        "offers": newer_cards.offers(),
     }
     return render_page(request, "scorecards/list.html", context)
 
@@ -181,7 +182,7 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     # What could not be measured is said at once.
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     key, effect = key_anew("measure-card", str(card.pk)), "scoring.tasks.measure_planned_card"
     plan_jobs("measure-card", [key], as_of, effect, cluster="bulk", retry_failed=True)
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
@@ -300,7 +301,7 @@ def gate(request: HttpRequest) -> HttpResponse:
 
 @desk_page(VIEW, publishing.PROPOSE)
 @require_POST
-def add_agency_cards(request: HttpRequest) -> HttpResponse:
-    agency_cards.add_agency_cards(by=request.user, as_of=business_date())
-    messages.success(request, _("Two drafts are in the list: try them on the live book, then propose them."))
+def add_newer_cards(request: HttpRequest) -> HttpResponse:
+    newer_cards.add_newer_cards(by=request.user, as_of=business_date())
+    messages.success(request, _("In the list as drafts: try them on the live book, then propose them."))
     return redirect("scorecards:list")

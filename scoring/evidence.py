@@ -7,10 +7,20 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
-from scoring.card import Card, CardError, as_card, fingerprint, problems
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
+from scoring.card import (
+    AGENCY_EVIDENCE,
+    THIN_EVIDENCE,
+    Card,
+    CardError,
+    active_cards,
+    as_card,
+    fingerprint,
+    problems,
+)
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
 from scoring.fitting.observations import Observations, ledger_span, observation_days, observe
@@ -43,7 +53,7 @@ def measured(card: Scorecard, as_of: date, reader: Actor) -> dict[str, dict[str,
     Kind = CardReport.Kind
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     said = {"said": fingerprint(as_card(card, list(card.bins.all())), points_only=True)}
     found = {
         Kind.STABILITY: stability(card, as_of, reader=reader),
@@ -65,7 +75,8 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
 
     A fitted card is tested on observations after the ones it learned from only, the probability of a calibrated one on
     those after the outcomes its odds were fitted to; where there are none, its own
-    cross-validated fit stays the evidence. A thin card is tested on thin files. gini None with "refused" when too few customers defaulted.
+    cross-validated fit stays the evidence. A thin card is tested on the thin files it would score, bank data or a rating
+    being there. gini None with "refused" when too few customers defaulted.
     """
     first, through = ledger_span()
     days = observation_days(first, through)
@@ -75,18 +86,32 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
     if not days:
         return {"gini": None, "refused": _("No observation has a complete year after it.")}
     obs = observe(days, reader=reader)
+    ready = as_card(card, list(card.bins.all()))
     if card.kind == Scorecard.Kind.THIN:
-        obs = obs.take(obs.thin)
+        obs = obs.take(priced_by(ready, obs))
     if not are_enough(obs):
         refused = _("%(events)s customers defaulted; at least %(least)s are needed.") % {
             "events": obs.bad_customers,
             "least": LEAST_EVENTS,
         }
         return {**counts_of(obs), "gini": None, "refused": refused}
-    ready = as_card(card, list(card.bins.all()))
     scores = scores_of(ready, obs)
     pd = pd_of_scores(ready, scores)
     return {**counts_of(obs), **figures_unseen(obs, scores, pd, taught_until(card))}
+
+
+def priced_by(thin: Card, obs: Observations) -> Any:
+    """Mask of the observations a thin card scores: thin files with what it stands on."""
+    told = (obs.column(THIN_EVIDENCE), obs.column(AGENCY_EVIDENCE), obs.column("due_count_12m"))
+    return obs.thin & thin.has_evidence(*told)
+
+
+def scored_by(card: Card, obs: Observations) -> Any:
+    """Mask of the observations a card scores: those of the thin card in use are not a full card's."""
+    if card.kind == Scorecard.Kind.THIN:
+        return priced_by(card, obs)
+    thin = active_cards().thin
+    return np.ones(obs.rows, dtype=bool) if thin is None else ~priced_by(thin, obs)
 
 
 def unseen(obs: Observations, taught: date | None) -> Any:

@@ -20,6 +20,7 @@ from django.utils.translation import ngettext, override
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
+from creditdesk.core.sentences import told
 from creditdesk.core.wording import day, fixed
 from scoring.calibrated import LEVEL, UNCALIBRATED
 from scoring.card import as_card, span_of
@@ -222,8 +223,10 @@ def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         (_("Calibration, cross-fitted by customer"), _inside([row["agrees"] for row in figures["tenths"]]))
     ]
-    told = later["refused"] if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
-    return [*rows, (_("Calibration, out of time"), told)]
+    on_later = (
+        told(later["refused"]) if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
+    )
+    return [*rows, (_("Calibration, out of time"), on_later)]
 
 
 def _counts(report: CardReport) -> tuple[tuple[str, str], ...]:
@@ -245,7 +248,7 @@ def _tested(card: Scorecard) -> tuple[tuple[str, str], ...]:
     if report is None:
         rows.append((_("Discrimination"), _("not measured yet")))
     elif report.figures.get("gini") is None:
-        rows.append((_("Discrimination"), str(report.figures.get("refused") or _("could not be measured"))))
+        rows.append((_("Discrimination"), told(report.figures.get("refused")) or _("could not be measured")))
     else:
         rows += _counts(report)
         for key, label in (("auc", "AUC"), ("gini", _("Gini")), ("ks", "KS"), ("brier", "Brier")):

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
+from creditdesk.core.sentences import in_a_row, told
 from creditdesk.core.wording import fixed
 from scoring.calibrated import STATE_FIELDS
 from scoring.card import CardError, as_card, fingerprint, problems
@@ -89,7 +90,7 @@ def _gate(code: str, label: str, report: CardReport | None, asked: Any, *, at_le
     elif value is None:
         sentence = _("%(label)s: could not be measured. %(why)s") % {
             "label": label,
-            "why": figures.get("refused", ""),
+            "why": told(figures.get("refused")),
         }
     elif at_least:
         sentence = _("%(label)s %(value)s, at least %(asked)s is asked.") % {
@@ -136,7 +137,7 @@ class CardLife(Life[Scorecard]):
         """Raises CardError with everything that is wrong with the card itself."""
         wrong = problems(as_card(version, list(version.bins.all())))
         if wrong:
-            raise CardError(" ".join(wrong))
+            raise CardError(in_a_row(wrong))
 
     @transaction.atomic
     def delete_draft(self, version: Scorecard, *, by: User, as_of: date) -> None:

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import Card, CardError, as_card, fingerprint, problems
@@ -30,6 +31,7 @@ from scoring.evidence import (
     figures_unseen,
     learned_until,
     pd_of_scores,
+    scored_by,
     scores_of,
     taught_until,
     unseen,
@@ -46,8 +48,7 @@ from scoring.fitting.observations import (
     observe,
 )
 from scoring.fitting.outcomes import default_episodes
-from scoring.models import AccountScore, CardReport, Depth, Scorecard
-from scoring.recalibrating import scored_by
+from scoring.models import AccountScore, CardReport, Scorecard
 from scoring.reports import store_report
 from scoring.stored import values_of
 from scoring.tryout import try_card
@@ -83,7 +84,7 @@ def compared(a: Scorecard, b: Scorecard, as_of: date, reader: Actor | None = Non
     cards = [as_card(row, list(row.bins.all())) for row in (a, b)]
     for card in cards:
         if wrong := problems(card):
-            raise CardError(" ".join(wrong))
+            raise CardError(in_a_row(wrong))
     return {
         "against": a.pk,
         "said": [fingerprint(card) for card in cards],
@@ -228,10 +229,10 @@ def _since(
             row
             for row in compute(day, view=then, card=cards[0])
             if row.card_id == cards[0].pk
-            and row.depth != Depth.NONE
             and row.account_id in complete
             and row.account_id not in out
-            and is_active(values_of(row))
+            and is_active(values := values_of(row))
+            and cards[1].scores_file(values)
         ]
         bad = np.array([row.account_id in happened for row in rows], dtype=np.float64)
         first = np.array([row.score for row in rows], dtype=np.float64)

@@ -13,6 +13,7 @@ from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
 from creditdesk.core.jobs import finding_first, plan_jobs
 from creditdesk.core.models import Job, User
+from creditdesk.core.sentences import sentence_of
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from customers.rates import MissingRate
@@ -190,7 +191,7 @@ def compare_planned_cards(job: Job) -> Keep:
     try:
         found = compared(a, b, as_of, Actor.person(user))
     except (CardError, MissingRate) as error:
-        refused = str(error)
+        refused = sentence_of(error)
         return lambda: {"refused": refused}
     return lambda: {"report": keep_compared(b, as_of, found, made_by=by).pk}
 
@@ -204,7 +205,7 @@ def calibrate_planned_card(job: Job) -> dict[str, Any]:
         found = calibrate(card, reader=Actor.person(user))
         draft = keep_calibrated(card, found, as_of=job.business_date, actor=Actor.person(user), by=user)
     except (NotEnoughEvents, CardError, MissingRate) as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     return {"draft": draft.pk}
 
 
@@ -213,7 +214,7 @@ def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
     try:
         card = fit_draft(job.business_date, actor=Actor.job("learning when invoices are paid"))
     except FitError as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     return {"version": card.version}
 
 

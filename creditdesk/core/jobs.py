@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 from django_q.brokers import get_broker
 from django_q.humanhash import uuid
@@ -19,6 +19,7 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 from creditdesk.core.models import Job
+from creditdesk.core.sentences import stored
 
 MAX_ATTEMPTS = 3
 BATCH = 500
@@ -43,7 +44,7 @@ def run_once(
     """Run `effect(job)` and mark the job done in one transaction; do nothing if it is done or given up. Of an effect
     `finding_first` only the keeping stands in the transaction.
 
-    Whatever `effect` returns (JSON) is kept as the job's result. If it raises, nothing of it stays, the error
+    Whatever `effect` returns (JSON, sentences taken apart) is kept as the job's result. If it raises, nothing of it stays, the error
     is noted and raised again, so that the queue retries. Starting it twice at the same time is safe: the
     second one waits for the first. Must not be called inside a transaction (RuntimeError): the count of
     attempts has to survive the effect's failure.
@@ -56,7 +57,7 @@ def run_once(
         with transaction.atomic(durable=True):
             job = Job.objects.select_for_update().get(pk=job.pk)
             if job.status != Job.Status.DONE:
-                job.result = keep() if keep else effect(job)
+                job.result = stored(keep() if keep else effect(job))
                 job.status, job.done_at, job.error = Job.Status.DONE, timezone.now(), ""
                 job.save(update_fields=["result", "status", "done_at", "error"])
     except Exception as error:
@@ -87,7 +88,8 @@ def _claim(kind: str, key: str, business_date: date, max_attempts: int) -> tuple
 
 
 def _note_failure(job_id: int, error: Exception, max_attempts: int) -> None:
-    with transaction.atomic():
+    """An unexpected error is for operators, as logs are: in English. What a reader should know an effect returns."""
+    with transaction.atomic(), translation.override("en"):
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.status == Job.Status.WAITING:
             job.error = f"{type(error).__name__}: {error}"[:2000]

@@ -24,7 +24,7 @@ from creditdesk.core.audit import Actor, record_act
 from customers.bank.camt import read_camt
 from customers.bank.csv_lines import read_csv
 from customers.bank.lines import Statement, complete_balances
-from customers.bank.mapping import CAMT, CSV, MT940, BankSpec, bank_spec_of, find_bank_mapping
+from customers.bank.mapping import CAMT, CSV, LAST_LINE, MT940, BankSpec, bank_spec_of, find_bank_mapping
 from customers.bank.matching import Feed, feeds_of, find_new
 from customers.bank.mt940 import decode, read_mt940
 from customers.events import ledger_changed
@@ -251,7 +251,7 @@ def _store(
         mapping=mapping,
         file_name=report.file_name,
         sha256=sha256,
-        complete_through=min(report.last_day, options.today) if report.last_day else None,
+        complete_through=_complete_through(report, feeds, spec, options.today),
         recorded_at=now,
         imported_by=options.user,
         counts=report.counts,
@@ -287,6 +287,24 @@ def _store(
     )
     announce({feed.customer.pk for feed in feeds if feed.new})
     report.batch = batch
+
+
+def _complete_through(report: BankReport, feeds: list[Feed], spec: BankSpec, today: date) -> date | None:
+    """The day up to which every account of the file is told. A table that says nothing else goes to its last day;
+    statements end on days of their own, and the file says of all of them only what the one that ends first says."""
+    if spec.complete == LAST_LINE or report.last_day is None:
+        return None
+    if spec.format == CSV:
+        return min(report.last_day, today)
+    ends = [max(days) for feed in feeds if (days := list(_days_told(feed)))]
+    return min(*ends, report.last_day, today) if ends else None
+
+
+def _days_told(feed: Feed) -> Iterator[date]:
+    for statement in feed.statements:
+        if statement.last_day:
+            yield statement.last_day
+        yield from (line.day for line in statement.lines)
 
 
 def _store_lines(feeds: list[Feed], batch: ImportBatch, spec: BankSpec, today: date) -> None:

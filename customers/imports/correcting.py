@@ -21,7 +21,7 @@ from customers.imports.matching import Target, account_share, shown
 from customers.imports.past import most_in_use, refuse_early_arrivals, refuse_moved_payments
 from customers.imports.problems import Problem
 from customers.ledger.counters import lock_instalments, lock_payments
-from customers.ledger.posting import copy_claims
+from customers.ledger.posting import copy_claims, document_facts
 from customers.models import (
     Allocation,
     Dispute,
@@ -237,10 +237,7 @@ class Corrections:
         closing = {"known_until": self.target.corrected_on, "superseded_at": self.now}
         for part in chunks(self.invoices):
             documents = Invoice.objects.filter(pk__in=part)
-            self.changes += [
-                Change.of(i, {"amount": i.amount.minor, "issued_on": i.effective_on}, {"superseded": True})
-                for i in documents
-            ]
+            self.changes += [Change.of(i, document_facts(i), {"superseded": True}) for i in documents]
             old = Instalment.objects.filter(invoice__in=part)
             ids = list(old.values_list("pk", flat=True))
             self._carry(Q(instalment__in=ids) | Q(credit__in=ids))

@@ -101,7 +101,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card", "compare")},
     **{
         f"scorecards:{page}": CARDS
-        for page in ("copy", "delete", "propose", "numbers", "signal", "agency_cards", "calibrate")
+        for page in ("copy", "delete", "propose", "numbers", "signal", "newer_cards", "calibrate")
     },
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor", "measure_pair")},

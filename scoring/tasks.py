@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import override
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
@@ -198,8 +199,10 @@ def calibrate_planned_card(job: Job) -> dict[str, Any]:
     card = Scorecard.objects.select_related("based_on").get(pk=int(pk))
     user = User.objects.get(pk=int(who))
     try:
-        found = calibrate(card, reader=Actor.person(user))
-        draft = keep_calibrated(card, found, as_of=job.business_date, actor=Actor.person(user), by=user)
+        # The refusal is read by who asked.
+        with override(user.language):
+            found = calibrate(card, reader=Actor.person(user))
+            draft = keep_calibrated(card, found, as_of=job.business_date, actor=Actor.person(user), by=user)
     except (NotEnoughEvents, CardError, MissingRate) as error:
         return {"refused": str(error)}
     return {"draft": draft.pk}

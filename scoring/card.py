@@ -22,8 +22,9 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
 
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
 from scoring.signals import BY_NAME, WORSE, Signal
 
@@ -351,7 +352,7 @@ def activate(row: Scorecard) -> Scorecard:
         raise CardError(_("Only a draft can be activated."))
     wrong = problems(as_card(locked, list(locked.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     in_use = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE, kind=locked.kind)
     in_use.update(status=Scorecard.Status.RETIRED)
     locked.status, locked.activated_at = Scorecard.Status.ACTIVE, timezone.now()

@@ -19,6 +19,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
+from creditdesk.core.sentences import in_a_row
 from creditdesk.core.wording import day
 from customers.access import visible_accounts
 from customers.models import CreditAccount
@@ -193,12 +194,17 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     publishing.check_permission(request.user, publishing.PROPOSE, publishing.PUBLISH)
     as_of = business_date()
     if CreditAccount.objects.count() <= MEASURED_AT_ONCE:
-        measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
+        measure_card(
+            card,
+            as_of,
+            made_by=request.user.get_full_name() or request.user.get_username(),
+            reader=Actor.person(request.user),
+        )
         return _("Measured: the figures are below."), card.pk
     # What could not be measured is said at once.
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     key, effect = key_anew("measure-card", str(card.pk)), "scoring.tasks.measure_planned_card"
     plan_jobs("measure-card", [key], as_of, effect, cluster="bulk", retry_failed=True)
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk

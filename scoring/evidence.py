@@ -6,9 +6,11 @@ from datetime import date
 from typing import Any, Protocol
 
 import numpy as np
-from django.utils.translation import gettext as _
+from django.db import transaction
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from scoring.card import (
     AGENCY_EVIDENCE,
     THIN_EVIDENCE,
@@ -31,7 +33,7 @@ from scoring.tryout import try_card
 LEAST_EVENTS = 10
 """Customers with a default below which discrimination is not told: its interval would span everything."""
 PD_FIGURES = (
-    *("brier", "brier_interval", "mean_pd", "calibration"),
+    *("brier", "brier_interval", "mean_pd", "calibration", "calibration_together"),
     *("loss_in_top_20", "loss_in_top_20_interval"),
 )
 """What hangs on the probability and not on the order of the scores alone."""
@@ -44,18 +46,29 @@ def measure_card(
 
     Raises CardError for a draft that could not be used as it stands.
     """
+    return keep_measured(card, as_of, measured(card, as_of, reader or Actor.job(made_by)), made_by=made_by)
+
+
+def measured(card: Scorecard, as_of: date, reader: Actor) -> dict[str, dict[str, Any]]:
+    """The figures of `measure_card` by kind of report; writes nothing but the log of reads."""
     Kind = CardReport.Kind
-    reader = reader or Actor.job(made_by)
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     said = {"said": fingerprint(as_card(card, list(card.bins.all())), points_only=True)}
     found = {
         Kind.STABILITY: stability(card, as_of, reader=reader),
         Kind.TRYOUT: try_card(card, as_of, reader),
         Kind.BACKTEST: discrimination(card, reader),
     }
-    return [store_report(card, kind, as_of, some | said, made_by=made_by) for kind, some in found.items()]
+    return {kind: some | said for kind, some in found.items()}
+
+
+@transaction.atomic
+def keep_measured(
+    card: Scorecard, as_of: date, found: dict[str, dict[str, Any]], *, made_by: str
+) -> list[CardReport]:
+    return [store_report(card, kind, as_of, some, made_by=made_by) for kind, some in found.items()]
 
 
 def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
+from creditdesk.core.sentences import in_a_row, told
+from creditdesk.core.wording import fixed
 from scoring.calibrated import STATE_FIELDS
 from scoring.card import CardError, as_card, fingerprint, problems
 from scoring.models import AccountScore, CardReport, PublishingGate, Scorecard
@@ -85,23 +87,23 @@ def _gate(code: str, label: str, report: CardReport | None, asked: Any, *, at_le
     figures = report.figures if report else {}
     value = None if figures.get(code) is None else Decimal(str(round(float(figures[code]), 4)))
     if report is None:
-        sentence = _("%s: not measured lately. Run the backtest of this card first.") % label
+        sentence = _("%s: not measured lately. “Try it on the live book” measures it.") % label
     elif value is None:
         sentence = _("%(label)s: could not be measured. %(why)s") % {
             "label": label,
-            "why": figures.get("refused", ""),
+            "why": told(figures.get("refused")),
         }
     elif at_least:
         sentence = _("%(label)s %(value)s, at least %(asked)s is asked.") % {
             "label": label,
-            "value": value,
-            "asked": asked,
+            "value": fixed(value, 4),
+            "asked": fixed(asked, 3),
         }
     else:
         sentence = _("%(label)s %(value)s, at most %(asked)s is allowed.") % {
             "label": label,
-            "value": value,
-            "asked": asked,
+            "value": fixed(value, 4),
+            "asked": fixed(asked, 3),
         }
     passed = value is not None and (value >= asked if at_least else value <= asked)
     return Gate(code, label, value, asked, report, passed, sentence)
@@ -136,7 +138,7 @@ class CardLife(PlannedLife):
         """Raises CardError with everything that is wrong with the card itself."""
         wrong = problems(as_card(version, list(version.bins.all())))
         if wrong:
-            raise CardError(" ".join(wrong))
+            raise CardError(in_a_row(wrong))
 
     def has_begun(self, version: Scorecard, as_of: date) -> bool:
         """A company whose day began before ours may have been scored with it."""

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.models import User
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from scoring.calibrated import FITTED, LEVEL
 from scoring.card import CardError, as_card, fingerprint, problems
 from scoring.evidence import odds_of, scored_by, scores_of
@@ -66,7 +67,7 @@ def calibrate(card: Scorecard, until: date | None = None, reader: Actor | None =
     ready = as_card(card, list(card.bins.all()))
     wrong = problems(ready)
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     said, taught = fingerprint(ready, points_only=True), card.learned_until
     obs, through, labels = _observed(until, reader, taught)
     obs = obs.take(scored_by(ready, obs))
@@ -144,24 +145,20 @@ def _too_few(
         "%(events)s of %(customers)s %(who)s defaulted in %(years)s customer-years; the level of a probability takes "
         "%(level)s that did and %(level)s that did not, its slope %(slope)s. Import older ledgers, or wait for more "
         "outcomes; until then the card stays uncalibrated."
-    )
+    ) % {
+        "events": sample.bad_customers,
+        "customers": sample.customers,
+        "who": who,
+        "years": years,
+        "level": LEVEL_FROM,
+        "slope": SLOPE_FROM,
+    }
     if taught is not None:
         learned = _(
             "The card learned its points from outcomes through %(day)s: only observations after it count."
         )
-        text = f"{text} {learned % {'day': taught}}"
-    return NotEnoughEvents(
-        text
-        % {
-            "events": sample.bad_customers,
-            "customers": sample.customers,
-            "who": who,
-            "years": years,
-            "level": LEVEL_FROM,
-            "slope": SLOPE_FROM,
-        },
-        counts,
-    )
+        text = in_a_row([text, learned % {"day": taught}])
+    return NotEnoughEvents(text, counts)
 
 
 def expert_odds(card: Scorecard) -> Odds:

@@ -9,6 +9,8 @@ from typing import Any
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import stored
 from customers.bank.access import log_study
 from scoring.card import Card, as_card
 from scoring.engine import compute
@@ -22,7 +24,9 @@ def store_report(
     card: Scorecard, kind: str, as_of: date, figures: dict[str, Any], *, made_by: str
 ) -> CardReport:
     """Keep a report as evidence (append-only); publishing reads the newest of a kind."""
-    return CardReport.objects.create(card=card, kind=kind, as_of=as_of, figures=figures, made_by=made_by)
+    return CardReport.objects.create(
+        card=card, kind=kind, as_of=as_of, figures=stored(figures), made_by=made_by
+    )
 
 
 def band_counts(scores: Iterable[int]) -> list[int]:
@@ -68,4 +72,8 @@ def stability(
         "bands_now": band_counts(second),
         "psi": psi_of_scores(first, second),
     }
-    return found if found["psi"] is not None else found | {"refused": "no_scores"}
+    return (
+        found
+        if found["psi"] is not None
+        else found | {"refused": _("There are no scores to compare: nobody had a payment history.")}
+    )

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import Card, CardError, as_card, fingerprint, problems
@@ -66,6 +67,15 @@ def compare(
     a: Scorecard, b: Scorecard, as_of: date, *, made_by: str, reader: Actor | None = None
 ) -> CardReport:
     """Measure `b` beside `a` at a date and keep it as a report of `b`. Raises CardError, MissingRate, NoActiveCard."""
+    return keep_compared(b, as_of, compared(a, b, as_of, reader), made_by=made_by)
+
+
+def keep_compared(b: Scorecard, as_of: date, figures: dict[str, Any], *, made_by: str) -> CardReport:
+    return store_report(b, CardReport.Kind.COMPARED, as_of, figures, made_by=made_by)
+
+
+def compared(a: Scorecard, b: Scorecard, as_of: date, reader: Actor | None = None) -> dict[str, Any]:
+    """The figures of `compare`; writes nothing but the log of reads."""
     if a.kind != b.kind:
         raise CardError(
             _("A full card and a thin card score different customers: they cannot be measured together.")
@@ -73,14 +83,13 @@ def compare(
     cards = [as_card(row, list(row.bins.all())) for row in (a, b)]
     for card in cards:
         if wrong := problems(card):
-            raise CardError(" ".join(wrong))
-    figures = {
+            raise CardError(in_a_row(wrong))
+    return {
         "against": a.pk,
         "said": [fingerprint(card) for card in cards],
         "moves": try_card(b, as_of, reader, against=cards[0]),
         **_past(a, b, cards, reader),
     }
-    return store_report(b, CardReport.Kind.COMPARED, as_of, figures, made_by=made_by)
 
 
 def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -> dict[str, Any]:

@@ -78,6 +78,8 @@ ACTS: dict[str, Promise] = {
     "ledger.reverse_allocation": _("Allocation reversed"),
     "ledger.undo_import": _("Import undone"),
     "ledger.write_off": _("Debt written off"),
+    "statement.correct": _("Annual accounts corrected"),
+    "statement.record": _("Annual accounts recorded"),
     "legal_event.record": _("Legal event recorded"),
     "legal_event.take_back": _("Legal event taken back"),
     "limit_binding.decide": _("Which limit binds decided"),

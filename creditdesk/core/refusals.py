@@ -65,6 +65,10 @@ REFUSALS: dict[str, Promise] = {
         "A decided limit change is never changed: propose a new one."
     ),
     "customers_limitchange: what is still under way": _UNDER_WAY,
+    "customers_bureaubasis: what is still under way": _UNDER_WAY,
+    "customers_applicationdocument: what is still under way": _UNDER_WAY,
+    "customers_orderhold: what is still under way": _UNDER_WAY,
+    "customers_limitbinding: what is still under way": _UNDER_WAY,
     "customers_credithold: a released hold is never edited": _(
         "A released hold is never changed: place a new one."
     ),

@@ -150,7 +150,7 @@ class Scorecard(Version):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} · {self.version}"
+        return f"{self.name} · v{self.version}"
 
     @property
     def calibration_short(self) -> str:

@@ -40,7 +40,7 @@ from scoring.signals import BY_NAME, SIGNALS, Family
 from scoring.statement import Scope
 from scoring.stored import points_of
 from tests.desk_world import client_of
-from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.factories import ACTOR, history, invoice, make_account, make_company
 from tests.scoring.fitting.rows import made
 
 pytestmark = pytest.mark.django_db
@@ -92,10 +92,8 @@ def account(company):
 
 
 def paid_well(account) -> None:
-    for n in range(5):
-        pay(
-            invoice(account, "100", AS_OF - timedelta(days=100 + 20 * n)), AS_OF - timedelta(days=70 + 20 * n)
-        )
+    issued = [AS_OF - timedelta(days=100 + 20 * n) for n in range(5)]
+    history(account, [("100", day, 30, day + timedelta(days=30)) for day in issued])
 
 
 def test_newer_cards_come_as_sound_drafts_when_asked_for(cast, monkeypatch):
@@ -171,8 +169,8 @@ def test_no_worse_word_of_an_agency_ever_raises_a_score(company):
 
 
 def _paid_late(account) -> None:
-    for n in range(3):
-        pay(invoice(account, "100", AS_OF - timedelta(days=300 + n)), AS_OF - timedelta(days=170 + n))
+    issued = [AS_OF - timedelta(days=300 + n) for n in range(3)]
+    history(account, [("100", day, 30, day + timedelta(days=130)) for day in issued])
 
 
 def _owes(account) -> None:

@@ -28,7 +28,7 @@ from scoring.monitoring import (
 from scoring.tasks import monitor_month
 from scoring.validation import beyond, series
 from tests.desk_world import client_of
-from tests.factories import invoice, make_account, pay
+from tests.factories import history, invoice, make_account
 from tests.people import Cast, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -37,9 +37,8 @@ A_YEAR_AGO = TODAY - timedelta(days=365)
 
 
 def trade(account, first: date, months: int, days_late: int) -> None:
-    for month in range(months):
-        issued = first + timedelta(days=30 * month)
-        pay(invoice(account, "1000", issued), issued + timedelta(days=30 + days_late))
+    issued = [first + timedelta(days=30 * month) for month in range(months)]
+    history(account, [("1000", day, 30, day + timedelta(days=30 + days_late)) for day in issued])
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry, Job
+from creditdesk.core.sentences import stored
 from scoring.calibrated import label, sentence
 from scoring.card import as_card
 from scoring.drafts import Row, change_numbers, copy_card, delete_draft, replace_bins
@@ -161,12 +162,16 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     monkeypatch.setattr("scoring.fitting.odds.LEVEL_FROM", 500)
     with pytest.raises(CommandError, match=r"Refused: \d+ of \d+ customers defaulted in \d+ customer-years"):
         run("--until", "2024-08-31")
-    # Why not is told in the language of who asked.
-    cast.controller.language = "es"
-    cast.controller.save()
+    # Why not is told on the page, to each reader in their own language.
     client.post(reverse("scorecards:calibrate", args=[active.pk]))
-    refused = calibrate_planned_card(Job.objects.get(kind="calibrate-card", status="waiting"))["refused"]
-    assert "until then the card stays uncalibrated" not in refused and " clientes " in refused
+    job = Job.objects.get(kind="calibrate-card", status="waiting")
+    Job.objects.filter(pk=job.pk).update(
+        result=stored(calibrate_planned_card(job)), status="done", done_at=timezone.now()
+    )
+    for language, words in (("en", "the card stays uncalibrated"), ("es", " clientes ")):
+        cast.controller.language = language
+        cast.controller.save()
+        assert words in client.get(here).content.decode()
     client.force_login(cast.approver)
     assert client.post(reverse("scorecards:calibrate", args=[active.pk])).status_code == 403
 

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -19,6 +20,7 @@ from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
 from creditdesk.core.sentences import in_a_row
+from creditdesk.core.wording import day
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
@@ -94,7 +96,19 @@ class CardPages(VersionPages[Scorecard]):
 
     def standing(self, request: HttpRequest, version: Scorecard) -> dict[str, Any]:
         found = super().standing(request, version)
-        return found | {"publish_form": PublishForm(prefix="publish")}
+        planned = version.status == Scorecard.Status.PLANNED
+        waits = planned and not publishing.LIFE.has_begun(version, business_date())
+        return found | {
+            "publish_form": PublishForm(prefix="publish"),
+            "may_unplan": waits and (found["may_propose"] or request.user.has_perm(publishing.PUBLISH)),
+        }
+
+    def told_of(self, published: Scorecard) -> str | Promise:
+        if published.status == Scorecard.Status.PLANNED:
+            return _("Published. It scores from %(day)s on; the card in use stays until then.") % {
+                "day": day(published.first_day)
+            }
+        return self.published
 
 
 pages = CardPages(publishing.LIFE, "scorecards", "card")
@@ -172,7 +186,12 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     publishing.check_permission(request.user, publishing.PROPOSE, publishing.PUBLISH)
     as_of = business_date()
     if CreditAccount.objects.count() <= MEASURED_AT_ONCE:
-        measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
+        measure_card(
+            card,
+            as_of,
+            made_by=request.user.get_full_name() or request.user.get_username(),
+            reader=Actor.person(request.user),
+        )
         return _("Measured: the figures are below."), card.pk
     # What could not be measured is said at once.
     wrong = problems(as_card(card, list(card.bins.all())))
@@ -201,6 +220,15 @@ def _calibrate(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
 
 
 calibrated = pages.acting(_calibrate)
+
+
+def _unplan(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
+    reason = request.POST.get("back-reason", "")
+    publishing.withdraw_planned(card, by=request.user, reason=reason, as_of=business_date())
+    return _("Withdrawn: the card in use stays, and this one is a draft again."), card.pk
+
+
+unplan = pages.acting(_unplan)
 
 
 @desk_page(VIEW)

@@ -30,6 +30,7 @@ from scoring.models import CardReport, Scorecard
 from scoring.publishing import PUBLISH
 from scoring.reports import store_report
 from scoring.signals import FAMILIES, SIGNALS
+from scoring.taught import points_lesson
 
 Kind = CardReport.Kind
 
@@ -156,7 +157,7 @@ def _inputs(card: Scorecard) -> tuple[tuple[str, str], ...]:
         if signal.name in used:
             by_family.setdefault(signal.family, []).append(str(signal.label))
     return tuple(
-        (capfirst(str(FAMILIES[family])), ", ".join(by_family[family]))
+        (capfirst(str(FAMILIES[family])), "; ".join(by_family[family]))
         for family in FAMILIES
         if family in by_family
     )
@@ -203,7 +204,24 @@ def _newest(card: Scorecard, *kinds: str) -> CardReport | None:
 
 def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
     report, odds = _newest(card, Kind.FIT), _newest(card, Kind.CALIBRATED)
-    if report is None:
+    inherited = points_lesson(card)
+    rows: list[tuple[str, str]]
+    if report is None and inherited is not None:
+        rows = [
+            (
+                _("Source"),
+                _("the firm's own ledger, by %(version)s, from which this version was copied")
+                % {"version": inherited["version"]},
+            ),
+            *_sample(inherited),
+            (_("Until"), inherited["until"]),
+        ]
+    elif report is None and card.learned_until is not None:
+        rows = [
+            (_("Source"), _("the firm's own ledger, by a version that was thrown away since")),
+            (_("Until"), card.learned_until.isoformat()),
+        ]
+    elif report is None:
         based = str(card.based_on) if card.based_on else _("expert judgement")
         rows = [(_("Source"), _("not learned from data: %s") % based)]
     else:
@@ -230,8 +248,11 @@ def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _counts(report: CardReport) -> tuple[tuple[str, str], ...]:
-    figures = report.figures
-    if "customers" not in figures:
+    return _sample(report.figures)
+
+
+def _sample(figures: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    if figures.get("customers") is None:
         return ()
     told = _("%(rows)s observations of %(customers)s customers, %(events)s of whom defaulted") % {
         "rows": number_format(figures.get("observations") or 0, force_grouping=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateFilter
 
+from creditdesk.core.sentences import readable
 from creditdesk.core.templatetags.desk import badge, day, grade_badge, percent
 from customers.admin.base import (
     AccountCollectorFilter,
@@ -238,6 +240,12 @@ class CardReportAdmin(VersionedAdmin):
     list_filter = [("kind", ChoicesDropdownFilter)]
     list_select_related = ["card"]
     ordering = ["-pk"]
+    exclude = ["figures"]
+    readonly_fields = ["shown_figures"]
+
+    @admin.display(description=_("figures"))
+    def shown_figures(self, report: CardReport) -> str:
+        return json.dumps(readable(report.figures), ensure_ascii=False, indent=1)
 
 
 @admin.register(PublishingGate)
@@ -264,6 +272,12 @@ class ScoreOverrideAdmin(FactAdmin):
     list_select_related = ["account__customer", "made_by"]
     search_fields = account_search()
     ordering = ["-pk"]
+    exclude = ["end_reason"]
+    readonly_fields = ["ended_because"]
+
+    @admin.display(description=_("ended because"))
+    def ended_because(self, override: ScoreOverride) -> str:
+        return override.ended_because or "—"
 
 
 @admin.register(InvoiceCard)

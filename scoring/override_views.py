@@ -182,7 +182,11 @@ def measure_month(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     as_of = business_date()
     if CreditAccount.objects.count() <= AT_ONCE // 3:
-        report = monitor(as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
+        report = monitor(
+            as_of,
+            made_by=request.user.get_full_name() or request.user.get_username(),
+            reader=Actor.person(request.user),
+        )
         messages.success(request, _("Measured: %s.") % report.figures["month"])
     else:
         plan_jobs("monitor-month", ["now"], as_of, "scoring.tasks.monitor_planned_month", cluster="bulk")

@@ -158,13 +158,12 @@ def words(request: HttpRequest, account_id: int) -> HttpResponse:
     """What people wrote about an account's scores, and the erasing of it."""
     accounts = visible_accounts(request.user).select_related("customer", "company")
     account = get_object_or_404(accounts, pk=account_id)
-    written = words_of(account, request.user)
+    as_of = business_date(account.company.time_zone)
+    written = words_of(account, request.user, as_of)
     form = ErasureForm(request.POST or None, words=written)
     if request.method == "POST" and form.is_valid():
         try:
-            gone = erase(
-                account, by=request.user, as_of=business_date(account.company.time_zone), **form.cleaned_data
-            )
+            gone = erase(account, by=request.user, as_of=as_of, **form.cleaned_data)
         except ErasureError as error:
             form.add_error(None, str(error))
         else:

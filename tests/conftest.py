@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests import words
 from tests.people import cast  # noqa: F401
 from tests.plugins import template
 
@@ -143,7 +144,8 @@ def module_database(django_db_setup, django_db_blocker):
 def run_queued(db):
     """run_queued(): run what was enqueued, in this process and in order, tasks queued meanwhile included.
 
-    Returns the dotted names of the functions that ran. An error in a task is raised, its row stays queued.
+    Returns the dotted names of the functions that ran. An error in a task is raised, its row stays queued. No task may
+    store a sentence of the language it happens to run in.
     """
     from django.utils.module_loading import import_string
     from django_q.models import OrmQ
@@ -152,7 +154,8 @@ def run_queued(db):
         ran: list[str] = []
         while queued := OrmQ.objects.filter(**({"key": cluster} if cluster else {})).order_by("pk").first():
             task = queued.task
-            import_string(task["func"])(*task["args"], **task["kwargs"])
+            with words.watched():
+                import_string(task["func"])(*task["args"], **task["kwargs"])
             queued.delete()
             ran.append(task["func"])
         return ran

@@ -94,7 +94,7 @@ class BankConsentAdmin(AddOnlyFactAdmin):
         return () if obj else ("known_on", "known_until", "revoked_on")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        return {"purpose": "credit assessment", **super().get_changeform_initial_data(request)}
+        return {"purpose": _("credit assessment"), **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: BankConsent, form: Any, change: bool) -> None:
         stored = record_consent(

@@ -23,6 +23,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.money import Money
+from creditdesk.core.sentences import told
 from creditdesk.core.templatetags.desk import badge
 from customers.bureau.adapters import AgencyError, Answer, BadAnswer, adapter_named, choices
 from customers.bureau.bases import record_basis
@@ -267,7 +268,7 @@ class BureauPullAdmin(FactAdmin):
 
     @admin.display(description=gettext_lazy("what went wrong"))
     def said(self, row: BureauPull) -> str:
-        return row.detail.get("text", "") or "—"
+        return told(row.detail.get("text")) or "—"
 
     @admin.display(description=gettext_lazy("raw answer"))
     def raw_answer(self, row: BureauPull) -> str:

@@ -101,6 +101,7 @@ class InvoiceAdmin(LedgerAdmin):
     list_display = ["number", customer_of, "kind_badge", "on", "amount_money", "source", "version"]
     list_filter = [
         ("kind", ChoicesDropdownFilter),
+        ("delivery", ChoicesDropdownFilter),
         AccountPortfolioFilter,
         AccountCollectorFilter,
         ("effective_on", RangeDateFilter),
@@ -110,6 +111,7 @@ class InvoiceAdmin(LedgerAdmin):
     search_fields = ["number", *account_search()]
     search_help_text = _("Document number, customer name, number or VAT number")
     ordering = ["-effective_on", "-pk"]
+    readonly_fields = ["delivery_batch"]
     inlines = [InstalmentInline]
 
     @admin.display(description=_("kind"), ordering="kind")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core import charts
 from creditdesk.core.facts import View
+from creditdesk.core.sentences import told
 from customers.bureau.adapters import AgencyError, adapter_named
 from customers.bureau.ages import free_on, is_young, newest_answers
 from customers.models import BureauProvider, BureauPull, BureauReport, Customer
@@ -120,5 +121,5 @@ def with_tones(rows: Iterable[Any]) -> list[Any]:
     found = list(rows)
     for row in found:
         row.tone = TONES.get(row.outcome, "mute")
-        row.said = row.detail.get("text", "")
+        row.said = told(row.detail.get("text"))
     return found

@@ -20,6 +20,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.exports import FORMATS, Export, export_response
 from creditdesk.core.money import Money
 from creditdesk.core.pages import desk_page, paged, render_page
+from creditdesk.core.sentences import told
 from creditdesk.core.wording import day
 from customers.access import visible_accounts, visible_customers
 from customers.bureau.bases import revoke_basis
@@ -95,7 +96,7 @@ def _tell(request: HttpRequest, result: PullResult) -> None:
     for question in result.pulls:
         text = f"{question.provider.label}: {question.get_outcome_display()}"
         if question.detail.get("text"):
-            text += f" · {question.detail['text']}"
+            text += f" · {told(question.detail['text'])}"
         if question.charged:
             text += f" · {question.charged}"
         good = question.outcome in (BureauPull.Outcome.RATED, BureauPull.Outcome.UNRATED)

@@ -157,6 +157,7 @@ _STORED_ALREADY = """SELECT COUNT(*) FROM import_good g JOIN import_match m
 _COUNTS = {
     "refused": "SELECT COUNT(*) FROM import_bad",
     "corrections": "SELECT COUNT(*) FROM import_match WHERE state = 1",
+    "deliveries": "SELECT COUNT(*) FROM import_match WHERE delivery <> '' AND state <> 1",
     "customers": """SELECT COUNT(*) FROM import_customer c WHERE account_id IS NULL AND (
         EXISTS (SELECT 1 FROM import_good g WHERE g.customer = c.key)
         OR EXISTS (SELECT 1 FROM import_pay p WHERE p.customer = c.key
@@ -301,7 +302,7 @@ def _write(target: Target, batch: ImportBatch, now: datetime) -> tuple[dict[str,
     corrections = Corrections(target, batch, now)
     corrections.close()
     writer = Writer(target, batch, now)
-    made = writer.documents()
+    made = writer.documents() | writer.deliveries()
     layout = target.spec.layout
     if layout == "settled":
         made |= writer.settlements()

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from creditdesk.core.sentences import gettext as _
 from scoring.fitting.calibration import Calibration, at_level, slope_by_part
 from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, log_loss, logit
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, Chances, InvoiceModel, Target, both_views, chances, overdue_chances
+from scoring.invoices.channel import Channel
 from scoring.invoices.delays import Curves
 from scoring.invoices.drift import SETTINGS, USUAL, Drift, weigh
 from scoring.invoices.features import (
@@ -26,6 +27,7 @@ from scoring.invoices.features import (
     GROWS,
     KINDS,
     LATE_SHARE,
+    UNTOLD,
     Mean,
     Priors,
     Rate,
@@ -263,6 +265,7 @@ def _priors(
             rows.append(rows_alike(payer[ripe], history.kinds(kind)[place[ripe]], happened[ripe]))
         base = days
     happened = beyond(outcomes.low, outcomes.high, chain[-1])
+    channel = Channel.of(led.channel[place[told]], payer[told], happened[told])
     weekdays = _calendar(led.due[place[told]] % 7, 7, happened[told])
     months = _calendar(history.kinds("month")[place[told]], 3, happened[told])
     # The payers' averages are those of the whole record, whatever day the card looks at.
@@ -286,6 +289,7 @@ def _priors(
         book=_book(outcomes, chain, above),
         weekdays=weekdays,
         months=months,
+        channel=channel,
         alike={kind: tuple(rows) for kind, rows in alike.items()},
         sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
         size=float(sizes.mean()) if sizes.size else 0.0,
@@ -330,13 +334,17 @@ def _fit(
     The card is the mean of those fitted under each ridge, weighed by what they foretold of later parts of the
     training period: still one coefficient per feature, and no single choice to be unlucky with.
     """
+    # Where nothing can be told from how invoices are sent, it has no place in the card at all.
+    used = UNTOLD | X.any(axis=0)
+    X = np.ascontiguousarray(X[:, used])
     scale = X.std(axis=0)
     scale[scale < 1e-9] = 1.0
     scaled = X / scale
-    toward = np.array([f.starts for f in FEATURES]) * scale
+    toward = np.array([f.starts for f in FEATURES])[used] * scale
+    grows = GROWS[used]
 
     def fitted(rows: Any, ridge: float) -> Coefficients:
-        return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=GROWS, toward=toward)
+        return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=grows, toward=toward)
 
     folds = list(folds_of(day, ripe_on, happened))
     center = float(logit(happened.mean()))
@@ -364,6 +372,9 @@ def _fit(
         moved = zip(*(f.moved(o, SETTINGS, center) for f, o in zip(book, odds, strict=True)), strict=True)
         drift = Drift.weighed(still, [log_loss(truth, np.concatenate(o)) for o in moved], truth.size, center)
     card, ridge = _mean_card(fitted, scale, weights)
+    coef = np.zeros(used.size)
+    coef[used] = card.coef
+    card = replace(card, coef=tuple(map(float, coef)))
     return card, ridge, told, left_out(fitted, scaled, happened, payer, ridge), drift
 
 

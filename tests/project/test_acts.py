@@ -194,7 +194,7 @@ def test_every_recorded_act_has_a_label():
 
 def test_the_state_of_a_version_moves_in_one_place_only():
     """Where each step records its act: no other code of the desk sets the status of a version in use."""
-    allowed = {"scoring/versions.py", "scoring/invoices/cards.py"}
+    allowed = {"scoring/versions.py", "scoring/version_plans.py", "scoring/invoices/cards.py"}
     shipped = {"scoring/default_checks.py", "scoring/default_policy.py", "scoring/default_terms.py"}
     shipped |= {"scoring/default_card.py", "scoring/default_thin_card.py", "scoring/card.py"}
     written = set()
@@ -208,7 +208,7 @@ def test_the_state_of_a_version_moves_in_one_place_only():
             named = [getattr(t, "attr", "") for t in getattr(node, "targets", [])]
             named += [k.arg for k in node.keywords] if isinstance(node, ast.Call) else []
             if "status" in named and any(
-                getattr(v, "attr", "") in ("PROPOSED", "ACTIVE", "RETIRED")
+                getattr(v, "attr", "") in ("PROPOSED", "PLANNED", "ACTIVE", "RETIRED")
                 for v, name in zip(values, named, strict=True)
                 if name == "status"
             ):

@@ -101,10 +101,13 @@ AUDIENCE: dict[str, frozenset[str]] = {
     **{f"scorecards:{page}": STAFF for page in ("list", "card", "monitoring", "model_card", "compare")},
     **{
         f"scorecards:{page}": CARDS
-        for page in ("copy", "delete", "propose", "numbers", "signal", "agency_cards", "calibrate")
+        for page in ("copy", "delete", "propose", "numbers", "signal", "newer_cards", "calibrate")
     },
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
-    **{f"scorecards:{page}": CARDS | DECIDING_CARDS for page in ("measure", "monitor", "measure_pair")},
+    **{
+        f"scorecards:{page}": CARDS | DECIDING_CARDS
+        for page in ("measure", "monitor", "measure_pair", "unplan")
+    },
     **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},
     "scorecards:gate": frozenset({roles.MANAGER}),
     "dunning:in_doubt": REMINDING,
@@ -138,7 +141,7 @@ TRIED_ELSEWHERE = {
         )
     ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
-    *("scorecards:model_card", "scorecards:calibrate", "scorecards:measure_pair"),
+    *("scorecards:model_card", "scorecards:calibrate", "scorecards:measure_pair", "scorecards:unplan"),
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")

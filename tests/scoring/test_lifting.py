@@ -50,7 +50,7 @@ def test_the_fewest_invoices_that_reach_a_better_grade_come_first():
         "grade C.",
         "Paying everything overdue, 7,500.00 EUR on 3 invoices (F-12, F-15, F-20), today lifts the score from 43 "
         "to 58, grade C.",
-        "If besides everything open comes on its due day, the score is 64 (B) on 18 Feb 2027.",
+        "If everything else that is open is then paid on its due day too, the score is 64 (B) on 18 Feb 2027.",
     ]
 
 

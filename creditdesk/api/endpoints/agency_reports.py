@@ -15,6 +15,7 @@ from creditdesk.api.problems import Problem
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.clock import business_date
+from creditdesk.core.sentences import told
 from customers.bureau.automatic import ask_for_client
 from customers.bureau.bases import on_a_basis
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
@@ -167,5 +168,5 @@ class AgencyPullList(AgencyEndpoint):
 
     def represent(self, rows: list[Any]) -> Any:
         for row in rows:
-            row.said = row.detail.get("text", "")
+            row.said = told(row.detail.get("text"))
         return AgencyPullOut(rows, many=True).data

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from creditdesk.api.fields import Code, MoneyOut, PageQuery, Text
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import Endpoint
-from customers.models import DocumentKind, Instalment
+from customers.models import DocumentKind, Instalment, SentBy
 from scoring.invoices.estimates import InvoiceEstimate, estimate
 
 
@@ -48,6 +48,9 @@ class OpenInvoiceOut(serializers.Serializer):
     company = serializers.CharField()
     issued_on = serializers.DateField()
     due_on = serializers.DateField()
+    delivery = serializers.ChoiceField(
+        SentBy.choices, allow_null=True, help_text="How it was sent; null: not known."
+    )
     days_past_due = serializers.IntegerField(help_text="Today less the due day; 0 when it is not due yet.")
     open = MoneyOut()
     expected = ExpectedOut(allow_null=True, help_text="null: no invoice card is in use.")
@@ -113,6 +116,7 @@ def _shown(row: Instalment, said: InvoiceEstimate | None, today: date) -> dict[s
         "company": row.account.company.code,
         "issued_on": row.effective_on,
         "due_on": row.due_on,
+        "delivery": row.invoice.delivery or None,
         "days_past_due": max((today - row.due_on).days, 0),
         "open": row.open_amount,
         "expected": None if said is None else _expected(said),

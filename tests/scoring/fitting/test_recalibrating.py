@@ -4,10 +4,14 @@ a label that goes with whatever moves the probability."""
 import json
 from datetime import date
 from decimal import Decimal
+from importlib import import_module
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
 from creditdesk.core.audit import Actor
@@ -16,12 +20,14 @@ from scoring.calibrated import label, sentence
 from scoring.card import as_card
 from scoring.drafts import Row, change_numbers, copy_card, delete_draft, replace_bins
 from scoring.engine import compute
-from scoring.evidence import discrimination, odds_of, taught_until
+from scoring.evidence import discrimination, odds_of
 from scoring.explain import explain
 from scoring.fitting.account_fit import NotEnoughEvents
+from scoring.model_card import sections
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import PublishingError
 from scoring.recalibrating import calibrate, expert_odds, keep_calibrated
+from scoring.taught import taught_until
 from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
@@ -135,7 +141,7 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     model_card = client.get(reverse("scorecards:model_card", args=[draft.pk])).content.decode()
     assert "slope is expert judgement" in model_card and "how they part good from bad is not" in model_card
     # Nobody of the book is a thin file with bank lines: no calibration, and it says so.
-    with pytest.raises(CommandError, match="0 of 0 thin files with bank data defaulted"):
+    with pytest.raises(CommandError, match="0 of 0 thin files it scores defaulted"):
         run("--kind", "thin")
     monkeypatch.setattr("scoring.fitting.odds.LEVEL_FROM", 500)
     with pytest.raises(CommandError, match=r"Refused: \d+ of \d+ customers defaulted in \d+ customer-years"):
@@ -155,7 +161,57 @@ def test_a_copy_of_a_learned_card_is_not_tested_on_what_it_was_taught(true_book)
     # Nor calibrated on it; and what it was taught cannot be forgotten by throwing the draft away.
     with pytest.raises(NotEnoughEvents, match=r"0 of 0 customers .* learned its points from outcomes"):
         calibrate(copy)
-    with pytest.raises(PublishingError, match="made from this draft"):
-        delete_draft(learned, by=copy.created_by, as_of=TODAY)
-    delete_draft(copy, by=copy.created_by, as_of=TODAY)
-    delete_draft(learned, by=copy.created_by, as_of=TODAY)
+    by = copy.created_by
+    first = {"until": TODAY.isoformat(), "version": f"{learned.code} {learned.version}", "card": learned.pk}
+    assert {name: copy.taught["points"][name] for name in first} == first
+    assert copy.taught["points"]["events"] >= 8 and copy.taught["points"]["customers"] > 100
+    delete_draft(learned, by=by, as_of=TODAY)
+    copy.refresh_from_db()
+    assert (copy.based_on, copy.learned_until, taught_until(copy)) == (None, TODAY, TODAY)
+    again = copy_card(copy, by=by, as_of=TODAY)
+    change_numbers(again, {"odds_at_anchor": Decimal(9)}, by=by, as_of=TODAY)
+    delete_draft(copy, by=by, as_of=TODAY)
+    again.refresh_from_db()
+    with pytest.raises(NotEnoughEvents, match="learned its points from outcomes"):
+        calibrate(again)
+    assert "from which this version was copied" in str([part.rows for part in sections(again)])
+    # Nor can anybody else take it away.
+    for values in ({"learned_until": None}, {"learned_until": date(2024, 1, 1)}):
+        with pytest.raises(DatabaseError, match="stays with it"), transaction.atomic():
+            Scorecard.objects.filter(pk=again.pk).update(**values)
+
+
+def test_cards_of_before_are_told_what_taught_them_by_the_versions_they_were_made_from(active):
+    def card(version, based_on=None, **values):
+        return Scorecard.objects.create(
+            code="old", version=version, base_points=60, based_on=based_on, odds_at_anchor=9, points_to_double=10, **values
+        )  # fmt: skip
+
+    def report(card, kind, day, **figures):
+        return CardReport.objects.create(card=card, kind=kind, as_of=day, figures=figures, made_by="x")
+
+    def odds(anchor):
+        return {"anchor": anchor, "odds": 9.0, "doubling": 10.0}
+
+    learned = card(1)
+    report(learned, "fit", date(2024, 5, 31), until="2024-05-31", customers=40, events=9)
+    calibrated = card(2, learned)
+    report(calibrated, "calibrated", TODAY, state="level", expert=odds(40), odds_after=odds(50), events=12)
+    copy, expert = card(3, calibrated), card(4, active)
+    orphan = card(5, calibration="fitted", calibrated_on=date(2024, 3, 31), calibration_events=9)
+    migration = import_module("scoring.migrations.0030_what_taught_a_card")
+    migration.write_what_taught_them(apps, SimpleNamespace(connection=connection))
+    for row in (learned, calibrated, copy, expert, orphan):
+        row.refresh_from_db()
+    assert [row.learned_until for row in (learned, calibrated, copy, expert, orphan)] == [
+        *[date(2024, 5, 31)] * 3,
+        None,
+        date(2024, 3, 31),
+    ]
+    assert copy.taught["points"]["version"] == "old 1" and copy.taught["points"]["customers"] == 40
+    assert (taught_until(learned), taught_until(copy), taught_until(expert)) == (
+        date(2024, 5, 31),
+        TODAY,
+        None,
+    )
+    assert expert_odds(copy).anchor == 40 and not active.taught

@@ -123,8 +123,10 @@ class Card:
         """Has a file, thin where the card is, what the card stands on? A full card scores any."""
         if self.kind != Scorecard.Kind.THIN:
             return True
-        told = (nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE))
-        return bool(self.has_evidence(*told, values["due_count_12m"] or 0))
+        days, rating = (
+            nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
+        )
+        return bool(self.has_evidence(days, rating, values["due_count_12m"] or 0))
 
     def depth_of(self, due_count: int) -> str:
         """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""

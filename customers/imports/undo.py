@@ -13,9 +13,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, record_act
+from creditdesk.core.sentences import gettext as _
 from customers.events import ledger_changed
 from customers.imports.correcting import CHUNK, chunks, name_allocation
 from customers.imports.problems import ImportRefused

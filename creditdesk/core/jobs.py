@@ -27,12 +27,22 @@ BATCH = 500
 STILL_AT_IT = timedelta(minutes=1)
 
 Effect = Callable[[Job], Any]
+Finding = Callable[[Job], Callable[[], Any]]
+
+
+def finding_first(effect: Finding) -> Finding:
+    """For effects that work long before they write: they find out first, in no transaction, and return what is to be
+    kept as a function, which runs in the one that marks the job done. SQLite has one writer: an effect of a minute in
+    a transaction would refuse everybody's work for that minute. What is found out twice is kept once."""
+    effect.finds_first = True  # type: ignore[attr-defined]
+    return effect
 
 
 def run_once(
     kind: str, key: str, business_date: date, effect: Effect, *, max_attempts: int = MAX_ATTEMPTS
 ) -> Job:
-    """Run `effect(job)` and mark the job done in one transaction; do nothing if it is done or given up.
+    """Run `effect(job)` and mark the job done in one transaction; do nothing if it is done or given up. Of an effect
+    `finding_first` only the keeping stands in the transaction.
 
     Whatever `effect` returns (JSON, sentences taken apart) is kept as the job's result. If it raises, nothing of it stays, the error
     is noted and raised again, so that the queue retries. Starting it twice at the same time is safe: the
@@ -43,10 +53,11 @@ def run_once(
     if not is_claimed:
         return job
     try:
+        keep = effect(job) if getattr(effect, "finds_first", False) else None
         with transaction.atomic(durable=True):
             job = Job.objects.select_for_update().get(pk=job.pk)
             if job.status != Job.Status.DONE:
-                job.result = stored(effect(job))
+                job.result = stored(keep() if keep else effect(job))
                 job.status, job.done_at, job.error = Job.Status.DONE, timezone.now(), ""
                 job.save(update_fields=["result", "status", "done_at", "error"])
     except Exception as error:

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from creditdesk.core.audit import Actor, record_act
+from creditdesk.core.sentences import stored
 from customers.bank.camt import read_camt
 from customers.bank.csv_lines import read_csv
 from customers.bank.lines import Statement, complete_balances
@@ -258,7 +259,7 @@ def _store(
                 column=p.column[:80],
                 value=p.value[:200],
                 code=p.code,
-                params=p.params,
+                params=stored(p.params),
                 severity=p.severity,
             )
             for p in problems

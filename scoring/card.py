@@ -18,6 +18,8 @@ from math import nan
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import capfirst
 
@@ -121,8 +123,10 @@ class Card:
         """Has a file, thin where the card is, what the card stands on? A full card scores any."""
         if self.kind != Scorecard.Kind.THIN:
             return True
-        told = (nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE))
-        return bool(self.has_evidence(*told, values["due_count_12m"] or 0))
+        days, rating = (
+            nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
+        )
+        return bool(self.has_evidence(days, rating, values["due_count_12m"] or 0))
 
     def depth_of(self, due_count: int) -> str:
         """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
@@ -229,17 +233,37 @@ def card_by_id(pk: int, activated_at: datetime | None = None, using: str = "defa
     return _loaded(using, pk, activated_at)
 
 
-def active_cards(using: str = "default") -> Cards:
-    """The cards in use. Raises NoActiveCard when there is no full one."""
-    found = {
-        kind: card_by_id(pk, activated, using)
-        for kind, pk, activated in Scorecard.objects.using(using)
-        .filter(status=Scorecard.Status.ACTIVE)
-        .values_list("kind", "pk", "activated_at")
-    }
+def cards_in_use(as_of: date | None = None) -> QuerySet[Scorecard]:
+    """The cards in use, of each kind the one that counts first: one planned for a day that has come by `as_of` counts
+    from that day on, whether its state says so yet or not. `since` names what it said then."""
+    day_has_come = Q(status=Scorecard.Status.PLANNED, first_day__lte=as_of) if as_of else Q(pk__in=[])
+    rows = Scorecard.objects.filter(Q(status=Scorecard.Status.ACTIVE) | day_has_come)
+    return rows.order_by("-status", "-first_day", "-pk").annotate(
+        since=Coalesce("activated_at", "proposed_at")
+    )
+
+
+def active_cards(using: str = "default", as_of: date | None = None) -> Cards:
+    """The cards in use, or those a score of `as_of` takes. Raises NoActiveCard when there is no full one."""
+    found: dict[str, Card] = {}
+    for kind, pk, since in cards_in_use(as_of).using(using).values_list("kind", "pk", "since"):
+        if kind not in found:
+            found[kind] = card_by_id(pk, since, using)
     if Scorecard.Kind.FULL not in found:
         raise NoActiveCard(_("No scorecard is active: activate one in the admin."))
     return Cards(found[Scorecard.Kind.FULL], found.get(Scorecard.Kind.THIN))
+
+
+def cards_of(row: Any, using: str = "default") -> Cards:
+    """The cards a stored score was told with. Its own decides which of them scored it; the full one of its day tells a
+    thin file how much history makes an average."""
+    card = card_by_id(row.card_id, None, using)
+    if card.kind != Scorecard.Kind.THIN:
+        return Cards(card)
+    stamp = getattr(row, "stamp", None) or row.recorded_at
+    full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL, activated_at__isnull=False)
+    then = full.filter(activated_at__lte=stamp).order_by("-activated_at", "-pk").first()
+    return Cards(card_by_id(then.pk, then.activated_at, using) if then else active_card(using), card)
 
 
 def active_card(using: str = "default") -> Card:
@@ -256,7 +280,9 @@ def problems(card: Card) -> list[str]:
     base + points is the score without clamping.
     """
     named = {*card.bins, *card.missing}
-    found = [_("%s is not a signal of this version.") % name for name in sorted(named - set(BY_NAME))]
+    found: list[str] = [
+        _("%s is not a signal of this version.") % name for name in sorted(named - set(BY_NAME))
+    ]
     if not named:
         found.append(_("A card needs bins for at least one signal."))
     for name in sorted(named & set(BY_NAME)):
@@ -309,7 +335,7 @@ def _problems_of(card: Card, signal: Signal) -> list[str]:
     bins, label = card.bins.get(signal.name, ()), capfirst(str(signal.label))
     if not bins or signal.name not in card.missing:
         return [_("%s needs bins and points for a missing value.") % label]
-    found = []
+    found: list[str] = []
     if bins[0].lower is not None or bins[-1].upper is not None:
         found.append(_("%s: the bins must reach from below any value to above any value.") % label)
     if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):

@@ -99,7 +99,7 @@ class PlanForm(ReasonForm):
     )
 
 
-class PublishForm(ReasonForm):
+class PublishForm(PlanForm):
     override_reason = forms.CharField(
         label=gettext_lazy("publish against the gates because"),
         required=False,

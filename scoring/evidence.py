@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 from django.db import transaction
@@ -27,12 +27,13 @@ from scoring.fitting.observations import Observations, ledger_span, observation_
 from scoring.fitting.odds import Odds
 from scoring.models import CardReport, Scorecard
 from scoring.reports import stability, store_report
+from scoring.taught import taught_until
 from scoring.tryout import try_card
 
 LEAST_EVENTS = 10
 """Customers with a default below which discrimination is not told: its interval would span everything."""
 PD_FIGURES = (
-    *("brier", "brier_interval", "mean_pd", "calibration"),
+    *("brier", "brier_interval", "mean_pd", "calibration", "calibration_together"),
     *("loss_in_top_20", "loss_in_top_20_interval"),
 )
 """What hangs on the probability and not on the order of the scores alone."""
@@ -80,7 +81,7 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
     """
     first, through = ledger_span()
     days = observation_days(first, through)
-    taught = learned_until(card)
+    taught = card.learned_until
     if taught is not None:
         days = [day for day in days if day > taught]
     if not days:
@@ -137,41 +138,8 @@ def figures_unseen(obs: Observations, scores: Floats, pd: Floats, taught: date |
     return found | {"pd_taught_until": taught.isoformat()}
 
 
-def learned_until(card: Scorecard) -> date | None:
-    """The last day whose outcomes a fitted card, or the one it was copied from, has seen; None for an expert's. An
-    earlier observation would be tested on defaults the card was taught."""
-    version: Scorecard | None = card
-    while version is not None:
-        report = version.reports.filter(kind=CardReport.Kind.FIT).first()
-        if report is not None and report.figures.get("until"):
-            return date.fromisoformat(report.figures["until"])
-        version = cast("Scorecard | None", version.based_on)
-    return None
-
-
 def odds_of(card: Scorecard) -> Odds:
     return Odds(card.anchor_score, float(card.odds_at_anchor), float(card.points_to_double))
-
-
-def calibration_of(card: Scorecard) -> CardReport | None:
-    """The calibration a card's odds come from, its own or one of a version it was made from, whatever else was changed
-    since; None where they were never fitted alone, or were set by hand since."""
-    odds, version = odds_of(card), card
-    while True:
-        for report in version.reports.filter(kind=CardReport.Kind.CALIBRATED):
-            if Odds(**report.figures["odds_after"]) == odds:
-                return report
-        older = cast("Scorecard | None", version.based_on)
-        if older is None or odds_of(older) != odds:
-            return None
-        version = older
-
-
-def taught_until(card: Scorecard) -> date | None:
-    """The last day whose outcomes a card's probability has seen, by its points or by its odds."""
-    report = calibration_of(card)
-    days = (learned_until(card), card.calibrated_on, report.as_of if report else None)
-    return max((day for day in days if day is not None), default=None)
 
 
 class Columns(Protocol):

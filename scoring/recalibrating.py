@@ -22,7 +22,7 @@ from creditdesk.core.sentences import gettext as _
 from creditdesk.core.sentences import in_a_row
 from scoring.calibrated import FITTED, LEVEL
 from scoring.card import CardError, as_card, fingerprint, problems
-from scoring.evidence import calibration_of, learned_until, odds_of, scored_by, scores_of
+from scoring.evidence import odds_of, scored_by, scores_of
 from scoring.fitting import odds as fitting
 from scoring.fitting.account_figures import counts_of, customer_years
 from scoring.fitting.account_fit import NotEnoughEvents, customer_folds
@@ -40,6 +40,7 @@ from scoring.fitting.outcomes import default_episodes
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import LIFE, PublishingError
 from scoring.reports import store_report
+from scoring.taught import lesson_of_odds, odds_lesson, with_odds
 
 FOLDS, SEED = 5, 20
 
@@ -67,7 +68,7 @@ def calibrate(card: Scorecard, until: date | None = None, reader: Actor | None =
     wrong = problems(ready)
     if wrong:
         raise CardError(in_a_row(wrong))
-    said, taught = fingerprint(ready, points_only=True), learned_until(card)
+    said, taught = fingerprint(ready, points_only=True), card.learned_until
     obs, through, labels = _observed(until, reader, taught)
     obs = obs.take(scored_by(ready, obs))
     sample = Sample(scores_of(ready, obs).astype(np.int64), obs.bad, obs.customer)
@@ -162,8 +163,8 @@ def _too_few(
 
 def expert_odds(card: Scorecard) -> Odds:
     """The odds before anybody calibrated: a second calibration starts from them, or the same defaults would count twice."""
-    report = calibration_of(card)
-    return odds_of(card) if report is None else Odds(**report.figures["expert"])
+    found = odds_lesson(card)
+    return odds_of(card) if found is None else Odds(**found["expert"])
 
 
 def _as_dict(odds: Odds) -> dict[str, Any]:
@@ -294,6 +295,8 @@ def keep_calibrated(
     report = store_report(
         draft, CardReport.Kind.CALIBRATED, found.until, found.figures, made_by=str(actor.name)
     )
+    draft.taught = with_odds(draft.taught, lesson_of_odds(draft, report))
+    draft.save(update_fields=["taught"])
     record_act(
         "scorecard.calibrated",
         actor=actor,

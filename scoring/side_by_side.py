@@ -29,11 +29,9 @@ from scoring.evidence import (
     LEAST_EVENTS,
     are_enough,
     figures_unseen,
-    learned_until,
     pd_of_scores,
     scored_by,
     scores_of,
-    taught_until,
     unseen,
 )
 from scoring.fitting.account_figures import counts_of
@@ -51,6 +49,7 @@ from scoring.fitting.outcomes import default_episodes
 from scoring.models import AccountScore, CardReport, Scorecard
 from scoring.reports import store_report
 from scoring.stored import values_of
+from scoring.taught import taught_until
 from scoring.tryout import try_card
 
 DRAWS = 300
@@ -94,7 +93,7 @@ def compared(a: Scorecard, b: Scorecard, as_of: date, reader: Actor | None = Non
 
 
 def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -> dict[str, Any]:
-    taught = max((day for day in (learned_until(a), learned_until(b)) if day is not None), default=None)
+    taught = max((day for day in (a.learned_until, b.learned_until) if day is not None), default=None)
     seen = max((day for day in (taught_until(a), taught_until(b)) if day is not None), default=None)
     first, through = ledger_span()
     days = observation_days(first, through)

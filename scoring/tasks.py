@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
@@ -28,7 +29,8 @@ from scoring.invoices.estimates import drift_days, keep_drift
 from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import keep_month, monitor, month_end_before, month_of
 from scoring.peers import store_peer_figures
-from scoring.ranges import account_ranges, nights
+from scoring.publishing import begin_planned
+from scoring.ranges import account_ranges, dates_there, nights
 from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.side_by_side import compared, keep_compared
 from scoring.statement import Scope
@@ -109,6 +111,8 @@ def plan_nightly(due: str | None = None) -> int:
     as_of = business_date_due(due)
     keys = [f"{low}-{high}" for low, high in account_ranges()]
     with transaction.atomic():
+        # The state follows once the day has come for every company; scores ask the day itself.
+        begin_planned(min(day for day, _companies in dates_there(as_of, timezone.now())))
         levels = plan_jobs(LEVEL, _level_keys(as_of), as_of, "scoring.tasks.keep_level", cluster="bulk")
         return levels + plan_jobs(NIGHTLY, keys, as_of, "scoring.tasks.score_range", cluster="bulk")
 

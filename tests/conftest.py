@@ -84,6 +84,18 @@ def _cheap_passwords():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_not_listed():
+    """WhiteNoise lists every static file for each test's client anew, which takes as long as a small page.
+
+    The test client asks for none of them; the browser gets them from the live server's own handler.
+    """
+    from django.test import override_settings
+
+    with override_settings(WHITENOISE_USE_FINDERS=False):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _english():
     """A request leaves its reader's language active in the thread; the next test starts in English again."""
@@ -91,6 +103,21 @@ def _english():
 
     with translation.override("en"):
         yield
+
+
+@pytest.fixture
+def refusals_undrawn(monkeypatch):
+    """403 and 404 without their page, for tests that go through every page and role: only the status counts there."""
+    from django.http import HttpResponse
+
+    from creditdesk import urls
+
+    for status in (403, 404):
+
+        def plain(request, exception=None, status=status):
+            return HttpResponse(status=status)
+
+        monkeypatch.setattr(urls, f"handler{status}", plain)
 
 
 @pytest.fixture(scope="module")

@@ -47,10 +47,10 @@ def gettext(msgid: str) -> Sentence:
     return Sentence(msgid)
 
 
-def in_a_row(sentences: Iterable[str]) -> Sentence:
+def in_a_row(sentences: Iterable[str], between: str = " ") -> Sentence:
     """Several sentences as one."""
     parts = tuple(sentences)
-    return Sentence(" ".join(["%s"] * len(parts)), parts)
+    return Sentence(between.join(["%s"] * len(parts)), parts)
 
 
 def sentence_of(error: BaseException) -> str:
@@ -77,6 +77,13 @@ def told(value: Any) -> str:
     if isinstance(value, Mapping):
         return str(_restored(value)) if SAY in value else ""
     return str(value or "")
+
+
+def readable(value: Any) -> Any:
+    """A JSON column with its sentences put together again, for showing it as a whole."""
+    if isinstance(value, Mapping):
+        return told(value) if SAY in value else {name: readable(one) for name, one in value.items()}
+    return [readable(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _restored(value: Any) -> Any:

@@ -156,7 +156,8 @@ def accounts_read(on: date, view: View = CURRENT) -> QuerySet[BankAccount]:
 
 
 def _facts(consent: BankConsent) -> dict[str, Any]:
-    names = ("purpose", "scope", "reference", "effective_on", "expires_on", "revoked_on")
+    # Where it is kept may name people: it stays out of the trail, so that it can be erased.
+    names = ("purpose", "scope", "effective_on", "expires_on", "revoked_on")
     return {name: getattr(consent, name) for name in names}
 
 

@@ -297,6 +297,7 @@ FILE_TEXTS: dict[str, Promise | str] = {
     "name_a_mapping": _(
         "This is neither CAMT nor MT940. Name the mapping that says how to read its columns."
     ),
+    "in_archive": _("%(name)s in the archive: %(error)s"),
     "too_large": _("Unpacked, the file is larger than %(bytes)s bytes. Split it."),
     "source_is_ledger": _(
         "Source %(source)s feeds the ledger. Give the mapping a source of its own for bank data."

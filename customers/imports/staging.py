@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from creditdesk.core.sentences import stored
 from customers.imports.problems import REFUSED, Problem
 
 DOCUMENT_COLUMNS = {
@@ -306,7 +307,7 @@ def report(problems: Iterable[Problem]) -> None:
                 p.column,
                 p.value,
                 p.code,
-                json.dumps(p.params, default=str),
+                json.dumps(stored(p.params), default=str),
                 p.severity,
                 json.dumps(p.cells) if p.cells is not None else None,
                 next(_SEQUENCE),

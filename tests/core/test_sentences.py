@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from creditdesk.core.models import Notice
 from creditdesk.core.sentences import gettext as _
-from creditdesk.core.sentences import in_a_row, sentence_of, stored, told
+from creditdesk.core.sentences import in_a_row, readable, sentence_of, stored, told
 from tests import words
 
 
@@ -24,6 +24,11 @@ def test_what_is_stored_is_told_in_the_reader_s_language():
     with translation.override("it"):
         assert told(kept["refused"]) == str(said) != told({"say": "x"})
         assert "Gini" in str(said) and "could not" not in str(said)
+    assert readable(kept) == {
+        "refused": told(kept["refused"]),
+        "n": 1,
+        "list": ["a JSON object was expected", "as it stands"],
+    }
     # What was stored before is handed on as it stands; nothing is nothing; a lost parameter loses no words.
     assert (told("Non misurato."), told(None), told({}), told({"retry": 1})) == ("Non misurato.", "", "", "")
     assert told({"say": "%(a)s of %(b)s", "with": {"a": 1}}) == "%(a)s of %(b)s"

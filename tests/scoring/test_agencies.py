@@ -24,7 +24,7 @@ from customers.models import (
 )
 from scoring import default_card_3, default_thin_card_2, default_thin_card_3
 from scoring.agency_words import agency_limits
-from scoring.card import active_cards, as_card, problems
+from scoring.card import activate, active_cards, as_card, problems
 from scoring.completeness import completeness
 from scoring.counterfactual import WouldLift, better_bins
 from scoring.default_card import build_bins
@@ -40,7 +40,7 @@ from scoring.signals import BY_NAME, SIGNALS, Family
 from scoring.statement import Scope
 from scoring.stored import points_of
 from tests.desk_world import client_of
-from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.factories import ACTOR, history, invoice, make_account, make_company
 from tests.scoring.fitting.rows import made
 
 pytestmark = pytest.mark.django_db
@@ -92,10 +92,8 @@ def account(company):
 
 
 def paid_well(account) -> None:
-    for n in range(5):
-        pay(
-            invoice(account, "100", AS_OF - timedelta(days=100 + 20 * n)), AS_OF - timedelta(days=70 + 20 * n)
-        )
+    issued = [AS_OF - timedelta(days=100 + 20 * n) for n in range(5)]
+    history(account, [("100", day, 30, day + timedelta(days=30)) for day in issued])
 
 
 def test_newer_cards_come_as_sound_drafts_when_asked_for(cast, monkeypatch):
@@ -171,8 +169,8 @@ def test_no_worse_word_of_an_agency_ever_raises_a_score(company):
 
 
 def _paid_late(account) -> None:
-    for n in range(3):
-        pay(invoice(account, "100", AS_OF - timedelta(days=300 + n)), AS_OF - timedelta(days=170 + n))
+    issued = [AS_OF - timedelta(days=300 + n) for n in range(3)]
+    history(account, [("100", day, 30, day + timedelta(days=130)) for day in issued])
 
 
 def _owes(account) -> None:
@@ -196,7 +194,8 @@ def _was_protested(account) -> None:
 
 
 def test_no_first_report_erases_what_is_known_of_payments(company):
-    """None, the worst, the best, for accounts of which bad things are known, with both shipped drafts in use."""
+    """None, the worst, the best, for accounts of which bad things are known. Card 2 leaves late payments to the full card,
+    card 3 reads them itself."""
     known = {
         "nothing": (),
         "late": (_paid_late,),
@@ -214,17 +213,19 @@ def test_no_first_report_erases_what_is_known_of_payments(company):
                 fact(account)
             if standing is not None:
                 report(account, standing=standing)
-    thin = draft(default_thin_card_2)
-    rows = {row.account_id: row for row in compute(AS_OF, card=thin)}
-    found = {place: rows[account.pk] for place, account in accounts.items()}
-    score = {place: row.score for place, row in found.items()}
-    for name in known:
-        assert score[name, None] >= score[name, 35] >= score[name, 5], name
-        of_thin = {standing for standing in (None, 5, 35, 90) if found[name, standing].card_id == thin.pk}
-        assert of_thin == (set() if "late" in name else {5, 35, 90}), name
-        if name != "nothing" and of_thin:
-            assert all(score[name, standing] < score["nothing", standing] for standing in of_thin), name
-    assert all(score["all old", s] < min(score["owes", s], score["promises", s]) for s in (5, 35, 90))
+    for table in (default_thin_card_2, default_thin_card_3):
+        thin = draft(table)
+        rows = {row.account_id: row for row in compute(AS_OF, card=thin)}
+        found = {place: rows[account.pk] for place, account in accounts.items()}
+        score = {place: row.score for place, row in found.items()}
+        for name in known:
+            assert score[name, None] >= score[name, 35] >= score[name, 5], name
+            of_thin = {standing for standing in (None, 5, 35, 90) if found[name, standing].card_id == thin.pk}
+            left = "late" in name and table is default_thin_card_2
+            assert of_thin == (set() if left else {5, 35, 90}), name
+            if name != "nothing" and of_thin:
+                assert all(score[name, standing] < score["nothing", standing] for standing in of_thin), name
+        assert all(score["all old", s] < min(score["owes", s], score["promises", s]) for s in (5, 35, 90))
 
 
 def test_the_newest_of_each_agency_and_of_several_the_worst(account):
@@ -323,6 +324,19 @@ def test_without_a_report_nothing_moves_and_old_scores_replay(account):
     row = said(account)
     assert (row.bureau_standing, row.score) == (10, kept.score)
     assert said(account, card=draft(default_card_3)).score < row.score
+
+
+def test_a_score_of_the_full_card_replays_after_a_thin_card_came_that_would_take_its_account(account):
+    Scorecard.objects.filter(kind="thin").update(status="retired")
+    report(account, standing=80)
+    rescore(AS_OF)
+    kept = ScoreHistory.objects.get()
+    assert kept.card_id == active_cards().full.pk
+    later = Scorecard.objects.create(code="later", kind="thin", version=1, base_points=60, is_shipped=True)
+    ScorecardBin.objects.bulk_create(build_bins(later, default_thin_card_3.BINS))
+    activate(later)
+    assert said(account).card_id == later.pk
+    assert replay(kept).is_exact and replay(AccountScore.objects.get()).is_exact
 
 
 def test_a_thin_card_that_asks_agencies_stands_on_their_rating(company):

@@ -30,7 +30,7 @@ from scoring import version_duties
 from scoring.engine import rescore
 from scoring.limit_tasks import clock_of_company, plan_clock
 from scoring.models import Scorecard
-from tests.factories import invoice, make_account, pay
+from tests.factories import history, invoice, make_account
 from tests.people import give_authority, make_user
 
 pytestmark = pytest.mark.django_db
@@ -110,9 +110,8 @@ def test_small_rises_are_ticked_and_approved_together(cast, pia, client):
     ImportBatch.objects.create(source=cast.company.sources.get(), complete_through=DAY)
     accounts = [make_account(cast.company, f"Small {n}", portfolio=cast.portfolio) for n in range(3)]
     for account in accounts:
-        for month in range(12, 1, -1):
-            row = invoice(account, "9000", DAY - timedelta(days=30 * month))
-            pay(row, row.due_on)
+        issued = [DAY - timedelta(days=30 * month) for month in range(12, 1, -1)]
+        history(account, [("9000", day, 30, day + timedelta(days=30)) for day in issued])
         approve(propose(cast, 10_000, account), cast.approver)
     rescore(DAY)
     small = [propose(cast, 10_500, account) for account in accounts]

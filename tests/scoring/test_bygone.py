@@ -20,7 +20,7 @@ from scoring.models import AccountScore, PeerFigure, ScoreHistory
 from scoring.peers import figures_on, store_peer_figures
 from scoring.statement import Scope
 from scoring.stored import values_of
-from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.factories import ACTOR, history, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 6, 1)  # A Monday after a month-end on which every score is kept.
@@ -35,11 +35,20 @@ def kept_book(module_database):
     accounts = []
     for number in range(8):
         account = make_account(company, sector="25.11")
-        for month in range(5):
-            row = invoice(account, f"{100 + number}.00", DAY - timedelta(days=80 + 30 * month))
-            paid = row.due_on + timedelta(days=6 * number)
-            if paid < DAY and not (number == 3 and month == 0):
-                pay(row, paid, known_on=paid)
+        issued = [DAY - timedelta(days=80 + 30 * month) for month in range(5)]
+        paid = [day + timedelta(days=30 + 6 * number) for day in issued]
+        history(
+            account,
+            [
+                (
+                    f"{100 + number}.00",
+                    day,
+                    30,
+                    on if on < DAY and not (number == 3 and day == issued[0]) else None,
+                )
+                for day, on in zip(issued, paid, strict=True)
+            ],
+        )
         accounts.append(account)
     for member in accounts[1:4]:
         GroupMembership.objects.create(

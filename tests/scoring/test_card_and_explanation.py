@@ -22,7 +22,7 @@ from scoring.explain import explain
 from scoring.models import AccountScore, Scorecard, ScorecardBin
 from scoring.sentences import SENTENCES
 from scoring.signals import BETTER, BY_NAME, FAMILIES, SIGNALS, WORSE
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import history, invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 3, 16)
@@ -176,9 +176,8 @@ def test_no_history_is_for_a_person(account):
 
 
 def test_insolvency_declines_whatever_the_points(account):
-    for month in range(10):
-        row = invoice(account, "100.00", TODAY - timedelta(days=40 + 30 * month))
-        pay(row, row.due_on)
+    issued = [TODAY - timedelta(days=40 + 30 * month) for month in range(10)]
+    history(account, [("100.00", day, 30, day + timedelta(days=30)) for day in issued])
     LegalEvent.objects.create(
         customer=account.customer, kind="insolvency", effective_on=TODAY, known_on=TODAY, source="register"
     )

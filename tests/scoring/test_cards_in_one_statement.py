@@ -19,7 +19,7 @@ from scoring.fitting.odds import Odds
 from scoring.models import AccountScore, Scorecard, ScorecardBin
 from scoring.replay import replay
 from scoring.stored import points_of
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import history, make_account, make_company
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 6, 30)
@@ -64,9 +64,8 @@ def kept_book(module_database):
     """(deep with a feed, new with a long feed, new with a short feed, new without)."""
     company = make_company(complete_through=TODAY)
     accounts = [make_account(company) for _n in range(4)]
-    for number in range(8):
-        row = invoice(accounts[0], "100.00", TODAY - timedelta(days=60 + 30 * number))
-        pay(row, row.due_on)
+    issued = [TODAY - timedelta(days=60 + 30 * number) for number in range(8)]
+    history(accounts[0], [("100.00", day, 30, day + timedelta(days=30)) for day in issued])
     for account, days in zip(accounts, (300, 200, 40), strict=False):
         feed(account, days)
     return accounts

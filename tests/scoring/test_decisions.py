@@ -24,7 +24,7 @@ from scoring.decisions import DecisionError, Request, decide, decide_many
 from scoring.engine import rescore
 from scoring.models import AccountScore, BookFigure, Decision, ScoreHistory, TermsPolicy
 from tests.desk_world import client_of
-from tests.factories import ACTOR, invoice, make_account, pay, receive
+from tests.factories import ACTOR, history, invoice, make_account, receive
 from tests.people import Cast
 from tests.scoring.versions_in_use import agreed
 
@@ -37,9 +37,8 @@ def eur(amount: int) -> Money:
 
 
 def regular(account, months: int = 8) -> None:
-    for month in range(months):
-        issued = TODAY - timedelta(days=40 + 30 * month)
-        pay(invoice(account, "9000", issued), issued + timedelta(days=25))
+    issued = [TODAY - timedelta(days=40 + 30 * month) for month in range(months)]
+    history(account, [("9000", day, 30, day + timedelta(days=25)) for day in issued])
 
 
 def put_score(account, score: int, grade: str, recommendation: str, **columns) -> None:

@@ -24,7 +24,7 @@ from scoring.fitting.account_figures import figures_of
 from scoring.fitting.observations import ledger_span, observation_days, observe
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import gates
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import history, make_account, make_company
 from tests.people import make_user
 from tests.scoring.fitting.rows import DAYS, made
 
@@ -43,12 +43,10 @@ def two_years(company):
     start = TODAY - timedelta(days=730)
     for number in range(6):
         account = make_account(company)
-        for month in range(11):
-            issued = start + timedelta(days=30 * month)
-            pay(invoice(account, "1000", issued), issued + timedelta(days=30 + 6 * number))
-        last = invoice(account, "2000", start + timedelta(days=340))
-        if number % 3:
-            pay(last, last.due_on + timedelta(days=10))
+        issued = [start + timedelta(days=30 * month) for month in range(11)]
+        deals = [("1000", day, 30, day + timedelta(days=30 + 6 * number)) for day in issued]
+        last = start + timedelta(days=340)
+        history(account, [*deals, ("2000", last, 30, last + timedelta(days=40) if number % 3 else None)])
     return company
 
 

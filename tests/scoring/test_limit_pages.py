@@ -20,7 +20,7 @@ from scoring.engine import rescore
 from scoring.models import AccountScore
 from scoring.overrides import override_score
 from scoring.proposals import evidence_of
-from tests.factories import ACTOR, invoice, make_account, pay
+from tests.factories import ACTOR, history, invoice, make_account
 from tests.people import give_authority, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -36,9 +36,8 @@ def _pinned_day(monkeypatch):
 def kept_desk(module_database):
     cast = make_cast()
     ImportBatch.objects.create(source=cast.company.sources.get(), complete_through=DAY)
-    for month in range(12, 1, -1):
-        row = invoice(cast.account, "10000", DAY - timedelta(days=30 * month))
-        pay(row, row.due_on)
+    issued = [DAY - timedelta(days=30 * month) for month in range(12, 1, -1)]
+    history(cast.account, [("10000", day, 30, day + timedelta(days=30)) for day in issued])
     invoice(cast.account, "7777", DAY - timedelta(days=35))
     rescore(DAY)
     return cast

@@ -19,7 +19,7 @@ from scoring.limit_inputs import recommendations_of_book
 from scoring.limit_tasks import plan_nightly, propose_range
 from scoring.models import AccountScore, LimitPolicy, ScoreHistory
 from scoring.proposals import evidence_of, propose_limits
-from tests.factories import invoice, make_account, pay
+from tests.factories import history, invoice, make_account
 from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
@@ -28,11 +28,15 @@ DAY = date(2026, 3, 2)
 
 def trade(account, months=12, amount="10000", late=0, pays=True):
     """An invoice a month, due after 30 days, each paid `late` days after it is due."""
-    for month in range(months, 0, -1):
-        row = invoice(account, amount, DAY - timedelta(days=30 * month + 5))
-        paid_on = row.due_on + timedelta(days=late)
-        if pays and paid_on <= DAY:
-            pay(row, paid_on)
+    issued = [DAY - timedelta(days=30 * month + 5) for month in range(months, 0, -1)]
+    paid_on = [day + timedelta(days=30 + late) for day in issued]
+    history(
+        account,
+        [
+            (amount, day, 30, paid if pays and paid <= DAY else None)
+            for day, paid in zip(issued, paid_on, strict=True)
+        ],
+    )
 
 
 def give_limit(account, amount, on=DAY - timedelta(days=200)):

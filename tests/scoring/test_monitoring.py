@@ -28,7 +28,7 @@ from scoring.monitoring import (
 from scoring.tasks import monitor_month
 from scoring.validation import beyond, series
 from tests.desk_world import client_of
-from tests.factories import invoice, make_account, pay
+from tests.factories import history, invoice, make_account
 from tests.people import Cast, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -37,9 +37,8 @@ A_YEAR_AGO = TODAY - timedelta(days=365)
 
 
 def trade(account, first: date, months: int, days_late: int) -> None:
-    for month in range(months):
-        issued = first + timedelta(days=30 * month)
-        pay(invoice(account, "1000", issued), issued + timedelta(days=30 + days_late))
+    issued = [first + timedelta(days=30 * month) for month in range(months)]
+    history(account, [("1000", day, 30, day + timedelta(days=30 + days_late)) for day in issued])
 
 
 @pytest.fixture(scope="module")
@@ -181,9 +180,7 @@ def test_the_card_in_use_is_validated_by_month_and_people_hear_of_a_missed_gate(
     assert beyond([points[-1] | {"gini": 0.1}], None, gate, "2026-10")[0].code == "gini"
     # A card that learned from outcomes and was edited since was still taught them.
     assert not any(point["taught"] for point in points)
-    figures = {"until": "2026-08-31"}
-    CardReport.objects.create(card=report.card, kind="fit", as_of=TODAY, figures=figures, made_by="test")
-    assert report.card.calibrated_on is None
+    monkeypatch.setattr("scoring.validation.taught_until", lambda _card: date(2026, 8, 31))
     taught = series(active_card(), date(2026, 10, 31))
     assert [point["month"] for point in taught if point["taught"]] == [
         "2026-05",

@@ -13,7 +13,7 @@ from scoring.engine import rescore
 from scoring.limit_inputs import recommendations
 from scoring.models import AccountScore, ScoreOverride
 from scoring.overrides import OverrideError, effective, end_override, override_score, overrides_at
-from tests.factories import invoice, pay
+from tests.factories import history
 from tests.people import Cast, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -24,9 +24,8 @@ UNTIL = TODAY + timedelta(days=90)
 @pytest.fixture(scope="module")
 def kept_cast(module_database) -> Cast:
     cast = make_cast()
-    for months in range(8):
-        issued = TODAY - timedelta(days=60 + 30 * months)
-        pay(invoice(cast.account, "1000", issued), issued + timedelta(days=45))
+    issued = [TODAY - timedelta(days=60 + 30 * month) for month in range(8)]
+    history(cast.account, [("1000", day, 30, day + timedelta(days=45)) for day in issued])
     rescore(TODAY)
     return cast
 

@@ -14,7 +14,7 @@ from scoring.engine import compute, rescore
 from scoring.models import PeerFigure
 from scoring.peers import LEAST, store_peer_figures
 from scoring.tasks import store_peers
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import history, make_account, make_company
 from tests.scoring.reference_evidence import peer_figures_of
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,10 @@ def kept_book(module_database):
     accounts = []
     for number in range(8):
         account = make_account(company, sector="25.11" if number < 6 else "46.90")
-        for month in range(5):
-            row = invoice(account, f"{100 + number}.00", TODAY - timedelta(days=80 + 30 * month))
-            pay(row, min(row.due_on + timedelta(days=4 * number), TODAY), known_on=TODAY)
+        issued = [TODAY - timedelta(days=80 + 30 * month) for month in range(5)]
+        late = timedelta(days=30 + 4 * number)
+        deals = [(f"{100 + number}.00", day, 30, min(day + late, TODAY)) for day in issued]
+        history(account, deals, known_on=TODAY)
         FinancialStatement.objects.create(
             customer=account.customer,
             effective_on=date(2025, 12, 31),

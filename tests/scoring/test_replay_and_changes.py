@@ -19,7 +19,7 @@ from scoring.engine import rescore
 from scoring.explain import explain
 from scoring.models import AccountScore, ScoreHistory
 from scoring.replay import replay
-from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.factories import ACTOR, history, invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 11, 20)
@@ -34,9 +34,8 @@ def kept_account(module_database):
     company = make_company()
     complete(company, TODAY - timedelta(days=30))
     account = make_account(company)
-    for month in range(8):
-        issued = TODAY - timedelta(days=90 + 30 * month)
-        pay(invoice(account, "1000", issued), issued + timedelta(days=33))
+    issued = [TODAY - timedelta(days=90 + 30 * month) for month in range(8)]
+    history(account, [("1000", day, 30, day + timedelta(days=33)) for day in issued])
     rescore(TODAY - timedelta(days=30))
     invoice(account, "5000", TODAY - timedelta(days=70))
     complete(company, TODAY)

@@ -22,7 +22,7 @@ from scoring.ranges import account_ranges
 from scoring.signals import SIGNALS
 from scoring.statement import Scope, compile_upsert
 from scoring.stored import points_of, values_of
-from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.factories import ACTOR, history, invoice, make_account, make_company, pay
 
 TODAY = date(2026, 3, 16)
 
@@ -90,9 +90,11 @@ def test_rescoring_takes_the_marks_and_scores_at_the_business_date(account):
 
 
 def test_a_payment_moves_the_score_and_leaves_history(account):
-    rows = [invoice(account, "100.00", TODAY - timedelta(days=300 - 30 * n)) for n in range(8)]
-    for row in rows[:-1]:
-        pay(row, row.due_on)
+    issued = [TODAY - timedelta(days=300 - 30 * n) for n in range(8)]
+    rows = history(
+        account,
+        [("100.00", day, 30, day + timedelta(days=30) if day != issued[-1] else None) for day in issued],
+    )
     tasks.rescore_dirty()
     before = AccountScore.objects.get()
     pay(rows[-1], TODAY)

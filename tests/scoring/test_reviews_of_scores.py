@@ -19,7 +19,7 @@ from scoring.overrides import override_score, overrides_at
 from scoring.review_queue import ranked, rows
 from scoring.reviews_of_scores import ReviewError, contest, decide, waiting, waiting_for, why, with_contests
 from tests.desk_world import fill
-from tests.factories import invoice, make_account, pay
+from tests.factories import history, invoice, make_account
 from tests.people import Cast, make_cast, make_user
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +28,8 @@ UNTIL = TODAY + timedelta(days=180)
 
 
 def good(account, months: int = 8) -> None:
-    for month in range(months):
-        issued = TODAY - timedelta(days=120 + 30 * month)
-        pay(invoice(account, "1000", issued), issued + timedelta(days=25))
+    issued = [TODAY - timedelta(days=120 + 30 * month) for month in range(months)]
+    history(account, [("1000", day, 30, day + timedelta(days=25)) for day in issued])
 
 
 @pytest.fixture(scope="module")

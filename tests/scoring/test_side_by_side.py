@@ -21,7 +21,7 @@ from scoring.side_by_side import compare, fixed_on
 from scoring.tasks import compare_planned_cards
 from scoring.tryout import correlation
 from tests.desk_world import client_of
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import history, make_account, make_company
 from tests.people import make_cast
 from tests.scoring.test_evidence import TODAY, two_years
 
@@ -147,8 +147,7 @@ def test_what_followed_a_proposal_counts_each_customer_once(pair, monkeypatch):
     # A company whose ledger ends early is no evidence that its customers paid.
     other = make_company("early", complete_through=date(2026, 5, 31))
     silent = make_account(other)
-    for month in range(6, 12):
-        pay(invoice(silent, "1000", date(2025, month, 1)), date(2025, month, 28))
+    history(silent, [("1000", date(2025, month, 1), 30, date(2025, month, 28)) for month in range(6, 12)])
     proposed = datetime(2025, 11, 1, 12, tzinfo=UTC)
     made = Scorecard.objects.filter(pk__in=[champion.pk, draft.pk])
     made.update(created_at=proposed - timedelta(days=300))

@@ -38,7 +38,7 @@ from scoring.signals import BY_NAME
 from scoring.stored import points_of
 from scoring.tasks import score_accounts
 from scoring.tryout import try_card
-from tests.factories import ACTOR, invoice, make_account, make_company, pay
+from tests.factories import ACTOR, history, invoice, make_account, make_company, pay
 from tests.scoring.fitting.rows import made
 from tests.scoring.versions_in_use import terms_policy
 
@@ -156,10 +156,8 @@ def test_it_scores_where_history_is_thin_and_bank_data_are_enough(company):
     feed(known)
     feed(short, days=EVIDENCE_FROM - 1)
     feed(deep)
-    for n in range(5):
-        pay(
-            invoice(deep, "100.00", AS_OF - timedelta(days=100 + 20 * n)), AS_OF - timedelta(days=70 + 20 * n)
-        )
+    issued = [AS_OF - timedelta(days=100 + 20 * n) for n in range(5)]
+    history(deep, [("100.00", day, 30, day + timedelta(days=30)) for day in issued])
     assert scored(known).card_id == cards.thin.pk
     assert scored(short).card_id == cards.full.pk
     assert scored(deep).card_id == cards.full.pk

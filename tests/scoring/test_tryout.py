@@ -15,7 +15,7 @@ from scoring.engine import compute, rescore
 from scoring.models import AccountScore, Scorecard, ScoreHistory
 from scoring.reports import psi_of_scores, stability
 from scoring.tryout import try_card
-from tests.factories import invoice, make_account, pay
+from tests.factories import history, make_account
 from tests.people import Cast, make_cast
 
 pytestmark = pytest.mark.django_db
@@ -23,9 +23,8 @@ TODAY = date(2026, 11, 20)
 
 
 def trade(account, days_late: int, months: int = 10) -> None:
-    for month in range(months):
-        issued = TODAY - timedelta(days=60 + 30 * month)
-        pay(invoice(account, "1000", issued), issued + timedelta(days=30 + days_late))
+    issued = [TODAY - timedelta(days=60 + 30 * month) for month in range(months)]
+    history(account, [("1000", day, 30, day + timedelta(days=30 + days_late)) for day in issued])
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from scoring.fitting.account_backtest import account_report
 from scoring.models import Scorecard
 from tests.customers.imports.conftest import shared_data
-from tests.factories import invoice, make_account, make_company, pay
+from tests.factories import history, invoice, make_account, make_company, pay
 
 pytestmark = pytest.mark.django_db
 
@@ -39,8 +39,7 @@ def test_a_ledger_where_everybody_pays():
     company = make_company("good", complete_through=date(2025, 12, 31))
     for _n in range(3):
         account = make_account(company)
-        for month in range(1, 13):
-            pay(invoice(account, "100", date(2024, month, 1)), date(2024, month, 28))
+        history(account, [("100", date(2024, month, 1), 30, date(2024, month, 28)) for month in range(1, 13)])
     text, out = refused("--format", "json")
     assert "0 of 3 customers defaulted" in text and "at least 30" in text
     found = json.loads(out)

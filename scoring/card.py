@@ -123,8 +123,10 @@ class Card:
         """Has a file, thin where the card is, what the card stands on? A full card scores any."""
         if self.kind != Scorecard.Kind.THIN:
             return True
-        told = (nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE))
-        return bool(self.has_evidence(*told, values["due_count_12m"] or 0))
+        days, rating = (
+            nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
+        )
+        return bool(self.has_evidence(days, rating, values["due_count_12m"] or 0))
 
     def depth_of(self, due_count: int) -> str:
         """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
@@ -278,7 +280,9 @@ def problems(card: Card) -> list[str]:
     base + points is the score without clamping.
     """
     named = {*card.bins, *card.missing}
-    found = [_("%s is not a signal of this version.") % name for name in sorted(named - set(BY_NAME))]
+    found: list[str] = [
+        _("%s is not a signal of this version.") % name for name in sorted(named - set(BY_NAME))
+    ]
     if not named:
         found.append(_("A card needs bins for at least one signal."))
     for name in sorted(named & set(BY_NAME)):
@@ -331,7 +335,7 @@ def _problems_of(card: Card, signal: Signal) -> list[str]:
     bins, label = card.bins.get(signal.name, ()), capfirst(str(signal.label))
     if not bins or signal.name not in card.missing:
         return [_("%s needs bins and points for a missing value.") % label]
-    found = []
+    found: list[str] = []
     if bins[0].lower is not None or bins[-1].upper is not None:
         found.append(_("%s: the bins must reach from below any value to above any value.") % label)
     if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):

@@ -38,12 +38,12 @@ from scoring.card_forms import (
 from scoring.evidence import measure_card
 from scoring.invoice_views import LEARN
 from scoring.models import CardReport, InvoiceCard, Scorecard
-from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.signals import BY_NAME, Unit
 from scoring.version_views import VersionPages
 from scoring.versions import mark_again
 
 VIEW = "scoring.view_scorecard"
+CALIBRATE = "calibrate-card"
 AT_ONCE = 3000
 """Accounts up to which a person waits for what goes through the book once; more take a job in the background."""
 MEASURED_AT_ONCE = 75
@@ -121,6 +121,7 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
     reports = list(card.reports.all())
     standing = pages.standing(request, card)
     ready = as_card(card, list(card.bins.all()))
+    calibrating = _last_job(CALIBRATE, card)
     context = {
         **standing,
         "title": f"{card.name} · {card.version}",
@@ -131,7 +132,8 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "odds": card_pages.newest(reports, Kind.CALIBRATED) if card.calibration != UNCALIBRATED else None,
-        "calibrating": _last_job("calibrate-card", card),
+        "calibrating": calibrating,
+        "calibrated_draft": _draft_of(calibrating),
         "measuring": _last_job("measure-card", card),
         "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
@@ -143,6 +145,12 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _last_job(kind: str, card: Scorecard) -> Job | None:
     """The last of its kind for this card in the background, to be told of while it waits or came to nothing."""
     return Job.objects.filter(kind=kind, key__startswith=f"{card.pk}-").order_by("-pk").first()
+
+
+def _draft_of(calibrating: Job | None) -> Scorecard | None:
+    """The draft a calibration ended in, as long as it is there."""
+    made = (calibrating.result or {}).get("draft") if calibrating is not None else None
+    return Scorecard.objects.filter(pk=made).first() if made else None
 
 
 def tried(
@@ -197,7 +205,10 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
         raise CardError(in_a_row(wrong))
-    key, effect = key_anew("measure-card", str(card.pk)), "scoring.tasks.measure_planned_card"
+    key, effect = (
+        key_anew("measure-card", f"{card.pk}-{request.user.pk}"),
+        "scoring.tasks.measure_planned_card",
+    )
     plan_jobs("measure-card", [key], as_of, effect, cluster="bulk", retry_failed=True)
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
 
@@ -206,17 +217,14 @@ measure = pages.acting(_measure)
 
 
 def _calibrate(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
-    """Fit the card's odds to the outcomes of the ledger, now or, for a large book, in the background."""
+    """Have the card's odds fitted to the outcomes of the ledger in the background; the page tells what became of it."""
     publishing.check_permission(request.user, publishing.PROPOSE)
-    as_of, actor = business_date(), Actor.person(request.user)
-    if CreditAccount.objects.count() <= AT_ONCE:
-        draft = keep_calibrated(
-            card, calibrate(card, reader=actor), as_of=as_of, actor=actor, by=request.user
-        )
-        return _("Calibrated: the odds of this draft are fitted to your outcomes."), draft.pk
-    key = key_anew("calibrate-card", f"{card.pk}-{request.user.pk}")
-    plan_jobs("calibrate-card", [key], as_of, "scoring.tasks.calibrate_planned_card", cluster="bulk")
-    return _("The book is large: calibrating goes on in the background. Come back in a few minutes."), card.pk
+    last = _last_job(CALIBRATE, card)
+    if last is not None and last.status == Job.Status.WAITING:
+        return _("This card is being calibrated already: its page tells what became of it."), card.pk
+    key = key_anew(CALIBRATE, f"{card.pk}-{request.user.pk}")
+    plan_jobs(CALIBRATE, [key], business_date(), "scoring.tasks.calibrate_planned_card", cluster="bulk")
+    return _("It is being calibrated in the background: this page tells what became of it."), card.pk
 
 
 calibrated = pages.acting(_calibrate)

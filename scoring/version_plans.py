@@ -8,7 +8,7 @@ then one person takes it back with a reason, and it is a draft again.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -100,6 +100,6 @@ class PlannedLife(Life[Scorecard]):
             actor=Actor.job("first day of a scorecard"),
             subject=version,
             business_date=as_of,
-            data=self.data_of(version) | {"first_day": cast(date, version.first_day)},
+            data=self.data_of(version) | {"first_day": version.first_day},
             changes=[Change.of(version, before, {"status": version.status})],
         )

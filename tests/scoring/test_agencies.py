@@ -24,7 +24,7 @@ from customers.models import (
 )
 from scoring import default_card_3, default_thin_card_2, default_thin_card_3
 from scoring.agency_words import agency_limits
-from scoring.card import active_cards, as_card, problems
+from scoring.card import activate, active_cards, as_card, problems
 from scoring.completeness import completeness
 from scoring.counterfactual import WouldLift, better_bins
 from scoring.default_card import build_bins
@@ -324,6 +324,19 @@ def test_without_a_report_nothing_moves_and_old_scores_replay(account):
     row = said(account)
     assert (row.bureau_standing, row.score) == (10, kept.score)
     assert said(account, card=draft(default_card_3)).score < row.score
+
+
+def test_a_score_of_the_full_card_replays_after_a_thin_card_came_that_would_take_its_account(account):
+    Scorecard.objects.filter(kind="thin").update(status="retired")
+    report(account, standing=80)
+    rescore(AS_OF)
+    kept = ScoreHistory.objects.get()
+    assert kept.card_id == active_cards().full.pk
+    later = Scorecard.objects.create(code="later", kind="thin", version=1, base_points=60, is_shipped=True)
+    ScorecardBin.objects.bulk_create(build_bins(later, default_thin_card_3.BINS))
+    activate(later)
+    assert said(account).card_id == later.pk
+    assert replay(kept).is_exact and replay(AccountScore.objects.get()).is_exact
 
 
 def test_a_thin_card_that_asks_agencies_stands_on_their_rating(company):

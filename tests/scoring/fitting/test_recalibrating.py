@@ -13,9 +13,11 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.models import AuditEntry
+from creditdesk.core.models import AuditEntry, Job
+from creditdesk.core.sentences import stored
 from scoring.calibrated import label, sentence
 from scoring.card import as_card
 from scoring.drafts import Row, change_numbers, copy_card, delete_draft, replace_bins
@@ -27,6 +29,7 @@ from scoring.model_card import sections
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import PublishingError
 from scoring.recalibrating import calibrate, expert_odds, keep_calibrated
+from scoring.tasks import calibrate_planned_card
 from scoring.taught import taught_until
 from tests.people import make_cast
 
@@ -128,11 +131,24 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     client.force_login(cast.controller)
     page = client.get(reverse("scorecards:card", args=[active.pk])).content.decode()
     assert "uncalibrated" in page and "Calibrate on our own outcomes" in page
-    made = client.post(reverse("scorecards:calibrate", args=[active.pk]))
+    # In the background, once however often it is pressed; the page tells what became of it.
+    here = reverse("scorecards:card", args=[active.pk])
+    for _twice in range(2):
+        assert client.post(reverse("scorecards:calibrate", args=[active.pk])).url == here
+    job = Job.objects.get(kind="calibrate-card")
+    waiting = client.get(here).content.decode()
+    assert "being fitted in the background" in waiting and "Calibrate on our own outcomes" not in waiting
+    assert not Scorecard.objects.filter(status="draft", based_on=active).exists()
+    job.result = calibrate_planned_card(job)
+    job.status, job.done_at = "done", timezone.now()
+    job.save()
     draft = Scorecard.objects.get(status="draft", based_on=active)
-    assert made.url == reverse("scorecards:card", args=[draft.pk]) and draft.created_by == cast.controller
+    assert job.result == {"draft": draft.pk} and draft.created_by == cast.controller
+    page = client.get(here).content.decode()
+    there = reverse("scorecards:card", args=[draft.pk])
+    assert f'href="{there}"' in page and "has the new odds" in page
     assert (draft.calibration, draft.points_to_double) == ("level", active.points_to_double)
-    page = client.get(made.url).content.decode()
+    page = client.get(there).content.decode()
     assert (
         f"{draft.calibration_events} defaults in {draft.calibration_years} customer-years; slope is expert"
         in page
@@ -146,6 +162,16 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     monkeypatch.setattr("scoring.fitting.odds.LEVEL_FROM", 500)
     with pytest.raises(CommandError, match=r"Refused: \d+ of \d+ customers defaulted in \d+ customer-years"):
         run("--until", "2024-08-31")
+    # Why not is told on the page, to each reader in their own language.
+    client.post(reverse("scorecards:calibrate", args=[active.pk]))
+    job = Job.objects.get(kind="calibrate-card", status="waiting")
+    Job.objects.filter(pk=job.pk).update(
+        result=stored(calibrate_planned_card(job)), status="done", done_at=timezone.now()
+    )
+    for language, words in (("en", "the card stays uncalibrated"), ("es", " clientes ")):
+        cast.controller.language = language
+        cast.controller.save()
+        assert words in client.get(here).content.decode()
     client.force_login(cast.approver)
     assert client.post(reverse("scorecards:calibrate", args=[active.pk])).status_code == 403
 

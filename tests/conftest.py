@@ -83,6 +83,28 @@ def _cheap_passwords():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plans_are_kept():
+    """PostgreSQL plans the scoring statement for longer than it takes to score a test's few accounts.
+
+    For one or some accounts it keeps the plan anyway; here for a whole book, too, from the second time on: the first
+    time every statement runs as it would outside of tests.
+    """
+    from scoring import engine
+
+    plain, before = engine.is_kept, set()
+
+    def is_kept(scope, sql):
+        if plain(scope, sql) or sql in before:
+            return True
+        before.add(sql)
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "is_kept", is_kept)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _english():
     """A request leaves its reader's language active in the thread; the next test starts in English again."""

@@ -11,6 +11,8 @@ from scoring.invoices.ledger import Ledger
 
 START = 734_000  # 2010-08-12
 Maker = Callable[[np.random.Generator], Ledger]
+TRUE_ODDS: list[Any] = []
+"""Log-odds of being late of each row of the ledger made last, where it was made by them (`by_odds`)."""
 
 
 def issued_rows(
@@ -31,6 +33,14 @@ def issued_rows(
     order = np.argsort(issued, kind="stable")
     due = issued + random.choice(terms, payers)[payer]
     return {"account": payer[order], "issued": issued[order], "due": due[order], "amount": amount[order]}
+
+
+def by_odds(random: np.random.Generator, rows: dict[str, Any], odds: Any, tail: float = 9.0) -> Ledger:
+    """Each invoice is late with the chance its log-odds say."""
+    count = rows["account"].size
+    TRUE_ODDS[:] = [np.broadcast_to(odds, count)]
+    late = random.random(count) < 1 / (1 + np.exp(-odds))
+    return paid_ledger(rows, np.where(late, 1 + random.exponential(tail, count), -random.gamma(2, 4, count)))
 
 
 def paid_ledger(rows: dict[str, Any], delay: Any) -> Ledger:

@@ -9,16 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._made import START, Maker, issued_rows, paid_ledger
+from benchmarks._made import START, Maker, by_odds, issued_rows, paid_ledger
 from scoring.invoices.ledger import NEVER, Ledger
 
 DAYS = 800
-
-
-def _by_odds(random: np.random.Generator, rows: dict[str, Any], odds: Any, tail: float = 9.0) -> Ledger:
-    late = random.random(rows["account"].size) < 1 / (1 + np.exp(-odds))
-    count = late.size
-    return paid_ledger(rows, np.where(late, 1 + random.exponential(tail, count), -random.gamma(2, 4, count)))
 
 
 def _turning(move: Callable[[Any, Any], Any], name: str, words: str) -> Maker:
@@ -27,7 +21,7 @@ def _turning(move: Callable[[Any, Any], Any], name: str, words: str) -> Maker:
     def make(random: np.random.Generator) -> Ledger:
         rows = issued_rows(random, 120, 3500, days=DAYS)
         own = random.normal(0, 1.4, 120)[rows["account"]]
-        return _by_odds(random, rows, -0.6 + move(own, (rows["issued"] - START) / 365.25))
+        return by_odds(random, rows, -0.6 + move(own, (rows["issued"] - START) / 365.25))
 
     make.__name__, make.__doc__ = name, words
     return make
@@ -50,13 +44,13 @@ worst_mend = _turning(
 def few_payers(random: np.random.Generator) -> Ledger:
     """Eight payers make all of the invoices."""
     rows = issued_rows(random, 8, 3000, days=DAYS)
-    return _by_odds(random, rows, random.normal(-0.5, 1.2, 8)[rows["account"]])
+    return by_odds(random, rows, random.normal(-0.5, 1.2, 8)[rows["account"]])
 
 
 def once_or_twice(random: np.random.Generator) -> Ledger:
     """Most payers buy once or twice."""
     rows = issued_rows(random, 2600, 4000, days=DAYS)
-    return _by_odds(random, rows, random.normal(-0.8, 1.5, 2600)[rows["account"]])
+    return by_odds(random, rows, random.normal(-0.8, 1.5, 2600)[rows["account"]])
 
 
 def new_payers(random: np.random.Generator) -> Ledger:
@@ -73,7 +67,7 @@ def new_payers(random: np.random.Generator) -> Ledger:
         "amount": rows["amount"][order],
     }
     odds = random.normal(-0.8, 1.2, 400) + 0.0015 * begin
-    return _by_odds(random, rows, odds[rows["account"]])
+    return by_odds(random, rows, odds[rows["account"]])
 
 
 def weekly_payers(random: np.random.Generator) -> Ledger:
@@ -101,21 +95,21 @@ def own_season(random: np.random.Generator) -> Ledger:
     rows = issued_rows(random, 100, 4000, days=1000)
     who = rows["account"]
     season = np.sin(2 * np.pi * (rows["due"] / 365.25 + random.random(100)[who]))
-    return _by_odds(random, rows, random.normal(-0.5, 1, 100)[who] + 1.5 * season)
+    return by_odds(random, rows, random.normal(-0.5, 1, 100)[who] + 1.5 * season)
 
 
 def christmas(random: np.random.Generator) -> Ledger:
     """Six weeks of every year in which everybody pays late."""
     rows = issued_rows(random, 120, 4000, days=1000)
     odds = random.normal(-1, 1.2, 120)[rows["account"]] + 2 * ((rows["due"] % 365) > 322)
-    return _by_odds(random, rows, odds)
+    return by_odds(random, rows, odds)
 
 
 def restless(random: np.random.Generator) -> Ledger:
     """Every payer's odds wander from week to week."""
     rows = issued_rows(random, 80, 4000, days=DAYS)
     path = random.normal(-0.5, 1, 80)[:, None] + np.cumsum(random.normal(0, 0.25, (80, 120)), axis=1)
-    return _by_odds(random, rows, path[rows["account"], (rows["issued"] - START) // 7])
+    return by_odds(random, rows, path[rows["account"], (rows["issued"] - START) // 7])
 
 
 def two_currencies(random: np.random.Generator) -> Ledger:
@@ -123,7 +117,7 @@ def two_currencies(random: np.random.Generator) -> Ledger:
     rows = issued_rows(random, 120, 3500)
     who, size = rows["account"], np.log(rows["amount"]) - 6
     yen = (random.random(120) < 0.33)[who]
-    ledger = _by_odds(random, rows, random.normal(-0.6, 1, 120)[who] + 0.8 * size)
+    ledger = by_odds(random, rows, random.normal(-0.6, 1, 120)[who] + 0.8 * size)
     columns = {n: getattr(ledger, n) for n in ("account", "issued", "due", "paid")}
     amount = np.where(yen, np.round(rows["amount"] * 160), rows["amount"])
     return Ledger.of(**columns, amount=amount, currency=np.where(yen, "JPY", "EUR"))
@@ -142,7 +136,7 @@ def credited(random: np.random.Generator) -> Ledger:
     """Some payers have a quarter of their invoices credited: no payment behaviour either way."""
     rows = issued_rows(random, 120, 3500)
     who = rows["account"]
-    ledger = _by_odds(random, rows, random.normal(-0.5, 1.2, 120)[who])
+    ledger = by_odds(random, rows, random.normal(-0.5, 1.2, 120)[who])
     gone = random.random(3500) < np.where(random.random(120) < 0.4, 0.25, 0.02)[who]
     closed = rows["issued"] + random.integers(2, 60, 3500)
     return _changed(
@@ -157,7 +151,7 @@ def disputed(random: np.random.Generator) -> Ledger:
     """Some payers dispute what they would rather pay later."""
     rows = issued_rows(random, 120, 3500)
     who = rows["account"]
-    ledger = _by_odds(random, rows, random.normal(-0.8, 1.1, 120)[who])
+    ledger = by_odds(random, rows, random.normal(-0.8, 1.1, 120)[who])
     some = random.random(3500) < np.where(random.random(120) < 0.3, 0.3, 0.02)[who]
     opened = rows["issued"] + random.integers(5, 30, 3500)
     closed = opened + random.integers(5, 60, 3500)
@@ -173,7 +167,7 @@ def disputed(random: np.random.Generator) -> Ledger:
 
 def told_late(random: np.random.Generator) -> Ledger:
     """Payments are heard of at the end of the month."""
-    ledger = _by_odds(
+    ledger = by_odds(
         random,
         rows := issued_rows(random, 120, 3500, days=DAYS),
         random.normal(-0.5, 1.2, 120)[rows["account"]],
@@ -185,7 +179,7 @@ def never_paid(random: np.random.Generator) -> Ledger:
     """One payer in twelve stops paying altogether on some day."""
     rows = issued_rows(random, 150, 3500, days=DAYS)
     who = rows["account"]
-    ledger = _by_odds(random, rows, random.normal(-0.8, 1.1, 150)[who])
+    ledger = by_odds(random, rows, random.normal(-0.8, 1.1, 150)[who])
     stop = np.where(random.random(150) < 0.08, START + random.integers(150, DAYS, 150), NEVER)[who]
     paid = np.where(ledger.paid >= stop, NEVER, ledger.paid)
     return _changed(ledger, paid=paid, paid_known=paid)
@@ -204,7 +198,7 @@ def new_terms(random: np.random.Generator) -> Ledger:
 def short(random: np.random.Generator) -> Ledger:
     """Four months of a small firm."""
     rows = issued_rows(random, 40, 500, days=150, terms=(14,))
-    return _by_odds(random, rows, random.normal(-0.5, 1.3, 40)[rows["account"]])
+    return by_odds(random, rows, random.normal(-0.5, 1.3, 40)[rows["account"]])
 
 
 def _changed(ledger: Ledger, **columns: Any) -> Ledger:

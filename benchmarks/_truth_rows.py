@@ -158,7 +158,7 @@ class Rows:
 
 
 _TEXTS = frozenset(
-    "file_name sha256 city vat_number registration_number lei reason_code link given_by settled_by".split()
+    "file_name sha256 city vat_number registration_number lei reason_code link given_by settled_by delivery".split()
 )
 
 

@@ -192,22 +192,23 @@ def cross_validate(
     return risks, chosen
 
 
-def expert_scores(values: dict[str, np.ndarray]) -> np.ndarray:
-    """Scores of the shipped thin card."""
+def expert_scores(values: dict[str, np.ndarray], table: Any) -> np.ndarray:
+    """Scores of an expert thin card (its module) from the bank data alone; what else it prices is missing."""
     from scoring.card import as_card
     from scoring.default_card import build_bins
-    from scoring.default_thin_card import BASE_POINTS, BINS
     from scoring.models import Scorecard
 
-    row = Scorecard(code="thin", version=1, base_points=BASE_POINTS)
-    card = as_card(row, build_bins(row, BINS))
-    scores = np.full(len(next(iter(values.values()))), BASE_POINTS)
-    for name in BINS:
-        scores += [card.points_of(name, None if np.isnan(v) else round(float(v), 6)) for v in values[name]]
+    row = Scorecard(code="thin", version=1, base_points=table.BASE_POINTS)
+    card = as_card(row, build_bins(row, table.BINS))
+    scores = np.full(len(next(iter(values.values()))), table.BASE_POINTS)
+    for name in table.BINS:
+        known = values.get(name, np.full(scores.size, np.nan))
+        scores += [card.points_of(name, None if np.isnan(v) else round(float(v), 6)) for v in known]
     return scores
 
 
 def judge(rows: list[dict[str, Any]], values: dict[str, np.ndarray], options: Any, say: Any) -> None:
+    from scoring import default_thin_card, default_thin_card_3
     from scoring.fitting.measures import Ranking, bootstrap_many
 
     bad = np.array([row["bad"] for row in rows])
@@ -224,7 +225,9 @@ def judge(rows: list[dict[str, Any]], values: dict[str, np.ndarray], options: An
     low = values[BASELINE]
     # A balance that is not known ranks in the middle, as in the card.
     baseline = Ranking(bad, -np.where(np.isnan(low), np.nanmedian(low), low))
-    expert = Ranking(bad, -expert_scores(values))
+    expert, first = (
+        Ranking(bad, -expert_scores(values, table)) for table in (default_thin_card_3, default_thin_card)
+    )
 
     def of_card(weights: np.ndarray | None = None) -> float | None:
         found = [one.auc(weights) for one in card]
@@ -234,6 +237,7 @@ def judge(rows: list[dict[str, Any]], values: dict[str, np.ndarray], options: An
         "fitted card, by cross-validation": of_card,
         "lowest balance of 90 days alone": baseline.auc,
         "shipped expert thin card": expert.auc,
+        "expert card 1, bank flows only": first.auc,
         "fitted card less lowest balance": lambda w=None: _less(of_card(w), baseline.auc(w)),
     }
     intervals = bootstrap_many(groups, measures, draws=500)

@@ -24,11 +24,18 @@ DRAWS = 300
 LAST = 10**6
 """A day after every ledger."""
 OURS, MEAN = "our card", "mean days late"
+MEASURES = {
+    "brier": "Brier",
+    "log-loss": "log-loss",
+    "agrees": "tenths within their interval",
+    "refused": "ledgers refused in all tenths at once",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ledger", type=Path, default=GIVEN, help="ledger file in the ibm-watson layout")
     parser.add_argument("--seeds", type=int, default=1, help="times each made ledger is made")
+    parser.add_argument("--first-seed", type=int, default=100, help="seed of the first of them")
     parser.add_argument("--made-only", action="store_true", help="leave the ledger file out")
 
 
@@ -96,9 +103,9 @@ class Comparison:
 
 def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) -> dict[str, Any]:
     """full: every model with its interval; else one line per target."""
-    from scoring.fitting.clustered import calibration_by_customer
-    from scoring.fitting.logistic import FitError
-    from scoring.fitting.measures import Ranking, bootstrap_many, brier, calibration_table, capture
+    from scoring.fitting.clustered import calibration_by_customer, calibration_together
+    from scoring.fitting.logistic import FitError, log_loss, logit
+    from scoring.fitting.measures import Ranking, bootstrap_many, brier, capture
 
     try:
         both = Comparison(ledger, until)
@@ -116,17 +123,20 @@ def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) 
             continue
         customer = ledger.account[places]
         ranks = {model: Ranking(bad, p) for model, p in chances.items()}
-        table = calibration_by_customer(bad, chances[OURS], customer)
-        agrees = sum(row["agrees"] for row in table)
-        by_row = sum(row.agrees for row in calibration_table(bad, chances[OURS]))
+        told = {model: p for model, p in chances.items() if model != MEAN}
+        tables = {model: calibration_by_customer(bad, p, customer) for model, p in told.items()}
+        agrees = {model: float(np.mean([row["agrees"] for row in rows])) for model, rows in tables.items()}
+        tests = {model: calibration_together(bad, p, customer) for model, p in told.items()}
+        briers = {model: brier(bad, p) for model, p in told.items()}
+        losses = {model: log_loss(bad, logit(p)) for model, p in told.items()}
         statistics: dict[str, Any] = {m: ranks[m].auc for m in chances}
         for model in chances:
             if model != OURS:
                 statistics[f"less {model}"] = lambda w, r=ranks, m=model: _less(r[OURS].auc(w), r[m].auc(w))
         spans = bootstrap_many(customer, statistics, draws=DRAWS)
-        for model, p in chances.items() if full else ():
+        for model, _chance in chances.items() if full else ():
             span = spans[model]
-            score = "" if model == MEAN else f"   Brier {brier(bad, p):.4f}"
+            score = "" if model == MEAN else f"   Brier {briers[model]:.4f}, log-loss {losses[model]:.4f}"
             say(
                 f"  {name:<10}{model:<20} AUC {ranks[model].auc():.3f} ({span.low:.3f} to {span.high:.3f}){score}"
             )
@@ -140,19 +150,23 @@ def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) 
         )
         say(
             f"  {name:<10}{bad.size} rows, {int(bad.sum())} events: ours {ranks[OURS].auc():.3f}, ahead of {text}; Brier "
-            f"ours {brier(bad, chances[OURS]):.4f}, logistic {brier(bad, chances['logistic']):.4f}, boosting "
-            f"{brier(bad, chances['boosting']):.4f}; calibrated in {agrees} of {len(table)} tenths ({by_row} if rows were "
-            "independent)"
+            f"ours {briers[OURS]:.4f}, logistic {briers['logistic']:.4f}, boosting {briers['boosting']:.4f}"
         )
-        for row in table if full else ():
+        say(
+            "    tenths within their interval, and p of all at once: "
+            + ", ".join(f"{m} {agrees[m]:.0%} of {len(tables[m])}, {_p(tests[m])}" for m in tables)
+        )
+        for row in tables[OURS] if full else ():
             low, high = row["interval"]
             say(
                 f"    {row['count']:>5} of {row['customers']:>3} customers predicted {row['predicted']:.3f} observed "
                 f"{row['observed']:.3f} ({low:.3f} to {high:.3f})"
             )
         summary[name] = {m: r.auc() for m, r in ranks.items()} | {
-            "agrees": agrees / len(table),
-            "by row": by_row / len(table),
+            "agrees": agrees,
+            "refused": {m: float("nan") if t is None else float(not t.agrees) for m, t in tests.items()},
+            "brier": briers,
+            "log-loss": losses,
             "gaps": gaps,
         }
     found = both.chances("unpaid", 15)
@@ -173,6 +187,10 @@ def compare(ledger: Any, until: int, say: Callable[[str], None], *, full: bool) 
         say(f"  loss > 15 days held by the riskiest fifth of {bad.size} overdue invoices: {text}")
         summary["capture"] = held
     return summary
+
+
+def _p(found: Any) -> str:
+    return "too few customers" if found is None else f"p {found.p_value:.3f}"
 
 
 def _less(a: float | None, b: float | None) -> float | None:
@@ -199,6 +217,7 @@ def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[s
     except ImportError:
         say("skipped: scikit-learn is not installed (it comes with the development dependencies)")
         return
+    from benchmarks._channel_ledgers import CHANNEL
     from benchmarks.ledgers import LEDGERS
 
     if options.made_only:
@@ -210,31 +229,42 @@ def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[s
             f"{options.ledger.name}, trained on invoices issued before {TRAIN_UNTIL} as known then, tested on the rest"
         )
         compare(given_ledger(options.ledger, fresh), TRAIN_UNTIL.toordinal(), say, full=True)
-    found: list[dict[str, Any]] = []
+    found: dict[str, list[dict[str, Any]]] = {"all": [], "that tell how invoices were sent": []}
+    channel = {maker.__name__ for maker in CHANNEL}
     for name, make in LEDGERS.items():
         for seed in range(options.seeds):
-            ledger = make(np.random.default_rng(100 + seed))
-            say(f"{name}, made with seed {100 + seed}")
-            found.append(compare(ledger, int(np.quantile(ledger.issued, 0.65)), say, full=False))
+            ledger = make(np.random.default_rng(options.first_seed + seed))
+            say(f"{name}, made with seed {options.first_seed + seed}")
+            summary = compare(ledger, int(np.quantile(ledger.issued, 0.65)), say, full=False)
+            found["all"].append(summary)
+            if name in channel:
+                found["that tell how invoices were sent"].append(summary)
+    for which, summaries in found.items():
+        say(f"made ledgers, {which}")
+        summarise(summaries, say)
+
+
+def summarise(found: list[dict[str, Any]], say: Callable[[str], None]) -> None:
+    """Means over made ledgers."""
     for target in ("late", "> 15 days"):
         rows = [summary[target] for summary in found if target in summary]
-        if rows:
+        if not rows:
+            continue
+        models = [model for model in rows[0] if model not in (*MEASURES, "gaps")]
+        means = ", ".join(f"{model} {np.mean([row[model] for row in rows]):.4f}" for model in models)
+        say(f"mean AUC for '{target}' over {len(rows)} made ledgers: {means}")
+        for measure, words in MEASURES.items():
             means = ", ".join(
-                f"{model} {np.mean([row[model] for row in rows]):.4f}"
-                for model in rows[0]
-                if model not in ("agrees", "by row", "gaps")
+                f"{model} {np.nanmean([row[measure][model] for row in rows]):.4f}"
+                for model in rows[0][measure]
             )
+            say(f"  {words}: {means}")
+        for model in rows[0]["gaps"]:
+            gaps = [row["gaps"][model] for row in rows if model in row["gaps"]]
             say(
-                f"mean AUC for '{target}' over {len(rows)} made ledgers: {means}; tenths within their interval: by customer "
-                f"{np.mean([row['agrees'] for row in rows]):.0%}, if rows were independent "
-                f"{np.mean([row['by row'] for row in rows]):.0%}"
+                f"  against {model}: ahead {sum(g[0] > 0 for g in gaps)} ({sum(g[1] > 0 for g in gaps)} beyond "
+                f"doubt), behind {sum(g[0] < 0 for g in gaps)} ({sum(g[2] < 0 for g in gaps)} beyond doubt)"
             )
-            for model in rows[0]["gaps"]:
-                gaps = [row["gaps"][model] for row in rows if model in row["gaps"]]
-                say(
-                    f"  against {model}: ahead {sum(g[0] > 0 for g in gaps)} ({sum(g[1] > 0 for g in gaps)} beyond "
-                    f"doubt), behind {sum(g[0] < 0 for g in gaps)} ({sum(g[2] < 0 for g in gaps)} beyond doubt)"
-                )
     rows = [summary["capture"] for summary in found if "capture" in summary]
     if rows:
         say(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._channel_ledgers import CHANNEL
 from benchmarks._made import START, Maker, issued_rows, paid_ledger
 from benchmarks._stranger_ledgers import STRANGER
 from scoring.invoices.ledger import Ledger
@@ -152,6 +153,6 @@ LEDGERS: dict[str, Maker] = {
             by_amount,
             heavy_tailed,
         ]
-        + [own_pace, payment_runs, mixed, breaking, improving, nothing_to_learn, *STRANGER]
+        + [own_pace, payment_runs, mixed, breaking, improving, nothing_to_learn, *STRANGER, *CHANNEL]
     )
 }

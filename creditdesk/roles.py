@@ -168,6 +168,8 @@ ROLES = {
                 "customers.view_importbatch",
                 # Through the API only (its keys have scopes besides): the pages are for staff.
                 *_customers("add", "legalevent"),
+                *_customers("view add", "financialstatement"),
+                *_customers("view add change", "bankconsent"),
                 "customers.propose_limitchange",
                 "customers.add_reservation",
                 "customers.add_bureaupull",

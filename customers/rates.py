@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
-from django.utils.translation import gettext as _
 
 from creditdesk.core.money import Money, round_minor
-from creditdesk.core.wording import day
+from creditdesk.core.sentences import Sentence
+from creditdesk.core.sentences import gettext as _
 from customers.models import ExchangeRate
 
 
@@ -22,11 +22,15 @@ class MissingRate(LookupError):
         super().__init__(base, quote, on)
         self.base, self.quote, self.on = base, quote, on
 
-    def __str__(self) -> str:
-        """In the language of whoever reads it, which need not be that of where it was raised."""
+    @property
+    def sentence(self) -> Sentence:
         return _(
             "No exchange rate %(base)s/%(quote)s on or before %(day)s: import one (Exchange rates, or import_rates)"
-        ) % {"base": self.base, "quote": self.quote, "day": day(self.on)}
+        ) % {"base": self.base, "quote": self.quote, "day": self.on}
+
+    def __str__(self) -> str:
+        """In the language of whoever reads it, which need not be that of where it was raised."""
+        return str(self.sentence)
 
 
 @dataclass(frozen=True)

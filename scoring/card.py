@@ -18,10 +18,13 @@ from math import nan
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _
 
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
 from scoring.signals import BY_NAME, WORSE, Signal
 
@@ -29,6 +32,8 @@ THIN_EVIDENCE = "bank_history_days"
 """The signal that says whether a thin card has enough to stand on: days of bank lines."""
 AGENCY_EVIDENCE = "bureau_standing"
 """A thin card that prices it stands on an agency's rating just as well, where nothing has fallen due yet."""
+FEW_PAYMENTS = "late_count_12m"
+"""A thin card that prices it, too, reads what one to three instalments say: a rating is enough beside them."""
 
 MOST_PD = Decimal("0.9999")
 """Of an account that is not insolvent: a PD of 1 says insolvent wherever it is read."""
@@ -110,7 +115,18 @@ class Card:
         """May a thin file be scored with this thin card: days of bank lines, the agency's standing and the instalments
         fallen due in 12 months, of one account or columns of them; NaN where missing."""
         enough = days >= self.evidence_from
-        return enough | ((rating == rating) & (due == 0)) if AGENCY_EVIDENCE in self.bins else enough
+        if AGENCY_EVIDENCE not in self.bins:
+            return enough
+        return enough | ((rating == rating) & ((due == 0) | (FEW_PAYMENTS in self.bins)))
+
+    def scores_file(self, values: Mapping[str, float | int | None]) -> bool:
+        """Has a file, thin where the card is, what the card stands on? A full card scores any."""
+        if self.kind != Scorecard.Kind.THIN:
+            return True
+        days, rating = (
+            nan if (v := values.get(name)) is None else v for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
+        )
+        return bool(self.has_evidence(days, rating, values["due_count_12m"] or 0))
 
     def depth_of(self, due_count: int) -> str:
         """How deep the payment history is; a thin card scores only accounts whose history is not deep enough."""
@@ -137,8 +153,8 @@ class Card:
 @dataclass(frozen=True, slots=True)
 class Cards:
     """The cards in use: `full`, and `thin` for accounts with too little payment history but enough bank data, or, where
-    the thin card gives points for it and nothing has fallen due at all, with an agency's rating: no rating may take
-    the place of payments that are known."""
+    the thin card gives points for it, with an agency's rating. No rating takes the place of payments that are known:
+    where something has fallen due, the thin card must give points for that, too."""
 
     full: Card
     thin: Card | None = None
@@ -155,18 +171,16 @@ class Cards:
             return ""
         evidence = f"{row}.{THIN_EVIDENCE} >= {self.thin.evidence_from}"
         if AGENCY_EVIDENCE in self.thin.bins:
-            evidence = f"({evidence} OR {row}.due_count_12m = 0 AND {row}.{AGENCY_EVIDENCE} IS NOT NULL)"
+            rated = f"{row}.{AGENCY_EVIDENCE} IS NOT NULL"
+            none_due = "" if FEW_PAYMENTS in self.thin.bins else f"{row}.due_count_12m = 0 AND "
+            evidence = f"({evidence} OR {none_due}{rated})"
         return f"{row}.due_count_12m < {self.full.thin_below} AND {evidence}"
 
     def card_for(self, values: Mapping[str, float | int | None]) -> Card:
         """The same choice for one account's signals."""
-        due = values["due_count_12m"] or 0
-        if self.thin is None or due >= self.full.thin_below:
+        if self.thin is None or (values["due_count_12m"] or 0) >= self.full.thin_below:
             return self.full
-        days, rating = (
-            nan if values.get(name) is None else values[name] for name in (THIN_EVIDENCE, AGENCY_EVIDENCE)
-        )
-        return self.thin if self.thin.has_evidence(days, rating, due) else self.full
+        return self.thin if self.thin.scores_file(values) else self.full
 
     def with_draft(self, draft: Card) -> Cards:
         """These cards with a draft in the place of its kind, for a try-out."""
@@ -219,17 +233,37 @@ def card_by_id(pk: int, activated_at: datetime | None = None, using: str = "defa
     return _loaded(using, pk, activated_at)
 
 
-def active_cards(using: str = "default") -> Cards:
-    """The cards in use. Raises NoActiveCard when there is no full one."""
-    found = {
-        kind: card_by_id(pk, activated, using)
-        for kind, pk, activated in Scorecard.objects.using(using)
-        .filter(status=Scorecard.Status.ACTIVE)
-        .values_list("kind", "pk", "activated_at")
-    }
+def cards_in_use(as_of: date | None = None) -> QuerySet[Scorecard]:
+    """The cards in use, of each kind the one that counts first: one planned for a day that has come by `as_of` counts
+    from that day on, whether its state says so yet or not. `since` names what it said then."""
+    day_has_come = Q(status=Scorecard.Status.PLANNED, first_day__lte=as_of) if as_of else Q(pk__in=[])
+    rows = Scorecard.objects.filter(Q(status=Scorecard.Status.ACTIVE) | day_has_come)
+    return rows.order_by("-status", "-first_day", "-pk").annotate(
+        since=Coalesce("activated_at", "proposed_at")
+    )
+
+
+def active_cards(using: str = "default", as_of: date | None = None) -> Cards:
+    """The cards in use, or those a score of `as_of` takes. Raises NoActiveCard when there is no full one."""
+    found: dict[str, Card] = {}
+    for kind, pk, since in cards_in_use(as_of).using(using).values_list("kind", "pk", "since"):
+        if kind not in found:
+            found[kind] = card_by_id(pk, since, using)
     if Scorecard.Kind.FULL not in found:
         raise NoActiveCard(_("No scorecard is active: activate one in the admin."))
     return Cards(found[Scorecard.Kind.FULL], found.get(Scorecard.Kind.THIN))
+
+
+def cards_of(row: Any, using: str = "default") -> Cards:
+    """The cards a stored score was told with. Its own decides which of them scored it; the full one of its day tells a
+    thin file how much history makes an average."""
+    card = card_by_id(row.card_id, None, using)
+    if card.kind != Scorecard.Kind.THIN:
+        return Cards(card)
+    stamp = getattr(row, "stamp", None) or row.recorded_at
+    full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL, activated_at__isnull=False)
+    then = full.filter(activated_at__lte=stamp).order_by("-activated_at", "-pk").first()
+    return Cards(card_by_id(then.pk, then.activated_at, using) if then else active_card(using), card)
 
 
 def active_card(using: str = "default") -> Card:
@@ -246,7 +280,9 @@ def problems(card: Card) -> list[str]:
     base + points is the score without clamping.
     """
     named = {*card.bins, *card.missing}
-    found = [_("%s is not a signal of this version.") % name for name in sorted(named - set(BY_NAME))]
+    found: list[str] = [
+        _("%s is not a signal of this version.") % name for name in sorted(named - set(BY_NAME))
+    ]
     if not named:
         found.append(_("A card needs bins for at least one signal."))
     for name in sorted(named & set(BY_NAME)):
@@ -299,7 +335,7 @@ def _problems_of(card: Card, signal: Signal) -> list[str]:
     bins, label = card.bins.get(signal.name, ()), capfirst(str(signal.label))
     if not bins or signal.name not in card.missing:
         return [_("%s needs bins and points for a missing value.") % label]
-    found = []
+    found: list[str] = []
     if bins[0].lower is not None or bins[-1].upper is not None:
         found.append(_("%s: the bins must reach from below any value to above any value.") % label)
     if any(a.upper != b.lower for a, b in itertools.pairwise(bins)):
@@ -320,7 +356,7 @@ def activate(row: Scorecard) -> Scorecard:
         raise CardError(_("Only a draft can be activated."))
     wrong = problems(as_card(locked, list(locked.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     in_use = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE, kind=locked.kind)
     in_use.update(status=Scorecard.Status.RETIRED)
     locked.status, locked.activated_at = Scorecard.Status.ACTIVE, timezone.now()

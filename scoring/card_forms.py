@@ -99,7 +99,7 @@ class PlanForm(ReasonForm):
     )
 
 
-class PublishForm(ReasonForm):
+class PublishForm(PlanForm):
     override_reason = forms.CharField(
         label=gettext_lazy("publish against the gates because"),
         required=False,
@@ -194,8 +194,13 @@ def initial_lines(bins: Sequence[ScorecardBin]) -> list[dict[str, Any]]:
 class OverrideForm(forms.Form):
     """A grade in place of the computed one."""
 
-    grade = forms.ChoiceField(label=gettext_lazy("grade instead"), choices=Grade.choices)
-    reason_code = forms.ChoiceField(label=gettext_lazy("reason"), choices=ScoreOverride.Reason.choices)
+    # Nothing is chosen beforehand: the first grade is A, and a form sent in haste must not set it.
+    grade = forms.ChoiceField(
+        label=gettext_lazy("grade instead"), choices=[("", gettext_lazy("choose")), *Grade.choices]
+    )
+    reason_code = forms.ChoiceField(
+        label=gettext_lazy("reason"), choices=[("", gettext_lazy("choose")), *ScoreOverride.Reason.choices]
+    )
     note = forms.CharField(
         label=gettext_lazy("what do you know that the score does not?"),
         max_length=2000,

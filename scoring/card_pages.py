@@ -45,7 +45,7 @@ class SignalTable:
 
 def cards() -> list[Scorecard]:
     """Every card with its newest reports loaded, the ones in use first, then what waits, drafts, the rest."""
-    order = {"active": 0, "proposed": 1, "draft": 2, "retired": 3}
+    order = {"active": 0, "planned": 1, "proposed": 2, "draft": 3, "retired": 4}
     shown = [Kind.FIT, Kind.BACKTEST, Kind.STABILITY]
     reports = CardReport.objects.filter(kind__in=shown).order_by("-pk")
     rows = Scorecard.objects.select_related("created_by", "proposed_by", "decided_by").prefetch_related(

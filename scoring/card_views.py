@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -18,10 +19,12 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.models import Job
 from creditdesk.core.pages import desk_page, render_page
+from creditdesk.core.sentences import in_a_row
+from creditdesk.core.wording import day
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
-from scoring import agency_cards, card_pages, drafts, publishing
+from scoring import card_pages, drafts, newer_cards, publishing
 from scoring.calibrated import UNCALIBRATED
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
@@ -35,12 +38,12 @@ from scoring.card_forms import (
 from scoring.evidence import measure_card
 from scoring.invoice_views import LEARN
 from scoring.models import CardReport, InvoiceCard, Scorecard
-from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.signals import BY_NAME, Unit
 from scoring.version_views import VersionPages
 from scoring.versions import mark_again
 
 VIEW = "scoring.view_scorecard"
+CALIBRATE = "calibrate-card"
 AT_ONCE = 3000
 """Accounts up to which a person waits for what goes through the book once; more take a job in the background."""
 MEASURED_AT_ONCE = 75
@@ -64,7 +67,7 @@ def card_list(request: HttpRequest) -> HttpResponse:
         "gate_form": GateForm(instance=publishing.gate_in_force()),
         "may_propose": request.user.has_perm(publishing.PROPOSE),
         **_invoice_cards(request),
-        "offers_agency_cards": not agency_cards.are_there(),
+        "offers": newer_cards.offers(),
     }
     return render_page(request, "scorecards/list.html", context)
 
@@ -93,7 +96,19 @@ class CardPages(VersionPages[Scorecard]):
 
     def standing(self, request: HttpRequest, version: Scorecard) -> dict[str, Any]:
         found = super().standing(request, version)
-        return found | {"publish_form": PublishForm(prefix="publish")}
+        planned = version.status == Scorecard.Status.PLANNED
+        waits = planned and not publishing.LIFE.has_begun(version, business_date())
+        return found | {
+            "publish_form": PublishForm(prefix="publish"),
+            "may_unplan": waits and (found["may_propose"] or request.user.has_perm(publishing.PUBLISH)),
+        }
+
+    def told_of(self, published: Scorecard) -> str | Promise:
+        if published.status == Scorecard.Status.PLANNED:
+            return _("Published. It scores from %(day)s on; the card in use stays until then.") % {
+                "day": day(published.first_day)
+            }
+        return self.published
 
 
 pages = CardPages(publishing.LIFE, "scorecards", "card")
@@ -106,6 +121,7 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
     reports = list(card.reports.all())
     standing = pages.standing(request, card)
     ready = as_card(card, list(card.bins.all()))
+    calibrating = _last_job(CALIBRATE, card)
     context = {
         **standing,
         "title": f"{card.name} · {card.version}",
@@ -116,7 +132,8 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "gates": publishing.gates(card, as_of),
         "tested": card_pages.newest(reports, Kind.BACKTEST, Kind.FIT),
         "odds": card_pages.newest(reports, Kind.CALIBRATED) if card.calibration != UNCALIBRATED else None,
-        "calibrating": _last_job("calibrate-card", card),
+        "calibrating": calibrating,
+        "calibrated_draft": _draft_of(calibrating),
         "measuring": _last_job("measure-card", card),
         "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
@@ -128,6 +145,12 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
 def _last_job(kind: str, card: Scorecard) -> Job | None:
     """The last of its kind for this card in the background, to be told of while it waits or came to nothing."""
     return Job.objects.filter(kind=kind, key__startswith=f"{card.pk}-").order_by("-pk").first()
+
+
+def _draft_of(calibrating: Job | None) -> Scorecard | None:
+    """The draft a calibration ended in, as long as it is there."""
+    made = (calibrating.result or {}).get("draft") if calibrating is not None else None
+    return Scorecard.objects.filter(pk=made).first() if made else None
 
 
 def tried(
@@ -171,13 +194,21 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     publishing.check_permission(request.user, publishing.PROPOSE, publishing.PUBLISH)
     as_of = business_date()
     if CreditAccount.objects.count() <= MEASURED_AT_ONCE:
-        measure_card(card, as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
+        measure_card(
+            card,
+            as_of,
+            made_by=request.user.get_full_name() or request.user.get_username(),
+            reader=Actor.person(request.user),
+        )
         return _("Measured: the figures are below."), card.pk
     # What could not be measured is said at once.
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
-    key, effect = key_anew("measure-card", str(card.pk)), "scoring.tasks.measure_planned_card"
+        raise CardError(in_a_row(wrong))
+    key, effect = (
+        key_anew("measure-card", f"{card.pk}-{request.user.pk}"),
+        "scoring.tasks.measure_planned_card",
+    )
     plan_jobs("measure-card", [key], as_of, effect, cluster="bulk", retry_failed=True)
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
 
@@ -186,20 +217,26 @@ measure = pages.acting(_measure)
 
 
 def _calibrate(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
-    """Fit the card's odds to the outcomes of the ledger, now or, for a large book, in the background."""
+    """Have the card's odds fitted to the outcomes of the ledger in the background; the page tells what became of it."""
     publishing.check_permission(request.user, publishing.PROPOSE)
-    as_of, actor = business_date(), Actor.person(request.user)
-    if CreditAccount.objects.count() <= AT_ONCE:
-        draft = keep_calibrated(
-            card, calibrate(card, reader=actor), as_of=as_of, actor=actor, by=request.user
-        )
-        return _("Calibrated: the odds of this draft are fitted to your outcomes."), draft.pk
-    key = key_anew("calibrate-card", f"{card.pk}-{request.user.pk}")
-    plan_jobs("calibrate-card", [key], as_of, "scoring.tasks.calibrate_planned_card", cluster="bulk")
-    return _("The book is large: calibrating goes on in the background. Come back in a few minutes."), card.pk
+    last = _last_job(CALIBRATE, card)
+    if last is not None and last.status == Job.Status.WAITING:
+        return _("This card is being calibrated already: its page tells what became of it."), card.pk
+    key = key_anew(CALIBRATE, f"{card.pk}-{request.user.pk}")
+    plan_jobs(CALIBRATE, [key], business_date(), "scoring.tasks.calibrate_planned_card", cluster="bulk")
+    return _("It is being calibrated in the background: this page tells what became of it."), card.pk
 
 
 calibrated = pages.acting(_calibrate)
+
+
+def _unplan(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
+    reason = request.POST.get("back-reason", "")
+    publishing.withdraw_planned(card, by=request.user, reason=reason, as_of=business_date())
+    return _("Withdrawn: the card in use stays, and this one is a draft again."), card.pk
+
+
+unplan = pages.acting(_unplan)
 
 
 @desk_page(VIEW)
@@ -295,7 +332,7 @@ def gate(request: HttpRequest) -> HttpResponse:
 
 @desk_page(VIEW, publishing.PROPOSE)
 @require_POST
-def add_agency_cards(request: HttpRequest) -> HttpResponse:
-    agency_cards.add_agency_cards(by=request.user, as_of=business_date())
-    messages.success(request, _("Two drafts are in the list: try them on the live book, then propose them."))
+def add_newer_cards(request: HttpRequest) -> HttpResponse:
+    newer_cards.add_newer_cards(by=request.user, as_of=business_date())
+    messages.success(request, _("In the list as drafts: try them on the live book, then propose them."))
     return redirect("scorecards:list")

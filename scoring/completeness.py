@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Min, Q, Value
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.wording import day
@@ -119,9 +119,9 @@ def completeness(
 
     enough_due: instalments that must have fallen due within 12 months (the card's `thin_below`).
     """
-    ids = [account.pk for account in accounts]
     customers = {account.customer_id for account in accounts}
-    due = _due(ids, as_of, view)
+    through = complete_through_all(list({account.company_id for account in accounts}))
+    due = _due(accounts, through, as_of, view)
     bank = _bank(customers, as_of, view)
     statements, legal, grouped = _newest(
         (FinancialStatement, LegalEvent, GroupMembership), customers, as_of, view
@@ -129,7 +129,6 @@ def completeness(
     persons = {account.customer_id for account in accounts if account.customer.is_natural_person}
     unheard = without_basis(persons, as_of, view) if persons else set()
     agencies = _agencies(customers - unheard, as_of, view)
-    through = complete_through_all(list({account.company_id for account in accounts}))
     found = {}
     for account in accounts:
         customer = account.customer
@@ -148,14 +147,18 @@ def completeness(
     return found
 
 
-def _due(ids: Sequence[int], as_of: date, view: View) -> dict[int, int]:
+def _due(
+    accounts: Sequence[CreditAccount], through: dict[int, date | None], as_of: date, view: View
+) -> dict[int, int]:
+    """Instalments fallen due in the year the score judges: it ends where the company's ledger does."""
+    judged = Q(pk__in=())
+    for company, last in through.items():
+        if last is not None:
+            end = min(last, as_of)
+            judged |= Q(account__company=company, due_on__lt=end, due_on__gte=end - YEAR)
+    ids = [account.pk for account in accounts]
     rows = Instalment.objects.filter(
-        view.q(),
-        account__in=ids,
-        kind="invoice",
-        effective_on__lte=as_of,
-        due_on__lt=as_of,
-        due_on__gte=as_of - YEAR,
+        view.q(), judged, account__in=ids, kind="invoice", effective_on__lte=as_of
     )
     return dict(rows.order_by().values("account").annotate(n=Count("pk")).values_list("account", "n"))
 
@@ -234,7 +237,11 @@ def _agency_answer(told: _Told | None, as_of: date) -> Answer | None:
 
 
 def _payments(due: int, through: date | None, as_of: date, enough: int) -> Answer:
-    told = _("%(n)s instalments fell due in 12 months; %(enough)s are enough.") % {"n": due, "enough": enough}
+    told = ngettext(
+        "%(n)s instalment fell due in 12 months; %(enough)s are enough.",
+        "%(n)s instalments fell due in 12 months; %(enough)s are enough.",
+        due,
+    ) % {"n": due, "enough": enough}
     fresh = through is not None and through >= as_of - LEDGER_FRESH
     return Answer("payments", due >= enough, through, fresh, told)
 

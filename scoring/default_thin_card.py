@@ -1,4 +1,7 @@
-"""The thin card that ships: bank flows in place of a payment history that is not there yet.
+"""The thin card that shipped first: bank flows in place of a payment history that is not there yet.
+
+What ships now builds on its bins: scoring/default_thin_card_3.py. Installations of before keep this one until they publish
+another.
 
 Expert judgement, uncalibrated, written from what an overdraft desk looks at and tuned to no data. It never pretends:
 the less bank data, the fewer signals are known, and what is missing counts like the portfolio (zero points), so a
@@ -15,7 +18,8 @@ from scoring.card import activate
 from scoring.default_card import Row, build_bins
 from scoring.models import Scorecard, ScorecardBin
 
-CODE, VERSION = "thin-expert", 1
+CODE = "thin-expert"
+NAME, VERSION = "Expert thin card: bank flows", 1
 BASE_POINTS = 55
 EVIDENCE_FROM = 90
 """Days of bank data from which the card is used at all."""
@@ -138,20 +142,30 @@ BINS: dict[str, tuple[tuple[int, str], list[Row]]] = {
 
 @transaction.atomic
 def ensure_thin_card() -> Scorecard:
-    """The shipped thin card, created and put into use when no thin card is active. Again changes nothing."""
-    card = Scorecard.objects.filter(code=CODE, version=VERSION).first()
+    """A new installation gets the thin card of this version of the product in use (default_thin_card_3).
+
+    Where a thin card has ever been, whatever it is, it is left alone: newer ones are added as drafts when a person asks
+    (scoring/newer_cards.py). Running it again changes nothing.
+    """
+    from scoring.default_thin_card_3 import BASE_POINTS as base_points
+    from scoring.default_thin_card_3 import BINS as bins
+    from scoring.default_thin_card_3 import NAME
+    from scoring.default_thin_card_3 import VERSION as version
+
+    cards = Scorecard.objects.filter(kind="thin")
+    active = cards.filter(status=Scorecard.Status.ACTIVE).first()
+    card = active or cards.filter(is_shipped=True).order_by("pk").first() or cards.order_by("pk").first()
     if card is None:
         card = Scorecard.objects.create(
             code=CODE,
-            version=VERSION,
-            name="Expert thin card: bank flows",
+            version=version,
+            name=NAME,
             kind="thin",
-            base_points=BASE_POINTS,
+            base_points=base_points,
             evidence_from=EVIDENCE_FROM,
             is_shipped=True,
         )
-        ScorecardBin.objects.bulk_create(build_bins(card, BINS))
-    active = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE, kind="thin")
-    if card.status == Scorecard.Status.DRAFT and not active.exists():
+        ScorecardBin.objects.bulk_create(build_bins(card, bins))
+    if card.is_shipped and card.status == Scorecard.Status.DRAFT:
         card = activate(card)
     return card

@@ -25,7 +25,7 @@ from creditdesk.core.facts import CURRENT, View
 from customers.completeness import latest_days, oldest_of_latest
 from customers.models import Company, CreditAccount
 from scoring.bygone import Bygone, Told, bygone
-from scoring.card import Card, Cards, NoActiveCard, active_cards, as_card, card_by_id
+from scoring.card import Card, Cards, NoActiveCard, active_cards, as_card, card_by_id, cards_in_use
 from scoring.dialect import Dialect, dialect
 from scoring.models import AccountScore, Scorecard
 from scoring.statement import (
@@ -61,14 +61,15 @@ class Outcome:
 def context(as_of: date, view: View, scope: Scope, using: str) -> tuple[Cards, list[Group]]:
     """The active cards and the groups of companies, in one query. Raises NoActiveCard."""
     if scope.shape == "one" and view.is_current and connections[using].vendor == "postgresql":
-        sql, params, place = _context_of_one(using)
+        sql, params = _context_of_one(using)
+        given = {_NOBODY: scope.ids[0], _NEVER: as_of}
         with connections[using].cursor() as cursor:
-            cursor.execute(sql, [*params[:place], scope.ids[0], *params[place + 1 :]])
+            cursor.execute(sql, [given.get(value, value) for value in params])
             rows = cursor.fetchall()
     else:
-        rows = list(_context_rows(view, scope, using))
+        rows = list(_context_rows(as_of, view, scope, using))
     if not rows:
-        return active_cards(using), []
+        return active_cards(using, as_of), []
     full, full_since, thin, thin_since = rows[0][2:6]
     if full is None:
         raise NoActiveCard(_("No scorecard is active: activate one in the admin."))
@@ -81,9 +82,9 @@ def context(as_of: date, view: View, scope: Scope, using: str) -> tuple[Cards, l
     return cards, [Group(day, tuple(ids)) for day, ids in groups.items()]
 
 
-def _context_rows(view: View, scope: Scope, using: str) -> QuerySet[Company, tuple[Any, ...]]:
+def _context_rows(as_of: date, view: View, scope: Scope, using: str) -> QuerySet[Company, tuple[Any, ...]]:
     """(company, a source's latest complete day, active full card, its activation, the thin one's, ...) per source."""
-    active = Scorecard.objects.filter(status=Scorecard.Status.ACTIVE)
+    used = cards_in_use(as_of)
     companies: QuerySet[Company] = latest_days(view.recorded_by).using(using)
     if scope.ids:
         companies = companies.filter(
@@ -91,11 +92,11 @@ def _context_rows(view: View, scope: Scope, using: str) -> QuerySet[Company, tup
         )
     names = ["pk", "day"]
     for kind in Scorecard.Kind.values:
-        card = active.filter(kind=kind)
+        card = used.filter(kind=kind)
         companies = companies.annotate(
             **{
                 kind: Subquery(card.values("pk")[:1]),
-                f"{kind}_since": Subquery(card.values("activated_at")[:1]),
+                f"{kind}_since": Subquery(card.values("since")[:1]),
             }
         )
         names += [kind, f"{kind}_since"]
@@ -109,16 +110,18 @@ def _context_rows(view: View, scope: Scope, using: str) -> QuerySet[Company, tup
     return companies.values_list(*names)
 
 
+_NOBODY, _NEVER = -987_654_321, date(1, 1, 2)
+
+
 @lru_cache
-def _context_of_one(using: str) -> tuple[str, tuple[Any, ...], int]:
-    """The same query for one account as SQL, its parameters and the place of the account among them.
+def _context_of_one(using: str) -> tuple[str, tuple[Any, ...]]:
+    """The same query for one account as SQL, and its parameters with stand-ins for the account and the day.
 
     Django takes longer to compile it than PostgreSQL to score the account.
     """
-    stand_in = -987_654_321
-    query = _context_rows(CURRENT, Scope.of([stand_in]), using).query
+    query = _context_rows(_NEVER, CURRENT, Scope.of([_NOBODY]), using).query
     sql, params = query.get_compiler(using).as_sql()
-    return sql, tuple(params), list(params).index(stand_in)
+    return sql, tuple(params)
 
 
 def _set(name: str, value: str) -> Func:
@@ -258,7 +261,7 @@ def compute(
 
 
 def scores(
-    as_of: date, scope: Scope, view: View, *, cards: Cards, given: Bygone, using: str = "default"
+    as_of: date, scope: Scope, view: View, *, cards: Cards, given: Bygone | None, using: str = "default"
 ) -> Iterator[AccountScore]:
     """`compute` with these cards and stand-ins."""
     _active, groups = context(as_of, view, scope, using)

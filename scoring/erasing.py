@@ -2,7 +2,8 @@
 stays.
 
 The words of reviews, contests and overrides of scores, of decisions on credit, of limit changes with their talk and
-their decisions, of reviews of limits and of holds are erased for good, and the audit notes of these acts with them. The
+their decisions, of reviews of limits, of holds, and of every other place named in scoring/written.py are erased for
+good, and the audit notes of these acts with them. The
 erasure is an act of its own: it names the rows, who asked for it and why, never what stood there. Who wrote the words
 does not erase them, and what is still under way (an open contest, a waiting change, a hold in force) keeps its words
 until it is over.
@@ -33,32 +34,10 @@ from customers.models import (
     LimitDecision,
 )
 from scoring.models import Decision, LimitReview, ScoreOverride, ScoreReview
+from scoring.models.report import REPLACED
+from scoring.written import AUTHORS, PLACES, WRITTEN, rows_with_words
 
 PERMISSION = "scoring.erase_words"
-
-WRITTEN: dict[type[models.Model], tuple[str, ...]] = {
-    ScoreReview: ("note",),
-    ScoreOverride: ("note", "end_reason"),
-    Decision: ("note",),
-    LimitReview: ("note",),
-    LimitChange: ("comment", "decision_reason"),
-    LimitDecision: ("reason",),
-    LimitChangeComment: ("text",),
-    CreditHold: ("note", "release_reason"),
-    BureauPull: ("reason",),
-}
-"""Where words stand, and in which columns; a guard of each table lets them go all together and nothing else."""
-AUTHORS: dict[type[models.Model], tuple[str, ...]] = {
-    ScoreReview: ("by",),
-    ScoreOverride: ("made_by", "ended_by"),
-    Decision: ("decided_by",),
-    LimitReview: ("by",),
-    LimitChange: ("proposer", "decided_by"),
-    LimitDecision: ("decided_by",),
-    LimitChangeComment: ("author",),
-    CreditHold: ("placed_by", "released_by"),
-    BureauPull: ("asked_by",),
-}
 
 
 class Because(models.TextChoices):
@@ -95,7 +74,8 @@ class Words:
 
     @property
     def text(self) -> str:
-        return " · ".join(text for row in self.rows for text in _texts(row))
+        words = (text for row in self.rows for text in _texts(row))
+        return " · ".join(_(text) if text == REPLACED else text for text in words)
 
     @property
     def who(self) -> str:
@@ -103,7 +83,7 @@ class Words:
         return ", ".join(dict.fromkeys(person.get_full_name() or person.get_username() for person in people))
 
 
-def words_of(account: CreditAccount, reader: User) -> list[Words]:
+def words_of(account: CreditAccount, reader: User, as_of: date) -> list[Words]:
     """Everything that is still written about an account's credit, newest first; a query per table."""
     found = [
         Words(key, rows, on, what, needed, needed or _own(rows, reader))
@@ -111,6 +91,7 @@ def words_of(account: CreditAccount, reader: User) -> list[Words]:
             *_of_the_score(account),
             *_of_the_limit(account),
             *_of_agencies(account),
+            *_elsewhere(account, as_of),
         )
     ]
     return sorted(found, key=lambda one: (one.on, one.key), reverse=True)
@@ -160,6 +141,12 @@ def _of_agencies(account: CreditAccount) -> Iterator[Found]:
         yield f"question-{pull.pk}", (pull,), pull.asked_on, pull.get_cause_display(), ""
 
 
+def _elsewhere(account: CreditAccount, as_of: date) -> Iterator[Found]:
+    for place in PLACES:
+        for row, on in rows_with_words(place, account):
+            yield f"{place.key}-{row.pk}", (row,), on, place.what(row), place.needed(row, as_of)
+
+
 def _written(model: type[models.Model]) -> Q:
     some = Q()
     for name in WRITTEN[model]:
@@ -195,7 +182,7 @@ def erase(
     if not visible_accounts(by).filter(pk=account.pk).exists():
         raise ErasureError("out_of_scope", _("This account is not in your portfolio."))
     CreditAccount.objects.select_for_update(of=("self",)).get(pk=account.pk)
-    chosen = [words for words in words_of(account, by) if words.key in set(keys)]
+    chosen = [words for words in words_of(account, by, as_of) if words.key in set(keys)]
     if not chosen or len(chosen) < len(set(keys)):
         raise ErasureError("nothing", _("Choose words that still stand there."))
     for words in chosen:
@@ -225,7 +212,7 @@ def _blank(row: Any, at: datetime) -> None:
     names = WRITTEN[type(row)]
     for name in names:
         setattr(row, name, "")
-    if isinstance(row, BureauPull):  # the act alone says when
+    if not any(column.name == "erased_at" for column in row._meta.concrete_fields):  # the act alone says when
         row.save(update_fields=names)
         return
     row.erased_at = at

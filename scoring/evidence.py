@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
-from django.utils.translation import gettext as _
+from django.db import transaction
 
 from creditdesk.core.audit import Actor
-from scoring.card import Card, CardError, as_card, fingerprint, problems
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
+from scoring.card import (
+    AGENCY_EVIDENCE,
+    THIN_EVIDENCE,
+    Card,
+    CardError,
+    active_cards,
+    as_card,
+    fingerprint,
+    problems,
+)
 from scoring.fitting.account_figures import counts_of, figures_of
 from scoring.fitting.measures import Floats
 from scoring.fitting.observations import Observations, ledger_span, observation_days, observe
 from scoring.fitting.odds import Odds
 from scoring.models import CardReport, Scorecard
 from scoring.reports import stability, store_report
+from scoring.taught import taught_until
 from scoring.tryout import try_card
 
 LEAST_EVENTS = 10
 """Customers with a default below which discrimination is not told: its interval would span everything."""
 PD_FIGURES = (
-    *("brier", "brier_interval", "mean_pd", "calibration"),
+    *("brier", "brier_interval", "mean_pd", "calibration", "calibration_together"),
     *("loss_in_top_20", "loss_in_top_20_interval"),
 )
 """What hangs on the probability and not on the order of the scores alone."""
@@ -34,18 +46,29 @@ def measure_card(
 
     Raises CardError for a draft that could not be used as it stands.
     """
+    return keep_measured(card, as_of, measured(card, as_of, reader or Actor.job(made_by)), made_by=made_by)
+
+
+def measured(card: Scorecard, as_of: date, reader: Actor) -> dict[str, dict[str, Any]]:
+    """The figures of `measure_card` by kind of report; writes nothing but the log of reads."""
     Kind = CardReport.Kind
-    reader = reader or Actor.job(made_by)
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     said = {"said": fingerprint(as_card(card, list(card.bins.all())), points_only=True)}
     found = {
         Kind.STABILITY: stability(card, as_of, reader=reader),
         Kind.TRYOUT: try_card(card, as_of, reader),
         Kind.BACKTEST: discrimination(card, reader),
     }
-    return [store_report(card, kind, as_of, some | said, made_by=made_by) for kind, some in found.items()]
+    return {kind: some | said for kind, some in found.items()}
+
+
+@transaction.atomic
+def keep_measured(
+    card: Scorecard, as_of: date, found: dict[str, dict[str, Any]], *, made_by: str
+) -> list[CardReport]:
+    return [store_report(card, kind, as_of, some, made_by=made_by) for kind, some in found.items()]
 
 
 def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, Any]:
@@ -53,28 +76,43 @@ def discrimination(card: Scorecard, reader: Actor | None = None) -> dict[str, An
 
     A fitted card is tested on observations after the ones it learned from only, the probability of a calibrated one on
     those after the outcomes its odds were fitted to; where there are none, its own
-    cross-validated fit stays the evidence. A thin card is tested on thin files. gini None with "refused" when too few customers defaulted.
+    cross-validated fit stays the evidence. A thin card is tested on the thin files it would score, bank data or a rating
+    being there. gini None with "refused" when too few customers defaulted.
     """
     first, through = ledger_span()
     days = observation_days(first, through)
-    taught = learned_until(card)
+    taught = card.learned_until
     if taught is not None:
         days = [day for day in days if day > taught]
     if not days:
         return {"gini": None, "refused": _("No observation has a complete year after it.")}
     obs = observe(days, reader=reader)
+    ready = as_card(card, list(card.bins.all()))
     if card.kind == Scorecard.Kind.THIN:
-        obs = obs.take(obs.thin)
+        obs = obs.take(priced_by(ready, obs))
     if not are_enough(obs):
         refused = _("%(events)s customers defaulted; at least %(least)s are needed.") % {
             "events": obs.bad_customers,
             "least": LEAST_EVENTS,
         }
         return {**counts_of(obs), "gini": None, "refused": refused}
-    ready = as_card(card, list(card.bins.all()))
     scores = scores_of(ready, obs)
     pd = pd_of_scores(ready, scores)
     return {**counts_of(obs), **figures_unseen(obs, scores, pd, taught_until(card))}
+
+
+def priced_by(thin: Card, obs: Observations) -> Any:
+    """Mask of the observations a thin card scores: thin files with what it stands on."""
+    told = (obs.column(THIN_EVIDENCE), obs.column(AGENCY_EVIDENCE), obs.column("due_count_12m"))
+    return obs.thin & thin.has_evidence(*told)
+
+
+def scored_by(card: Card, obs: Observations) -> Any:
+    """Mask of the observations a card scores: those of the thin card in use are not a full card's."""
+    if card.kind == Scorecard.Kind.THIN:
+        return priced_by(card, obs)
+    thin = active_cards().thin
+    return np.ones(obs.rows, dtype=bool) if thin is None else ~priced_by(thin, obs)
 
 
 def unseen(obs: Observations, taught: date | None) -> Any:
@@ -100,41 +138,8 @@ def figures_unseen(obs: Observations, scores: Floats, pd: Floats, taught: date |
     return found | {"pd_taught_until": taught.isoformat()}
 
 
-def learned_until(card: Scorecard) -> date | None:
-    """The last day whose outcomes a fitted card, or the one it was copied from, has seen; None for an expert's. An
-    earlier observation would be tested on defaults the card was taught."""
-    version: Scorecard | None = card
-    while version is not None:
-        report = version.reports.filter(kind=CardReport.Kind.FIT).first()
-        if report is not None and report.figures.get("until"):
-            return date.fromisoformat(report.figures["until"])
-        version = cast("Scorecard | None", version.based_on)
-    return None
-
-
 def odds_of(card: Scorecard) -> Odds:
     return Odds(card.anchor_score, float(card.odds_at_anchor), float(card.points_to_double))
-
-
-def calibration_of(card: Scorecard) -> CardReport | None:
-    """The calibration a card's odds come from, its own or one of a version it was made from, whatever else was changed
-    since; None where they were never fitted alone, or were set by hand since."""
-    odds, version = odds_of(card), card
-    while True:
-        for report in version.reports.filter(kind=CardReport.Kind.CALIBRATED):
-            if Odds(**report.figures["odds_after"]) == odds:
-                return report
-        older = cast("Scorecard | None", version.based_on)
-        if older is None or odds_of(older) != odds:
-            return None
-        version = older
-
-
-def taught_until(card: Scorecard) -> date | None:
-    """The last day whose outcomes a card's probability has seen, by its points or by its odds."""
-    report = calibration_of(card)
-    days = (learned_until(card), card.calibrated_on, report.as_of if report else None)
-    return max((day for day in days if day is not None), default=None)
 
 
 class Columns(Protocol):

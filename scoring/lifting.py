@@ -114,7 +114,8 @@ def _on_time(paid: IfPaid, *, besides: bool) -> str:
     if besides:
         return (
             _(
-                "If besides everything open comes on its due day, the score is %(score)s (%(grade)s) on %(day)s."
+                "If everything else that is open is then paid on its due day too, the score is %(score)s (%(grade)s) "
+                "on %(day)s."
             )
             % figures
         )

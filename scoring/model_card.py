@@ -20,6 +20,7 @@ from django.utils.translation import ngettext, override
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.models import User
+from creditdesk.core.sentences import told
 from creditdesk.core.wording import day, fixed
 from scoring.calibrated import LEVEL, UNCALIBRATED
 from scoring.card import as_card, span_of
@@ -29,6 +30,7 @@ from scoring.models import CardReport, Scorecard
 from scoring.publishing import PUBLISH
 from scoring.reports import store_report
 from scoring.signals import FAMILIES, SIGNALS
+from scoring.taught import points_lesson
 
 Kind = CardReport.Kind
 
@@ -155,7 +157,7 @@ def _inputs(card: Scorecard) -> tuple[tuple[str, str], ...]:
         if signal.name in used:
             by_family.setdefault(signal.family, []).append(str(signal.label))
     return tuple(
-        (capfirst(str(FAMILIES[family])), ", ".join(by_family[family]))
+        (capfirst(str(FAMILIES[family])), "; ".join(by_family[family]))
         for family in FAMILIES
         if family in by_family
     )
@@ -202,7 +204,24 @@ def _newest(card: Scorecard, *kinds: str) -> CardReport | None:
 
 def _learned(card: Scorecard) -> tuple[tuple[str, str], ...]:
     report, odds = _newest(card, Kind.FIT), _newest(card, Kind.CALIBRATED)
-    if report is None:
+    inherited = points_lesson(card)
+    rows: list[tuple[str, str]]
+    if report is None and inherited is not None:
+        rows = [
+            (
+                _("Source"),
+                _("the firm's own ledger, by %(version)s, from which this version was copied")
+                % {"version": inherited["version"]},
+            ),
+            *_sample(inherited),
+            (_("Until"), inherited["until"]),
+        ]
+    elif report is None and card.learned_until is not None:
+        rows = [
+            (_("Source"), _("the firm's own ledger, by a version that was thrown away since")),
+            (_("Until"), card.learned_until.isoformat()),
+        ]
+    elif report is None:
         based = str(card.based_on) if card.based_on else _("expert judgement")
         rows = [(_("Source"), _("not learned from data: %s") % based)]
     else:
@@ -222,13 +241,18 @@ def _agreement(figures: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [
         (_("Calibration, cross-fitted by customer"), _inside([row["agrees"] for row in figures["tenths"]]))
     ]
-    told = later["refused"] if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
-    return [*rows, (_("Calibration, out of time"), told)]
+    on_later = (
+        told(later["refused"]) if "refused" in later else _inside([row["agrees"] for row in later["tenths"]])
+    )
+    return [*rows, (_("Calibration, out of time"), on_later)]
 
 
 def _counts(report: CardReport) -> tuple[tuple[str, str], ...]:
-    figures = report.figures
-    if "customers" not in figures:
+    return _sample(report.figures)
+
+
+def _sample(figures: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    if figures.get("customers") is None:
         return ()
     told = _("%(rows)s observations of %(customers)s customers, %(events)s of whom defaulted") % {
         "rows": number_format(figures.get("observations") or 0, force_grouping=True),
@@ -245,12 +269,13 @@ def _tested(card: Scorecard) -> tuple[tuple[str, str], ...]:
     if report is None:
         rows.append((_("Discrimination"), _("not measured yet")))
     elif report.figures.get("gini") is None:
-        rows.append((_("Discrimination"), str(report.figures.get("refused") or _("could not be measured"))))
+        rows.append((_("Discrimination"), told(report.figures.get("refused")) or _("could not be measured")))
     else:
         rows += _counts(report)
         for key, label in (("auc", "AUC"), ("gini", _("Gini")), ("ks", "KS"), ("brier", "Brier")):
             rows += _with_interval(report.figures, key, label)
         rows += _calibrated(report.figures.get("calibration") or [])
+        rows += _together(report.figures.get("calibration_together"))
     if stable is not None and stable.figures.get("psi") is not None:
         rows.append((_("PSI over a year"), fixed(stable.figures["psi"], 3)))
     if report is not None:
@@ -273,6 +298,15 @@ def _calibrated(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
         return []
     inside = [row["interval"][0] <= row["predicted"] <= row["interval"][1] for row in rows]
     return [(_("Calibration"), _inside(inside))]
+
+
+def _together(found: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if not found:
+        return []
+    p = fixed(found["p_value"], 3)
+    if found["agrees"]:
+        return [(_("Calibration, all groups at once"), _("no further off than chance allows (p = %s)") % p)]
+    return [(_("Calibration, all groups at once"), _("further off than chance allows (p = %s)") % p)]
 
 
 def _inside(agrees: list[bool]) -> str:

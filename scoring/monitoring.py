@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -198,10 +198,24 @@ def _override_rate(as_of: date) -> float | None:
     return round(held.values("account").distinct().count() / scored, 4) if scored else None
 
 
-@transaction.atomic
 def monitor(as_of: date, *, made_by: str, reader: Actor | None = None) -> CardReport:
     """Everything above for the month that ended before `as_of`, kept as the active card's monitoring report. Who may
     propose or publish cards is told where the month lies beyond a gate of publishing."""
+    return keep_month(month_of(as_of, reader), as_of, made_by=made_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month monitored and not kept yet. beyond: codes of the gates it lies beyond."""
+
+    card: int
+    end: date
+    figures: dict[str, Any]
+    beyond: list[str]
+
+
+def month_of(as_of: date, reader: Actor | None = None) -> Month:
+    """The figures of `monitor`; writes nothing but the log of reads."""
     end = month_end_before(as_of)
     card, gate = active_card(), gate_in_force()
     month = end.strftime("%Y-%m")
@@ -220,7 +234,12 @@ def monitor(as_of: date, *, made_by: str, reader: Actor | None = None) -> CardRe
         "gate": {"min_gini": gate.min_gini, "max_psi": gate.max_psi},
         "beyond": [asdict(one) for one in passed],
     }
-    row = Scorecard.objects.get(pk=card.pk)
+    return Month(card.pk, end, figures, [one.code for one in passed])
+
+
+@transaction.atomic
+def keep_month(month: Month, as_of: date, *, made_by: str) -> CardReport:
+    row = Scorecard.objects.get(pk=month.card)
     if row.status == Scorecard.Status.ACTIVE:
-        tell_of_gates(row, end, [one.code for one in passed], as_of)
-    return store_report(row, CardReport.Kind.MONITORING, end, figures, made_by=made_by)
+        tell_of_gates(row, month.end, month.beyond, as_of)
+    return store_report(row, CardReport.Kind.MONITORING, month.end, month.figures, made_by=made_by)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from creditdesk.core import charts
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
-from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.pages import desk_page, render_page
 from creditdesk.core.wording import fixed, percent
 from customers.access import visible_accounts
@@ -154,7 +154,7 @@ def _gini_chart(points: list[dict[str, Any]], figures: dict[str, Any]) -> charts
         # xgettext:no-python-format
         title=_("Gini with its 95 % interval; dashed: the gate of publishing"),
         fmt=lambda value: fixed(value, 2),
-        axis_fmt=lambda value: fixed(value, 1),
+        axis_fmt=lambda value: fixed(value, 2),  # steps of 0.25
     )
 
 
@@ -182,10 +182,15 @@ def measure_month(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     as_of = business_date()
     if CreditAccount.objects.count() <= AT_ONCE // 3:
-        report = monitor(as_of, made_by=request.user.get_username(), reader=Actor.person(request.user))
+        report = monitor(
+            as_of,
+            made_by=request.user.get_full_name() or request.user.get_username(),
+            reader=Actor.person(request.user),
+        )
         messages.success(request, _("Measured: %s.") % report.figures["month"])
     else:
-        plan_jobs("monitor-month", ["now"], as_of, "scoring.tasks.monitor_planned_month", cluster="bulk")
+        key = key_anew("monitor-month", str(request.user.pk))
+        plan_jobs("monitor-month", [key], as_of, "scoring.tasks.monitor_planned_month", cluster="bulk")
         messages.success(
             request,
             _("The book is large: measuring goes on in the background. Come back in a few minutes."),

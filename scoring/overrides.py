@@ -21,6 +21,7 @@ from creditdesk.core.models import User
 from customers.access import visible_accounts
 from customers.models import CreditAccount
 from scoring.models import AccountScore, Grade, Recommendation, ScoreOverride
+from scoring.models.report import REPLACED
 
 PERMISSION = "scoring.override_score"
 LONGEST = timedelta(days=366)
@@ -149,7 +150,7 @@ def override_score(
     if not as_of <= valid_until <= as_of + LONGEST:
         raise OverrideError("dates", _("An override lasts from today to at most a year from now."))
     for old in ScoreOverride.objects.filter(in_force(as_of), account=locked):
-        _end(old, by=by, reason=_("replaced by a newer override"), as_of=as_of)
+        _end(old, by=by, reason=REPLACED, as_of=as_of)
     made = ScoreOverride.objects.create(
         account=locked,
         grade=grade,
@@ -196,7 +197,8 @@ def _end(override: ScoreOverride, *, by: User, reason: str, as_of: date) -> Scor
         actor=Actor.person(by),
         subject=override.account,
         business_date=as_of,
-        note=reason,
+        reason_code="replaced" if reason == REPLACED else "",
+        note="" if reason == REPLACED else reason,
         changes=[Change.of(override, {"ended_on": None}, {"ended_on": as_of.isoformat()})],
     )
     return override

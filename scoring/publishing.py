@@ -20,11 +20,14 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
+from creditdesk.core.sentences import in_a_row, told
+from creditdesk.core.wording import fixed
 from scoring.calibrated import STATE_FIELDS
 from scoring.card import CardError, as_card, fingerprint, problems
-from scoring.models import CardReport, PublishingGate, Scorecard
+from scoring.models import AccountScore, CardReport, PublishingGate, Scorecard
 from scoring.ranges import account_ranges
-from scoring.versions import Lacking, Life, Told, VersionError
+from scoring.version_plans import PlannedLife
+from scoring.versions import Lacking, Told, VersionError
 
 SET_GATE = "scoring.add_publishinggate"
 Kind = CardReport.Kind
@@ -33,7 +36,7 @@ Kind = CardReport.Kind
 class PublishingError(VersionError, CardError):
     """A card that cannot be proposed or published; the text says why and what to do.
 
-    code: those of every version, gates, made_from and changed_meanwhile.
+    code: those of every version, gates, changed_meanwhile, day_taken and not_planned.
     """
 
 
@@ -84,35 +87,35 @@ def _gate(code: str, label: str, report: CardReport | None, asked: Any, *, at_le
     figures = report.figures if report else {}
     value = None if figures.get(code) is None else Decimal(str(round(float(figures[code]), 4)))
     if report is None:
-        sentence = _("%s: not measured lately. Run the backtest of this card first.") % label
+        sentence = _("%s: not measured lately. “Try it on the live book” measures it.") % label
     elif value is None:
         sentence = _("%(label)s: could not be measured. %(why)s") % {
             "label": label,
-            "why": figures.get("refused", ""),
+            "why": told(figures.get("refused")),
         }
     elif at_least:
         sentence = _("%(label)s %(value)s, at least %(asked)s is asked.") % {
             "label": label,
-            "value": value,
-            "asked": asked,
+            "value": fixed(value, 4),
+            "asked": fixed(asked, 3),
         }
     else:
         sentence = _("%(label)s %(value)s, at most %(asked)s is allowed.") % {
             "label": label,
-            "value": value,
-            "asked": asked,
+            "value": fixed(value, 4),
+            "asked": fixed(asked, 3),
         }
     passed = value is not None and (value >= asked if at_least else value <= asked)
     return Gate(code, label, value, asked, report, passed, sentence)
 
 
-class CardLife(Life[Scorecard]):
+class CardLife(PlannedLife):
     model = Scorecard
     act = "scorecard"
     error = PublishingError
     place = ("kind",)
     numbered_by = ("code",)
-    extra_copied = ("code", "name", *STATE_FIELDS)
+    extra_copied = ("code", "name", "learned_until", "taught", *STATE_FIELDS)
     terms = (
         *("base_points", "grade_a_from", "grade_b_from", "grade_c_from", "grade_d_from", "review_from"),
         *("review_to", "guarantees_below", "thin_below", "thin_recent_below", "evidence_from"),
@@ -135,21 +138,17 @@ class CardLife(Life[Scorecard]):
         """Raises CardError with everything that is wrong with the card itself."""
         wrong = problems(as_card(version, list(version.bins.all())))
         if wrong:
-            raise CardError(" ".join(wrong))
+            raise CardError(in_a_row(wrong))
+
+    def has_begun(self, version: Scorecard, as_of: date) -> bool:
+        """A company whose day began before ours may have been scored with it."""
+        return super().has_begun(version, as_of) or AccountScore.objects.filter(card=version).exists()
 
     @transaction.atomic
-    def delete_draft(self, version: Scorecard, *, by: User, as_of: date) -> None:
-        """As of every version; what a draft was taught is known by it (scoring/evidence.py), so it stays while others
-        are made from it."""
-        locked = self.editable(version, by)
-        if Scorecard.objects.filter(based_on=locked).exists():
-            raise PublishingError(
-                "made_from",
-                _(
-                    "Other versions were made from this draft, which says what they were taught: it stays with them."
-                ),
-            )
-        super().delete_draft(locked, by=by, as_of=as_of)
+    def publish(self, version: Scorecard, **given: Any) -> Scorecard:
+        """As of every version; one planned for a day that has come is put into use first, in order."""
+        self.begin(given["as_of"])
+        return super().publish(version, **given)
 
     def missing_evidence(self, version: Scorecard, as_of: date) -> Lacking | None:
         missed = [gate for gate in gates(version, as_of) if not gate.passed]
@@ -171,6 +170,7 @@ class CardLife(Life[Scorecard]):
 
 
 LIFE = CardLife()
+begin_planned, withdraw_planned = LIFE.begin, LIFE.withdraw_planned
 PROPOSE, PUBLISH = LIFE.propose_permission, LIFE.publish_permission
 propose_card, send_back_card, publish_card = LIFE.propose, LIFE.send_back, LIFE.publish
 check_may_publish, check_permission = LIFE.check_may_publish, LIFE.check_permission

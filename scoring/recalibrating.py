@@ -14,23 +14,15 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.models import User
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from scoring.calibrated import FITTED, LEVEL
-from scoring.card import (
-    AGENCY_EVIDENCE,
-    THIN_EVIDENCE,
-    Card,
-    CardError,
-    active_cards,
-    as_card,
-    fingerprint,
-    problems,
-)
-from scoring.evidence import calibration_of, learned_until, odds_of, scores_of
+from scoring.card import CardError, as_card, fingerprint, problems
+from scoring.evidence import odds_of, scored_by, scores_of
 from scoring.fitting import odds as fitting
 from scoring.fitting.account_figures import counts_of, customer_years
 from scoring.fitting.account_fit import NotEnoughEvents, customer_folds
@@ -48,6 +40,7 @@ from scoring.fitting.outcomes import default_episodes
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import LIFE, PublishingError
 from scoring.reports import store_report
+from scoring.taught import lesson_of_odds, odds_lesson, with_odds
 
 FOLDS, SEED = 5, 20
 
@@ -74,8 +67,8 @@ def calibrate(card: Scorecard, until: date | None = None, reader: Actor | None =
     ready = as_card(card, list(card.bins.all()))
     wrong = problems(ready)
     if wrong:
-        raise CardError(" ".join(wrong))
-    said, taught = fingerprint(ready, points_only=True), learned_until(card)
+        raise CardError(in_a_row(wrong))
+    said, taught = fingerprint(ready, points_only=True), card.learned_until
     obs, through, labels = _observed(until, reader, taught)
     obs = obs.take(scored_by(ready, obs))
     sample = Sample(scores_of(ready, obs).astype(np.int64), obs.bad, obs.customer)
@@ -135,18 +128,6 @@ def _observed(
     return observe(days, labels=labels, reader=reader), through, labels
 
 
-def scored_by(card: Card, obs: Observations) -> Any:
-    """Mask of the observations a card scores: thin files with enough bank data, or with a rating it prices and nothing
-    fallen due, are the thin card's, where one is used."""
-    told = (obs.column(THIN_EVIDENCE), obs.column(AGENCY_EVIDENCE), obs.column("due_count_12m"))
-    if card.kind == Scorecard.Kind.THIN:
-        return obs.thin & card.has_evidence(*told)
-    thin = active_cards().thin
-    if thin is None:
-        return np.ones(obs.rows, dtype=bool)
-    return ~(obs.thin & thin.has_evidence(*told))
-
-
 def _too_few(
     card: Scorecard, obs: Observations, sample: Sample, years: int, taught: date | None
 ) -> NotEnoughEvents:
@@ -159,35 +140,31 @@ def _too_few(
         "needed_for_slope": SLOPE_FROM,
         "dates": [day.isoformat() for day in obs.days],
     }
-    who = _("thin files with bank data") if card.kind == Scorecard.Kind.THIN else _("customers")
+    who = _("thin files it scores") if card.kind == Scorecard.Kind.THIN else _("customers")
     text = _(
         "%(events)s of %(customers)s %(who)s defaulted in %(years)s customer-years; the level of a probability takes "
         "%(level)s that did and %(level)s that did not, its slope %(slope)s. Import older ledgers, or wait for more "
         "outcomes; until then the card stays uncalibrated."
-    )
+    ) % {
+        "events": sample.bad_customers,
+        "customers": sample.customers,
+        "who": who,
+        "years": years,
+        "level": LEVEL_FROM,
+        "slope": SLOPE_FROM,
+    }
     if taught is not None:
         learned = _(
             "The card learned its points from outcomes through %(day)s: only observations after it count."
         )
-        text = f"{text} {learned % {'day': taught}}"
-    return NotEnoughEvents(
-        text
-        % {
-            "events": sample.bad_customers,
-            "customers": sample.customers,
-            "who": who,
-            "years": years,
-            "level": LEVEL_FROM,
-            "slope": SLOPE_FROM,
-        },
-        counts,
-    )
+        text = in_a_row([text, learned % {"day": taught}])
+    return NotEnoughEvents(text, counts)
 
 
 def expert_odds(card: Scorecard) -> Odds:
     """The odds before anybody calibrated: a second calibration starts from them, or the same defaults would count twice."""
-    report = calibration_of(card)
-    return odds_of(card) if report is None else Odds(**report.figures["expert"])
+    found = odds_lesson(card)
+    return odds_of(card) if found is None else Odds(**found["expert"])
 
 
 def _as_dict(odds: Odds) -> dict[str, Any]:
@@ -318,6 +295,8 @@ def keep_calibrated(
     report = store_report(
         draft, CardReport.Kind.CALIBRATED, found.until, found.figures, made_by=str(actor.name)
     )
+    draft.taught = with_odds(draft.taught, lesson_of_odds(draft, report))
+    draft.save(update_fields=["taught"])
     record_act(
         "scorecard.calibrated",
         actor=actor,

@@ -13,9 +13,9 @@ from typing import Any
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_computed
-from scoring.card import Card, card_by_id
+from scoring.card import Card, card_by_id, cards_of
 from scoring.decision import recommend
-from scoring.engine import compute
+from scoring.engine import scores
 from scoring.models import AccountScore, ScoreHistory
 from scoring.statement import Scope
 from scoring.stored import points_of, values_of
@@ -51,7 +51,7 @@ def replay(row: AccountScore | ScoreHistory, reader: Actor | None = None) -> Rep
     """Replay a current or kept score. Three queries whatever the score stands on, and those of the bank access log."""
     log_computed(row.account, reader=reader or Actor.job("replay"), purpose=PURPOSE, days=[row.as_of])
     card = card_by_id(row.card_id)
-    return Replay(row, card, tuple(_from_inputs(row, card)), tuple(_from_facts(row, card)))
+    return Replay(row, card, tuple(_from_inputs(row, card)), tuple(_from_facts(row)))
 
 
 def _from_inputs(row: AccountScore | ScoreHistory, card: Card) -> list[Difference]:
@@ -79,10 +79,11 @@ def _from_inputs(row: AccountScore | ScoreHistory, card: Card) -> list[Differenc
     ]
 
 
-def _from_facts(row: AccountScore | ScoreHistory, card: Card) -> list[Difference]:
+def _from_facts(row: AccountScore | ScoreHistory) -> list[Difference]:
     stamp = row.recorded_at if isinstance(row, ScoreHistory) else row.stamp
     view = View(recorded_by=stamp)
-    again = next(iter(compute(row.as_of, Scope.of([row.account_id]), view, card=card)), None)
+    scope = Scope.of([row.account_id])
+    again = next(iter(scores(row.as_of, scope, view, cards=cards_of(row), given=None)), None)
     if again is None:
         return [Difference("account", row.account_id, None)]
     before, after = values_of(row), values_of(again)

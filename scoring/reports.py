@@ -9,11 +9,13 @@ from typing import Any
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import stored
 from customers.bank.access import log_study
-from scoring.card import as_card
+from scoring.card import Card, as_card
 from scoring.engine import compute
 from scoring.fitting.measures import psi
-from scoring.models import CardReport, Depth, Scorecard
+from scoring.models import AccountScore, CardReport, Depth, Scorecard
 
 YEAR = timedelta(days=365)
 
@@ -22,7 +24,9 @@ def store_report(
     card: Scorecard, kind: str, as_of: date, figures: dict[str, Any], *, made_by: str
 ) -> CardReport:
     """Keep a report as evidence (append-only); publishing reads the newest of a kind."""
-    return CardReport.objects.create(card=card, kind=kind, as_of=as_of, figures=figures, made_by=made_by)
+    return CardReport.objects.create(
+        card=card, kind=kind, as_of=as_of, figures=stored(figures), made_by=made_by
+    )
 
 
 def band_counts(scores: Iterable[int]) -> list[int]:
@@ -37,12 +41,18 @@ def psi_of_scores(before: Sequence[int], after: Sequence[int]) -> float | None:
     return None if found is None else round(found.value, 4)
 
 
+def counts(card: Card, row: AccountScore) -> bool:
+    """Does a score computed with a card in the place of its kind speak of that card?"""
+    return row.card_id == card.pk if card.kind == Scorecard.Kind.THIN else row.depth != Depth.NONE
+
+
 def stability(
     card: Scorecard, as_of: date, before: date | None = None, reader: Actor | None = None
 ) -> dict[str, Any]:
     """PSI of a card's scores between a year ago (or `before`), with what was known then, and `as_of`.
 
-    Accounts without any payment history are left out of both: they would only show how many newcomers there are.
+    Accounts without any payment history are left out of both: they would only show how many newcomers there are. Of a
+    thin card only the files it scores, with or without a history, count.
     """
     before = before or as_of - YEAR
     log_study(reader=reader or Actor.job("stability"), days=[before, as_of])
@@ -50,7 +60,7 @@ def stability(
 
     def scores(day: date) -> list[int]:
         rows = compute(day, view=View(known_at=day), card=ready)
-        return [row.score for row in rows if row.depth != Depth.NONE]
+        return [row.score for row in rows if counts(ready, row)]
 
     first, second = scores(before), scores(as_of)
     found: dict[str, Any] = {
@@ -62,4 +72,8 @@ def stability(
         "bands_now": band_counts(second),
         "psi": psi_of_scores(first, second),
     }
-    return found if found["psi"] is not None else found | {"refused": "no_scores"}
+    return (
+        found
+        if found["psi"] is not None
+        else found | {"refused": _("There are no scores to compare: nobody had a payment history.")}
+    )

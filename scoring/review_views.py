@@ -18,6 +18,7 @@ from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
 from customers.exposure import exposures
 from customers.models import CreditAccount
+from scoring.bank_right import ended_for
 from scoring.completeness import completeness
 from scoring.cures import cured
 from scoring.erasing import PERMISSION as ERASE
@@ -96,7 +97,9 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
         "account": account,
         "as_of": as_of,
         "score": score,
-        "why": explain(score).for_reader(request.user),
+        "why": explain(score).for_reader(
+            request.user, ended=ended_for(request.user, account.customer, as_of)
+        ),
         "grid": (grid := completeness([account], as_of, enough_due=score.card.thin_below)[account.pk]),
         "grid_rows": cured(grid, account, request.user),
         "exposure": exposures([account], as_of)[account.pk],
@@ -158,13 +161,12 @@ def words(request: HttpRequest, account_id: int) -> HttpResponse:
     """What people wrote about an account's scores, and the erasing of it."""
     accounts = visible_accounts(request.user).select_related("customer", "company")
     account = get_object_or_404(accounts, pk=account_id)
-    written = words_of(account, request.user)
+    as_of = business_date(account.company.time_zone)
+    written = words_of(account, request.user, as_of)
     form = ErasureForm(request.POST or None, words=written)
     if request.method == "POST" and form.is_valid():
         try:
-            gone = erase(
-                account, by=request.user, as_of=business_date(account.company.time_zone), **form.cleaned_data
-            )
+            gone = erase(account, by=request.user, as_of=as_of, **form.cleaned_data)
         except ErasureError as error:
             form.add_error(None, str(error))
         else:

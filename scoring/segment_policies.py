@@ -45,7 +45,6 @@ class SegmentPolicies(Life[P]):
 
     error = PolicyError
     place = ("segment",)
-    may_be_planned = True
     told = Told(
         why_propose=gettext_lazy("Say why this policy should replace the one in use."),
         why_publish=gettext_lazy("Say why the policy may be used."),

@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from customers.bank.access import log_study
 from customers.models import CreditAccount
 from scoring.card import Card, CardError, as_card, fingerprint, problems
@@ -28,10 +29,9 @@ from scoring.evidence import (
     LEAST_EVENTS,
     are_enough,
     figures_unseen,
-    learned_until,
     pd_of_scores,
+    scored_by,
     scores_of,
-    taught_until,
     unseen,
 )
 from scoring.fitting.account_figures import counts_of
@@ -46,10 +46,10 @@ from scoring.fitting.observations import (
     observe,
 )
 from scoring.fitting.outcomes import default_episodes
-from scoring.models import AccountScore, CardReport, Depth, Scorecard
-from scoring.recalibrating import scored_by
+from scoring.models import AccountScore, CardReport, Scorecard
 from scoring.reports import store_report
 from scoring.stored import values_of
+from scoring.taught import taught_until
 from scoring.tryout import try_card
 
 DRAWS = 300
@@ -67,6 +67,15 @@ def compare(
     a: Scorecard, b: Scorecard, as_of: date, *, made_by: str, reader: Actor | None = None
 ) -> CardReport:
     """Measure `b` beside `a` at a date and keep it as a report of `b`. Raises CardError, MissingRate, NoActiveCard."""
+    return keep_compared(b, as_of, compared(a, b, as_of, reader), made_by=made_by)
+
+
+def keep_compared(b: Scorecard, as_of: date, figures: dict[str, Any], *, made_by: str) -> CardReport:
+    return store_report(b, CardReport.Kind.COMPARED, as_of, figures, made_by=made_by)
+
+
+def compared(a: Scorecard, b: Scorecard, as_of: date, reader: Actor | None = None) -> dict[str, Any]:
+    """The figures of `compare`; writes nothing but the log of reads."""
     if a.kind != b.kind:
         raise CardError(
             _("A full card and a thin card score different customers: they cannot be measured together.")
@@ -74,18 +83,17 @@ def compare(
     cards = [as_card(row, list(row.bins.all())) for row in (a, b)]
     for card in cards:
         if wrong := problems(card):
-            raise CardError(" ".join(wrong))
-    figures = {
+            raise CardError(in_a_row(wrong))
+    return {
         "against": a.pk,
         "said": [fingerprint(card) for card in cards],
         "moves": try_card(b, as_of, reader, against=cards[0]),
         **_past(a, b, cards, reader),
     }
-    return store_report(b, CardReport.Kind.COMPARED, as_of, figures, made_by=made_by)
 
 
 def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -> dict[str, Any]:
-    taught = max((day for day in (learned_until(a), learned_until(b)) if day is not None), default=None)
+    taught = max((day for day in (a.learned_until, b.learned_until) if day is not None), default=None)
     seen = max((day for day in (taught_until(a), taught_until(b)) if day is not None), default=None)
     first, through = ledger_span()
     days = observation_days(first, through)
@@ -220,10 +228,10 @@ def _since(
             row
             for row in compute(day, view=then, card=cards[0])
             if row.card_id == cards[0].pk
-            and row.depth != Depth.NONE
             and row.account_id in complete
             and row.account_id not in out
-            and is_active(values_of(row))
+            and is_active(values := values_of(row))
+            and cards[1].scores_file(values)
         ]
         bad = np.array([row.account_id in happened for row in rows], dtype=np.float64)
         first = np.array([row.score for row in rows], dtype=np.float64)

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.clock import business_date, business_date_due
-from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.jobs import finding_first, plan_jobs
 from creditdesk.core.models import Job, User
+from creditdesk.core.sentences import sentence_of
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from customers.rates import MissingRate
 from scoring.card import CardError
 from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
-from scoring.evidence import measure_card
+from scoring.evidence import keep_measured, measured
 from scoring.fitting.account_fit import NotEnoughEvents
 from scoring.fitting.logistic import FitError
 from scoring.invoices.cards import fit_draft, model_in_use
 from scoring.invoices.estimates import drift_days, keep_drift
 from scoring.models import CardReport, DirtyAccount, Scorecard
-from scoring.monitoring import monitor, month_end_before
+from scoring.monitoring import keep_month, monitor, month_end_before, month_of
 from scoring.peers import store_peer_figures
-from scoring.ranges import account_ranges, nights
+from scoring.publishing import begin_planned
+from scoring.ranges import account_ranges, dates_there, nights
 from scoring.recalibrating import calibrate, keep_calibrated
-from scoring.side_by_side import compare
+from scoring.side_by_side import compared, keep_compared
 from scoring.statement import Scope
 
 NIGHTLY = "score"
 LEVEL = "invoice_level"
 CLAIM = 1000
+
+Keep = Callable[[], dict[str, Any]]
 
 
 def rescore_dirty() -> int:
@@ -106,6 +111,8 @@ def plan_nightly(due: str | None = None) -> int:
     as_of = business_date_due(due)
     keys = [f"{low}-{high}" for low, high in account_ranges()]
     with transaction.atomic():
+        # The state follows once the day has come for every company; scores ask the day itself.
+        begin_planned(min(day for day, _companies in dates_there(as_of, timezone.now())))
         levels = plan_jobs(LEVEL, _level_keys(as_of), as_of, "scoring.tasks.keep_level", cluster="bulk")
         return levels + plan_jobs(NIGHTLY, keys, as_of, "scoring.tasks.score_range", cluster="bulk")
 
@@ -170,22 +177,29 @@ def monitor_month(due: str | None = None) -> int:
     return (kept or monitor(as_of, made_by="monthly monitoring")).pk
 
 
-def measure_planned_card(job: Job) -> dict[str, Any]:
-    """The effect of one job: the reports of a card (key: its id and how many such jobs ended)."""
-    card = Scorecard.objects.get(pk=int(job.key.split("-")[0]))
-    return {"reports": [report.pk for report in measure_card(card, job.business_date, made_by="measuring")]}
+@finding_first
+def measure_planned_card(job: Job) -> Keep:
+    """The effect of one job: the reports of a card (key: its id, who asked, how many such jobs ended)."""
+    pk, who = (int(part) for part in job.key.split("-")[:2])
+    card, as_of, user = Scorecard.objects.get(pk=pk), job.business_date, User.objects.get(pk=who)
+    by = user.get_full_name() or user.get_username()
+    found = measured(card, as_of, Actor.person(user))
+    return lambda: {"reports": [report.pk for report in keep_measured(card, as_of, found, made_by=by)]}
 
 
-def compare_planned_cards(job: Job) -> dict[str, Any]:
+@finding_first
+def compare_planned_cards(job: Job) -> Keep:
     """The effect of one job: one card measured beside another (key: both ids, who asked, such jobs that ended)."""
     first, second, who = (int(part) for part in job.key.split("-")[:3])
     a, b = (Scorecard.objects.select_related("based_on").get(pk=pk) for pk in (first, second))
     user = User.objects.get(pk=who)
+    as_of, by = job.business_date, user.get_full_name() or user.get_username()
     try:
-        report = compare(a, b, job.business_date, made_by=user.get_username(), reader=Actor.person(user))
+        found = compared(a, b, as_of, Actor.person(user))
     except (CardError, MissingRate) as error:
-        return {"refused": str(error)}
-    return {"report": report.pk}
+        refused = sentence_of(error)
+        return lambda: {"refused": refused}
+    return lambda: {"report": keep_compared(b, as_of, found, made_by=by).pk}
 
 
 def calibrate_planned_card(job: Job) -> dict[str, Any]:
@@ -197,7 +211,7 @@ def calibrate_planned_card(job: Job) -> dict[str, Any]:
         found = calibrate(card, reader=Actor.person(user))
         draft = keep_calibrated(card, found, as_of=job.business_date, actor=Actor.person(user), by=user)
     except (NotEnoughEvents, CardError, MissingRate) as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     return {"draft": draft.pk}
 
 
@@ -206,10 +220,13 @@ def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
     try:
         card = fit_draft(job.business_date, actor=Actor.job("learning when invoices are paid"))
     except FitError as error:
-        return {"refused": str(error)}
+        return {"refused": sentence_of(error)}
     return {"version": card.version}
 
 
-def monitor_planned_month(job: Job) -> dict[str, Any]:
-    """The effect of one job: the monitoring report of the month before its business date."""
-    return {"report": monitor(job.business_date, made_by="measuring").pk}
+@finding_first
+def monitor_planned_month(job: Job) -> Keep:
+    """The effect of one job: the monitoring report of the month before its business date (key: who asked, ...)."""
+    as_of, user = job.business_date, User.objects.get(pk=int(job.key.split("-")[0]))
+    month, by = month_of(as_of, Actor.person(user)), user.get_full_name() or user.get_username()
+    return lambda: {"report": keep_month(month, as_of, made_by=by).pk}

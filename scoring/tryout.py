@@ -19,13 +19,13 @@ from creditdesk.core.audit import Actor
 from customers.bank.access import log_study
 from customers.limit_reasons import money_param
 from customers.models import CreditAccount
-from scoring.card import Card, active_card, as_card
+from scoring.card import Card, active_cards, as_card
 from scoring.engine import compute
 from scoring.fitting.measures import Floats
 from scoring.limit_inputs import Book, recommendations
 from scoring.limit_policy import LimitRecommendation
-from scoring.models import AccountScore, Depth, Recommendation, Scorecard
-from scoring.reports import psi_of_scores
+from scoring.models import AccountScore, Recommendation, Scorecard
+from scoring.reports import counts, psi_of_scores
 from scoring.statement import Scope
 
 CHUNK = 1000
@@ -54,15 +54,17 @@ def try_card(
 ) -> dict[str, Any]:
     """Figures of a card against the one in use (or `against`), for the whole book at a date.
 
-    correlation: of both scores of accounts with any history, plain and of their ranks. grades, recommendations: [from, to, accounts]. limits: per currency the sum of recommended limits under both
+    correlation, psi: of both scores of accounts with any history (of a thin card: of the files it scores), plain and of
+    their ranks. grades, recommendations: [from, to, accounts]. limits: per currency the sum of recommended limits under both
     cards (minor units) and how many rise, fall, or fall to zero. movers: the accounts that move most.
     """
     log_study(reader=reader or Actor.job("try-out"), days=[as_of])
-    ready, current = as_card(card, list(card.bins.all())), against or active_card()
+    ready, used = as_card(card, list(card.bins.all())), active_cards()
+    current = against or (used.thin if card.kind == Scorecard.Kind.THIN else None) or used.full
     book, tally = Book(as_of), _Tally()
     for low, high in _chunks():
         scope = Scope.between(low, high)
-        _count(tally, _pairs(as_of, scope, current, ready), book, as_of, low, high)
+        _count(tally, _pairs(as_of, scope, current, ready), ready, book, as_of, low, high)
     return {
         "against": current.pk,
         "accounts": tally.accounts,
@@ -113,6 +115,7 @@ def _pairs(
 def _count(
     tally: _Tally,
     pairs: dict[int, tuple[AccountScore, AccountScore]],
+    ready: Card,
     book: Book,
     as_of: date,
     low: int,
@@ -131,7 +134,7 @@ def _count(
         tally.recommendations[old.recommendation, new.recommendation] += 1
         tally.sharp_drops += step <= -SHARP_DROP
         tally.newly_declined += _newly(old, new, Recommendation.DECLINED)
-        if old.depth != Depth.NONE:
+        if counts(ready, new):
             tally.before.append(old.score)
             tally.after.append(new.score)
         _count_limit(tally, now.get(pk), then.get(pk))

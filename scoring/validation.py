@@ -15,7 +15,7 @@ from typing import Any
 from creditdesk.core.audit import Actor
 from creditdesk.core.dates import months_before
 from scoring.card import Card
-from scoring.evidence import LEAST_EVENTS, taught_until
+from scoring.evidence import LEAST_EVENTS, scored_by
 from scoring.fitting.account_figures import figures_of
 from scoring.fitting.clustered import share_by_customer
 from scoring.fitting.observations import (
@@ -28,7 +28,7 @@ from scoring.fitting.observations import (
     observe,
 )
 from scoring.models import CardReport, PublishingGate, Scorecard
-from scoring.recalibrating import scored_by
+from scoring.taught import taught_until
 
 MONTHS = 12
 DRAWS = 200

@@ -92,9 +92,6 @@ class Life(Generic[V]):
     rows: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     """Related rows that are part of what a version says: {name: columns}."""
     extra_copied: tuple[str, ...] = ()
-    may_be_planned = False
-    """May be published today for a later first day."""
-
     # What each kind says for itself.
 
     def data_of(self, version: V) -> dict[str, Any]:
@@ -115,6 +112,21 @@ class Life(Generic[V]):
     def on_publishing(self, version: V, first_day: date) -> dict[str, Any]:
         """Further fields that publishing sets. first_day: the day from which the version counts."""
         return {}
+
+    def plan(
+        self,
+        locked: V,
+        approver: User,
+        as_of: date,
+        begins: date,
+        *,
+        note: str,
+        data: dict[str, Any],
+        **signed: Any,
+    ) -> V | None:
+        """Publish for a later day without touching the one in use. None: a kind of which the rows in force are told by
+        their days is put into use at once."""
+        return None
 
     def after_publishing(self, version: V, as_of: date) -> None:
         """What publishing sets off, in the same transaction."""
@@ -285,13 +297,22 @@ class Life(Generic[V]):
         against = override_reason.strip() if lacking is not None and lacking.may_override else ""
         if lacking is not None and not against:
             raise self.error(lacking.code, lacking.message)
+        signed: dict[str, Any] = {
+            "decided_by": approver,
+            "decision_reason": reason.strip(),
+            **({"override_reason": against} if against else {}),
+        }
+        data = self.evidence_of(locked, as_of, lacking)
+        if begins != as_of:
+            data |= {"first_day": begins}
+            note = against or reason
+            if planned := self.plan(locked, approver, as_of, begins, note=note, data=data, **signed):
+                return planned
         place = _where({name: getattr(locked, name) for name in self.place})
         in_use = self.model._default_manager.filter(status=Status.ACTIVE, **place)
         for old in in_use.select_for_update(of=("self",)):
             self._move(old, "retired", approver, as_of, status=Status.RETIRED)
-        data, more = self.evidence_of(locked, as_of, lacking), self.on_publishing(locked, begins)
-        if begins != as_of:
-            data |= {"first_day": begins}
+        signed |= self.on_publishing(locked, begins)
         try:
             with transaction.atomic():
                 published = self._move(
@@ -303,10 +324,7 @@ class Life(Generic[V]):
                     data=data,
                     status=Status.ACTIVE,
                     activated_at=timezone.now(),
-                    decided_by=approver,
-                    decision_reason=reason.strip(),
-                    **({"override_reason": against} if against else {}),
-                    **more,
+                    **signed,
                 )
         except IntegrityError as error:
             # Another version of the place was published while the one in use was waited for.
@@ -334,10 +352,6 @@ class Life(Generic[V]):
     def _first_day(self, first_day: date | None, as_of: date) -> date:
         if first_day is None or first_day == as_of:
             return as_of
-        if not self.may_be_planned:
-            raise self.error(
-                "first_day", _("A scorecard counts from its publishing on: leave the day empty.")
-            )
         if first_day < as_of:
             raise self.error(
                 "first_day",

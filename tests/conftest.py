@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests import words
 from tests.people import cast  # noqa: F401
 from tests.plugins import template
 
@@ -105,6 +106,18 @@ def _plans_are_kept():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_not_listed():
+    """WhiteNoise lists every static file for each test's client anew, which takes as long as a small page.
+
+    The test client asks for none of them; the browser gets them from the live server's own handler.
+    """
+    from django.test import override_settings
+
+    with override_settings(WHITENOISE_USE_FINDERS=False):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _english():
     """A request leaves its reader's language active in the thread; the next test starts in English again."""
@@ -112,6 +125,21 @@ def _english():
 
     with translation.override("en"):
         yield
+
+
+@pytest.fixture
+def refusals_undrawn(monkeypatch):
+    """403 and 404 without their page, for tests that go through every page and role: only the status counts there."""
+    from django.http import HttpResponse
+
+    from creditdesk import urls
+
+    for status in (403, 404):
+
+        def plain(request, exception=None, status=status):
+            return HttpResponse(status=status)
+
+        monkeypatch.setattr(urls, f"handler{status}", plain)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +166,8 @@ def module_database(django_db_setup, django_db_blocker):
 def run_queued(db):
     """run_queued(): run what was enqueued, in this process and in order, tasks queued meanwhile included.
 
-    Returns the dotted names of the functions that ran. An error in a task is raised, its row stays queued.
+    Returns the dotted names of the functions that ran. An error in a task is raised, its row stays queued. No task may
+    store a sentence of the language it happens to run in.
     """
     from django.utils.module_loading import import_string
     from django_q.models import OrmQ
@@ -147,7 +176,8 @@ def run_queued(db):
         ran: list[str] = []
         while queued := OrmQ.objects.filter(**({"key": cluster} if cluster else {})).order_by("pk").first():
             task = queued.task
-            import_string(task["func"])(*task["args"], **task["kwargs"])
+            with words.watched():
+                import_string(task["func"])(*task["args"], **task["kwargs"])
             queued.delete()
             ran.append(task["func"])
         return ran

@@ -52,6 +52,7 @@ class OpenItem:
     open: Money
     disputed: Money
     collector: str
+    delivery: str
 
 
 def _day(value: Any) -> date:
@@ -87,7 +88,8 @@ def open_items(
     # Table names and the conditions above only; what a reader types travels as a parameter.
     body = """
         SELECT items.id, c.id, c.code, c.name, co.name, v.number, t.number, t.effective_on, t.due_on, items.bucket,
-               items.currency, t.amount, items.minor, items.disputed, u.username
+               items.currency, t.amount, items.minor, items.disputed, u.username,
+               v.delivery
         FROM items
         JOIN {instalment} t ON t.id = items.id
         JOIN {invoice} v ON v.id = items.invoice_id
@@ -99,7 +101,7 @@ def open_items(
     """.format(**tables, condition=CONDITIONS[figure], extra=extra, page=page)
     for row in select(as_of, scope, view, body, [*params, *page_params]):
         pk, customer_id, code, name, company, document, number, issued, due, bucket, ccy, *rest = row
-        amount, open_minor, disputed, collector = rest
+        amount, open_minor, disputed, collector, delivery = rest
         due_on = _day(due)
         yield OpenItem(
             pk,
@@ -117,6 +119,7 @@ def open_items(
             Money(int(open_minor), ccy),
             Money(int(disputed), ccy),
             collector or "",
+            delivery,
         )
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.exports import Export
 from creditdesk.core.money import Money
+from customers.models import SentBy
 from kpis.ageing import BUCKETS, Ageing
 from kpis.drill import AccountAgeing, OpenItem, Total
 from kpis.filters import Filters
@@ -184,7 +185,7 @@ def instalment_header() -> list[str]:
     return [
         *(_("customer number"), _("customer"), _("company"), _("document"), _("instalment"), _("issued on")),
         *(_("due on"), _("days past due"), _("bucket"), _("currency"), _("amount"), _("open")),
-        *(_("of which disputed"), _("collector")),
+        *(_("of which disputed"), _("collector"), _("how it was sent")),
     ]
 
 
@@ -199,8 +200,14 @@ def instalment_row(row: OpenItem) -> list[Any]:
             row.open,
             row.disputed,
             row.collector,
+            sent_label(row.delivery),
         ),
     ]
+
+
+def sent_label(delivery: str) -> str:
+    """How a document was sent; nothing where nobody said it."""
+    return str(SentBy(delivery).label) if delivery else ""
 
 
 def account_header() -> list[str]:

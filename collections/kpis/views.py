@@ -285,12 +285,13 @@ def documents(request: HttpRequest, filters: Filters) -> Any:
         page_of=lambda limit, offset: _slice(rows, limit, offset),
         header=[
             *(_("customer number"), _("customer"), _("company"), _("document"), _("kind"), _("issued on")),
-            *(_("currency"), _("amount")),
+            *(_("currency"), _("amount"), _("how it was sent")),
         ],
         line=lambda row: [
             *(row.account.customer.code, row.account.customer.name, row.company.name, row.number),
             *(row.get_kind_display(), row.effective_on, row.currency),
             sheets.signed(row.amount, row.kind == DocumentKind.CREDIT_NOTE),
+            sheets.sent_label(row.delivery),
         ],
     )
 

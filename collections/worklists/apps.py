@@ -12,8 +12,9 @@ class WorklistsConfig(AppConfig):
         from creditdesk.core.schedules import register
         from customers import events
         from dunning.events import reminder_failed
-        from worklists import actions, pending
+        from worklists import actions, pending, words
 
+        words.tell()
         events.ledger_changed.connect(pending.ledger_changed, dispatch_uid="worklists.ledger_changed")
         events.promise_moved.connect(pending.promise_moved, dispatch_uid="worklists.promise_moved")
         events.legal_event_recorded.connect(

@@ -76,6 +76,7 @@ TITLES: dict[str, Promise] = {
         f"agency_report_{code}": _("No credit agency is asked")
         for code in ("no_basis", "usable", "no_agency", "closed")
     },
+    "consent_refused": _("The consent cannot be recorded or revoked"),
     "reservation_conflict": _("The reference stands for another business"),
     "reservation_not_active": _("The reservation is not active"),
     "reservation_bad_amount": _("The reservation is not valid"),

@@ -3,7 +3,9 @@ from django.urls import path, re_path
 from creditdesk.api import pages
 from creditdesk.api.endpoints import (
     agency_reports,
+    annual_accounts,
     applications,
+    consents,
     credit_checks,
     customers,
     decisions,
@@ -56,6 +58,9 @@ urlpatterns = [
         name="withdraw_application",
     ),
     path("legal-events", legal_events.LegalEventList.as_view(), name="legal_events"),
+    path("consents", consents.ConsentList.as_view(), name="consents"),
+    path("consents/<int:pk>/revoke", consents.ConsentRevocation.as_view(), name="revoke_consent"),
+    path("annual-accounts", annual_accounts.AnnualAccountsList.as_view(), name="annual_accounts"),
     path("agency-reports", agency_reports.AgencyReportList.as_view(), name="agency_reports"),
     path("agency-pulls", agency_reports.AgencyPullList.as_view(), name="agency_pulls"),
     path("scoring-jobs", scoring_jobs.ScoringJobList.as_view(), name="scoring_jobs"),

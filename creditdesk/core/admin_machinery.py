@@ -3,6 +3,7 @@
 Importing django-axes' own admin module makes it register first; here it is registered again, themed.
 """
 
+import json
 from typing import Any
 
 from axes import admin as axes_admin
@@ -16,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from creditdesk.core.models import Heartbeat, Job
+from creditdesk.core.sentences import readable
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -38,6 +40,12 @@ class JobAdmin(ReadOnlyAdmin):
     search_fields = ("kind", "key", "error")
     date_hierarchy = "business_date"
     ordering = ("-business_date", "kind", "pk")
+    exclude = ("result",)
+    readonly_fields = ("shown_result",)
+
+    @display(description=_("result"))
+    def shown_result(self, job: Job) -> str:
+        return json.dumps(readable(job.result), ensure_ascii=False) if job.result is not None else "—"
 
     @display(
         description=_("status"),

@@ -17,6 +17,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from creditdesk.core.models import AuditChange, AuditEntry, AuditNote, AuditSeal, SealedEntry, User
+from creditdesk.core.sentences import stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def record_act(
         reason_code=reason_code,
         subject_type=subject._meta.label_lower if subject is not None else "",
         subject_pk=str(subject.pk) if subject is not None else "",
-        data=data or {},
+        data=stored(data or {}),
     )
     AuditChange.objects.bulk_create(
         (

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 from django_q.brokers import get_broker
 from django_q.humanhash import uuid
@@ -19,6 +19,7 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 from creditdesk.core.models import Job
+from creditdesk.core.sentences import stored
 
 MAX_ATTEMPTS = 3
 BATCH = 500
@@ -26,14 +27,24 @@ BATCH = 500
 STILL_AT_IT = timedelta(minutes=1)
 
 Effect = Callable[[Job], Any]
+Finding = Callable[[Job], Callable[[], Any]]
+
+
+def finding_first(effect: Finding) -> Finding:
+    """For effects that work long before they write: they find out first, in no transaction, and return what is to be
+    kept as a function, which runs in the one that marks the job done. SQLite has one writer: an effect of a minute in
+    a transaction would refuse everybody's work for that minute. What is found out twice is kept once."""
+    effect.finds_first = True  # type: ignore[attr-defined]
+    return effect
 
 
 def run_once(
     kind: str, key: str, business_date: date, effect: Effect, *, max_attempts: int = MAX_ATTEMPTS
 ) -> Job:
-    """Run `effect(job)` and mark the job done in one transaction; do nothing if it is done or given up.
+    """Run `effect(job)` and mark the job done in one transaction; do nothing if it is done or given up. Of an effect
+    `finding_first` only the keeping stands in the transaction.
 
-    Whatever `effect` returns (JSON) is kept as the job's result. If it raises, nothing of it stays, the error
+    Whatever `effect` returns (JSON, sentences taken apart) is kept as the job's result. If it raises, nothing of it stays, the error
     is noted and raised again, so that the queue retries. Starting it twice at the same time is safe: the
     second one waits for the first. Must not be called inside a transaction (RuntimeError): the count of
     attempts has to survive the effect's failure.
@@ -42,10 +53,11 @@ def run_once(
     if not is_claimed:
         return job
     try:
+        keep = effect(job) if getattr(effect, "finds_first", False) else None
         with transaction.atomic(durable=True):
             job = Job.objects.select_for_update().get(pk=job.pk)
             if job.status != Job.Status.DONE:
-                job.result = effect(job)
+                job.result = stored(keep() if keep else effect(job))
                 job.status, job.done_at, job.error = Job.Status.DONE, timezone.now(), ""
                 job.save(update_fields=["result", "status", "done_at", "error"])
     except Exception as error:
@@ -76,7 +88,8 @@ def _claim(kind: str, key: str, business_date: date, max_attempts: int) -> tuple
 
 
 def _note_failure(job_id: int, error: Exception, max_attempts: int) -> None:
-    with transaction.atomic():
+    """An unexpected error is for operators, as logs are: in English. What a reader should know an effect returns."""
+    with transaction.atomic(), translation.override("en"):
         job = Job.objects.select_for_update().get(pk=job_id)
         if job.status == Job.Status.WAITING:
             job.error = f"{type(error).__name__}: {error}"[:2000]

@@ -65,6 +65,10 @@ REFUSALS: dict[str, Promise] = {
         "A decided limit change is never changed: propose a new one."
     ),
     "customers_limitchange: what is still under way": _UNDER_WAY,
+    "customers_bureaubasis: what is still under way": _UNDER_WAY,
+    "customers_applicationdocument: what is still under way": _UNDER_WAY,
+    "customers_orderhold: what is still under way": _UNDER_WAY,
+    "customers_limitbinding: what is still under way": _UNDER_WAY,
     "customers_credithold: a released hold is never edited": _(
         "A released hold is never changed: place a new one."
     ),
@@ -145,6 +149,9 @@ REFUSALS: dict[str, Promise] = {
     ),
     "scoring_scorecard: a draft is proposed first": _(
         "A draft of a scorecard is proposed first, and published by a second person."
+    ),
+    "scoring_scorecard: what taught a card stays with it": _(
+        "What a card was taught stays with it, whatever else is changed."
     ),
     "scoring_scorecard: a card that was active is never edited": _(
         "A scorecard that was active is never changed: make a new version."

@@ -14,6 +14,7 @@ from decimal import Decimal
 from .book import STAMP
 from .days import business_days_after, iso, year_of
 from .papers import Cash, Doc, Part, World
+from .sending import Sending
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class AccountLedger:
     country: str
     source: int
     currency: str
+    sending: Sending = field(default_factory=Sending)
     docs: list[Doc] = field(default_factory=list)
     cash: list[Cash] = field(default_factory=list)
 
@@ -387,7 +389,11 @@ class AccountLedger:
                 (
                     *(doc.id, issued, known, until, gone, self.company, self.source, doc.number),
                     *(year_of(doc.issued), doc.kind, self.account, doc.orderer, doc.currency, doc.amount),
-                    *(doc.corrects, self.world.batch_of(self.company, doc.known)),
+                    *(
+                        doc.corrects,
+                        self.world.batch_of(self.company, doc.known),
+                        self.sending.on(doc.issued),
+                    ),
                 )
             )
             for part in doc.parts:

@@ -59,6 +59,8 @@ class Plan:
     write_off_after: int = 0
     foreign: str = ""
     foreign_share: float = 0.0
+    # Days later than usual what came by paper is paid, and days earlier what came electronically (sending.py).
+    by_post: int = 0
 
     def dirty(self, **chances: float) -> Plan:
         return replace(self, dirt=replace(self.dirt, **chances))
@@ -182,6 +184,7 @@ class Story:
             self.payday[part.id] = None
             self._give_up(doc, part)
             return
+        days += self.ledger.sending.delay(doc.issued, plan.by_post)
         day = on_business_day(max(part.due + days, doc.known + 1), self.ledger.country)
         if plan.weekly_run:
             # Pays once a week, on the day after next Wednesday's run.

@@ -54,6 +54,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "customers.Invoice": (
         *("id", *_FACT, "known_until", "superseded_at", "company_id", "source_id", "number", "fiscal_year"),
         *("kind", "account_id", "orderer_id", "currency", "amount", "corrects_id", "batch_id"),
+        "delivery",
     ),
     "customers.Instalment": (
         *("id", *_FACT, "known_until", "superseded_at", "invoice_id", "number", "company_id", "account_id"),

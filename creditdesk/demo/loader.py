@@ -40,6 +40,7 @@ from .days import iso, month_end, month_start, previous_business_day
 from .models import DemoLoad
 from .ordinary import tell_ordinary
 from .papers import World
+from .sending import Sending, sending_of
 from .teller import Teller
 
 SEED = 20261
@@ -185,7 +186,10 @@ def _world(book: Book, as_of: date, seed: int) -> World:
         month = _months_between(first_month, min(day, complete))
         return month * len(COMPANIES) + company
 
-    return World(book, today, complete, start, batch_of, rate)
+    def sending(account: int) -> Sending:
+        return sending_of(seed, account, start, complete)
+
+    return World(book, today, complete, start, batch_of, rate, sending)
 
 
 @cache

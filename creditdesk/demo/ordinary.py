@@ -153,6 +153,8 @@ def _plan(
         weekly_run=rng.random() < 0.35,
         dirt=Dirt(bounce=bounce, promise=promise),
         write_off_after=240 if kind == "lost" else 0,
+        # What the bank collects is paid on its day, however the invoice came.
+        by_post=2 if instrument == "transfer" else 0,
     )
 
 

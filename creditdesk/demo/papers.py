@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from .book import Book
 from .days import iso
+from .sending import Sending
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class World:
     start: int
     batch_of: Callable[[int, int], int | None]
     rate: Callable[[str, str, int], Decimal]
+    sending: Callable[[int], Sending]
     numbers: dict[tuple[str, int, int], int] = field(default_factory=dict)
 
     def number(self, prefix: str, company: int, day: int) -> str:

@@ -106,7 +106,9 @@ class Teller:
         since = iso(max(client.since, self.world.start))
         self.book["CollectorAssignment"].add(since, since, pk, collector)
         self.book["CustomerKey"].add(company.id, f"{company.country}{10000 + client.id}", client.id)
-        ledger = AccountLedger(self.world, pk, company.id, company.country, company.id, currency)
+        ledger = AccountLedger(
+            self.world, pk, company.id, company.country, company.id, currency, self.world.sending(pk)
+        )
         neighbour = self.neighbours.get(company.id)
         if currency == "EUR":
             self.neighbours[company.id] = pk

@@ -34,9 +34,14 @@ def sentences(values: dict[str, Any], currency: str) -> list[Sentence]:
 
 def _balances(v: dict[str, Any], currency: str) -> Iterator[Sentence]:
     if {"balance_now", "balance_low", "low_balance_90"} <= v.keys():
-        text = _(
-            "The balance is %(now)s %(currency)s; its lowest in 90 days was %(low)s %(currency)s, "
-            "%(months)s months of what goes out."
+        # Below zero there is nothing to last: months of what goes out would be a negative time.
+        text = (
+            _("The balance is %(now)s %(currency)s; its lowest in 90 days was %(low)s %(currency)s.")
+            if v["balance_low"] < 0
+            else _(
+                "The balance is %(now)s %(currency)s; its lowest in 90 days was %(low)s %(currency)s, "
+                "%(months)s months of what goes out."
+            )
         )
         figures = {"now": number(round(v["balance_now"])), "low": number(round(v["balance_low"]))}
         tone = "bad" if v["low_balance_90"] < 0.1 else "good" if v["low_balance_90"] >= 1 else "mute"
@@ -90,10 +95,15 @@ def _flows(v: dict[str, Any], currency: str) -> Iterator[Sentence]:
         )
     if "days_since_inflow" in v:
         n = v["days_since_inflow"]
-        text = ngettext("Money last came in %(n)s day ago.", "Money last came in %(n)s days ago.", n) % {
-            "n": n
-        }
-        yield Sentence(text, "bad" if n > 31 else "mute")
+        # The data may end some days before today, and the windows end with it.
+        text = ngettext(
+            "Money last came in %(n)s day before the data ends.",
+            "Money last came in %(n)s days before the data ends.",
+            n,
+        ) % {"n": n}
+        yield Sentence(
+            text if n else _("Money came in on the last day of the data."), "bad" if n > 31 else "mute"
+        )
     if "inflow_floor" in v:
         text = _("The weakest of the last six months brought %(share)s of an average one.")
         yield Sentence(

@@ -19,7 +19,7 @@ from creditdesk.core.pages import paged
 from creditdesk.core.wording import day, number
 from creditdesk.desk.bank_sentences import sentences, table
 from customers.bank.access import read_lines
-from customers.bank.consents import BALANCES, consent_of, scope_of
+from customers.bank.consents import BALANCES, consent_of, scope_label, scope_of
 from customers.models import BankConsent, BankDataAccess, BankTransaction, CreditAccount
 from scoring.bank_flows import bank_values
 from scoring.statement import Scope
@@ -52,6 +52,7 @@ def bank(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[str,
     reads = BankDataAccess.objects.filter(customer=customer).order_by("-at", "-pk")
     return context | {
         "page": page,
+        "scope": scope_label(consent),
         "values": values,
         "worrying": [one for one in said if one.tone == "bad"],
         "reassuring": [one for one in said if one.tone != "bad"],
@@ -100,7 +101,8 @@ def _charts(lines: QuerySet[BankTransaction], as_of: date, reads_balances: bool)
         events=_incidents(rows),
         fmt=lambda value: number(round(value)),
     )
-    return {"currency": currency, "balance": balance, "weeks": _weekly(rows, currency)}
+    newest = rows[-1][0] if rows else None
+    return {"currency": currency, "balance": balance, "weeks": _weekly(rows, currency), "newest": newest}
 
 
 def _balance_points(rows: list[Any], currency: str, as_of: date) -> list[tuple[date, float | None]]:

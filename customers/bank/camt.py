@@ -7,6 +7,7 @@ of the file from 1. CAMT.054 is refused: what it notifies stands in the statemen
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import parse
+from defusedxml.ElementTree import iterparse
+from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.money import to_minor
 from customers.bank.lines import Category, Line, Statement, fingerprint, says_rejected
@@ -24,6 +26,8 @@ from customers.imports.problems import WARNING, ImportRefused, Problem
 RETURNED = {"UPDD", "UPCQ", "UPCT", "RPCR", "PRDD", "RRTN", "URCQ", "URDD", "DDFU"}
 OPENING, CLOSING = ("OPBD", "PRCD", "OPAV"), ("CLBD", "CLAV")
 MAX_MINOR = 10**15
+DEEPEST = 60
+"""Levels of elements; a statement has about fifteen."""
 
 
 class _Unreadable(Exception):
@@ -60,57 +64,130 @@ def _deep(element: Element, name: str) -> Iterator[Element]:
 
 
 def read_camt(path: Path) -> tuple[list[Statement], list[Problem], int]:
-    """Statements, problems and the number of entries. Raises ImportRefused for what is no bank statement."""
+    """Statements, problems and the number of entries. Raises ImportRefused for what is no bank statement.
+
+    Entry by entry: of a file of any size only the lines are held, never its tree.
+    """
+    reader = _Reader()
     try:
-        root = parse(path, forbid_dtd=True).getroot()
+        for event, element in iterparse(path, events=("start", "end"), forbid_dtd=True):
+            if event == "start":
+                reader.begin(element)
+            else:
+                reader.end(element)
     except (ParseError, DefusedXmlException, ValueError, LookupError, OSError) as error:
         raise ImportRefused("bad_xml", error=error) from error
-    if any(True for _one in _deep(root, "BkToCstmrDbtCdtNtfctn")):
-        raise ImportRefused("camt_notification")
-    statements, problems, entries = [], [], 0
-    for element in root.iter():
-        if _name(element) not in ("Stmt", "Rpt"):
-            continue
-        statement, found, count = _statement(element, entries)
-        entries += count
-        problems += found
-        if statement is not None:
-            statements.append(statement)
-    if not statements and not problems:
+    if not reader.statements and not reader.problems:
         raise ImportRefused("no_statement", format="CAMT.053")
-    return statements, problems, entries
+    return reader.statements, reader.problems, reader.entries
 
 
-def _statement(element: Element, before: int) -> tuple[Statement | None, list[Problem], int]:
-    account = _find(element, "Acct", "Id")
-    number = _text(account, "IBAN") or _text(account, "Othr", "Id")
-    entries = list(_children(element, "Ntry"))
-    if not number:
-        return None, [Problem(before + 1, "Acct/Id", "", "no_account")], len(entries)
-    currency = _text(element, "Acct", "Ccy") or next(
-        (one.get("Ccy", "") for one in _deep(element, "Amt") if one.get("Ccy")), ""
-    )
-    if len(currency) != 3 or not currency.isalpha():
-        # An empty report without balances says nothing about its currency, nor does it need to.
-        found = [Problem(before + 1, "Acct/Ccy", currency, "bad_currency")] if entries else []
-        return (None, found, len(entries)) if found else (Statement(number, "", before + 1), [], 0)
-    statement = Statement(number, currency.upper(), before + 1, id=_text(element, "Id")[:60])
-    problems: list[Problem] = []
-    for balance in _children(element, "Bal"):
-        _balance(statement, balance, before, problems)
-    for row, entry in enumerate(entries, before + 1):
-        try:
-            line = _entry(entry, row, statement.currency)
-        except _Unreadable as bad:
-            statement.refused += 1
-            problems.append(Problem(row, bad.place, bad.text, bad.code, bad.params))
-            continue
-        if line is None:
-            status = _text(entry, "Sts", "Cd") or _text(entry, "Sts")
-            problems.append(Problem(row, "Ntry/Sts", status, "not_booked", {}, WARNING))
+class _Reader:
+    """Takes the elements of a file as they end; those of a statement are let go once they are read."""
+
+    def __init__(self) -> None:
+        self.statements: list[Statement] = []
+        self.problems: list[Problem] = []
+        self.entries = 0
+        self._path: list[Element] = []
+        self._open: _Open | None = None
+        self._currency = ""
+
+    def begin(self, element: Element) -> None:
+        if len(self._path) > DEEPEST:
+            raise ImportRefused("bad_xml", error=_("its elements lie deeper than in any statement"))
+        self._path.append(element)
+        name = _name(element)
+        if name == "BkToCstmrDbtCdtNtfctn":
+            raise ImportRefused("camt_notification")
+        if name in ("Stmt", "Rpt") and self._open is None:
+            self._open, self._currency = _Open(self.entries), ""
+
+    def end(self, element: Element) -> None:
+        self._path.pop()
+        now = self._open
+        if now is None:
+            return
+        name = _name(element)
+        if name == "Amt" and not self._currency:
+            self._currency = element.get("Ccy", "")
+        parent = self._path[-1] if self._path else None
+        if name in ("Stmt", "Rpt"):
+            self._close(now)
+        elif parent is not None and _name(parent) in ("Stmt", "Rpt"):
+            self._part(now, name, element)
         else:
-            statement.lines.append(line)
-    return statement, problems, len(entries)
+            return
+        if parent is not None:
+            # It was read: nothing of it is needed any more.
+            parent.clear()
+
+    def _part(self, now: _Open, name: str, element: Element) -> None:
+        if name == "Id":
+            now.id = _text(element)[:60]
+        elif name == "Acct":
+            account = _find(element, "Id")
+            now.account = _text(account, "IBAN") or _text(account, "Othr", "Id")
+            now.currency = _text(element, "Ccy")
+        elif name == "Bal":
+            now.balances.append(element)
+        elif name == "Ntry":
+            self.entries += 1
+            self._entry(now, element)
+
+    def _entry(self, now: _Open, element: Element) -> None:
+        currency = now.currency or self._currency
+        if len(currency) != 3 or not currency.isalpha():
+            now.without_currency = True
+            return
+        row = self.entries
+        try:
+            line = _entry(element, row, currency.upper())
+        except _Unreadable as bad:
+            now.refused += 1
+            now.problems.append(Problem(row, bad.place, bad.text, bad.code, bad.params))
+            return
+        if line is None:
+            status = _text(element, "Sts", "Cd") or _text(element, "Sts")
+            now.problems.append(Problem(row, "Ntry/Sts", status, "not_booked", {}, WARNING))
+        else:
+            now.lines.append(line)
+
+    def _close(self, now: _Open) -> None:
+        self._open = None
+        row = now.before + 1
+        if not now.account:
+            self.problems.append(Problem(row, "Acct/Id", "", "no_account"))
+            return
+        currency = now.currency or self._currency
+        if len(currency) != 3 or not currency.isalpha():
+            # An empty report without balances says nothing about its currency, nor does it need to.
+            if now.without_currency:
+                self.problems.append(Problem(row, "Acct/Ccy", currency, "bad_currency"))
+            else:
+                self.statements.append(Statement(now.account, "", row))
+            return
+        statement = Statement(now.account, currency.upper(), row, id=now.id)
+        statement.lines, statement.refused = now.lines, now.refused
+        for balance in now.balances:
+            _balance(statement, balance, now.before, self.problems)
+        self.problems += now.problems
+        self.statements.append(statement)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A statement while its elements come in. `before`: entries of the file before it."""
+
+    before: int
+    id: str = ""
+    account: str = ""
+    currency: str = ""
+    refused: int = 0
+    without_currency: bool = False
+    balances: list[Element] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 def _balance(statement: Statement, element: Element, before: int, problems: list[Problem]) -> None:

@@ -55,6 +55,12 @@ def scope_of(consent: BankConsent) -> set[str]:
     return {word.strip() for word in consent.scope.split(",")} & set(SCOPES)
 
 
+def scope_label(consent: BankConsent) -> str:
+    """What may be read, as people say it."""
+    balances = BALANCES in scope_of(consent)
+    return _("transactions and balances") if balances else _("transactions only")
+
+
 @transaction.atomic
 def record_consent(
     customer: Customer,
@@ -150,7 +156,8 @@ def accounts_read(on: date, view: View = CURRENT) -> QuerySet[BankAccount]:
 
 
 def _facts(consent: BankConsent) -> dict[str, Any]:
-    names = ("purpose", "scope", "reference", "effective_on", "expires_on", "revoked_on")
+    # Where it is kept may name people: it stays out of the trail, so that it can be erased.
+    names = ("purpose", "scope", "effective_on", "expires_on", "revoked_on")
     return {name: getattr(consent, name) for name in names}
 
 

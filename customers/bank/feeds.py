@@ -6,27 +6,29 @@ that overlap do not double, and what cannot be taken is refused row by row with 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from creditdesk.core.audit import Actor, record_act
+from creditdesk.core.sentences import stored
 from customers.bank.camt import read_camt
 from customers.bank.csv_lines import read_csv
 from customers.bank.lines import Statement, complete_balances
-from customers.bank.mapping import CAMT, CSV, MT940, BankSpec, bank_spec_of, find_bank_mapping
+from customers.bank.mapping import CAMT, CSV, LAST_LINE, MT940, BankSpec, bank_spec_of, find_bank_mapping
 from customers.bank.matching import Feed, feeds_of, find_new
 from customers.bank.mt940 import decode, read_mt940
+from customers.bank.unpacking import Unpacked, unpacked
 from customers.events import ledger_changed
 from customers.imports.problems import REFUSED, WARNING, ImportRefused, Problem
 from customers.models import (
@@ -42,8 +44,8 @@ from customers.models import (
     Source,
 )
 
-MAX_BYTES = 500_000_000
 SHOWN = 200
+BATCH = 500
 LABELS = {
     "rows": gettext_lazy("rows read"),
     "statements": gettext_lazy("statements"),
@@ -87,37 +89,14 @@ class BankReport:
 
 def guess_mapping(path: Path) -> ImportMapping:
     """The built-in mapping for a file that says itself what it is; ImportRefused for CSV, which needs one named."""
-    with unpacked(path) as plain, plain.open("rb") as file:
-        start = decode(file.read(4000))
-    if start.lstrip().startswith("<"):
+    with unpacked(path) as found:
+        with found[0].path.open("rb") as file:
+            start = decode(file.read(4000))
+    if start.lstrip("\ufeff \t\r\n\x00").startswith("<"):
         return find_bank_mapping("camt053")
     if ":20:" in start or ":61:" in start or ":25:" in start:
         return find_bank_mapping("mt940")
     raise ImportRefused("name_a_mapping")
-
-
-@contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """The file, or what a .gz of it holds (at most MAX_BYTES)."""
-    if not path.is_file():
-        raise ImportRefused("no_file", path=path)
-    if path.suffix.lower() != ".gz":
-        yield path
-        return
-    suffix = Path(path.stem).suffix or ".csv"
-    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
-        try:
-            with gzip.open(path) as packed:
-                size = 0
-                while block := packed.read(1 << 20):
-                    size += len(block)
-                    if size > MAX_BYTES:
-                        raise ImportRefused("too_large", bytes=f"{MAX_BYTES:,}")
-                    file.write(block)
-        except (OSError, EOFError) as error:
-            raise ImportRefused("unreadable", error=error) from error
-        file.flush()
-        yield Path(file.name)
 
 
 def run_bank_import(path: Path, mapping: ImportMapping, options: Options) -> BankReport:
@@ -127,9 +106,9 @@ def run_bank_import(path: Path, mapping: ImportMapping, options: Options) -> Ban
     check_access(options.user, company)
     source = Source.objects.filter(company=company, code=_source_code(spec)).first()
     report = BankReport((options.file_name or path.name)[:200], mapping.slug, options.commit)
-    with unpacked(path) as plain:
-        statements, problems, rows = _read(plain, spec)
-        sha256 = fingerprint_of(path)
+    with unpacked(path) as found:
+        statements, problems, rows = _read(found, spec)
+    sha256 = fingerprint_of(path)
     for statement in statements:
         problems += complete_balances(statement)
     with transaction.atomic():
@@ -149,13 +128,27 @@ def run_bank_import(path: Path, mapping: ImportMapping, options: Options) -> Ban
     return report
 
 
-def _read(path: Path, spec: BankSpec) -> tuple[list[Statement], list[Problem], int]:
-    if spec.format == CAMT:
-        return read_camt(path)
-    if spec.format == MT940:
-        return read_mt940(path)
-    assert spec.format == CSV
-    return read_csv(path, spec)
+READERS: dict[str, Callable[[Path], tuple[list[Statement], list[Problem], int]]] = {
+    CAMT: read_camt,
+    MT940: read_mt940,
+}
+
+
+def _read(files: list[Unpacked], spec: BankSpec) -> tuple[list[Statement], list[Problem], int]:
+    """Of an archive, findings name the file in it, whose rows they count."""
+    statements, problems, rows = [], [], 0
+    for one in files:
+        try:
+            some = READERS[spec.format](one.path) if spec.format != CSV else read_csv(one.path, spec)
+        except ImportRefused as refusal:
+            if not one.name:
+                raise
+            raise ImportRefused("in_archive", name=one.name, error=refusal) from refusal
+        statements += some[0]
+        found = some[1]
+        problems += [replace(p, column=f"{one.name}: {p.column}"[:80]) for p in found] if one.name else found
+        rows += some[2]
+    return statements, problems, rows
 
 
 def choose_company(options: Options, code: str) -> Company:
@@ -251,7 +244,7 @@ def _store(
         mapping=mapping,
         file_name=report.file_name,
         sha256=sha256,
-        complete_through=min(report.last_day, options.today) if report.last_day else None,
+        complete_through=_complete_through(report, feeds, spec, options.today),
         recorded_at=now,
         imported_by=options.user,
         counts=report.counts,
@@ -266,7 +259,7 @@ def _store(
                 column=p.column[:80],
                 value=p.value[:200],
                 code=p.code,
-                params=p.params,
+                params=stored(p.params),
                 severity=p.severity,
             )
             for p in problems
@@ -289,6 +282,24 @@ def _store(
     report.batch = batch
 
 
+def _complete_through(report: BankReport, feeds: list[Feed], spec: BankSpec, today: date) -> date | None:
+    """The day up to which every account of the file is told. A table that says nothing else goes to its last day;
+    statements end on days of their own, and the file says of all of them only what the one that ends first says."""
+    if spec.complete == LAST_LINE or report.last_day is None:
+        return None
+    if spec.format == CSV:
+        return min(report.last_day, today)
+    ends = [max(days) for feed in feeds if (days := list(_days_told(feed)))]
+    return min(*ends, report.last_day, today) if ends else None
+
+
+def _days_told(feed: Feed) -> Iterator[date]:
+    for statement in feed.statements:
+        if statement.last_day:
+            yield statement.last_day
+        yield from (line.day for line in statement.lines)
+
+
 def _store_lines(feeds: list[Feed], batch: ImportBatch, spec: BankSpec, today: date) -> None:
     missing = [feed for feed in feeds if feed.stored is None and feed.new]
     made = BankAccount.objects.bulk_create(
@@ -303,28 +314,35 @@ def _store_lines(feeds: list[Feed], batch: ImportBatch, spec: BankSpec, today: d
     )
     for feed, account in zip(missing, made, strict=True):
         feed.stored = account
+    replaced = [pk for feed in feeds for pk in feed.completed]
+    for start in range(0, len(replaced), BATCH):
+        # The version without a balance is what was known before today.
+        some = BankTransaction.objects.filter(
+            pk__in=replaced[start : start + BATCH], superseded_at__isnull=True
+        )
+        some.update(superseded_at=batch.recorded_at, known_until=Greatest(F("known_on"), today))
     own = spec.known_on == "own"
-    BankTransaction.objects.bulk_create(
-        (
-            BankTransaction(
-                bank_account=feed.stored,
-                key=key,
-                effective_on=line.day,
-                known_on=line.day if own else today,
-                recorded_at=batch.recorded_at,
-                amount=line.amount,
-                balance=line.balance,
-                category=line.category,
-                is_rejected=line.is_rejected,
-                counterparty=line.counterparty,
-                statement=statement,
-                batch=batch,
-            )
-            for feed in feeds
-            for key, line, statement in feed.new
-        ),
-        batch_size=1000,
+    lines = (
+        BankTransaction(
+            bank_account=feed.stored,
+            key=key,
+            effective_on=line.day,
+            known_on=line.day if own and key not in feed.completed_keys else today,
+            recorded_at=batch.recorded_at,
+            amount=line.amount,
+            balance=line.balance,
+            category=line.category,
+            is_rejected=line.is_rejected,
+            counterparty=line.counterparty,
+            statement=statement,
+            batch=batch,
+        )
+        for feed in feeds
+        for key, line, statement in feed.new
     )
+    # Piece by piece: rows of a large file are never all held as objects.
+    while some_lines := list(islice(lines, 10 * BATCH)):
+        BankTransaction.objects.bulk_create(some_lines, batch_size=2 * BATCH)
 
 
 def announce(customers: set[int]) -> None:
@@ -343,7 +361,18 @@ def undo_bank_batch(batch: ImportBatch, *, actor: Actor, reason: str, on: date) 
     now = timezone.now()
     lines = BankTransaction.objects.filter(batch=batch, superseded_at__isnull=True)
     customers = set(lines.order_by().values_list("bank_account__customer", flat=True).distinct())
+    replaced = BankTransaction.objects.filter(
+        bank_account__in=lines.order_by().values("bank_account"),
+        superseded_at=batch.recorded_at,
+        key__in=lines.order_by().values("key"),
+    )
+    # What the import had completed stands again as it was.
+    again = list(replaced.order_by("pk"))
     closed = lines.update(superseded_at=now, known_until=on)
+    for row in again:
+        row.pk, row.recorded_at, row.known_on = None, now, max(on, row.known_on)
+        row.known_until = row.superseded_at = None
+    BankTransaction.objects.bulk_create(again, batch_size=BATCH)
     batch.status, batch.undone_at = ImportBatch.Status.UNDONE, now
     batch.save(update_fields=["status", "undone_at"])
     record_act(

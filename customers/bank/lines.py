@@ -175,6 +175,10 @@ def complete_balances(statement: Statement) -> list[Problem]:
                 WARNING,
             )
         )
+    bare = not statement.refused and all(line.balance is None for line in lines)
+    if statement.opening is None and statement.closing is not None and bare:
+        # Some banks leave the opening balance out: it is what the bookings leave of the closing one.
+        statement.opening = statement.closing - sum(line.amount for line in lines)
     known = statement.opening
     for line in lines:
         if line.balance is None and known is not None:

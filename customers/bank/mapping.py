@@ -25,8 +25,10 @@ FIELDS = (
 SEVERAL = ("counterparty", "category", "text")
 _KEYS = {
     *("title", "format", "company", "source", "file", "dates", "numbers", "columns", "constants", "values"),
-    *("known_on", "rejected", "optional"),
+    *("known_on", "rejected", "optional", "complete"),
 }
+# Up to which day a table tells of each account in it: to its own last day, or to the account's last line.
+FILE_END, LAST_LINE = "file", "line"
 PLUS, MINUS = "+", "-"
 
 
@@ -44,6 +46,7 @@ class BankSpec:
     known_on: str = "import_day"
     company: str = ""
     source: dict[str, str] = field(default_factory=dict)
+    complete: str = FILE_END
 
 
 def _check(condition: Any, text: str) -> None:
@@ -87,6 +90,11 @@ def parse_bank_spec(slug: str, raw: Any) -> BankSpec:
     _check(
         known_on in ("own", "import_day"),
         _("%(key)s: one of %(allowed)s") % {"key": "known_on", "allowed": "own, import_day"},
+    )
+    complete = raw.get("complete", FILE_END)
+    _check(
+        complete in (FILE_END, LAST_LINE),
+        _("%(key)s: one of %(allowed)s") % {"key": "complete", "allowed": f"{FILE_END}, {LAST_LINE}"},
     )
     columns, constants = _columns(raw), dict(raw.get("constants", {}))
     has = {*columns, *constants}
@@ -140,6 +148,7 @@ def parse_bank_spec(slug: str, raw: Any) -> BankSpec:
         known_on=known_on,
         company=raw.get("company", {}).get("code", ""),
         source=dict(raw.get("source", {})),
+        complete=complete,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,11 +28,34 @@ class Feed:
     statements: list[Statement] = field(default_factory=list)
     new: list[tuple[str, Line, str]] = field(default_factory=list)
     unchanged: int = 0
+    # Stored lines that a new one replaces: the same booking, now with the balance after it.
+    completed: list[int] = field(default_factory=list)
+    completed_keys: set[str] = field(default_factory=set)
+
+
+_IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 
 
 def plain_account(text: str) -> str:
     """An account number without blanks, so that an IBAN in groups of four is the same account."""
     return text.replace(" ", "").upper()[:34]
+
+
+def _is_iban(text: str) -> bool:
+    """By its check digits (ISO 7064, mod 97-10)."""
+    if not _IBAN.fullmatch(text):
+        return False
+    return int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1
+
+
+def account_number(text: str, currency: str) -> str:
+    """The same account in the files of one bank: MT940 writes BIC/IBAN or the currency behind what CAMT names alone."""
+    whole = text.replace(" ", "").upper()
+    last = whole.rpartition("/")[2]
+    for one in (last, last.removesuffix(currency or "-")):
+        if one != whole and _is_iban(one):
+            return one
+    return whole[:34]
 
 
 def feeds_of(
@@ -45,7 +69,10 @@ def feeds_of(
     some = [s for s in statements if s.lines or s.refused or s.opening is not None]
     named = {s.customer for s in some if s.customer}
     people = {} if customer else customers_named(named, source_id)
-    known = _known_accounts({plain_account(s.account) for s in some if s.account})
+    # Accounts of before are found under the number they were stored with.
+    known = _known_accounts(
+        {number for s in some if s.account for number in (plain_account(s.account), _number(s))}
+    )
     feeds: dict[tuple[int, str], Feed] = {}
     problems: list[Problem] = []
     consents: dict[int, BankConsent | None] = (
@@ -55,6 +82,8 @@ def feeds_of(
     )
     for s in some:
         number = plain_account(s.account) or "1"
+        if number not in known:
+            number = _number(s) or number
         owners = known.get(number, [])
         owner = customer or people.get(s.customer)
         if owner is None and not s.customer and len(owners) == 1:
@@ -87,6 +116,10 @@ def feeds_of(
         feed.currency = feed.currency or s.currency
         feed.statements.append(s)
     return list(feeds.values()), problems
+
+
+def _number(statement: Statement) -> str:
+    return account_number(statement.account, statement.currency)
 
 
 def customers_named(names: set[str], source_id: int) -> dict[str, Customer]:
@@ -128,10 +161,13 @@ class _Stored:
     """What is stored of one account around the file's days."""
 
     keys: set[str] = field(default_factory=set)
+    # Lines without a balance, by key: a later file may state it.
+    unstated: dict[str, int] = field(default_factory=dict)
     count: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     statements: set[str] = field(default_factory=set)
     # (day, balance before its first line, balance after its last line), newest last.
     days: dict[date, list[int | None]] = field(default_factory=dict)
+    lines_on: dict[date, int] = field(default_factory=lambda: defaultdict(int))
     last: tuple[date, int | None] | None = None
 
     def add(self, key: str, day: date, amount: int, balance: int | None, statement: str) -> None:
@@ -141,6 +177,7 @@ class _Stored:
             self.statements.add(statement)
         ends = self.days.setdefault(day, [None if balance is None else balance - amount, balance])
         ends[1] = balance
+        self.lines_on[day] += 1
         if self.last is None or day >= self.last[0]:
             self.last = (day, balance)
 
@@ -155,6 +192,7 @@ def find_new(feeds: list[Feed], today: date) -> list[Problem]:
         for statement in sorted(feed.statements, key=lambda s: s.lines[0].day if s.lines else date.min):
             problems += _gap(statement, known)
             continued = _continues(statement, known)
+            told = _told_otherwise(statement, known, continued)
             seen: dict[str, int] = {}
             fresh: list[tuple[str, Line, str]] = []
             for line in statement.lines:
@@ -167,7 +205,11 @@ def find_new(feeds: list[Feed], today: date) -> list[Problem]:
                     seen[base] = known.count[base] if line.day == continued else 0
                 seen[base] += 1
                 key = f"{base}-{seen[base]}"
-                if key in known.keys:
+                if key in known.unstated and line.balance is not None and readable:
+                    feed.completed.append(known.unstated.pop(key))
+                    feed.completed_keys.add(key)
+                    feed.new.append((key, line, statement.id))
+                elif key in known.keys or line.day in told:
                     feed.unchanged += 1
                 else:
                     fresh.append((key, line, statement.id))
@@ -192,6 +234,27 @@ def _continues(statement: Statement, known: _Stored) -> date | None:
         return None
     first, last = known.days[day]
     return day if statement.opening == last and first != last else None
+
+
+def _told_otherwise(statement: Statement, known: _Stored, continued: date | None) -> set[date]:
+    """Days that are stored from another kind of file, which words its lines otherwise (MT940 beside CAMT).
+
+    As many lines from the same balance to the same other one; a day that comes back to where it began may be another.
+    """
+    found: dict[date, list[Line]] = defaultdict(list)
+    for line in statement.lines:
+        found[line.day].append(line)
+    told = set()
+    for day, lines in found.items():
+        if day == continued or day not in known.days or known.lines_on[day] != len(lines):
+            continue
+        first, last = lines[0], lines[-1]
+        if first.balance is None or last.balance is None:
+            continue
+        ends = [first.balance - first.amount, last.balance]
+        if ends == known.days[day] and ends[0] != ends[1]:
+            told.add(day)
+    return told
 
 
 def _gap(statement: Statement, known: _Stored) -> list[Problem]:
@@ -223,8 +286,10 @@ def _stored_lines(feeds: list[Feed]) -> dict[int, _Stored]:
             superseded_at__isnull=True,
             effective_on__lte=last,
         ).order_by("bank_account", "effective_on", "pk")
-        for pk, key, day, amount, balance, statement in rows.values_list(
-            "bank_account", "key", "effective_on", "amount", "balance", "statement"
+        for line, pk, key, day, amount, balance, statement in rows.values_list(
+            "pk", "bank_account", "key", "effective_on", "amount", "balance", "statement"
         ).iterator(chunk_size=5000):
             found[pk].add(key, day, amount, balance, statement)
+            if balance is None:
+                found[pk].unstated[key] = line
     return found

@@ -7,7 +7,7 @@ findings are line numbers of the file. Format: SWIFT MT940, field 61 `YYMMDD[MMD
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -25,8 +25,15 @@ _LINE = re.compile(
     r"(?P<amount>[\d.]+,?\d*)\s?(?P<type>[A-Z][A-Z0-9 ]{3})?(?P<rest>.*)",
     re.DOTALL,
 )
-_GVC = re.compile(r"(\d{3})[?>~]")
-_PART = re.compile(r"[?>~](\d{2})")
+# Field 86 of German, Polish, Austrian ... banks: a code of three digits, then parts of two digits each behind one sign.
+_GVC = re.compile(r"\s?(\d{3})\s?([^\w\s/.,:;+()-])(?=\d{2})")
+# Field 86 of Dutch, Belgian and other banks: words between slashes, each with what it names behind it.
+_WORD = re.compile(
+    r"/(NAME|RTRN|IBAN|CNTP|ORDP|BENM|REMI|EREF|TRTP|BIC|CSID|MARF|PREF|ISDT|PURP|ULTD|ULTC)(?=/)"
+)
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+LONGEST = 4000
+"""Characters of one field: a file without tags is no field, and is not kept as one."""
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b")
 # German business transaction codes: returned direct debits, cheques and transfers.
 _RETURNED_CODES = {"108", "109", "159", "181", "184", "008R"}
@@ -75,41 +82,58 @@ class _Open:
 
 
 def decode(raw: bytes) -> str:
-    """UTF-8 where it is, the old western encoding of banks where it is not."""
+    """UTF-8 or UTF-16 where it is, the old western encoding of banks where it is neither."""
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-16" if raw.startswith(UTF_16) else "utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("cp1252", errors="replace")
 
 
-def _fields(text: str) -> Iterator[_Field]:
+def _encoding_of(path: Path) -> str:
+    """How to read a file of any size: as `decode` would the whole of it."""
+    with path.open("rb") as file:
+        if file.read(2) in UTF_16:
+            return "utf-16"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as text:
+            while text.read(1 << 16):
+                pass
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _fields(lines: Iterable[str]) -> Iterator[_Field]:
     """Tagged fields with what follows on untagged lines; SWIFT envelopes and page marks are left out."""
     current: _Field | None = None
-    for row, line in enumerate(text.splitlines(), 1):
+    for row, line in enumerate(lines, 1):
+        line = line.rstrip("\r\n")
         found = _TAG.match(line)
         if found:
             if current:
                 yield current
-            current = _Field(found[1], row, found[2].rstrip("\r"))
+            current = _Field(found[1], row, found[2])
         elif line.startswith(("{", "-}")) or line.strip() in ("-", "--"):
             if current:
                 yield current
             current = None
-        elif current is not None:
-            current.text += "\n" + line.rstrip("\r")
+        elif current is not None and len(current.text) < LONGEST:
+            current.text += "\n" + line
     if current:
         yield current
 
 
 def read_mt940(path: Path) -> tuple[list[Statement], list[Problem], int]:
     """Statements, problems and the number of bookings. Raises ImportRefused for what is no such file."""
+    reader = _Reader()
     try:
-        text = decode(path.read_bytes())
+        with path.open(encoding=_encoding_of(path), errors="replace") as file:
+            for one in _fields(file):
+                reader.take(one)
     except OSError as error:
         raise ImportRefused("unreadable", error=error.strerror or error) from error
-    reader = _Reader()
-    for one in _fields(text):
-        reader.take(one)
+    except UnicodeError as error:
+        raise ImportRefused("unreadable", error=error) from error
     reader.close()
     if not reader.statements and not reader.problems:
         raise ImportRefused("no_statement", format="MT940")
@@ -211,7 +235,7 @@ class _Reader:
         )
 
     def _about(self, line: Line, text: str) -> None:
-        """Field 86: who and what for. Parts such as ?31 hold account and name; otherwise any IBAN in it will do."""
+        """Field 86: who and what for. Parts such as ?31 hold account and name, /NAME/ does; else any IBAN in it will do."""
         joined = text.replace("\n", "")
         code = _GVC.match(joined)
         if code:
@@ -219,23 +243,25 @@ class _Reader:
                 line.is_rejected, line.category = True, Category.RETURNED
             elif not line.category:
                 line.category = _BY_CODE.get(code[1], "")
-        pieces = _PART.split(joined)
+        pieces = re.split(re.escape(code[2]) + r"(\d{2})", joined) if code else []
         parts: dict[str, str] = {}
         for tag, piece in zip(pieces[1::2], pieces[2::2], strict=False):
             parts[tag] = parts.get(tag, "") + piece
         spoken = (
             " ".join([parts.get("00", ""), *(v for k, v in parts.items() if "20" <= k <= "29")]) or joined
         )
-        if says_rejected(spoken) or says_rejected(text.replace("\n", " ")):
+        words = _words(joined)
+        if "RTRN" in words or says_rejected(spoken) or says_rejected(text.replace("\n", " ")):
             line.is_rejected, line.category = True, Category.RETURNED
-        iban = _IBAN.search(parts.get("31", "") or joined)
-        name = (parts.get("32", "") + parts.get("33", "")).strip()
+        iban = _IBAN.search(parts.get("31", "") or parts.get("38", "") or joined)
+        name = (parts.get("32", "") + parts.get("33", "")).strip() or words.get("NAME", "")
         other = iban[0] if iban else parts.get("31", "").strip() or name
         if other:
             line.counterparty = fingerprint(other)
         line.text = f"{line.text} {joined}"
 
     def close(self) -> None:
+        """The statement is whole."""
         now, self.open = self.open, None
         if now is None:
             return
@@ -254,6 +280,15 @@ class _Reader:
             :60
         ]
         self.statements.append(statement)
+
+
+def _words(text: str) -> dict[str, str]:
+    """{word: what stands behind it} of a field 86 between slashes; of a word that stands twice, the first."""
+    pieces = _WORD.split(text)
+    found: dict[str, str] = {}
+    for word, said in zip(pieces[1::2], pieces[2::2], strict=False):
+        found.setdefault(word, said.strip("/ "))
+    return found
 
 
 def _swift_day(text: str) -> date | None:

@@ -22,8 +22,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
+from creditdesk.core.sentences import gettext as _
 from customers.bureau.adapters import BadAnswer, Refused, Unavailable
 
 MAX_BYTES = 2_000_000

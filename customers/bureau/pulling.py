@@ -18,10 +18,11 @@ from uuid import uuid4
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.money import Money
+from creditdesk.core.sentences import Sentence, sentence_of, stored
+from creditdesk.core.sentences import gettext as _
 from customers.bureau.adapters import (
     AgencyError,
     Answer,
@@ -252,7 +253,9 @@ def _failed(row: BureauPull, error: AgencyError, actor: Actor) -> None:
 def _close_failed(row: BureauPull, error: AgencyError, actor: Actor) -> None:
     """Close a question of which nothing came. What may have been charged counts as charged."""
     now = timezone.now()
-    detail = {"text": str(error)[:500], "retry_after": error.retry_after}
+    said = sentence_of(error)
+    text = stored(said) if isinstance(said, Sentence) else said[:500]
+    detail = {"text": text, "retry_after": error.retry_after}
     was_sent = isinstance(error, Unavailable) and error.was_sent
     if was_sent and adapter_named(row.provider.adapter).repeats(row.provider.settings):
         # Stays open: the same question with the same key may be sent again at once.

@@ -7,8 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.utils.translation import gettext as _
-
+from creditdesk.core.sentences import gettext as _
 from customers.bureau.adapters import BadAnswer
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import gettext as _
-
+from creditdesk.core.sentences import gettext as _
 from customers.bureau.adapters import BadAnswer
 
 BEST = 100

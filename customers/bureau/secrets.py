@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 
+from creditdesk.core.sentences import gettext as _
 from customers.bureau.adapters import Refused
 from customers.models import BureauProvider
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.utils.text import slugify
 
+from creditdesk.core.sentences import sentence_of
 from customers.bureau.adapters import BadAnswer
 from customers.bureau.bases import without_basis
 from customers.bureau.reading import DAYS
@@ -77,7 +78,7 @@ def complete_report(
         try:
             values["standing"] = _standing(values["raw_score"], scale, decimal)
         except BadAnswer as error:
-            bad("raw_score", values["raw_score"], "not_on_scale", why=str(error).removeprefix(": "))
+            bad("raw_score", values["raw_score"], "not_on_scale", why=sentence_of(error))
             return
     standing = values.setdefault("standing", None)
     default = Outcome.UNRATED if standing is None else Outcome.RATED

@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
+from creditdesk.core.sentences import stored
 from customers.bank.feeds import BankReport, Options, announce, choose_company, ensure_source, fingerprint_of
 from customers.bank.feeds import check_access as check_company_access
 from customers.bank.matching import CHUNK, customers_named
@@ -252,14 +253,14 @@ def _plan(layout: str, rows: list[Row], people: dict[str, Customer], problems: l
         old = stored.get(place)
         if old is None:
             plan.new.append((customer, row, None))
-        elif _same(old, row.values):
+        elif says_the_same(old, row.values):
             plan.unchanged += 1
         else:
             plan.corrected.append((customer, row, old))
     return plan
 
 
-def _same(old: Any, values: dict[str, Any]) -> bool:
+def says_the_same(old: Any, values: dict[str, Any]) -> bool:
     """Whether the stored version says all that the row says (the day it was known aside)."""
     for name, value in values.items():
         if name == "known_on" or (value is None and name in ("months", "link", "ended_on")):
@@ -300,7 +301,7 @@ def _store(
     )
     actor = Actor.importer(mapping.slug, options.user)
     for plan in plans:
-        _close([old for _owner, _row, old in plan.corrected], now, options.today)
+        close_versions([old for _owner, _row, old in plan.corrected], now, options.today)
         if spec.layout in BUSINESS:
             _create_business(plan, batch, now, options.today)
         else:
@@ -313,7 +314,7 @@ def _store(
                 column=p.column[:80],
                 value=p.value[:200],
                 code=p.code,
-                params=p.params,
+                params=stored(p.params),
                 severity=p.severity,
             )
             for p in problems
@@ -332,7 +333,7 @@ def _store(
     report.batch = batch
 
 
-def _close(rows: list[Any], now: datetime, today: date) -> None:
+def close_versions(rows: list[Any], now: datetime, today: date) -> None:
     """Each superseded from `now` and known until today (never before it was known); one statement per CHUNK."""
     for start in range(0, len(rows), CHUNK):
         part = rows[start : start + CHUNK]

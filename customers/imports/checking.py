@@ -30,7 +30,7 @@ from customers.imports.columns import (
 from customers.imports.identifiers import check_identifiers
 from customers.imports.problems import WARNING, Problem
 from customers.imports.spec import KNOWN_OWN, REQUIRED, Spec
-from customers.models import DocumentKind, Payment
+from customers.models import DocumentKind, Payment, SentBy
 
 RECORDS = {"invoice": "invoice", "credit_note": "credit_note", "payment": "payment"}
 CUSTOMER_FIELDS = (
@@ -104,6 +104,8 @@ class Checker:
             return Known(YES_NO)
         if name == "instrument":
             return Known({value: value for value in Payment.Instrument.values})
+        if name == "delivery":
+            return Known({value: value for value in SentBy.values})
         if name in ("terms_days", "instalment"):
             return Whole(0 if name == "terms_days" else 1, 999)
         if name == "fiscal_year":
@@ -387,6 +389,7 @@ class _Chunk:
             [n or 1 for n in column("instalment")],
             *(issued, v["due_on"], known, v["currency"], amounts, column("open_amount")),
             *(settled, paid, keys, instrument, [int(bool(d)) for d in column("disputed")], pay_known),
+            [sent or "" for sent in v["delivery"]] if "delivery" in v else [""] * self.n,
         ]
         transactions = self.spec.layout == "transactions"
         if self.found or (transactions and "payment" in kind):

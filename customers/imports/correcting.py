@@ -13,15 +13,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Change
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import in_a_row
 from customers.imports import staging
 from customers.imports.matching import Target, account_share, shown
 from customers.imports.past import most_in_use, refuse_early_arrivals, refuse_moved_payments
 from customers.imports.problems import Problem
 from customers.ledger.counters import lock_instalments, lock_payments
-from customers.ledger.posting import copy_claims
+from customers.ledger.posting import copy_claims, document_facts
 from customers.models import (
     Allocation,
     Dispute,
@@ -124,7 +125,7 @@ def _refusals(
             elif new < used:
                 refused[t.invoice_id] = ("below_allocated", {"allocated": shown(used, t.currency)})
     for pk, texts in depends.items():
-        refused[pk] = ("facts_depend", {"facts": "; ".join(sorted(set(texts))[:5])})
+        refused[pk] = ("facts_depend", {"facts": in_a_row(sorted(set(texts))[:5], "; ")})
     return refused
 
 
@@ -178,7 +179,7 @@ def name_allocation(allocation: Allocation) -> str:
             "day": allocation.effective_on,
         }
     return _("%(kind)s of %(day)s") % {
-        "kind": allocation.get_kind_display(),
+        "kind": Allocation.Kind(allocation.kind).label,
         "day": allocation.effective_on,
     }
 
@@ -237,10 +238,7 @@ class Corrections:
         closing = {"known_until": self.target.corrected_on, "superseded_at": self.now}
         for part in chunks(self.invoices):
             documents = Invoice.objects.filter(pk__in=part)
-            self.changes += [
-                Change.of(i, {"amount": i.amount.minor, "issued_on": i.effective_on}, {"superseded": True})
-                for i in documents
-            ]
+            self.changes += [Change.of(i, document_facts(i), {"superseded": True}) for i in documents]
             old = Instalment.objects.filter(invoice__in=part)
             ids = list(old.values_list("pk", flat=True))
             self._carry(Q(instalment__in=ids) | Q(credit__in=ids))

@@ -178,6 +178,7 @@ def refuse_siblings(spec: Spec) -> None:
             SELECT number, fiscal_year, kind FROM import_good GROUP BY number, fiscal_year, kind
             HAVING MIN(customer) <> MAX(customer) OR MIN(currency) <> MAX(currency)
                 OR MIN(issued_on) <> MAX(issued_on)
+                OR MIN(NULLIF(delivery, '')) <> MAX(NULLIF(delivery, ''))
         ) x ON x.number = g.number AND x.fiscal_year = g.fiscal_year AND x.kind = g.kind ORDER BY g.row_no"""
     )
     by_number: dict[str, list[int]] = {}
@@ -189,12 +190,13 @@ def refuse_siblings(spec: Spec) -> None:
         for row in numbers
     )
     left = staging.rows(
-        """SELECT g.row_no, g.number FROM import_good g WHERE EXISTS (
-            SELECT 1 FROM import_unread u WHERE u.number = g.number AND u.customer = g.customer
-              AND u.kind = g.kind)
-        OR EXISTS (SELECT 1 FROM import_doc d JOIN import_bad b ON b.row_no = d.row_no
-            JOIN import_problem p ON p.row_no = d.row_no AND p.code <> 'repeated_row' AND p.severity = 'refused'
-            WHERE d.number = g.number AND d.fiscal_year = g.fiscal_year AND d.kind = g.kind) ORDER BY g.row_no"""
+        # Lists made once: SQLite would look through the whole file for each of its rows.
+        """SELECT g.row_no, g.number FROM import_good g
+        WHERE (g.number, g.customer, g.kind) IN (SELECT u.number, u.customer, u.kind FROM import_unread u)
+        OR (g.number, g.fiscal_year, g.kind) IN (SELECT d.number, d.fiscal_year, d.kind FROM import_doc d
+            JOIN import_bad b ON b.row_no = d.row_no
+            JOIN import_problem p ON p.row_no = d.row_no AND p.code <> 'repeated_row' AND p.severity = 'refused')
+        ORDER BY g.row_no"""
     )
     staging.report(Problem(row, column, number, "sibling_refused") for row, number in left)
 
@@ -206,6 +208,11 @@ def match_documents(target: Target) -> None:
     amount = "t.amount <> d.amount OR" if compare_amount else ""
     currency = "i.currency <> d.currency"
     changed = f"t.id IS NULL OR {amount} t.due_on <> d.due_on OR i.effective_on <> d.issued_on OR {currency}"
+    learned = "''"
+    if spec.has("delivery"):
+        # To learn how a document was sent changes nothing of it; another way than the known one does.
+        changed += " OR (d.delivery <> i.delivery AND d.delivery <> '' AND i.delivery <> '')"
+        learned = "CASE WHEN i.delivery = '' THEN MAX(d.delivery) ELSE '' END"
     count = "(SELECT COUNT(*) FROM customers_instalment x WHERE x.invoice_id = i.id)"
     settled, state = (
         "",
@@ -238,8 +245,9 @@ def match_documents(target: Target) -> None:
     state += " ELSE 0 END"
     payment = "MAX(p.id)" if settled else "CAST(NULL AS bigint)"
     staging.execute(
-        f"""INSERT INTO import_match (row_no, number, fiscal_year, kind, invoice_id, payment_id, state)
-        SELECT MIN(d.row_no), d.number, d.fiscal_year, d.kind, i.id, {payment}, {state}
+        f"""INSERT INTO import_match (row_no, number, fiscal_year, kind, invoice_id, payment_id, state,
+            delivery)
+        SELECT MIN(d.row_no), d.number, d.fiscal_year, d.kind, i.id, {payment}, {state}, {learned}
         FROM import_good d JOIN customers_invoice i ON i.company_id = %s AND i.source_id = %s
             AND i.number = d.number AND i.fiscal_year = d.fiscal_year AND i.kind = d.kind
             AND i.superseded_at IS NULL
@@ -270,7 +278,7 @@ def refuse_other_customers(target: Target) -> None:
 # A changed document's rows, with what the ledger has now.
 _CHANGED = """SELECT d.row_no, d.number, d.amount, d.currency, i.amount, i.currency, i.effective_on,
     (SELECT MAX(t.due_on) FROM customers_instalment t WHERE t.invoice_id = i.id AND t.number = d.instalment),
-    d.issued_on, d.due_on, i.id, m.payment_id
+    i.delivery
     FROM import_good d
     JOIN import_match m ON m.number = d.number AND m.fiscal_year = d.fiscal_year AND m.kind = d.kind
     JOIN customers_invoice i ON i.id = m.invoice_id WHERE m.state = 1 ORDER BY d.row_no"""
@@ -282,8 +290,9 @@ def refuse_changes(target: Target) -> None:
         return
     column = target.spec.columns.get("number", "number")
     problems = []
-    for row, number, _amount, _currency, was, currency, issued, due, *_rest in staging.rows(_CHANGED):
+    for row, number, _amount, _currency, was, currency, issued, due, sent in staging.rows(_CHANGED):
         text = f"{shown(was, currency)}, {iso(issued)}, {iso(due) if due else '-'}"
+        text += f", {sent}" if sent and target.spec.has("delivery") else ""
         problems.append(Problem(row, column, number, "changed_row", {"was": text}))
     staging.report(problems)
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from creditdesk.core.sentences import told
+
 REFUSED, WARNING = "refused", "warning"
 
 # code: (reason, cure). Parameters are those the check stores with the code.
@@ -295,6 +297,7 @@ FILE_TEXTS: dict[str, Promise | str] = {
     "name_a_mapping": _(
         "This is neither CAMT nor MT940. Name the mapping that says how to read its columns."
     ),
+    "in_archive": _("%(name)s in the archive: %(error)s"),
     "too_large": _("Unpacked, the file is larger than %(bytes)s bytes. Split it."),
     "source_is_ledger": _(
         "Source %(source)s feeds the ledger. Give the mapping a source of its own for bank data."
@@ -320,11 +323,18 @@ class Problem:
 
 
 def reason(code: str, params: dict[str, Any]) -> str:
-    return str(TEXTS[code][0]) % params if code in TEXTS else code
+    return str(TEXTS[code][0]) % _told(params) if code in TEXTS else code
 
 
 def cure(code: str, params: dict[str, Any]) -> str:
-    return str(TEXTS[code][1]) % params if code in TEXTS else ""
+    return str(TEXTS[code][1]) % _told(params) if code in TEXTS else ""
+
+
+def _told(params: dict[str, Any]) -> dict[str, Any]:
+    """Parameters that are sentences themselves were stored taken apart."""
+    if not any(isinstance(one, dict) for one in params.values()):
+        return params
+    return {name: told(one) if isinstance(one, dict) else one for name, one in params.items()}
 
 
 class ImportRefused(Exception):

@@ -22,6 +22,7 @@ LABELS = {
     "customers": gettext_lazy("new customers"),
     "documents": gettext_lazy("new invoices and credit notes"),
     "corrections": gettext_lazy("corrected documents"),
+    "deliveries": gettext_lazy("documents of which we now know how they were sent"),
     "payments": gettext_lazy("new payments"),
     "payment_corrections": gettext_lazy("corrected payments"),
     "allocations": gettext_lazy("allocations"),
@@ -52,6 +53,7 @@ class Report:
         keys = (
             "documents",
             "corrections",
+            "deliveries",
             "payments",
             "payment_corrections",
             "allocations",

@@ -147,7 +147,7 @@ def _plan(target: Target, options: Options, report: Report) -> None:
         plan_snapshot(target)
         drop_refused()
     staging.analyze((*staging.PLANNED, "import_bad"))
-    _count(target, report)
+    _count(target, report, options.latest_day or options.today)
 
 
 _DOCUMENTS = """SELECT COUNT(*) FROM (SELECT DISTINCT number, fiscal_year, kind FROM import_write
@@ -157,6 +157,7 @@ _STORED_ALREADY = """SELECT COUNT(*) FROM import_good g JOIN import_match m
 _COUNTS = {
     "refused": "SELECT COUNT(*) FROM import_bad",
     "corrections": "SELECT COUNT(*) FROM import_match WHERE state = 1",
+    "deliveries": "SELECT COUNT(*) FROM import_match WHERE delivery <> '' AND state <> 1",
     "customers": """SELECT COUNT(*) FROM import_customer c WHERE account_id IS NULL AND (
         EXISTS (SELECT 1 FROM import_good g WHERE g.customer = c.key)
         OR EXISTS (SELECT 1 FROM import_pay p WHERE p.customer = c.key
@@ -186,7 +187,7 @@ _LAYOUT_COUNTS = {
 }
 
 
-def _count(target: Target, report: Report) -> None:
+def _count(target: Target, report: Report, latest: date) -> None:
     queries = {**_COUNTS, **_LAYOUT_COUNTS[target.spec.layout]}
     if target.spec.has("instalment"):
         queries["documents"] = _DOCUMENTS
@@ -202,7 +203,9 @@ def _count(target: Target, report: Report) -> None:
         )
     ]
     report.complete_through = target.snapshot_on or max(
-        (date.fromisoformat(iso(day)) for day in days if day), default=None
+        # A document dated ahead says nothing of the days until then.
+        (min(date.fromisoformat(iso(day)), latest) for day in days if day),
+        default=None,
     )
     report.by_code = dict(
         staging.rows("SELECT code, COUNT(*) FROM import_problem GROUP BY code ORDER BY code")
@@ -301,7 +304,7 @@ def _write(target: Target, batch: ImportBatch, now: datetime) -> tuple[dict[str,
     corrections = Corrections(target, batch, now)
     corrections.close()
     writer = Writer(target, batch, now)
-    made = writer.documents()
+    made = writer.documents() | writer.deliveries()
     layout = target.spec.layout
     if layout == "settled":
         made |= writer.settlements()

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from customers.imports.problems import ImportRefused
+from customers.models import SentBy
 
 # Every field a column or a constant can feed.
 FIELDS = {
@@ -39,6 +40,7 @@ FIELDS = {
     "paid_amount": "what was paid; default: the amount (settled)",
     "payment_key": "the payment's reference; default: made from the document (settled)",
     "instrument": "how it was paid",
+    "delivery": "how the document was sent: electronic or paper",
     "disputed": "whether the document was disputed (settled)",
     "references": "documents a payment or credit note settles (transactions)",
 }
@@ -156,6 +158,16 @@ def _check_fields(layout: str, columns: dict[str, Any], constants: dict[str, Any
     )
 
 
+def _check_values(values: dict[str, Any]) -> None:
+    """Words for how a document was sent end in what the ledger stores; an empty one is a word for not known."""
+    unknown = sorted({str(v) for v in values.get("delivery", {}).values()} - {"", *SentBy.values})
+    _check(
+        not unknown,
+        _("values.delivery: %(unknown)s is not known; give electronic, paper, or nothing for not known")
+        % {"unknown": ", ".join(unknown)},
+    )
+
+
 def _not_a_date(pattern: str) -> str:
     return _("dates: %(format)s is not a date format, such as %(example)s") % {
         "format": pattern,
@@ -205,6 +217,7 @@ def parse_spec(slug: str, layout: str, on_change: str, raw: Any) -> Spec:
     columns, constants = raw.get("columns", {}), raw.get("constants", {})
     _check_fields(layout, columns, constants)
     check_formats(raw)
+    _check_values(raw.get("values", {}))
     for key, allowed in (
         ("known_on", {KNOWN_OWN, KNOWN_IMPORT_DAY}),
         ("negative", {"refuse", "credit_note"}),

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from creditdesk.core.sentences import stored
 from customers.imports.problems import REFUSED, Problem
 
 DOCUMENT_COLUMNS = {
@@ -31,9 +32,16 @@ DOCUMENT_COLUMNS = {
     "instrument": "text",
     "disputed": "integer",
     "pay_known_on": "date",
+    "delivery": "text",
 }
 # What a column holds in most files; it is only sent where something else is in it (see filling.py).
-USUAL: dict[str, Any] = {"kind": "invoice", "instalment": 1, "instrument": "transfer", "disputed": 0}
+USUAL: dict[str, Any] = {
+    "kind": "invoice",
+    "instalment": 1,
+    "instrument": "transfer",
+    "disputed": 0,
+    "delivery": "",
+}
 # pay_key is null for a credit note: it settles documents too, by references of its own.
 PAYMENT_COLUMNS = {
     "row_no": "integer",
@@ -70,7 +78,8 @@ TABLES: dict[str, dict[str, str]] = {
         "seq": "integer",
     },
     "import_bad": {"row_no": "integer PRIMARY KEY"},
-    # Good documents the ledger already has. state: 0 the same, 1 changed, 2 settled since.
+    # Good documents the ledger already has. state: 0 the same, 1 changed, 2 settled since. delivery: how they were
+    # sent, where the ledger does not know it yet.
     "import_match": {
         "row_no": "integer",
         "number": "text",
@@ -79,6 +88,7 @@ TABLES: dict[str, dict[str, str]] = {
         "invoice_id": "bigint",
         "payment_id": "bigint",
         "state": "integer",
+        "delivery": "text",
     },
     "import_paymatch": {"row_no": "integer PRIMARY KEY", "payment_id": "bigint", "state": "integer"},
     # What payments and credit notes (pay_row) settle of documents, by the documents' keys.
@@ -112,6 +122,8 @@ TABLES: dict[str, dict[str, str]] = {
         "paid": "bigint",
         "account_id": "bigint",
         "old_id": "bigint",
+        "delivery": "text",
+        "delivery_batch_id": "bigint",
     },
     # What a snapshot shows as settled since the last one. grew: the open amount rose instead, so what was
     # inferred earlier is reversed first.
@@ -295,7 +307,7 @@ def report(problems: Iterable[Problem]) -> None:
                 p.column,
                 p.value,
                 p.code,
-                json.dumps(p.params, default=str),
+                json.dumps(stored(p.params), default=str),
                 p.severity,
                 json.dumps(p.cells) if p.cells is not None else None,
                 next(_SEQUENCE),

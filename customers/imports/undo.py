@@ -119,6 +119,7 @@ def undo_batch(batch: ImportBatch, *, actor: Actor, reason: str, on: date) -> Im
     if found:
         raise ImportRefused("batch_depended_on", facts="; ".join(found))
     now = timezone.now()
+    accounts = _accounts(batch)
     counts = _close(batch, now)
     restored, touched, touched_payments = _Restoring(batch, now).run()
     recount(instalments | touched, payments | touched_payments)
@@ -133,7 +134,6 @@ def undo_batch(batch: ImportBatch, *, actor: Actor, reason: str, on: date) -> Im
         business_date=on,
         data={"closed": counts, "restored": restored},
     )
-    accounts = _accounts(batch)
     if accounts:
         ledger_changed.send(sender=ImportBatch, account_ids=accounts)
     return batch
@@ -183,13 +183,17 @@ def _close(batch: ImportBatch, now: datetime) -> dict[str, int]:
         ("documents", Invoice.objects.filter(batch=batch, superseded_at__isnull=True)),
     ):
         counts[name] = rows.update(**closing)
+    told = Invoice.objects.filter(delivery_batch=batch)
+    counts["deliveries"] = told.update(delivery="", delivery_batch=None)
     return counts
 
 
 def _accounts(batch: ImportBatch) -> set[int]:
+    told = Invoice.objects.filter(delivery_batch=batch)
+    made = (model.objects.filter(batch=batch) for model in (Invoice, Payment, Allocation))
     found: set[int] = set()
-    for model in (Invoice, Payment, Allocation):
-        found |= set(model.objects.filter(batch=batch).values_list("account_id", flat=True).distinct())
+    for rows in (told, *made):
+        found |= set(rows.values_list("account_id", flat=True).distinct())
     return found
 
 

@@ -41,6 +41,7 @@ def keep(name: str, blocks: Iterable[bytes], *, user: User) -> str:
     sweep()
     given = name.lower()
     suffix = ".xlsx" if given.endswith((".xlsx", ".xlsm")) else ".gz" if given.endswith(".gz") else ".csv"
+    suffix = ".zip" if given.endswith(".zip") else suffix
     upload = ImportUpload.objects.create(token=secrets.token_urlsafe(32), suffix=suffix, uploaded_by=user)
     for number, part in enumerate(_parts(blocks)):
         ImportUploadPart.objects.create(upload=upload, number=number, content=part)

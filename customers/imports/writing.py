@@ -50,18 +50,31 @@ class Writer:
         if self.target.spec.has("instalment"):
             stored = """(SELECT invoice_id, MIN(issued_on) AS issued_on, MIN(known_on) AS known_on, number,
                 fiscal_year, kind, MIN(currency) AS currency, SUM(amount) AS amount,
-                MIN(account_id) AS account_id, MIN(old_id) AS old_id
+                MIN(account_id) AS account_id, MIN(old_id) AS old_id, MAX(delivery) AS delivery,
+                MAX(delivery_batch_id) AS delivery_batch_id
                 FROM import_new GROUP BY invoice_id, number, fiscal_year, kind) x ORDER BY invoice_id"""
         invoices = self.run(
             f"""INSERT INTO customers_invoice (id, effective_on, known_on, recorded_at, number, fiscal_year, kind,
-                currency, amount, account_id, batch_id, company_id, corrects_id, source_id)
+                currency, amount, account_id, batch_id, company_id, corrects_id, source_id, delivery,
+                delivery_batch_id)
             SELECT invoice_id, issued_on, known_on, %(now)s, number, fiscal_year, kind, currency, amount,
-                account_id, %(batch)s, %(company)s, old_id, %(source)s FROM {stored}"""
+                account_id, %(batch)s, %(company)s, old_id, %(source)s, delivery, delivery_batch_id FROM {stored}"""
         )
         if invoices:
             self.instalments()
             self.analyze_documents(invoices)
         return {"documents": invoices}
+
+    def deliveries(self) -> dict[str, int]:
+        """How documents were sent that the ledger has already, where nobody had said it."""
+        if not self.target.spec.has("delivery"):
+            return {"deliveries": 0}
+        learned = self.run(
+            """UPDATE customers_invoice SET delivery = m.delivery, delivery_batch_id = %(batch)s FROM import_match m
+            WHERE m.invoice_id = customers_invoice.id AND m.delivery <> '' AND m.state <> 1
+                AND customers_invoice.delivery = ''"""
+        )
+        return {"deliveries": learned}
 
     def number_rows(self) -> None:
         """Fill import_new. Ids known beforehand spare a look-up of every stored document by its key.
@@ -71,11 +84,16 @@ class Writer:
         """
         order = "account_id, due_on, row_no"
         known = f"CASE WHEN d.old_id IS NULL THEN d.known_on ELSE {self.corrected} END"
+        # A file that does not say how a document was sent takes nothing back.
+        kept = "d.old_id IS NOT NULL AND d.delivery = ''"
+        old = "(SELECT o.{} FROM customers_invoice o WHERE o.id = d.old_id)"
+        sent = f"CASE WHEN {kept} THEN {old.format('delivery')} ELSE d.delivery END"
+        learned = f"CASE WHEN {kept} THEN {old.format('delivery_batch_id')} END"
         self.run(
             f"""INSERT INTO import_new SELECT {staging.next_ids("customers_invoice", order)}, x.* FROM (
                 SELECT d.row_no, d.number, d.fiscal_year, d.kind, d.instalment, d.issued_on, d.due_on, {known},
                     d.currency, d.amount, COALESCE(r.account_amount, d.amount), d.open_amount, d.settled_on,
-                    d.paid, c.account_id, d.old_id
+                    d.paid, c.account_id, d.old_id, {sent}, {learned}
                 FROM import_write d JOIN import_customer c ON c.key = d.customer
                 LEFT JOIN import_rate r ON r.row_no = d.row_no ORDER BY {order.replace("row_no", "d.row_no")}) x"""
         )
@@ -373,6 +391,7 @@ class Writer:
     def touched_accounts(self) -> list[int]:
         found = rows(
             """SELECT account_id FROM import_new
+            UNION SELECT account_id FROM customers_invoice WHERE delivery_batch_id = %(batch)s
             UNION SELECT account_id FROM customers_payment WHERE batch_id = %(batch)s
             UNION SELECT account_id FROM customers_allocation WHERE batch_id = %(batch)s""",
             self.params,

@@ -53,6 +53,7 @@ def document_facts(invoice: Invoice) -> dict:
         "issued_on": invoice.effective_on,
         "amount": invoice.amount.minor,
         "currency": invoice.currency,
+        **({"delivery": invoice.delivery} if invoice.delivery else {}),
     }
 
 
@@ -73,8 +74,12 @@ def post_document(
     batch: ImportBatch | None = None,
     corrects: Invoice | None = None,
     recorded_at: datetime | None = None,
+    delivery: str = "",
+    delivery_batch: ImportBatch | None = None,
 ) -> Invoice:
     """Post an invoice or credit note with its instalments (amounts positive, in major units of `currency`).
+
+    delivery: how it was sent (SentBy), empty where that is not known; delivery_batch: the import that said so later.
 
     Raises LedgerError when there is no instalment, an amount is not positive, an instalment is due before
     the document is issued, or the key (company, source, number, fiscal year, kind) exists.
@@ -110,6 +115,8 @@ def post_document(
         amount=total,
         batch=batch,
         corrects=corrects,
+        delivery=delivery,
+        delivery_batch=delivery_batch,
     )
     Instalment.objects.bulk_create(_instalment_rows(invoice, account, instalments, dates))
     record_act(
@@ -234,9 +241,12 @@ def correct_document(
     issued_on: date | None = None,
     instalments: Sequence[InstalmentTerms] | None = None,
     currency: str | None = None,
+    delivery: str | None = None,
     batch: ImportBatch | None = None,
 ) -> Invoice:
     """Replace a document by a new version known from `corrected_on` on; what was allocated moves with it.
+
+    What is not given stays as it is.
 
     Raises LedgerError when it was superseded already, when the new instalments cannot hold what is allocated
     to the old ones of the same number, or when account or currency change while something is allocated.
@@ -276,6 +286,8 @@ def correct_document(
         batch=batch,
         corrects=invoice,
         recorded_at=now,
+        delivery=invoice.delivery if delivery is None else delivery,
+        delivery_batch=invoice.delivery_batch if delivery is None else None,
     )
     new_by_number = {row.number: row for row in new.instalments.all()}
     moves = {row.pk: new_by_number[n] for n, row in by_number.items() if n in new_by_number}

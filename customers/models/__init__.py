@@ -19,7 +19,7 @@ from .customer import (
 )
 from .evidence import FinancialStatement, LegalEvent, SupplierPaymentDays
 from .imports import ImportBatch, ImportMapping, ImportUpload, ImportUploadPart, RefusedRow
-from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SettledBy, WriteOff
+from .ledger import Allocation, DocumentKind, Instalment, Invoice, Payment, SentBy, SettledBy, WriteOff
 from .legal_basis import LegalBasis
 from .limits import ApprovalAuthority, CreditHold, CreditLimit, LimitChange, LimitChangeComment, LimitKind
 from .orders import CheckPoint, OrderHold, Reservation
@@ -88,6 +88,7 @@ __all__ = [
     "PromiseMove",
     "RefusedRow",
     "Reservation",
+    "SentBy",
     "SettledBy",
     "Source",
     "StatusChange",

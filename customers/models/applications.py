@@ -140,6 +140,7 @@ class ApplicationDocument(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
     removed_because = models.TextField(_("removed because"), blank=True)
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("document of an application")
@@ -154,7 +155,8 @@ class ApplicationDocument(models.Model):
             models.CheckConstraint(
                 name="application_document_removed_by_somebody",
                 condition=Q(removed_at__isnull=True, removed_by__isnull=True)
-                | Q(removed_at__isnull=False, removed_by__isnull=False) & ~Q(removed_because=""),
+                | Q(removed_at__isnull=False, removed_by__isnull=False)
+                & (~Q(removed_because="") | Q(erased_at__isnull=False)),
             ),
         ]
 

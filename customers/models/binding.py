@@ -73,6 +73,7 @@ class LimitBinding(models.Model):
     decided_on = models.DateField(_("decided on"), null=True, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
     decision_reason = models.TextField(_("reason of the decision"), blank=True)
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     valid_from = models.DateField(_("in force from"), null=True, blank=True)
 
     class Meta:
@@ -98,7 +99,9 @@ class LimitBinding(models.Model):
                 & Q(valid_from__gte=F("wanted_from"))
                 | Q(status="rejected", decided_by__isnull=False, valid_from__isnull=True),
             ),
-            models.CheckConstraint(name="limit_binding_says_why", condition=~Q(reason="")),
+            models.CheckConstraint(
+                name="limit_binding_says_why", condition=~Q(reason="") | Q(erased_at__isnull=False)
+            ),
             models.UniqueConstraint(
                 fields=["customer"], condition=Q(status="waiting"), name="one_waiting_binding_per_customer"
             ),

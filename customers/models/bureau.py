@@ -244,6 +244,7 @@ class BureauBasis(Fact):
         max_length=120,
         help_text=_("Where the consent or the balancing of interests is kept."),
     )
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     expires_on = models.DateField(_("expires on"), null=True, blank=True)
     revoked_on = models.DateField(_("revoked on"), null=True, blank=True, editable=False)
     recorded_by = models.ForeignKey(
@@ -263,7 +264,7 @@ class BureauBasis(Fact):
             models.CheckConstraint(
                 name="bureau_basis_in_order",
                 condition=(Q(expires_on__isnull=True) | Q(expires_on__gte=F("effective_on")))
-                & ~Q(reference=""),
+                & (~Q(reference="") | Q(erased_at__isnull=False)),
             )
         ]
 

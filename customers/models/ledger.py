@@ -26,6 +26,13 @@ class DocumentKind(models.TextChoices):
     CREDIT_NOTE = "credit_note", _("credit note")
 
 
+class SentBy(models.TextChoices):
+    """How a document went out; empty where nobody said."""
+
+    ELECTRONIC = "electronic", _("electronic")
+    PAPER = "paper", _("paper")
+
+
 class SettledBy(models.TextChoices):
     CASH = "cash", _("cash")
     CREDIT = "credit", _("credit note")
@@ -35,7 +42,12 @@ class SettledBy(models.TextChoices):
 
 
 class Invoice(Fact):
-    """An invoice or credit note; effective_on is the issue date. Amounts are positive, `kind` gives the sign."""
+    """An invoice or credit note; effective_on is the issue date. Amounts are positive, `kind` gives the sign.
+
+    delivery: how it was sent, known on the day of issue like the number. A ledger taken in before anybody asked may be
+    told later: then the empty field is filled in once, `delivery_batch` says by which import, and undoing that import
+    empties it again. Another channel than the stored one is a correction like any other.
+    """
 
     company = models.ForeignKey(
         Company, models.PROTECT, related_name="+", db_index=False, verbose_name=_("company")
@@ -73,6 +85,20 @@ class Invoice(Fact):
     batch = models.ForeignKey(
         ImportBatch, models.PROTECT, null=True, blank=True, related_name="invoices", verbose_name=_("import")
     )
+    delivery = models.CharField(
+        _("how it was sent"), max_length=12, choices=SentBy, blank=True, default="", db_default=""
+    )
+    delivery_batch = models.ForeignKey(
+        ImportBatch,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+        editable=False,
+        verbose_name=_("import that said how it was sent"),
+    )
 
     class Meta:
         verbose_name = _("invoice")
@@ -84,8 +110,20 @@ class Invoice(Fact):
                 name="invoice_key",
             ),
             models.CheckConstraint(name="invoice_amount_positive", condition=Q(amount__gt=0)),
+            models.CheckConstraint(
+                name="invoice_delivery_known", condition=Q(delivery__in=["", *SentBy.values])
+            ),
+            models.CheckConstraint(
+                name="invoice_delivery_filled_in",
+                condition=Q(delivery_batch__isnull=True) | ~Q(delivery=""),
+            ),
         ]
         indexes = [
+            models.Index(
+                fields=["delivery_batch"],
+                name="invoice_delivery_from",
+                condition=Q(delivery_batch__isnull=False),
+            ),
             models.Index(fields=["orderer"], name="invoice_ordered", condition=Q(orderer__isnull=False)),
             models.Index(fields=["corrects"], name="invoice_corrects", condition=Q(corrects__isnull=False)),
         ]

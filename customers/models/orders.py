@@ -147,6 +147,7 @@ class OrderHold(models.Model):
         verbose_name=_("decided by"),
     )
     resolved_reason = models.TextField(_("reason of the decision"), blank=True)
+    erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     released_until = models.DateField(_("release valid until"), null=True, blank=True)
     released_up_to = MoneyField(_("released up to"), null=True, blank=True)
 
@@ -164,7 +165,7 @@ class OrderHold(models.Model):
                 name="order_hold_decided_whole",
                 condition=Q(status="waiting", resolved_on__isnull=True, resolved_by__isnull=True)
                 | Q(status__in=["released", "rejected"], resolved_on__isnull=False, resolved_by__isnull=False)
-                & ~Q(resolved_reason="")
+                & (~Q(resolved_reason="") | Q(erased_at__isnull=False))
                 | Q(status__in=["cured", "closed", "replaced"], resolved_on__isnull=False),
             ),
             models.CheckConstraint(

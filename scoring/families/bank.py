@@ -6,7 +6,9 @@ them from the signals, whatever was stored under an earlier one.
 Lines of all bank accounts of a customer add up. They count in the accounts' own currency where there is one only,
 else in EUR at the newest rates not after {as_of}; without a rate the customer has no bank flows (missing).
 
-Windows end at `through`: the day up to which the feeds are complete, at most {as_of}. `ago` is whole days before it,
+Windows end at `through`: the day up to which the feeds are complete, at most {as_of}. A file is complete to its last day
+for every account in it, unless nothing was booked on an account for longer than SILENT_DAYS before: its feed ended with
+its last booking, for who still banks there has a fee, a wage or a rent within a month. `ago` is whole days before it,
 so a window of 90 days holds agos 0..89. Balances are those at the end of a day, and stay until the next booking.
 A week is seven days counted back from `through`; weeks before the first line do not exist. All sums are integers of
 minor units; the mean absolute deviation and the median are exact where a variance would not be.
@@ -24,6 +26,8 @@ SMOOTHED = 4
 over four weeks wages and rent weigh the same whenever one looks, in a single week they would not."""
 STALE_DAYS = 60
 """Data that ends more than this many days before the date says nothing about it any more."""
+SILENT_DAYS = 35
+"""An account without a booking for longer than this before the end of its file is not quiet: its feed ended."""
 
 
 def _in_cents(column: str) -> str:
@@ -83,16 +87,20 @@ WHERE seen(t) AND t.effective_on <= {as_of}
 GROUP BY t.bank_account_id
 """
 
+# Up to which day an account is told: to the end of its file, or to its last booking where the file goes on without it.
+_ENDS = "CASE WHEN e.complete_through > {as_of} THEN {as_of} ELSE e.complete_through END"
+_THROUGH = f"""CASE WHEN e.complete_through IS NULL OR e.complete_through < e.last_on
+        OR days({_ENDS}, e.last_on) > {SILENT_DAYS} THEN e.last_on ELSE {_ENDS} END"""
+
 # One row per customer with lines: the currency they add up in, and the days they cover.
-PERSON = """
+PERSON = f"""
 SELECT f.customer_id, f.unit, r.to_eur, f.first_on, f.through, days(f.through, f.first_on) + 1 AS days,
-  days({as_of}, f.through) AS age
+  days({{as_of}}, f.through) AS age
 FROM (
-  SELECT g.customer_id, CASE WHEN g.low = g.high THEN g.low ELSE 'EUR' END AS unit, g.first_on,
-    CASE WHEN g.last_on >= {as_of} THEN {as_of} ELSE g.last_on END AS through
+  SELECT g.customer_id, CASE WHEN g.low = g.high THEN g.low ELSE 'EUR' END AS unit, g.first_on, g.through
   FROM (
     SELECT ba.customer_id, MIN(ba.currency) AS low, MAX(ba.currency) AS high, MIN(e.first_on) AS first_on,
-      COALESCE(MAX(e.complete_through), MAX(e.last_on)) AS last_on
+      MAX({_THROUGH}) AS through
     FROM bk_extent e JOIN bk_account ba ON ba.id = e.bank_account_id GROUP BY ba.customer_id
   ) g
 ) f

@@ -15,7 +15,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 
 from scoring.card import active_card, as_card
-from scoring.evidence import pd_of_scores, scores_of, taught_until
+from scoring.evidence import pd_of_scores, scores_of
 from scoring.fitting.account_card import PointCard
 from scoring.fitting.account_figures import counts_of, figures_of, gini_gain
 from scoring.fitting.account_fit import NotEnoughEvents, Options
@@ -31,6 +31,7 @@ from scoring.fitting.observations import (
     observe,
 )
 from scoring.models import Scorecard
+from scoring.taught import taught_until
 
 CURRENT_CARD, CHALLENGER = "current_card", "challenger"
 BASELINES = {"past_days_late": "days_late_12m", "oldest_overdue": "oldest_overdue_days"}

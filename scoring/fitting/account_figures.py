@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.fitting.clustered import calibration_by_customer
+from scoring.fitting.clustered import calibration_by_customer, calibration_together
 from scoring.fitting.measures import Floats, Interval, Ranking, bootstrap_many, brier, capture, ks
 from scoring.fitting.observations import Observations
 
@@ -44,11 +44,13 @@ def figures_of(
         "loss_in_top_20_interval": _pair(spread["capture"]),
     }
     if probability is not None:
+        together = calibration_together(obs.bad, probability, obs.customer)
         found |= {
             "brier": brier(obs.bad, probability),
             "brier_interval": _pair(spread["brier"]),
             "mean_pd": float(probability.mean()) if probability.size else None,
             "calibration": calibration_by_customer(obs.bad, probability, obs.customer),
+            "calibration_together": together.as_dict() if together else None,
         }
     return found
 

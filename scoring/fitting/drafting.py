@@ -35,6 +35,7 @@ from scoring.fitting.observations import (
 from scoring.models import CardReport, Scorecard, ScorecardBin
 from scoring.reports import store_report
 from scoring.signals import BY_NAME
+from scoring.taught import lesson
 
 CODE = "fitted"
 
@@ -179,6 +180,7 @@ def keep_draft(found: Challenger, *, name: str, actor: Actor, as_of: date) -> Sc
         calibrated_on=found.until,
         calibration_events=found.figures["events"],
         calibration_years=customer_years(found.observations),
+        learned_until=found.until,
         base_points=card.base_points,
         **{f"grade_{grade.lower()}_from": least for grade, least in grades.items()},
         **{
@@ -204,7 +206,11 @@ def keep_draft(found: Challenger, *, name: str, actor: Actor, as_of: date) -> Sc
         )
     ScorecardBin.objects.bulk_create(bins)
     said = {"said": fingerprint(as_card(row, bins), points_only=True)}
-    store_report(row, CardReport.Kind.FIT, found.until, found.figures | said, made_by=str(actor.name))
+    report = store_report(
+        row, CardReport.Kind.FIT, found.until, found.figures | said, made_by=str(actor.name)
+    )
+    row.taught = {"points": lesson(row, report, found.until)}
+    row.save(update_fields=["taught"])
     record_act(
         "scorecard.fitted",
         actor=actor,

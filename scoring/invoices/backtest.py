@@ -21,7 +21,7 @@ from customers.bank.access import log_study
 from scoring.bygone import Told
 from scoring.card import CardError
 from scoring.engine import compute
-from scoring.fitting.clustered import calibration_by_customer
+from scoring.fitting.clustered import calibration_by_customer, calibration_together
 from scoring.fitting.logistic import FitError
 from scoring.fitting.measures import (
     Captured,
@@ -281,7 +281,13 @@ def _target(
     table = calibration_by_customer(bad, chance[told], group)
     result["calibration"] = table
     result["calibration_agrees"] = sum(row["agrees"] for row in table)
+    result["calibration_together"] = _together(bad, chance[told], group)
     return result
+
+
+def _together(happened: Floats, chance: Floats, customers: Days) -> dict[str, Any] | None:
+    found = calibration_together(happened, chance, customers)
+    return None if found is None else found.as_dict()
 
 
 def figure(value: float | None, interval: Interval | None) -> dict[str, Any]:
@@ -343,6 +349,9 @@ def _overdue(
             table = calibration_by_customer(happened[told], getattr(estimates, name)[told], payers[told])
             result[name]["calibration"] = table
             result[name]["calibration_agrees"] = sum(row["agrees"] for row in table)
+            result[name]["calibration_together"] = _together(
+                happened[told], getattr(estimates, name)[told], payers[told]
+            )
     return result
 
 

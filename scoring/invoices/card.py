@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from creditdesk.core.sentences import told
 from scoring.fitting.calibration import Calibration
 from scoring.fitting.logistic import logit, sigmoid
 from scoring.fitting.measures import Floats
@@ -111,6 +112,7 @@ class Target:
         return cls(
             **{
                 **data,
+                "why": told(data.get("why")),
                 "coef": coef,
                 "priors": Priors.from_dict(data["priors"]) if data["priors"] else None,
                 "calibration": Calibration.from_dict(data["calibration"]),

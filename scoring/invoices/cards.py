@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.models import User
+from creditdesk.core.sentences import stored
 from scoring.invoices.backtest import trained
 from scoring.invoices.card import InvoiceModel
 from scoring.invoices.fitting import fit_invoices
@@ -39,8 +40,8 @@ def fit_draft(until: date, *, actor: Actor, at: datetime | None = None) -> Invoi
         card = InvoiceCard.objects.create(
             version=newest + 1,
             trained_until=until,
-            trained=trained(model, ledger, until.toordinal()),
-            model=model.as_dict(),
+            trained=stored(trained(model, ledger, until.toordinal())),
+            model=stored(model.as_dict()),
             made_by=actor.name or str(actor.user),
             made_at=at or timezone.now(),
         )

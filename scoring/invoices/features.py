@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from scoring.fitting.logistic import logit
 from scoring.fitting.measures import Floats, floats
+from scoring.invoices.channel import Channel
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import Days
 
@@ -75,11 +76,20 @@ FEATURES: tuple[Feature, ...] = (
     Feature("month", _("part of the month in which it falls due"), recorded=False, starts=1.0),
     Feature("like_month", _("its invoices due in the same part of the month against its others")),
     Feature("like_size", _("its invoices as large as this one against its others")),
+    Feature(
+        "channel",
+        _("how this invoice was sent, against how its invoices were"),
+        recorded=False,
+        grows=False,
+        starts=1.0,
+    ),
 )
 CODES = tuple(f.code for f in FEATURES)
 RECORDED = np.array([f.recorded for f in FEATURES])
 GROWS = np.array([f.grows for f in FEATURES])
 LATE_SHARE = CODES.index("late_share")
+UNTOLD = np.array([f.code != "channel" for f in FEATURES])
+"""Features that are there whether or not it is told how invoices were sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +197,8 @@ class Priors:
     book: Rate = field(default_factory=lambda: Rate(0.5, 10.0))
     sizes: Mapping[str, float] = field(default_factory=dict)
     size: float = 0.0
+    channel: Channel | None = None
+    """What the way an invoice is sent does; None where it is not told, or does nothing that can be told."""
     spans: bool = True
     """Whether the book is looked at over BOOK_LIVES; False in cards stored before it was."""
 
@@ -209,6 +221,7 @@ class Priors:
             "alike": {kind: list(rows) for kind, rows in self.alike.items()},
             "sizes": dict(self.sizes),
             "size": self.size,
+            "channel": [self.channel.share, self.channel.effect] if self.channel else [],
             "spans": self.spans,
         }
 
@@ -225,6 +238,7 @@ class Priors:
                 "book": Rate(*data["book"]),
                 "weekdays": tuple(data["weekdays"]),
                 "months": tuple(data.get("months", ())),
+                "channel": Channel(*data["channel"]) if data.get("channel") else None,
                 "alike": {kind: tuple(rows) for kind, rows in data.get("alike", {}).items()},
             }
         )
@@ -278,6 +292,9 @@ def features(priors: Priors, history: History, seen: Moment) -> Floats:
         columns["month"] = np.array(priors.months)[history.kinds("month")[seen.place]]
     for kind in priors.alike:
         columns[f"like_{kind}"] = _alike(priors, history, seen, kind)
+    if priors.channel:
+        days, above, rate = priors.steps[0]
+        columns["channel"] = priors.channel.column(days, above, rate.rows, history, seen)
     columns |= _book(priors, history, seen)
     nothing = np.zeros(seen.day.size)
     return np.column_stack([columns.get(code, nothing) for code in CODES])

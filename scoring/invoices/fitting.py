@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from creditdesk.core.sentences import gettext as _
 from scoring.fitting.calibration import Calibration, at_level, slope_by_part
 from scoring.fitting.logistic import Coefficients, FitError, fit_logistic, log_loss, logit
 from scoring.fitting.measures import Floats
 from scoring.invoices.card import TARGETS, Chances, InvoiceModel, Target, both_views, chances, overdue_chances
+from scoring.invoices.channel import Channel
 from scoring.invoices.delays import Curves
 from scoring.invoices.drift import SETTINGS, USUAL, Drift, weigh
 from scoring.invoices.features import (
@@ -26,6 +27,7 @@ from scoring.invoices.features import (
     GROWS,
     KINDS,
     LATE_SHARE,
+    UNTOLD,
     Mean,
     Priors,
     Rate,
@@ -39,7 +41,7 @@ from scoring.invoices.forward import (
     Told,
     folds_of,
     left_out,
-    weights_by_payer,
+    losses_by_payer,
 )
 from scoring.invoices.history import (
     EARLIEST,
@@ -263,6 +265,7 @@ def _priors(
             rows.append(rows_alike(payer[ripe], history.kinds(kind)[place[ripe]], happened[ripe]))
         base = days
     happened = beyond(outcomes.low, outcomes.high, chain[-1])
+    channel = Channel.of(led.channel[place[told]], payer[told], happened[told])
     weekdays = _calendar(led.due[place[told]] % 7, 7, happened[told])
     months = _calendar(history.kinds("month")[place[told]], 3, happened[told])
     # The payers' averages are those of the whole record, whatever day the card looks at.
@@ -286,6 +289,7 @@ def _priors(
         book=_book(outcomes, chain, above),
         weekdays=weekdays,
         months=months,
+        channel=channel,
         alike={kind: tuple(rows) for kind, rows in alike.items()},
         sizes={str(code): float(sizes[currency == code].mean()) for code in np.unique(currency)},
         size=float(sizes.mean()) if sizes.size else 0.0,
@@ -328,21 +332,28 @@ def _fit(
     """The card, its mean ridge, the forecasts it was weighed by, those of customers left out, and its drift.
 
     The card is the mean of those fitted under each ridge, weighed by what they foretold of later parts of the
-    training period: still one coefficient per feature, and no single choice to be unlucky with.
+    training period and what they told of customers left out: still one coefficient per feature, and no single choice to
+    be unlucky with. (Later parts alone ask for next to nothing beyond the records where the book turned shortly before
+    the end, for no part knew of it.)
     """
+    # Where nothing can be told from how invoices are sent, it has no place in the card at all.
+    used = UNTOLD | X.any(axis=0)
+    X = np.ascontiguousarray(X[:, used])
     scale = X.std(axis=0)
     scale[scale < 1e-9] = 1.0
     scaled = X / scale
-    toward = np.array([f.starts for f in FEATURES]) * scale
+    toward = np.array([f.starts for f in FEATURES])[used] * scale
+    grows = GROWS[used]
 
     def fitted(rows: Any, ridge: float) -> Coefficients:
-        return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=GROWS, toward=toward)
+        return fit_logistic(scaled[rows], happened[rows], l2=ridge, nonnegative=grows, toward=toward)
 
     folds = list(folds_of(day, ripe_on, happened))
     center = float(logit(happened.mean()))
+    apart = losses_by_payer(fitted, scaled, happened, payer)
     told: Told | None = None
     if not folds:
-        weights = weights_by_payer(fitted, scaled, happened, payer)
+        weights = weigh(list(apart), 1)
         drift = Drift.weighed(0.0, [0.0] * len(SETTINGS), 1, center)
     else:
         truth = np.concatenate([happened[test] for _known, test in folds])
@@ -357,13 +368,16 @@ def _fit(
             )
             for row in said
         ]
-        weights = weigh(losses, truth.size)
+        weights = weigh(list(np.array(losses) * truth.size + apart), 1)
         odds = [np.average([row[n] for row in said], axis=0, weights=weights) for n in range(len(folds))]
         told = (np.concatenate([o[test] for o, (_k, test) in zip(odds, folds, strict=True)]), truth, part)
         still = log_loss(truth, told[0])
         moved = zip(*(f.moved(o, SETTINGS, center) for f, o in zip(book, odds, strict=True)), strict=True)
         drift = Drift.weighed(still, [log_loss(truth, np.concatenate(o)) for o in moved], truth.size, center)
     card, ridge = _mean_card(fitted, scale, weights)
+    coef = np.zeros(used.size)
+    coef[used] = card.coef
+    card = replace(card, coef=tuple(map(float, coef)))
     return card, ridge, told, left_out(fitted, scaled, happened, payer, ridge), drift
 
 

@@ -159,6 +159,12 @@ class History:
         size = np.log(np.maximum(self.ledger.amount[seen.place], 0.01))
         return ((count > 0) & (size * count > total)).astype(np.int64)
 
+    def sent(
+        self, days: int, above: int | None, half_life: float | None, seen: Moment
+    ) -> tuple[Floats, Floats]:
+        """Of the invoices `beyond` counts: (those of which it is known how they were sent, those sent electronically)."""
+        return _counts(self._sums(("sent", days, above), half_life, seen))
+
     def delays(self, half_life: float | None, seen: Moment) -> tuple[Floats, Floats]:
         """(invoices paid or overdue, their days late added up): early payment counts negative, an overdue one
         with its age; each between EARLIEST and LATEST."""

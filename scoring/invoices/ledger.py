@@ -15,6 +15,8 @@ from scoring.fitting.measures import Floats
 
 Days = NDArray[np.int64]
 """Whole numbers; read from the database, days are of 32 bits and numbers of rows and accounts of 64."""
+UNKNOWN, ELECTRONIC, PAPER = 0, 1, 2
+"""How an invoice was sent (Ledger.channel)."""
 NEVER = 10**7
 """A day that does not come: not paid, not corrected, not disputed."""
 MOST_ROWS = 100_000
@@ -36,6 +38,7 @@ class Ledger:
     at_least    of a row closed without cash: it was this many days late or more (a write-off; last seen open in a
                 snapshot); -NEVER: nothing is known
     disputed, undisputed: from and until when it was known to stand in dispute
+    channel     how it was sent: ELECTRONIC, PAPER, or UNKNOWN; known like the row itself
     """
 
     row: Days
@@ -52,6 +55,7 @@ class Ledger:
     at_least: Days
     disputed: Days
     undisputed: Days
+    channel: NDArray[np.int8]
 
     def __len__(self) -> int:
         return int(self.row.size)
@@ -79,10 +83,12 @@ class Ledger:
             "undisputed": never,
         }
         currency = others.pop("currency", np.full(count, "EUR"))
+        channel = others.pop("channel", np.zeros(count))
         days |= others
         return cls(
             amount=np.asarray(amount, dtype=np.float64),
             currency=np.asarray(currency, dtype=np.str_),
+            channel=np.asarray(channel, dtype=np.int8),
             **{name: np.asarray(values, dtype=np.int64) for name, values in days.items()},
         )
 

@@ -13,13 +13,13 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from django.db.models import F, Max, Min, Q, QuerySet, Sum
+from django.db.models import Case, F, Max, Min, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Greatest
 
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
-from customers.models import Allocation, CreditAccount, DisputeItem, DocumentKind, Instalment
-from scoring.invoices.ledger import NEVER, Days, Ledger, lot
+from customers.models import Allocation, CreditAccount, DisputeItem, DocumentKind, Instalment, SentBy
+from scoring.invoices.ledger import ELECTRONIC, NEVER, PAPER, UNKNOWN, Days, Ledger, lot
 
 CASH_SHARE = 0.5
 """Cash below this share of a settled instalment: it was credited or given up, which is no payment behaviour."""
@@ -32,10 +32,17 @@ LEARNED_ROWS = 400_000
 """Invoices a card is learned from at most, about; more would change little."""
 _Kind = Allocation.Kind
 _COLUMNS = (
-    "row account issued due known until amount currency paid paid_known closed_known at_least disputed undisputed"
+    "row account issued due known until amount currency paid paid_known closed_known at_least disputed undisputed channel"
 ).split()
-_WIDE: dict[str, Any] = {"row": np.int64, "account": np.int64, "amount": np.float64, "currency": np.str_}
+_TYPES: dict[str, Any] = {
+    "row": np.int64,
+    "account": np.int64,
+    "amount": np.float64,
+    "currency": np.str_,
+    "channel": np.int8,
+}
 """Columns that are no days; days fit into 32 bits."""
+_CHANNELS = {SentBy.ELECTRONIC: ELECTRONIC, SentBy.PAPER: PAPER, "": UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +144,21 @@ def _read(which: _Which, view: View, using: str) -> dict[str, Any]:
         "account_amount",
         "account__currency",
         "reopened",
+        _sent(view),
     )
     paid = {row[0]: row for row in _settlements(parts.filter(instalment__reopened=False))}
     again = _stretches(parts.filter(instalment__reopened=True))
     disputes = _disputes(which, using)
     return _arrays(line for fact in facts for line in _lines(fact, paid, again, disputes))
+
+
+def _sent(view: View) -> Any:
+    """How the invoice was sent, which is known like its number; what an import said of it after the instant of the view
+    was not recorded by then."""
+    if view.recorded_by is None:
+        return F("invoice__delivery")
+    later = When(invoice__delivery_batch__recorded_at__gt=view.recorded_by, then=Value(""))
+    return Case(later, default=F("invoice__delivery"))
 
 
 def _settlements(parts: QuerySet[Allocation]) -> Iterable[tuple[Any, ...]]:
@@ -210,15 +227,15 @@ def _lines(
     again: dict[int, list[tuple[Any, ...]]],
     disputes: dict[int, tuple[int, int]],
 ) -> Iterable[tuple[Any, ...]]:
-    pk, account, issued, due, known, until, amount, account_amount, currency, reopened = fact
+    pk, account, issued, due, known, until, amount, account_amount, currency, reopened, sent = fact
     size = _minor(account_amount) / 10 ** exponent(currency)
-    disputed = disputes.get(pk, (NEVER, NEVER))
+    disputed, channel = disputes.get(pk, (NEVER, NEVER)), _CHANNELS[sent]
     known_day = max(known.toordinal(), issued.toordinal())
     ends = until.toordinal() if until else NEVER
     head = (pk, account, issued.toordinal(), due.toordinal())
     if not reopened:
         outcome = _outcome(_minor(amount), due, *paid[pk][1:]) if pk in paid else _OPEN
-        yield (*head, known_day, ends, size, currency, *outcome, *disputed)
+        yield (*head, known_day, ends, size, currency, *outcome, *disputed, channel)
         return
     begin, outcome = known_day, _OPEN
     for day, then in _history(_minor(amount), due, again.get(pk, [])):
@@ -229,9 +246,9 @@ def _lines(
                 outcome = then
                 continue
             if begin < day:
-                yield (*head, begin, day, size, currency, *outcome, *disputed)
+                yield (*head, begin, day, size, currency, *outcome, *disputed, channel)
             begin, outcome = day, then
-    yield (*head, begin, ends, size, currency, *outcome, *disputed)
+    yield (*head, begin, ends, size, currency, *outcome, *disputed, channel)
 
 
 _OPEN = (NEVER, NEVER, NEVER, -NEVER)
@@ -293,7 +310,7 @@ def _arrays(lines: Iterable[tuple[Any, ...]]) -> dict[str, Any]:
     """Columns of the rows, days in half the room."""
     columns = list(zip(*lines, strict=True)) or [()] * len(_COLUMNS)
     return {
-        name: np.array(column, dtype=_WIDE.get(name, np.int32))
+        name: np.array(column, dtype=_TYPES.get(name, np.int32))
         for name, column in zip(_COLUMNS, columns, strict=True)
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scoring.fitting.measures import Floats
-from scoring.invoices.ledger import NEVER, Days, Ledger
+from scoring.invoices.ledger import ELECTRONIC, NEVER, UNKNOWN, Days, Ledger
 
 SHIFT = 24
 SPAN = 1 << SHIFT
@@ -166,6 +166,18 @@ class Known:
 
     def beyond(self, days: int, above: int | None) -> Iterator[Part]:
         """(invoices decided, those of them more than `days` late); above: of those more than `above` days late."""
+        yield from self._decided(days, above, (1.0, 0.0), (0.0, 1.0))
+
+    def sent(self, days: int, above: int | None) -> Iterator[Part]:
+        """Of the invoices `beyond` counts: (those of which it is known how they were sent, those sent electronically)."""
+        channel = self.ledger.channel
+        measures = (channel != UNKNOWN).astype(np.float64), (channel == ELECTRONIC).astype(np.float64)
+        yield from self._decided(days, above, measures)
+
+    def _decided(
+        self, days: int, above: int | None, each: tuple[ArrayLike, ...], if_late: tuple[ArrayLike, ...] = ()
+    ) -> Iterator[Part]:
+        """Invoices decided, each counting `each`; once more `if_late` for those more than `days` late."""
         led = self.ledger
         overdue = self.open_late_from(days)
         # An invoice enters once, when it is decided; that a late one is paid at last does not make it newer.
@@ -176,7 +188,9 @@ class Known:
         late = delay > days
         counts = late if above is None else delay > above
         counts = np.where(is_paid, True if above is None else counts, late)
-        for value, holds in (((1.0, 0.0), counts), ((0.0, 1.0), late)):
+        for value, holds in ((each, counts), (if_late, late)):
+            if not value:
+                continue
             yield Part(np.where(holds, decided, NEVER), led.until, value)
             # Until it is known better, an open invoice counts as it stands.
             yield Part(np.where(holds & (final < NEVER), NEVER, overdue), self.gone, value)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 from babel.dates import get_day_names
@@ -14,54 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from creditdesk.core.wording import day, fixed, locale, percent
-from scoring.invoices.card import Target
-from scoring.invoices.features import BOOK_LIVES, BOOK_LONG, BOOK_NOW, FEATURES, Priors
-from scoring.invoices.history import History, Moment
+from scoring.invoices.features import BOOK_LIVES, BOOK_LONG, BOOK_NOW, FEATURES
+from scoring.invoices.ledger import ELECTRONIC, PAPER, UNKNOWN
 from scoring.invoices.points import AT_ISSUE, BASE, BOUND, LEVEL, STILL_UNPAID, THIN
+from scoring.invoices.told import Told, event
 
 LABELS = {feature.code: feature.label for feature in FEATURES}
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What the sentences speak of: one observation, the target and what the portfolio's training period says.
-
-    left: what the cards of the day of issue leave for it among those that become late; on: the day it is seen.
-    """
-
-    target: Target
-    history: History
-    seen: Moment
-    on: date
-    currency: str
-    left: float | None = None
-
-    @property
-    def priors(self) -> Priors:
-        assert self.target.priors is not None
-        return self.target.priors
-
-    def rate(self, half_life: float | None, *, others: bool = False) -> tuple[float, float]:
-        """(decided, share of them that were so late), weighted with `half_life`; share 0 where nothing is decided."""
-        ask = self.history.others if others else self.history.beyond
-        steps = self.priors.steps[:1] if others else self.priors.steps
-        counts = [ask(days, above, half_life, self.seen) for days, above, _r in steps]  # type: ignore[arg-type]
-        decided, happened = float(counts[0][0][0]), float(counts[-1][1][0])
-        return decided, happened / decided if decided > 1e-6 else 0.0
-
-    def delay(self, half_life: float | None, *, others: bool = False) -> tuple[float, float]:
-        """(invoices, days from due date to payment on average), early payment negative."""
-        ask = self.history.others_delays if others else self.history.delays
-        count, total = ask(half_life, self.seen)  # type: ignore[arg-type]
-        return float(count[0]), float(total[0] / count[0]) if count[0] > 1e-6 else 0.0
-
-    def number(self, ask: Callable[[Moment], tuple[Any, ...]], place: int) -> float:
-        return float(np.asarray(ask(self.seen)[place])[0])
-
-    @property
-    def terms(self) -> int:
-        led = self.history.ledger
-        return int(led.due[self.seen.place[0]] - led.issued[self.seen.place[0]])
 
 
 def sentence(code: str, told: Told) -> str:
@@ -81,11 +37,6 @@ def label(code: str) -> str:
         STILL_UNPAID: _("still unpaid"),
     }
     return str(fixed_labels.get(code) or LABELS.get(code, code))
-
-
-def event(days: int) -> str:
-    """What the target is, as part of a sentence."""
-    return _("more than %s days late") % days if days else _("late")
 
 
 def _days(value: float) -> str:
@@ -270,6 +221,38 @@ def _like(kind: str, text: str, none: str) -> Callable[[Told], str]:
     return write
 
 
+def _channel(told: Told) -> str:
+    """How this invoice was sent, how those of the record were, and what that does here."""
+    days, above, _r = told.priors.steps[0]
+    known, electronic = (round(float(x[0])) for x in told.history.sent(days, above, None, told.seen))
+    sent = int(told.history.ledger.channel[told.seen.place[0]])
+    if sent == UNKNOWN:
+        return _("Nobody said how it was sent: it counts as invoices here are sent on average.")
+    if not known:
+        text = {
+            ELECTRONIC: _("It was sent electronically; how the invoices of its record were is not known."),
+            PAPER: _("It was sent on paper; how the invoices of its record were is not known."),
+        }[sent]
+    else:
+        text = {
+            ELECTRONIC: _(
+                "It was sent electronically; of the %(n)s invoices of its record %(electronic)s were."
+            ),
+            PAPER: _(
+                "It was sent on paper; of the %(n)s invoices of its record %(electronic)s were sent electronically."
+            ),
+        }[sent] % {"n": known, "electronic": electronic}
+    effect = told.priors.channel.effect if told.priors.channel else 0.0
+    if not effect:
+        return str(text)
+    what = (
+        _("The same customer pays electronic ones late less often here.")
+        if effect < 0
+        else _("The same customer pays electronic ones late more often here.")
+    )
+    return f"{text} {what}"
+
+
 def _book(half_life: float) -> Callable[[Told], str]:
     def write(told: Told) -> str:
         first, above, _r = told.priors.steps[0]
@@ -379,6 +362,7 @@ _SENTENCES: dict[str, Callable[[Told], str]] = {
         ),
         gettext_noop("None of its invoices as large as this one has been decided yet."),
     ),
+    "channel": _channel,
     "book": _book(BOOK_NOW),
     "book_trend": _book(BOOK_LONG),
     "others_20": _others(

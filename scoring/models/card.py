@@ -1,5 +1,6 @@
 """The scorecard as data: bins, points and rationale per signal, in versions that are never edited once used."""
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +19,8 @@ class Scorecard(Version):
     score = base_points + the points of every signal, exactly: `scoring.card.problems` refuses a card whose
     least or greatest sum leaves 0..100, so nothing is ever clamped.
     PD = 1 / (1 + odds_at_anchor * 2 ** ((score - anchor_score) / points_to_double)). `calibration` says what those odds
-    stand on, with the day and the defaults (scoring/calibrated.py); it goes with whatever moves the probability.
+    stand on, with the day and the defaults (scoring/calibrated.py); it goes with whatever moves the probability. `taught` is
+    what points and odds have seen (scoring/taught.py); it stays whatever is changed.
     """
 
     class Kind(models.TextChoices):
@@ -67,6 +69,18 @@ class Scorecard(Version):
     calibration_years = models.PositiveIntegerField(
         _("customer-years observed"), null=True, blank=True, editable=False
     )
+    learned_until = models.DateField(
+        _("learned until"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_(
+            "The last day whose outcomes taught the points, here or in the version they were copied from."
+        ),
+    )
+    taught = models.JSONField(
+        _("what it was taught"), default=dict, blank=True, editable=False, encoder=DjangoJSONEncoder
+    )
     anchor_score = models.PositiveSmallIntegerField(_("anchor score"), default=50)
     odds_at_anchor = models.DecimalField(
         _("good to bad odds at the anchor"), max_digits=12, decimal_places=4, default=12
@@ -80,6 +94,13 @@ class Scorecard(Version):
         help_text=_("Thin cards only: with fewer days of bank lines the full card scores the account."),
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    first_day = models.DateField(
+        _("in use from"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Set by publishing. A planned card takes the place of the one in use on this day."),
+    )
     override_reason = models.TextField(_("published against the gates because"), blank=True, editable=False)
 
     class Meta(Version.Meta):
@@ -95,6 +116,15 @@ class Scorecard(Version):
             models.UniqueConstraint(fields=["code", "version"], name="scorecard_version"),
             models.UniqueConstraint(
                 fields=["kind"], condition=Q(status="active"), name="one_active_scorecard_of_a_kind"
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "first_day"],
+                condition=Q(status="planned"),
+                name="one_planned_scorecard_a_day",
+            ),
+            models.CheckConstraint(
+                name="scorecard_planned_dated",
+                condition=~Q(status="planned") | Q(first_day__isnull=False),
             ),
             models.CheckConstraint(
                 name="scorecard_grades_in_order",
@@ -120,7 +150,7 @@ class Scorecard(Version):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name} · {self.version}"
+        return f"{self.name} · v{self.version}"
 
     @property
     def calibration_short(self) -> str:

@@ -5,6 +5,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import CreditAccount
@@ -89,6 +90,10 @@ class PublishingGate(models.Model):
         return f"Gini >= {self.min_gini}, PSI <= {self.max_psi}"
 
 
+REPLACED = gettext_noop("replaced by a newer override")
+"""Why an override ended of which nobody said why: stored as it stands here, shown in the reader's language."""
+
+
 class ScoreOverride(models.Model):
     """A person's grade in place of the card's, with a reason, from a day to a day. Ended early, never edited.
 
@@ -128,6 +133,7 @@ class ScoreOverride(models.Model):
         related_name="+",
         verbose_name=_("ended by"),
     )
+    # A person's words, or REPLACED.
     end_reason = models.TextField(_("ended because"), blank=True)
 
     class Meta:
@@ -152,3 +158,7 @@ class ScoreOverride(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}: {self.computed_grade} → {self.grade}"
+
+    @property
+    def ended_because(self) -> str:
+        return gettext(REPLACED) if self.end_reason == REPLACED else self.end_reason

@@ -32,6 +32,7 @@ class Version(models.Model):
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
         PROPOSED = "proposed", _("waiting for a second person")
+        PLANNED = "planned", _("planned")
         ACTIVE = "active", _("active")
         RETIRED = "retired", _("retired")
 

@@ -64,10 +64,12 @@ def _oldest(value: float, _as_of: date, judged: date) -> str:
     if not value:
         return _("Nothing undisputed is overdue on %s.") % day(judged)
     due = judged - timedelta(days=int(value))
-    return _("The oldest overdue debt fell due on %(due)s, %(days)s days ago.") % {
-        "due": day(due),
-        "days": int(value),
-    }
+    # Counted to the judged day, which is not always today: the page beside it counts to today.
+    return ngettext(
+        "The oldest overdue debt fell due on %(due)s, %(days)s day before %(on)s.",
+        "The oldest overdue debt fell due on %(due)s, %(days)s days before %(on)s.",
+        int(value),
+    ) % {"due": day(due), "days": int(value), "on": day(judged)}
 
 
 def _overdue_share(value: float, _as_of: date, judged: date) -> str:

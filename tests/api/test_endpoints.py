@@ -29,9 +29,10 @@ def problem(response, status, code):
 
 def test_open_invoices_say_when_they_will_be_paid(world, monkeypatch):
     account = world.cast.company.accounts.get(customer__code="C-1001")
-    coming = invoice(account, "300.00", TODAY - timedelta(days=5))
+    coming = invoice(account, "300.00", TODAY - timedelta(days=5), delivery="paper")
     (row, second) = world.caller.get("open-invoices", customer="C-1001").json()["results"]
     assert row["open"] == {"amount": "700.00", "currency": "EUR"} and row["expected"] is None
+    assert (row["delivery"], second["delivery"]) == (None, "paper")
     assert (row["days_past_due"], second["days_past_due"], second["id"]) == (30, 0, coming.pk)
     said = InvoiceEstimate(0.75, 0.25, 0.1, 12.34, TODAY, TODAY, TODAY + timedelta(days=9), card=3)
     monkeypatch.setattr(open_invoices, "estimate", lambda ids, day: dict.fromkeys(ids, said))

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from creditdesk.core.jobs import MAX_ATTEMPTS, STILL_AT_IT, plan_jobs, progress, run_once
+from creditdesk.core.jobs import MAX_ATTEMPTS, STILL_AT_IT, finding_first, plan_jobs, progress, run_once
 from creditdesk.core.models import Heartbeat, Job
 
 DAY = date(2026, 3, 2)
@@ -52,6 +52,32 @@ class TestRunOnce:
         assert (job.status, job.attempts) == (Job.Status.WAITING, 1)
         assert job.error == "ValueError: the bank said no"
         assert run_once("score", "a", DAY, write_effect).error == ""
+
+    def test_what_takes_long_to_find_out_holds_no_transaction(self):
+        """On SQLite a transaction is a lock on every write: nobody could work while a card is measured."""
+        depth, seen = len(connection.savepoint_ids), []
+
+        @finding_first
+        def measured(job: Job):
+            seen.append(len(connection.savepoint_ids) - depth)
+
+            def keep():
+                seen.append(len(connection.savepoint_ids) - depth)
+                return write_effect(job)
+
+            return keep
+
+        assert run_once("measure", "a", DAY, measured).result == {"key": "a"}
+        assert run_once("measure", "a", DAY, measured).attempts == 1
+        assert seen == [0, 1] and effects() == ["effect-a"]
+
+        @finding_first
+        def failing(job: Job):
+            return lambda: failing_effect(job)
+
+        with pytest.raises(ValueError, match="the bank said no"):
+            run_once("measure", "b", DAY, failing)
+        assert effects() == ["effect-a"] and Job.objects.get(key="b").status == Job.Status.WAITING
 
     def test_it_gives_up_after_the_last_attempt(self):
         for _ in range(MAX_ATTEMPTS):

@@ -66,5 +66,5 @@ def test_a_refused_change_answers_with_its_sentence(rf):
 def test_a_missing_rate_speaks_when_it_is_read(monkeypatch):
     error = MissingRate("USD", "EUR", date(2026, 11, 20))
     assert str(error).startswith("No exchange rate USD/EUR on or before 20 Nov 2026")
-    monkeypatch.setattr("customers.rates._", lambda text: "Manca %(base)s/%(quote)s %(day)s")
+    monkeypatch.setattr("django.utils.translation.gettext", lambda text: "Manca %(base)s/%(quote)s %(day)s")
     assert str(error) == "Manca USD/EUR 20 Nov 2026"

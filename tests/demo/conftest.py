@@ -3,6 +3,7 @@ from datetime import date
 import pytest
 
 from creditdesk.demo.loader import load_story
+from tests import words
 
 AS_OF = date(2026, 11, 20)
 CUSTOMERS = 60
@@ -15,5 +16,7 @@ def story(django_db_setup, django_db_blocker):
 
     with django_db_blocker.unblock():
         with transaction.atomic():
-            yield load_story(AS_OF, CUSTOMERS).load
+            with words.watched():
+                load = load_story(AS_OF, CUSTOMERS).load
+            yield load
             transaction.set_rollback(True)

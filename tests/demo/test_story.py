@@ -9,6 +9,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.models import User
 from creditdesk.core.roles import COLLECTOR
 from creditdesk.demo.characters import CHARACTERS, character_code
+from creditdesk.demo.sending import sending_of
 from customers.access import visible_accounts
 from customers.completeness import complete_through_all
 from customers.exposure import exposures
@@ -169,6 +170,21 @@ def test_the_others_are_who_they_are(story):
     half = AS_OF - timedelta(days=270)
     late, early = grower.filter(effective_on__gt=half), grower.filter(effective_on__lte=half)
     assert late.aggregate(s=Sum("amount"))["s"] > early.aggregate(s=Sum("amount"))["s"]
+
+
+def test_accounts_move_from_paper_to_electronic_invoices(story):
+    told: dict[int, list[str]] = {}
+    rows = Invoice.objects.filter(superseded_at__isnull=True).order_by("effective_on", "pk")
+    for account, channel in rows.values_list("account_id", "delivery"):
+        told.setdefault(account, []).append(channel)
+    lives = [tuple(dict.fromkeys(channels)) for channels in told.values()]
+    assert set(lives) == {("paper",), ("electronic",), ("paper", "electronic"), ("",)}
+    # Once moved, nobody goes back.
+    assert all(channels == sorted(channels, reverse=True) for channels in told.values())
+    moved = sending_of(1, 8, 0, 900)
+    assert moved.moved_on and moved == sending_of(1, 8, 0, 900) != sending_of(2, 8, 0, 900)
+    day = moved.moved_on
+    assert [(moved.on(d), moved.delay(d, 2)) for d in (day - 1, day)] == [("paper", 2), ("electronic", -2)]
 
 
 def test_cash_lies_on_the_namesakes_account(story):

@@ -6,6 +6,8 @@ the environment decides, as it does for the application. --workers=N runs the te
 """
 
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -18,6 +20,8 @@ from tests.plugins.workers import WAITING, Copies
 SERVER = pytest.StashKey[PostgresServer]()
 # The databases of the run, each with the environment that chooses it; None: not set.
 ENVIRONMENTS = pytest.StashKey[dict[str, dict[str, str | None]]]()
+# A folder for the compiled modules of processes that tests start.
+COMPILED = pytest.StashKey[str]()
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "module_database"}
 
 
@@ -79,12 +83,20 @@ def _prepare(config: pytest.Config) -> None:
         del os.environ["DATABASE_URL"]
     if copied:
         os.environ[template.FOLDER] = next(iter(environments.values()))[template.FOLDER] or ""
+        if sys.dont_write_bytecode:
+            # Where nothing may be kept beside the sources, each process that a test starts would compile them all.
+            config.stash[COMPILED] = tempfile.mkdtemp(prefix="creditdesk-compiled-")
+            os.environ["PYTHONPYCACHEPREFIX"] = config.stash[COMPILED]
+            os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def _stop(config: pytest.Config) -> None:
     for environment in config.stash.get(ENVIRONMENTS, {}).values():
         template.stop(environment.get(template.FOLDER) or "")
     os.environ.pop(template.FOLDER, None)
+    if compiled := config.stash.get(COMPILED, None):
+        shutil.rmtree(compiled, ignore_errors=True)
+        os.environ.pop("PYTHONPYCACHEPREFIX", None)
     server = config.stash.get(SERVER, None)
     if server:
         del config.stash[SERVER]
@@ -124,14 +136,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _reaches_database(item: pytest.Item) -> bool:
     """pytest-django opens the database only to these; anything else that tries fails.
 
-    What axe says of a page is said of its HTML, which comes from the same rows on every database.
+    Marked `any_database`: says the same on every one, because another test runs the same statements on both.
     """
     from django.test import TransactionTestCase
 
-    if item.nodeid.startswith("tests/journeys/test_accessibility"):
-        return False
     test_class = getattr(item, "cls", None)
-    return (
+    return item.get_closest_marker("any_database") is None and (
         item.get_closest_marker("django_db") is not None
         or not DATABASE_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
         or (test_class is not None and issubclass(test_class, TransactionTestCase))

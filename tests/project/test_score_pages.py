@@ -89,6 +89,16 @@ def test_an_override_in_force_and_the_depth_stand_on_the_tile(desk):
     assert f"depth {response.context['grid'].letter}" in text
 
 
+def test_nothing_is_chosen_for_who_overrides_a_score(desk):
+    """The first grade of a list is A: a form sent in haste must not set it."""
+    url = reverse("scorecards:override", args=[desk.account.pk])
+    text = client_of(desk.approver).get(url).content.decode()
+    assert text.count('<option value="" selected>') == 2
+    sent = {"note": "Seen on site.", "valid_until": UNTIL.isoformat(), "grade": "", "reason_code": ""}
+    response = client_of(desk.approver).post(url, sent)
+    assert response.status_code == 422 and set(response.context["form"].errors) == {"grade", "reason_code"}
+
+
 def test_every_missing_input_names_its_cure(desk):
     response = client_of(desk.controller).get(page(desk))
     rows = response.context["grid_rows"]

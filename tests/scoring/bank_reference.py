@@ -68,8 +68,10 @@ def values(account: CreditAccount, as_of: date, view: View = CURRENT) -> dict[st
         rate = _cents(currency, as_of)
         return None if rate is None else round(minor * rate)
 
-    ends = [t.batch.complete_through for t in rows if t.batch and t.batch.complete_through]
-    through = min(as_of, max(ends) if ends else max(t.effective_on for t in rows))
+    through = max(
+        _told_to([t for t in rows if t.bank_account_id == one], as_of)
+        for one in {t.bank_account_id for t in rows}
+    )
     first = min(t.effective_on for t in rows)
     days = (through - first).days + 1
     age = (as_of - through).days
@@ -97,6 +99,13 @@ def values(account: CreditAccount, as_of: date, view: View = CURRENT) -> dict[st
         value = found[name]
         found[name] = None if value is None or factor is None else Fraction(value) * factor / scale
     return {f"bank_{name}": value for name, value in found.items()}
+
+
+def _told_to(rows, as_of: date) -> date:
+    """To the end of the file that holds the account's lines, unless it was silent for 35 days before."""
+    last = max(t.effective_on for t in rows)
+    ends = [min(as_of, t.batch.complete_through) for t in rows if t.batch and t.batch.complete_through]
+    return max(ends) if ends and 0 <= (max(ends) - last).days <= 35 else last
 
 
 def _balances(lines, days, through, convert) -> dict[str, object]:

@@ -22,18 +22,19 @@ from customers.models import (
     Promise,
     PromiseMove,
 )
-from scoring import default_card_3, default_thin_card_2
-from scoring.agency_cards import SHIPPED, add_agency_cards
+from scoring import default_card_3, default_thin_card_2, default_thin_card_3
 from scoring.agency_words import agency_limits
-from scoring.card import active_cards, as_card, problems
+from scoring.card import activate, active_cards, as_card, problems
 from scoring.completeness import completeness
 from scoring.counterfactual import WouldLift, better_bins
 from scoring.default_card import build_bins
+from scoring.default_thin_card import ensure_thin_card
 from scoring.engine import compute, rescore
+from scoring.evidence import scored_by
 from scoring.explain import explain
 from scoring.lifting import bin_sentences
 from scoring.models import AccountScore, Scorecard, ScorecardBin, ScoreHistory
-from scoring.recalibrating import scored_by
+from scoring.newer_cards import OFFERS, add_newer_cards
 from scoring.replay import replay
 from scoring.signals import BY_NAME, SIGNALS, Family
 from scoring.statement import Scope
@@ -60,10 +61,10 @@ def report(account, on: date = AS_OF, *, provider: str = "alpha", known_on: date
 
 
 def draft(table) -> Scorecard:
-    """The shipped card as it is added by a person, in use nowhere."""
+    """A card of the product, in use nowhere but for the thin one that ships."""
     found = Scorecard.objects.filter(name=table.NAME).first()
     if found is None:
-        code, kind = next((code, kind) for code, kind, shipped in SHIPPED if shipped is table)
+        code, kind = ("expert", "full") if table is default_card_3 else ("thin-expert", "thin")
         found = Scorecard.objects.create(
             code=code, kind=kind, name=table.NAME, version=table.VERSION, base_points=table.BASE_POINTS
         )
@@ -95,20 +96,25 @@ def paid_well(account) -> None:
     history(account, [("100", day, 30, day + timedelta(days=30)) for day in issued])
 
 
-def test_the_cards_for_buyers_of_reports_come_as_sound_drafts_when_asked_for(cast):
+def test_newer_cards_come_as_sound_drafts_when_asked_for(cast, monkeypatch):
+    """A new installation has the newest thin card; one of before keeps its own and is offered what came since."""
     before = active_cards()
+    assert Scorecard.objects.get(pk=before.thin.pk).name == default_thin_card_3.NAME
+    monkeypatch.setattr(default_thin_card_3, "NAME", "One that came since")
+    assert ensure_thin_card().pk == before.thin.pk and Scorecard.objects.filter(kind="thin").count() == 1
     client = client_of(cast.manager)
-    assert "Add them as drafts" in client.get(reverse("scorecards:list")).content.decode()
+    shown = client.get(reverse("scorecards:list")).content.decode()
+    assert all(offer.name in shown for offer in OFFERS) and "Add as drafts" in shown
     for _twice in range(2):
-        assert client.post(reverse("scorecards:agency_cards")).status_code == 302
-    assert "Add them as drafts" not in client.get(reverse("scorecards:list")).content.decode()
-    cards = add_agency_cards(by=cast.manager, as_of=AS_OF)
-    for card, table in zip(cards, (default_card_3, default_thin_card_2), strict=True):
-        assert (card.status, card.is_shipped, card.name) == ("draft", False, table.NAME)
+        assert client.post(reverse("scorecards:newer_cards")).status_code == 302
+    assert "Add as drafts" not in client.get(reverse("scorecards:list")).content.decode()
+    assert add_newer_cards(by=cast.manager, as_of=AS_OF) == []
+    for table in (default_card_3, default_thin_card_3):
+        card = Scorecard.objects.get(name=table.NAME)
+        assert (card.status, card.is_shipped) == ("draft", False)
         assert problems(as_card(card, list(card.bins.all()))) == []
-        assert Scorecard.objects.filter(name=table.NAME).count() == 1
         assert all(BY_NAME[name].carries_points for name in table.BINS)
-    assert active_cards() == before and not set(NAMES) & {*before.full.bins, *before.thin.bins}
+    assert active_cards() == before and not set(NAMES) & {*before.full.bins}
 
 
 def _reports(rng: random.Random) -> list[dict]:
@@ -155,7 +161,7 @@ def test_no_worse_word_of_an_agency_ever_raises_a_score(company):
                 report(account, **one)
             pair.append(account.pk)
         pairs.append(pair)
-    for table in (default_card_3, default_thin_card_2):
+    for table in (default_card_3, default_thin_card_2, default_thin_card_3):
         rows = {row.account_id: row for row in compute(AS_OF, card=draft(table))}
         assert all(rows[worse].score <= rows[better].score for better, worse in pairs)
         assert any(rows[worse].score < rows[better].score for better, worse in pairs)
@@ -188,7 +194,8 @@ def _was_protested(account) -> None:
 
 
 def test_no_first_report_erases_what_is_known_of_payments(company):
-    """None, the worst, the best, for accounts of which bad things are known, with both shipped drafts in use."""
+    """None, the worst, the best, for accounts of which bad things are known. Card 2 leaves late payments to the full card,
+    card 3 reads them itself."""
     known = {
         "nothing": (),
         "late": (_paid_late,),
@@ -206,17 +213,19 @@ def test_no_first_report_erases_what_is_known_of_payments(company):
                 fact(account)
             if standing is not None:
                 report(account, standing=standing)
-    thin = draft(default_thin_card_2)
-    rows = {row.account_id: row for row in compute(AS_OF, card=thin)}
-    found = {place: rows[account.pk] for place, account in accounts.items()}
-    score = {place: row.score for place, row in found.items()}
-    for name in known:
-        assert score[name, None] >= score[name, 35] >= score[name, 5], name
-        of_thin = {standing for standing in (None, 5, 35, 90) if found[name, standing].card_id == thin.pk}
-        assert of_thin == (set() if "late" in name else {5, 35, 90}), name
-        if name != "nothing" and of_thin:
-            assert all(score[name, standing] < score["nothing", standing] for standing in of_thin), name
-    assert all(score["all old", s] < min(score["owes", s], score["promises", s]) for s in (5, 35, 90))
+    for table in (default_thin_card_2, default_thin_card_3):
+        thin = draft(table)
+        rows = {row.account_id: row for row in compute(AS_OF, card=thin)}
+        found = {place: rows[account.pk] for place, account in accounts.items()}
+        score = {place: row.score for place, row in found.items()}
+        for name in known:
+            assert score[name, None] >= score[name, 35] >= score[name, 5], name
+            of_thin = {standing for standing in (None, 5, 35, 90) if found[name, standing].card_id == thin.pk}
+            left = "late" in name and table is default_thin_card_2
+            assert of_thin == (set() if left else {5, 35, 90}), name
+            if name != "nothing" and of_thin:
+                assert all(score[name, standing] < score["nothing", standing] for standing in of_thin), name
+        assert all(score["all old", s] < min(score["owes", s], score["promises", s]) for s in (5, 35, 90))
 
 
 def test_the_newest_of_each_agency_and_of_several_the_worst(account):
@@ -317,6 +326,19 @@ def test_without_a_report_nothing_moves_and_old_scores_replay(account):
     assert said(account, card=draft(default_card_3)).score < row.score
 
 
+def test_a_score_of_the_full_card_replays_after_a_thin_card_came_that_would_take_its_account(account):
+    Scorecard.objects.filter(kind="thin").update(status="retired")
+    report(account, standing=80)
+    rescore(AS_OF)
+    kept = ScoreHistory.objects.get()
+    assert kept.card_id == active_cards().full.pk
+    later = Scorecard.objects.create(code="later", kind="thin", version=1, base_points=60, is_shipped=True)
+    ScorecardBin.objects.bulk_create(build_bins(later, default_thin_card_3.BINS))
+    activate(later)
+    assert said(account).card_id == later.pk
+    assert replay(kept).is_exact and replay(AccountScore.objects.get()).is_exact
+
+
 def test_a_thin_card_that_asks_agencies_stands_on_their_rating(company):
     rated, unrated, deep = (make_account(company) for _n in range(3))
     report(rated, standing=90, days_beyond_terms=0, activity="active")
@@ -345,14 +367,19 @@ def test_a_thin_card_that_asks_agencies_stands_on_their_rating(company):
     told["due_count_12m"] = [0, 0, 2, 2]
     obs, _true = made(customers=4, thin=1.0, **{name: np.resize(of, 16) for name, of in told.items()})
     assert scored_by(ready, obs).tolist() == [True, False, True, False] * 4
-    # The thin card in use does not price it: nobody is scored otherwise than before.
-    assert {row.card_id for row in compute(AS_OF)} == {full.pk}
+    # The one in use reads first payments as well: a rating is enough beside them.
+    used = active_cards().thin
+    assert {row.account_id for row in compute(AS_OF) if row.card_id == used.pk} == {rated.pk}
+    assert active_cards().card_for({"due_count_12m": 3, "bureau_standing": 90}) is used
+    assert active_cards().card_for({"due_count_12m": 4, "bureau_standing": 90}) is full
+    assert scored_by(used, obs).tolist() == [True, False, True, True] * 4
 
 
 def test_an_explanation_names_agency_and_days_and_does_not_promise_that_paying_helps(
     account, django_assert_num_queries
 ):
     BureauProvider.objects.create(slug="alpha", label="Alpha Ratings", adapter="json")
+    paid_well(account)
     report(account, date(2025, 3, 2), standing=61)
     report(account, date(2026, 3, 3), standing=34, days_beyond_terms=20, activity="dormant")
     report(account, date(2026, 1, 5), provider="beta", standing=50)

@@ -85,6 +85,20 @@ def test_each_input_answers_its_question(account):
     assert (grid(account).known, grid(account).verdict, grid(account).letter) == (6, "reliable", "A")
 
 
+def test_the_year_of_payments_is_the_one_the_score_judges(account):
+    """What fell due after the ledger's last complete day is not judged yet, and not counted here either."""
+    for number in range(4):
+        invoice(account, "100", TODAY - timedelta(days=60 + number * 30))
+    invoice(account, "100", TODAY - timedelta(days=28))
+    payments = grid(account, TODAY + timedelta(days=3)).answers[0]
+    assert payments.told.startswith("4 instalments")
+    assert payments.newest == TODAY
+    # As of an earlier day its own year counts, and where no ledger was ever complete nothing is judged.
+    assert grid(account, TODAY - timedelta(days=100)).answers[0].told.startswith("1 instalment ")
+    ImportBatch.objects.all().delete()
+    assert grid(account).answers[0].told.startswith("0 instalments")
+
+
 def test_accounts_count_from_publication_until_they_are_old(account):
     balance_sheet, published = TODAY - timedelta(days=300), TODAY - timedelta(days=100)
     FinancialStatement.objects.create(
@@ -111,7 +125,11 @@ def test_too_few_days_of_bank_lines(account):
 
 def test_queries_do_not_grow_with_the_accounts(cast: Cast, django_assert_num_queries):
     accounts = [cast.account, *(make_account(cast.company) for _n in range(3))]
+    for company in {account.company for account in accounts}:
+        ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
     with django_assert_num_queries(5):
         completeness(accounts[:1], TODAY)
+    for company in {account.company for account in accounts}:
+        ImportBatch.objects.create(source=company.sources.get(code="erp"), complete_through=TODAY)
     with django_assert_num_queries(5):
         completeness(accounts, TODAY)

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
+from django.conf import settings
 from django.core.cache import cache
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, models, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from creditdesk.core.audit import Actor, seal_entries, verify_seals
 from creditdesk.core.models import AuditEntry, AuditNote
+from creditdesk.core.money import Money
+from customers.applications import Wish, receive_application, withdraw_application
 from customers.approval import reject_limit_change
+from customers.bank.consents import record_consent, revoke_consent
+from customers.bureau.bases import record_basis, revoke_basis
+from customers.documents import remove_document
 from customers.holds import release_hold
 from customers.limit_comments import comment_on
 from customers.models import (
+    ApplicationDocument,
+    CreditApplication,
     CreditHold,
     Customer,
     ImportBatch,
+    LimitBinding,
     LimitChange,
     LimitChangeComment,
     LimitDecision,
+    OrderHold,
+    Promise,
 )
 from scoring.decisions import decide as decide_credit
 from scoring.engine import rescore
@@ -30,9 +43,11 @@ from scoring.erasing import Because, ErasureError, erase, words_of
 from scoring.models import AccountScore, Decision, ScoreOverride, ScoreReview
 from scoring.overrides import end_override
 from scoring.reviews_of_scores import contest, decide
+from scoring.written import PLACES, WRITTEN
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import ACTOR
 from tests.people import make_cast
+from worklists.models import FollowUp
 
 pytestmark = pytest.mark.django_db
 UNTIL = TODAY + timedelta(days=90)
@@ -120,7 +135,7 @@ def test_not_ones_own_not_an_open_contest_and_only_by_right(desk):
     values = {"valid_until": UNTIL, "as_of": TODAY, "seen_grade": row.grade}
     decide(desk.account, by=desk.controller, note="Looked again.", **values)
     erase(desk.account, [contested], by=desk.manager, because=Because.REQUEST, as_of=TODAY)
-    assert {words.text for words in words_of(desk.account, desk.manager)} >= {"Looked again."}
+    assert {words.text for words in words_of(desk.account, desk.manager, TODAY)} >= {"Looked again."}
 
 
 def test_the_database_lets_words_go_and_nothing_else(desk):
@@ -191,11 +206,11 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     hold = CreditHold.objects.get(account=desk.account, released_on=None)
 
     def found(kind):
-        return next(w for w in words_of(desk.account, desk.manager) if w.key.startswith(kind))
+        return next(w for w in words_of(desk.account, desk.manager, TODAY) if w.key.startswith(kind))
 
     # While the change waits and the hold stands, their words are needed.
     assert found("change").why_not and not any(
-        w.key == f"hold-{hold.pk}" for w in words_of(desk.account, desk.manager)
+        w.key == f"hold-{hold.pk}" for w in words_of(desk.account, desk.manager, TODAY)
     )
     with pytest.raises(ErasureError) as refused:
         erase(desk.account, [found("change").key], by=desk.manager, because=Because.REQUEST, as_of=TODAY)
@@ -203,7 +218,7 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     reject_limit_change(change, approver=desk.approver, reason=word, on=TODAY)
     release_hold(hold, by=desk.approver, reason=word, on=TODAY)
     keys = [f"decision-{decision.pk}", f"change-{change.pk}", f"hold-{hold.pk}"]
-    assert set(keys) <= {w.key for w in words_of(desk.account, desk.manager) if not w.why_not}
+    assert set(keys) <= {w.key for w in words_of(desk.account, desk.manager, TODAY) if not w.why_not}
     assert found("change").text.count(word) >= 2 and found("change").who
     approver = type(desk.approver).objects.get(pk=desk.approver.pk)
     approver.groups.set(desk.manager.groups.all())
@@ -219,9 +234,122 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     for row in (decision, change, hold):
         row.refresh_from_db()
         assert row.erased_at
-    assert not set(keys) & {w.key for w in words_of(desk.account, desk.manager)}
+    assert not set(keys) & {w.key for w in words_of(desk.account, desk.manager, TODAY)}
     assert word not in client.get(limits).content.decode()
     assert (decision.outcome, change.status, hold.released_by) == ("declined", "rejected", desk.approver)
+
+
+def test_words_elsewhere_go_once_they_are_over(desk):
+    """Grounds, consents, applications, documents, orders, settings, promises, follow-ups: each lets its words go, alone."""
+    account, by = desk.account, Actor.person(desk.controller)
+    customer, word, day = account.customer, "Anna of the bakery", {"on": TODAY}
+    said = {"effective_on": TODAY, "expires_on": UNTIL, "actor": by, "known_on": TODAY}
+    basis = record_basis(customer, "consent", reference=word, **said)
+    consent = record_consent(customer, purpose="credit", reference=word, **said)
+    wish = Wish(
+        Money.of("10.00", account.currency), contact_name=word, contact_email="anna@example.org", note=word
+    )
+    application = receive_application(account, wish, actor=by, **day)
+    kept = {"content_type": "application/pdf", "size": 1, "sha256": "0" * 64, "uploaded_by": desk.controller}
+    document = ApplicationDocument.objects.create(application=application, kind="identity", name=word, **kept)
+    order = OrderHold.objects.create(
+        account=account, order_number="O-1", point="order", cause="check", currency=account.currency, amount=100,
+        placed_on=TODAY, placed_by_name="shop", decide_by=TODAY, grace_reason=word,
+    )  # fmt: skip
+    binding = LimitBinding.objects.create(
+        customer=customer, binds="company", wanted_from=TODAY, reason=word, proposed_by=desk.controller, proposed_on=TODAY
+    )  # fmt: skip
+    promise = Promise.objects.create(
+        account=account, currency=account.currency, amount=100, due_on=TODAY, judged_on=TODAY, given_by=word,
+        effective_on=TODAY, known_on=TODAY, taken_by=desk.collector,
+    )  # fmt: skip
+    noted = FollowUp.objects.create(
+        account=account, kind="note", business_date=TODAY, by=desk.collector, text=word
+    )
+    named = {
+        "basis": basis,
+        "consent": consent,
+        "application": application,
+        "document": document,
+        "order": order,
+    }
+    named |= {"binding": binding, "promise": promise, "followup": noted}
+
+    def found():
+        return {w.key: w for w in words_of(account, desk.manager, TODAY) if word in w.text}
+
+    keys = {f"{name}-{row.pk}" for name, row in named.items()}
+    assert set(found()) == keys
+    waiting = {key for key, one in found().items() if one.needed}
+    assert waiting == keys - {f"promise-{promise.pk}", f"followup-{noted.pk}"}
+    for key in waiting:
+        with pytest.raises(ErasureError) as refused:
+            erase(account, [key], by=desk.manager, because=Because.REQUEST, as_of=TODAY)
+        assert refused.value.code == "open"
+    at = timezone.now()
+    for row in (document, order, binding):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            type(row).objects.filter(pk=row.pk).update(erased_at=at)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        CreditApplication.objects.filter(pk=application.pk).update(note="", contact_name="", contact_email="")
+    # Over, each of them.
+    revoke_basis(basis, actor=by, reason=word, **day)
+    revoke_consent(consent, by=by, reason=word, **day)
+    remove_document(document, by=desk.controller, reason=word)
+    withdraw_application(application, actor=by, reason=word, **day)
+    ended = {"resolved_on": TODAY, "resolved_by": desk.approver, "resolved_at": at, "resolved_reason": word}
+    OrderHold.objects.filter(pk=order.pk).update(status="rejected", **ended)
+    LimitBinding.objects.filter(pk=binding.pk).update(
+        status="rejected", decided_by=desk.approver, decided_on=TODAY, decision_reason=word
+    )
+    for name, row in named.items():
+        place = next(one for one in PLACES if one.key == name)
+        gone = dict.fromkeys(place.words, "") | ({"erased_at": at} if hasattr(row, "erased_at") else {})
+        rows = type(row).objects.filter(pk=row.pk)
+        others = [{place.words[0]: "another story"}, {**gone, place.words[-1]: "half a story"}]
+        others += [gone | {"customer_id": 0}] if name in ("basis", "consent", "binding") else []
+        others += [dict.fromkeys(place.words, "")] if "erased_at" in gone else []
+        for change in others:
+            with pytest.raises(DatabaseError), transaction.atomic():
+                rows.update(**change)
+    assert AuditNote.objects.filter(text=word).exists()
+    erase(account, keys, by=desk.manager, because=Because.REQUEST, as_of=TODAY)
+    assert found() == {} and not AuditNote.objects.filter(text=word).exists()
+    for name, row in named.items():
+        row.refresh_from_db()
+        place = next(one for one in PLACES if one.key == name)
+        assert [getattr(row, column) for column in place.words] == [""] * len(place.words)
+    assert not any(word in str(e.data) + str(list(e.changes.values())) for e in AuditEntry.objects.all())
+
+
+def test_every_free_text_about_a_customer_has_its_way_out_or_a_ground_to_stay():
+    """A new text column of anything that hangs on a customer must be put into docs/erasure.md."""
+    reached = {Customer}
+    while found := [
+        model
+        for model in apps.get_models()
+        if model not in reached
+        and any(f.is_relation and f.related_model in reached for f in model._meta.fields)
+    ]:
+        reached.update(found)
+    columns = {
+        f"{model._meta.label_lower}.{column.name}"
+        for model in reached
+        for column in model._meta.fields
+        if isinstance(column, models.CharField | models.TextField | models.JSONField)
+        and not column.choices
+        and (column.max_length or 99) > 5
+    }
+    page = (settings.BASE_DIR / "docs" / "erasure.md").read_text()
+    told = dict(re.findall(r"^\| `([a-z.]+\.[a-z0-9_]+)` \| ([^|]+) \|", page, re.M))
+    assert sorted(columns - set(told)) == [], "say in docs/erasure.md who erases it, or why it stays"
+    for model, names in WRITTEN.items():
+        for name in names:
+            assert told[f"{model._meta.label_lower}.{name}"].startswith("*Erase words*"), name
+    erased = {column for column, how in told.items() if how.startswith("*Erase words*")}
+    assert erased == {
+        f"{model._meta.label_lower}.{name}" for model, names in WRITTEN.items() for name in names
+    }
 
 
 def test_the_database_lets_only_the_words_of_decisions_and_limits_go(desk):

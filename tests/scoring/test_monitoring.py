@@ -180,9 +180,7 @@ def test_the_card_in_use_is_validated_by_month_and_people_hear_of_a_missed_gate(
     assert beyond([points[-1] | {"gini": 0.1}], None, gate, "2026-10")[0].code == "gini"
     # A card that learned from outcomes and was edited since was still taught them.
     assert not any(point["taught"] for point in points)
-    figures = {"until": "2026-08-31"}
-    CardReport.objects.create(card=report.card, kind="fit", as_of=TODAY, figures=figures, made_by="test")
-    assert report.card.calibrated_on is None
+    monkeypatch.setattr("scoring.validation.taught_until", lambda _card: date(2026, 8, 31))
     taught = series(active_card(), date(2026, 10, 31))
     assert [point["month"] for point in taught if point["taught"]] == [
         "2026-05",

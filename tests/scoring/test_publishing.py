@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
+import time_machine
 from django.db import DatabaseError, transaction
+from django.test import Client
+from django.urls import reverse
 
 from creditdesk.core.models import AuditEntry, Job
 from scoring.card import CardError, active_card
 from scoring.drafts import Row, change_numbers, copy_card, delete_draft, replace_bins
-from scoring.models import CardReport, PublishingGate, Scorecard
-from scoring.publishing import PublishingError, gates, propose_card, publish_card, send_back_card
+from scoring.engine import compute, rescore
+from scoring.models import AccountScore, CardReport, PublishingGate, Scorecard, ScoreHistory
+from scoring.publishing import (
+    PublishingError,
+    begin_planned,
+    gates,
+    propose_card,
+    publish_card,
+    send_back_card,
+    withdraw_planned,
+)
+from scoring.replay import replay
 from scoring.reports import store_report
+from scoring.statement import Scope
+from scoring.tasks import plan_nightly
+from tests.factories import invoice
 from tests.people import Cast
 
 pytestmark = pytest.mark.django_db
@@ -194,3 +210,85 @@ def test_evidence_is_never_edited_and_goes_only_with_its_draft(draft, cast):
     evidence(active)
     with pytest.raises(DatabaseError), transaction.atomic():
         active.reports.all().delete()
+
+
+def planned(draft: Scorecard, cast: Cast, day: date) -> Scorecard:
+    evidence(draft)
+    return publish_card(
+        proposed(draft, cast), approver=cast.approver, reason="Agreed.", as_of=TODAY, first_day=day
+    )
+
+
+def test_a_planned_card_scores_from_its_first_day_on(draft, cast):
+    """Published today by two, in use from day D: the night of D scores with it, what was scored before replays."""
+    account, later = cast.account, TODAY + timedelta(days=10)
+    invoice(account, "100.00", TODAY - timedelta(days=60))
+    champion, eve = draft.based_on, later - timedelta(days=1)
+    change_numbers(
+        draft, {"base_points": draft.base_points - 1, "review_to": 61}, by=cast.controller, as_of=TODAY
+    )
+    replace_bins(draft, "insolvent", [], by=cast.controller, as_of=TODAY)
+    for wrong in (TODAY - timedelta(days=1), TODAY + timedelta(days=400)):
+        with refused("first_day"), transaction.atomic():
+            planned(copy_card(draft, by=cast.controller, as_of=TODAY), cast, wrong)
+    card = planned(draft, cast, later)
+    assert (card.status, card.first_day, card.decided_by) == ("planned", later, cast.approver)
+    assert active_card().pk == champion.pk and not Job.objects.filter(kind=f"score-card-{card.pk}").exists()
+    twin = copy_card(draft, by=cast.controller, as_of=TODAY)
+    with refused("day_taken"):
+        planned(twin, cast, later)
+    for values in (
+        {"base_points": 1},
+        {"first_day": TODAY},
+        {"decided_by": cast.manager},
+        {"status": "retired"},
+    ):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            Scorecard.objects.filter(pk=card.pk).update(**values)
+    # By the day alone, for every company its own, whether the state says so yet or not.
+    rescore(eve)
+    assert AccountScore.objects.get(account=account).card_id == champion.pk
+    for scope in (Scope.everyone(), Scope.of([account.pk])):
+        assert {row.card_id for row in compute(eve, scope)} == {champion.pk}
+        assert {row.card_id for row in compute(later, scope)} == {card.pk}
+    kept = ScoreHistory.objects.get(account=account)
+    assert begin_planned(eve) == []
+    plan_nightly(datetime.combine(later, time(1, 30), UTC).isoformat())
+    card.refresh_from_db()
+    assert (card.status, active_card().pk) == ("active", card.pk)
+    assert Scorecard.objects.get(pk=champion.pk).status == "retired" and begin_planned(later) == []
+    rescore(later)
+    now = AccountScore.objects.get(account=account)
+    assert now.card_id == card.pk and now.score == kept.score - 1
+    assert replay(kept).is_exact and replay(now).is_exact
+    acts = AuditEntry.objects.filter(subject_type="scoring.scorecard", act="scorecard.began")
+    assert list(acts.values_list("subject_pk", "actor__username")) == [(str(card.pk), None)]
+    with refused("not_planned"):
+        withdraw_planned(card, by=cast.manager, reason="too late", as_of=eve)
+
+
+def test_a_planned_card_is_withdrawn_by_one_person_before_its_day(draft, cast):
+    later = TODAY + timedelta(days=10)
+    card, client = planned(draft, cast, later), Client()
+    with time_machine.travel(datetime.combine(TODAY, time(12), UTC), tick=False):
+        client.force_login(cast.manager)
+        shown = client.get(reverse("scorecards:list")).content.decode()
+        assert "planned" in shown and "from 30 Nov 2026" in shown
+        page = client.get(reverse("scorecards:card", args=[card.pk])).content.decode()
+        assert "Withdraw before its first day" in page and "it scores from 30 Nov 2026 on" in page
+        for person, reason, code in ((cast.collector, "x", "not_allowed"), (cast.manager, " ", "no_reason")):
+            with refused(code):
+                withdraw_planned(card, by=person, reason=reason, as_of=TODAY)
+        with refused("not_planned"):
+            withdraw_planned(card, by=cast.manager, reason="It counts already.", as_of=later)
+        client.post(reverse("scorecards:unplan", args=[card.pk]), {"back-reason": "Not yet."})
+    card.refresh_from_db()
+    assert (card.status, card.first_day, card.decided_by) == ("draft", None, cast.manager)
+    entry = AuditEntry.objects.get(act="scorecard.withdrawn")
+    assert entry.data["first_day"] == later.isoformat() and entry.actor.username == cast.manager.username
+    # Its way begins anew, and two planned days come one after the other.
+    sooner = TODAY + timedelta(days=3)
+    twin = planned(copy_card(card, by=cast.controller, as_of=TODAY), cast, sooner)
+    again = planned(card, cast, later)
+    assert [begun.pk for begun in begin_planned(later)] == [twin.pk, again.pk]
+    assert active_card().pk == again.pk

@@ -96,7 +96,7 @@ def test_both_are_measured_on_the_same_rows_and_shown(pair, monkeypatch):
     assert "not been measured side by side" in carla.get(url).content.decode()
     carla.post(reverse("scorecards:measure_pair"), {"a": champion.pk, "b": draft.pk})
     job = Job.objects.get(kind="compare-cards")
-    assert compare_planned_cards(job) == {"report": CardReport.objects.get(kind="compared").pk}
+    assert compare_planned_cards(job)() == {"report": CardReport.objects.get(kind="compared").pk}
     figures = CardReport.objects.get(kind="compared").figures
     first, second = figures["measured"]["cards"]
     for name, gap in figures["measured"]["differences"].items():
@@ -131,7 +131,7 @@ def test_both_are_measured_on_the_same_rows_and_shown(pair, monkeypatch):
         carla.post(reverse("scorecards:measure_pair"), {"a": champion.pk, "b": draft.pk})
     (waiting,) = Job.objects.filter(kind="compare-cards", status="waiting")
     monkeypatch.setattr("scoring.side_by_side.LEAST_EVENTS", 3)
-    compare_planned_cards(waiting)
+    compare_planned_cards(waiting)()
     assert CardReport.objects.filter(kind="compared").latest("pk").figures["measured"]["refused"] == "too_few"
     assert "2 customers defaulted; at least 3 are needed." in carla.get(url).content.decode()
     change_numbers(draft, {"base_points": draft.base_points - 1}, by=draft.created_by, as_of=TODAY)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from io import StringIO
+from itertools import product
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 
@@ -12,12 +14,15 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
 from customers.bank.consents import record_consent, revoke_consent
 from customers.models import BankAccount, BankDataAccess, BankTransaction, FinancialStatement, LegalEvent
+from scoring import evidence
 from scoring.card import active_cards, as_card, problems
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import decide
 from scoring.default_terms import GRADES
-from scoring.default_thin_card import BINS, EVIDENCE_FROM, ensure_thin_card
+from scoring.default_thin_card import EVIDENCE_FROM, ensure_thin_card
+from scoring.default_thin_card_3 import BINS, NAME
 from scoring.engine import compute, rescore
+from scoring.evidence import discrimination, scored_by
 from scoring.explain import explain
 from scoring.fitting.observations import observe
 from scoring.models import (
@@ -33,7 +38,8 @@ from scoring.signals import BY_NAME
 from scoring.stored import points_of
 from scoring.tasks import score_accounts
 from scoring.tryout import try_card
-from tests.factories import ACTOR, history, make_account, make_company
+from tests.factories import ACTOR, history, invoice, make_account, make_company, pay
+from tests.scoring.fitting.rows import made
 from tests.scoring.versions_in_use import terms_policy
 
 pytestmark = pytest.mark.django_db
@@ -76,12 +82,72 @@ def company():
     return make_company(complete_through=AS_OF)
 
 
-def test_it_is_a_right_card_of_bank_signals_only_and_installed_once():
+def test_it_is_a_right_card_of_all_that_is_known_and_installed_once():
     row = Scorecard.objects.get(kind=Scorecard.Kind.THIN, status=Scorecard.Status.ACTIVE)
-    assert problems(as_card(row, list(row.bins.all()))) == []
+    ready = as_card(row, list(row.bins.all()))
+    assert problems(ready) == [] and row.name == NAME
     assert ensure_thin_card().pk == row.pk
-    assert all(BY_NAME[name].family == "bank" and BY_NAME[name].carries_points for name in BINS)
+    assert all(BY_NAME[name].carries_points and not BY_NAME[name].needs_depth for name in BINS)
+    assert {"payment", "bank", "bureau", "accounts", "legal", "group"} <= {BY_NAME[n].family for n in BINS}
     assert row.calibration == "uncalibrated"
+    # Nothing known is the middle, where a person decides: what is missing counts like the portfolio.
+    nothing = sum(points for name, points in ready.missing.items())
+    assert nothing == 0 and row.review_from <= row.base_points <= row.review_to
+
+
+def test_first_payments_speak_and_are_pulled_toward_the_portfolio(company):
+    """0 to 3 instalments paid in time, 20 or 60 days late or never, all with the same bank data; and what four of the
+    kind, a history of its own, are worth."""
+    thin, full = active_cards().thin, active_cards().full
+    accounts = {}
+    for late, count in [(0, 0), *product((0, 20, 60, None), (1, 3, 4))]:
+        accounts[late, count] = account = make_account(company)
+        feed(account, days=100)
+        for n in range(count):
+            due = AS_OF - timedelta(days=70 + 22 * n)
+            issued = invoice(account, "100.00", due - timedelta(days=30))
+            if late is not None:
+                pay(issued, due + timedelta(days=late))
+    rows = {row.account_id: row for row in compute(AS_OF)}
+
+    def payments(late, count):
+        row = rows[accounts[late, count].pk]
+        card = full if count == 4 else thin
+        assert (row.card_id, row.depth) == (card.pk, {0: "none", 4: "full"}.get(count, "thin"))
+        return row.score, sum(p for n, p in points_of(row, card).items() if BY_NAME[n].family == "payment")
+
+    middle = payments(0, 0)
+    # A payer like the portfolio: the points of the full card where the averages are missing.
+    portfolio = sum(full.missing[n] for n in full.bins if BY_NAME[n].needs_depth)
+    for count in (1, 3):
+        told = [payments(late, count) for late in (0, 20, 60, None)]
+        assert [score for score, _points in told] == sorted((score for score, _p in told), reverse=True)
+        assert told[0][0] > middle[0] > told[-1][0]
+        for late, (_score, points) in zip((0, 60, None), (told[0], told[2], told[3]), strict=True):
+            few, own = points - middle[1], payments(late, 4)[1] - portfolio
+            assert few * own >= 0 and abs(few) < abs(own), (late, count)
+    good, bad = ([payments(0, 0)[0], *(payments(late, n)[0] for n in (1, 3))] for late in (0, None))
+    assert good == sorted(good) and bad == sorted(bad, reverse=True)
+
+
+def test_a_thin_card_is_measured_on_the_files_it_scores_only(company, monkeypatch):
+    """Of thin files those without bank data or a rating are the full card's, whatever became of them."""
+    row = Scorecard.objects.get(kind=Scorecard.Kind.THIN, status=Scorecard.Status.ACTIVE)
+    days = np.tile(np.where(np.arange(200) % 2, np.nan, 200.0), 4)
+    obs, _true = made(customers=200, thin=0.5, level=-0.5, bank_history_days=days)
+    monkeypatch.setattr(evidence, "ledger_span", lambda: (date(2020, 1, 1), AS_OF))
+    monkeypatch.setattr(evidence, "observe", lambda days, reader=None: obs)
+    found = discrimination(row)
+    priced = obs.thin & (obs.customer % 2 == 1)
+    assert found["observations"] == int(priced.sum()) < int(obs.thin.sum())
+    assert scored_by(active_cards().full, obs).tolist() == (~priced).tolist()
+    # Stability and try-out speak of them, too, and not of everybody else's score, which does not move.
+    known, other = make_account(company), make_account(company)
+    feed(known)
+    invoice(other, "100.00", AS_OF - timedelta(days=60))
+    told = stability(row, AS_OF, before=AS_OF)
+    assert told["accounts_now"] == 1
+    assert try_card(row, AS_OF)["against"] == row.pk
 
 
 def test_it_scores_where_history_is_thin_and_bank_data_are_enough(company):

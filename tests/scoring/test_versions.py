@@ -246,8 +246,3 @@ def test_a_version_published_for_a_later_day_leaves_the_one_before_in_force_unti
     life.propose(third, by=cast.controller, reason="x", as_of=DAY)
     with pytest.raises(DatabaseError, match="never counts"), transaction.atomic():
         rows(life, status="active", decided_by=cast.approver, valid_from=date(2020, 1, 1))(third)
-
-
-def test_a_scorecard_counts_from_its_publishing_on(cast):
-    with refused("first_day"):
-        planned(publishing.LIFE, cast, DAY + timedelta(days=1))

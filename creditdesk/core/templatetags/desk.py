@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from creditdesk.core import acts, charts, wording
+from creditdesk.core import acts, charts, sentences, wording
 from creditdesk.core.money import Money, exponent, format_money
 
 register = template.Library()
@@ -38,6 +38,12 @@ def money(
     return format_html(
         '<span class="{}">{}&nbsp;<span class="d-ccy">{}</span></span>', css, text, value.currency
     )
+
+
+@register.filter
+def told(value: Any) -> str:
+    """A stored sentence, in the reader's language (creditdesk/core/sentences.py)."""
+    return sentences.told(value)
 
 
 @register.filter
@@ -71,6 +77,18 @@ def day(value: date | datetime | str | None) -> str:
     if isinstance(value, datetime):
         value = timezone.localtime(value).date() if timezone.is_aware(value) else value.date()
     return wording.day(value)
+
+
+@register.filter
+def month(value: str | None) -> str:
+    """October 2026 in the reader's language, of a month kept in figures as 2026-10."""
+    return wording.month(date.fromisoformat(f"{value}-01")) if value else "—"
+
+
+@register.filter
+def person(value: Any) -> str:
+    """A colleague by name, as on every page; the login where no name is recorded."""
+    return "—" if not value else value.get_full_name() or value.get_username()
 
 
 @register.filter

@@ -33,6 +33,34 @@
   window.addEventListener("load", function () { newest(document); });
   document.addEventListener("htmx:afterSettle", function (event) { newest(event.target); });
 
+  /* Tables that stand as lists on a phone (desk.css): cells carry the names of their columns. What is no table to the
+     layout any more stays one to a screen reader. */
+  function named(root) {
+    root.querySelectorAll("table.d-table--cards:not(.is-named)").forEach(function (table) {
+      const names = Array.from(table.querySelectorAll("thead th"), function (one) { return one.textContent.trim(); });
+      table.setAttribute("role", "table");
+      table.querySelectorAll("thead, tbody").forEach(function (part) { part.setAttribute("role", "rowgroup"); });
+      table.querySelectorAll("tr").forEach(function (row) { row.setAttribute("role", "row"); });
+      table.querySelectorAll("thead th").forEach(function (one) { one.setAttribute("role", "columnheader"); });
+      table.querySelectorAll("tbody tr").forEach(function (row) {
+        Array.from(row.cells).forEach(function (cell, place) {
+          cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+          if (!cell.textContent.trim()) cell.classList.add("is-void");
+          else if (cell.tagName === "TD" && names[place]) cell.dataset.column = names[place];
+        });
+      });
+      table.classList.add("is-named");
+    });
+  }
+  named(document);
+  document.addEventListener("htmx:afterSettle", function () { named(document); });
+
+  /* The chosen tab of a row of tabs wider than the screen is in view. */
+  document.querySelectorAll(".d-tabs [aria-current]").forEach(function (tab) {
+    const row = tab.closest(".d-tabs");
+    if (tab.offsetLeft + tab.offsetWidth > row.clientWidth) row.scrollLeft = tab.offsetLeft - row.clientWidth / 3;
+  });
+
   /* Unfold writes the chosen file's name into a text box of its own; our plain file fields have none and show it
      themselves. Unfold starts at "load", after this deferred script. */
   document.querySelectorAll(".d-page input[type=file]").forEach(function (field) { field.hasChangeListener = true; });

@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext as _
+
+from creditdesk.core.sentences import Sentence
+from creditdesk.core.sentences import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +107,20 @@ class BadAnswer(AgencyError):
         super().__init__(text, payload=payload)
         self.field = field
 
+    @property
+    def sentence(self) -> Sentence | None:
+        """With where it stands; None for an adapter's own plain text without a field."""
+        said = self.args[0]
+        return (
+            Sentence("%s: %s", (self.field, said))
+            if self.field
+            else said
+            if isinstance(said, Sentence)
+            else None
+        )
+
     def __str__(self) -> str:
-        text = super().__str__()
-        return f"{self.field}: {text}" if self.field else text
+        return str(self.sentence or self.args[0])
 
 
 class Adapter(Protocol):

@@ -20,9 +20,10 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from creditdesk.core.sentences import gettext as _
+from creditdesk.core.sentences import sentence_of
 from customers.bureau import http
 from customers.bureau.adapters import AgencyError, Answer, BadAnswer, Question, Refused, Terms, Unavailable
 from customers.bureau.reading import DAYS, Document
@@ -125,7 +126,7 @@ def _before_the_report() -> Iterator[None]:
         error.was_sent = False
         raise
     except BadAnswer as error:
-        raise Refused(str(error), payload=error.payload) from error
+        raise Refused(sentence_of(error), payload=error.payload) from error
 
 
 def _search(question: Question) -> str:

@@ -21,9 +21,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from creditdesk.core.sentences import gettext as _
 from customers.bureau import http
 from customers.bureau.adapters import AgencyError, Answer, BadAnswer, Question, Refused, Terms
 from customers.bureau.reading import DAYS, Document

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from creditdesk.core.sentences import gettext as _
 from customers.bureau.adapters import Answer, Question, Refused, Terms, Unavailable
 from customers.bureau.adapters.json_http import JsonHttp
 from customers.models import BureauReport

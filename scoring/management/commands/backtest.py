@@ -141,6 +141,8 @@ class Command(BaseCommand):
                     f"    {row['count']:>6} predicted {row['predicted']:.3f} observed {row['observed']:.3f} "
                     f"({low:.3f} to {high:.3f}){mark}"
                 )
+            if "calibration" in target:
+                out(f"    {_agreement(target)}")
         for name, target in invoices.get("overdue", {}).items():
             if isinstance(target, dict):
                 out(
@@ -177,6 +179,17 @@ def _cell(figure: dict[str, Any] | None) -> str:
         return "-"
     interval = figure["interval"]
     return f"{figure['value']:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+
+
+def _agreement(target: dict[str, Any]) -> str:
+    """How many parts of the calibration table agree, and all of them as one test."""
+    text = f"{target['calibration_agrees']} of {len(target['calibration'])} agree"
+    together = target.get("calibration_together")
+    if together is None:
+        return f"{text}; too few customers to test them together"
+    return f"{text}; all together: p = {together['p_value']:.3f}" + (
+        "" if together["agrees"] else "  <- refused"
+    )
 
 
 def accounts_part(period: Period) -> dict[str, Any]:

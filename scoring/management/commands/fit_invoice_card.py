@@ -13,6 +13,7 @@ from creditdesk.core.arguments import day
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
+from creditdesk.core.sentences import told
 from scoring.fitting.logistic import FitError
 from scoring.invoices.cards import InvoiceCardError, fit_draft, take_into_use
 from scoring.models import InvoiceCard
@@ -43,7 +44,9 @@ class Command(BaseCommand):
         self.stdout.write(f"Invoice card {card.version}, a draft; trained until {card.trained_until}.")
         for stage in ("at_issue", "unpaid_after_due"):
             for name, target in card.trained[stage].items():
-                said = target["note"] or f"fitted on {target['rows']} invoices, {target['events']} events"
+                said = (
+                    told(target["note"]) or f"fitted on {target['rows']} invoices, {target['events']} events"
+                )
                 self.stdout.write(f"  {stage:<17}{name:<8} {said}")
         self.stdout.write(f"To use it: manage.py fit_invoice_card --use {card.version} --by USER")
 

@@ -36,11 +36,11 @@ def consent(customer, until=date(2099, 1, 1)):
     )
 
 
-def fill(customer, days=200, *, each=1):
+def fill(customer, days=200, *, each=1, opening=100_000, category=""):
     account = BankAccount.objects.create(
         consent=consent(customer), customer=customer, iban="IT1", currency="EUR"
     )
-    balance, rows = 100_000, []
+    balance, rows = opening, []
     for n in range(days):
         for part in range(each):
             amount = 9_000 if n % 7 == 0 else -1_300
@@ -54,6 +54,7 @@ def fill(customer, days=200, *, each=1):
                     amount=amount,
                     balance=balance,
                     is_rejected=n == days - 10,
+                    category=category if n == days - 10 else "",
                     counterparty="abcdef0123456789",
                 )
             )
@@ -73,11 +74,25 @@ def test_under_a_consent_the_flows_are_shown_and_the_read_is_logged(client, cast
     assert "consent in force" in text
     assert "1 payment was returned or refused in 180 days." in text
     assert "Balance at the end of the day, EUR" in text
+    assert "transactions and balances" in text and "transactions,balances" not in text
+    # The data ends before today, and what is counted back is counted from there.
+    assert "The newest line is of 19 Nov 2026." in text
+    assert "Money last came in 3 days before the data ends." in text
+    assert text.count("rejected</span>") == 1
     row = BankDataAccess.objects.get()
     assert (row.customer, row.user, row.what) == (cast.account.customer, cast.controller, "page")
     assert row.purpose == "credit assessment"
     page(client, cast, page=2)
     assert BankDataAccess.objects.count() == 2
+
+
+def test_what_the_bank_charged_is_no_rejected_payment_and_no_debt_lasts_for_months(client, cast):
+    fill(cast.account.customer, opening=-500_000, category="sanction")
+    client.force_login(cast.controller)
+    text = unescape(page(client, cast).content.decode())
+    assert "sanction interest: the account was overdrawn" in text and "rejected</span>" not in text
+    lowest = next(line for line in text.split("<li") if "its lowest in 90 days" in line)
+    assert "-4,808 EUR" in lowest and "months of what goes out" not in lowest
 
 
 def test_without_a_consent_the_page_says_why_and_reads_nothing(client, cast):

@@ -13,6 +13,7 @@ from customers.imports.problems import cure, reason
 from customers.imports.spec import SpecError
 from customers.imports.undo import undo_batch
 from customers.models import BureauReport, Customer, ImportMapping
+from tests import words
 from tests.factories import ACTOR, make_account, make_company
 
 pytestmark = pytest.mark.django_db
@@ -114,9 +115,10 @@ def test_a_mapping_carries_the_scale_of_its_agency(tmp_path, customer):
         "scale": {"from": 600, "to": 100},
     }
     mapping = ImportMapping(slug="gamma", layout="ratings", spec=raw)
-    report = take(
-        tmp_path, "c,d,s\nT-A,2026-09-30,225\nT-A,2026-09-29,700\nT-A,2026-09-28,\n", mapping=mapping
-    )
+    with words.watched():
+        report = take(
+            tmp_path, "c,d,s\nT-A,2026-09-30,225\nT-A,2026-09-29,700\nT-A,2026-09-28,\n", mapping=mapping
+        )
     assert [p.code for p in report.problems] == ["not_on_scale"]
     assert set(BureauReport.objects.values_list("standing", "outcome")) == {(75, "rated"), (None, "unrated")}
     for wrong in ({"scale": {}}, {"scale": {"from": 1, "to": 1}}, {"scale": {"table": {"A": "x"}}}):

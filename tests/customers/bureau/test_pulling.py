@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
@@ -17,11 +17,13 @@ from customers.bureau.bases import in_force, lacks_basis, record_basis, revoke_b
 from customers.bureau.budget import budgets
 from customers.bureau.nightly import settle_lost
 from customers.bureau.pulling import ReasonMissing, pull
+from customers.bureau.shown import with_tones
 from customers.bureau.storing import store_answer
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
 from customers.merging import merge_customers
 from customers.models import BureauAnswer, BureauProvider, BureauPull, BureauReport, Customer
 from scoring.models import DirtyAccount
+from tests import words
 from tests.customers.bureau.agency import FIRST
 from tests.factories import make_account
 
@@ -87,7 +89,8 @@ def test_a_rated_answer_ends_the_walk_and_is_a_fact_with_its_cost(world, agency)
 
 def test_who_does_not_know_or_does_not_answer_hands_on(world, agency):
     agency.play("unavailable")
-    nobody = ask(world.customer)
+    with words.watched():
+        nobody = ask(world.customer)
     assert nobody.report is None and [one.outcome for one in nobody.pulls] == ["unavailable", "unavailable"]
     assert nobody.pulls[0].detail["retry_after"] == 60 and not BureauReport.objects.exists()
     agency.play("unknown")
@@ -103,7 +106,17 @@ def test_who_does_not_know_or_does_not_answer_hands_on(world, agency):
     agency.play("nonsense")
     other = make_account(world.cast.company, **FIRST).customer
     bad = ask(other).pulls[0]
-    assert bad.outcome == "bad_answer" and bad.charged == bad.price and "rating/value" in bad.detail["text"]
+    assert (
+        bad.outcome == "bad_answer" and bad.charged == bad.price and "rating/value" in str(bad.detail["text"])
+    )
+    # Whoever asked, each reads it in their own language; rows of before keep the words they have.
+    english = with_tones([bad], world.cast.manager, TODAY)[0].said
+    with translation.override("it"):
+        italian = with_tones([bad], world.cast.manager, TODAY)[0].said
+    assert italian.startswith("rating/value: ") and english.startswith("rating/value: ")
+    assert italian != english
+    bad.detail = {"text": "Said in English then."}
+    assert with_tones([bad], world.cast.manager, TODAY)[0].said == "Said in English then."
     assert BureauAnswer.objects.filter(pull=bad).exists() and not other.bureau_reports.exists()
     # Nor is it paid again for a while, unless a person says why.
     asked = len(agency.asked)

@@ -4,9 +4,11 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from django.utils import translation
 
 from creditdesk.core.audit import Actor
 from customers.disputes import open_dispute
+from customers.imports.problems import reason
 from customers.imports.undo import undo_batch
 from customers.ledger import (
     allocate_payment,
@@ -25,6 +27,7 @@ from customers.models import (
     Source,
 )
 from customers.promises import take_promise
+from tests import words
 
 from .conftest import SETTLED, SNAPSHOT, TODAY, TRANSACTIONS, codes, take
 from .test_settled import GOOD, OPEN, row
@@ -142,7 +145,7 @@ def test_a_promise_made_after_the_correction_still_holds_it(transactions, csv_fi
     take(csv_file(HEADER, [invoice("F1", "100")]), transactions)
     batch = take(csv_file(HEADER, [invoice("F1", "90")]), transactions).batch
     claim("F1")
-    with pytest.raises(Exception, match="promise of 2026-11-10"):
+    with pytest.raises(Exception, match="promise of 10 Nov 2026"):
         undo_batch(batch, actor=ACTOR, reason="wrong", on=TODAY)
 
 
@@ -157,9 +160,13 @@ def test_claims_with_nowhere_to_go_refuse_the_correction(transactions, csv_file)
         given_on=date(2026, 11, 10),
         actor=ACTOR,
     )
-    report = take(csv_file(HEADER, [invoice("F1", "100", part="1")]), transactions)
+    with words.watched():
+        report = take(csv_file(HEADER, [invoice("F1", "100", part="1")]), transactions)
     assert codes(report) == [(2, "number", "facts_depend")]
-    assert "promise of 2026-11-10" in report.problems[0].params["facts"]
+    found = report.problems[0]
+    assert "promise of 10 Nov 2026" in reason(found.code, found.params)
+    with translation.override("it"):
+        assert "promessa" in reason(found.code, found.params)
 
 
 def test_a_dunning_block_refuses_the_correction(transactions, csv_file):

@@ -9,7 +9,7 @@ from django.utils import translation
 from customers.imports.problems import ImportRefused
 from customers.imports.setup import find_mapping
 from customers.ledger.checking import check_ledger
-from customers.models import Instalment, Payment
+from customers.models import Instalment, Invoice, Payment
 
 from .conftest import SETTLED, codes, take
 
@@ -44,6 +44,10 @@ def test_transactions():
         ("2026-G012", 1): 0,
     }
     assert Payment.objects.get(key="BANK-772").open_amount.minor == 5000
+    assert set(Invoice.objects.values_list("account__customer__name", "delivery")) == {
+        ("Atelier Morin", "electronic"),
+        ("Nordwerk", "paper"),
+    }
     assert list(check_ledger()) == []
 
 

@@ -82,6 +82,8 @@ def test_clean_file_imports_whole_on_an_empty_database(ledger_files):
     assert list(check_ledger()) == []
     invoice = Invoice.objects.get(number="7900770")
     assert (invoice.effective_on, invoice.known_on) == (date(2013, 1, 26), date(2013, 1, 26))
+    # As each row says; the day the customer moved on (PaperlessDate) is not read.
+    assert invoice.delivery == "electronic" and Invoice.objects.filter(delivery="paper").count() == 1263
     dispute = Dispute.objects.get(items__instalment__invoice=invoice)
     assert dispute.effective_on == dispute.known_on == dispute.closed_on == date(2013, 3, 3)
     assert not Dispute.objects.exclude(known_on=F("effective_on")).exists()

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.fitting.binning import information_value, weight_of_evidence
+from scoring.fitting.clustered import calibration_together
 from scoring.fitting.measures import (
     Ranking,
     auc,
@@ -155,3 +156,25 @@ def test_intervals_by_customer_are_wider_than_by_row():
 def test_no_interval_from_one_customer():
     assert bootstrap_many([1, 1], {"x": lambda w: 1.0}) == {"x": None}
     assert bootstrap_by_group([], lambda w: 1.0) is None
+
+
+def test_calibration_is_tested_in_all_parts_at_once():
+    random = np.random.default_rng(5)
+    refused = {"true": 0, "level": 0, "slope": 0}
+    for _draw in range(60):
+        customer = random.integers(0, 40, 600)
+        odds = random.normal(-0.6, 1.3, 40)[customer] + random.normal(0, 0.5, 600)
+        late = random.random(600) < 1 / (1 + np.exp(-odds))
+        for what, told in (("true", odds), ("level", odds + 0.5), ("slope", odds / 0.6)):
+            found = calibration_together(late, 1 / (1 + np.exp(-told)), customer)
+            refused[what] += not found.agrees
+    assert refused["true"] <= 8 and refused["level"] > 45 and refused["slope"] > 30
+    order = random.permutation(600)
+    same = calibration_together(late[order], 1 / (1 + np.exp(-told[order])), customer[order])
+    assert same.p_value == pytest.approx(found.p_value, abs=0.002) and same.parts == 10
+    assert calibration_together(late, np.full(600, 0.4), customer % 5) is None
+    # Rows of one customer count together: the same rows ten times over are no more evidence.
+    again = calibration_together(
+        np.tile(late, 10), np.tile(1 / (1 + np.exp(-told)), 10), np.tile(customer, 10)
+    )
+    assert again.p_value == pytest.approx(same.p_value, abs=0.03)

@@ -4,24 +4,33 @@ a label that goes with whatever moves the probability."""
 import json
 from datetime import date
 from decimal import Decimal
+from importlib import import_module
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from creditdesk.core.audit import Actor
-from creditdesk.core.models import AuditEntry
+from creditdesk.core.models import AuditEntry, Job
+from creditdesk.core.sentences import stored
 from scoring.calibrated import label, sentence
 from scoring.card import as_card
 from scoring.drafts import Row, change_numbers, copy_card, delete_draft, replace_bins
 from scoring.engine import compute
-from scoring.evidence import discrimination, odds_of, taught_until
+from scoring.evidence import discrimination, odds_of
 from scoring.explain import explain
 from scoring.fitting.account_fit import NotEnoughEvents
+from scoring.model_card import sections
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import PublishingError
 from scoring.recalibrating import calibrate, expert_odds, keep_calibrated
+from scoring.tasks import calibrate_planned_card
+from scoring.taught import taught_until
 from tests.people import make_cast
 
 pytestmark = pytest.mark.django_db
@@ -122,11 +131,24 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     client.force_login(cast.controller)
     page = client.get(reverse("scorecards:card", args=[active.pk])).content.decode()
     assert "uncalibrated" in page and "Calibrate on our own outcomes" in page
-    made = client.post(reverse("scorecards:calibrate", args=[active.pk]))
+    # In the background, once however often it is pressed; the page tells what became of it.
+    here = reverse("scorecards:card", args=[active.pk])
+    for _twice in range(2):
+        assert client.post(reverse("scorecards:calibrate", args=[active.pk])).url == here
+    job = Job.objects.get(kind="calibrate-card")
+    waiting = client.get(here).content.decode()
+    assert "being fitted in the background" in waiting and "Calibrate on our own outcomes" not in waiting
+    assert not Scorecard.objects.filter(status="draft", based_on=active).exists()
+    job.result = calibrate_planned_card(job)
+    job.status, job.done_at = "done", timezone.now()
+    job.save()
     draft = Scorecard.objects.get(status="draft", based_on=active)
-    assert made.url == reverse("scorecards:card", args=[draft.pk]) and draft.created_by == cast.controller
+    assert job.result == {"draft": draft.pk} and draft.created_by == cast.controller
+    page = client.get(here).content.decode()
+    there = reverse("scorecards:card", args=[draft.pk])
+    assert f'href="{there}"' in page and "has the new odds" in page
     assert (draft.calibration, draft.points_to_double) == ("level", active.points_to_double)
-    page = client.get(made.url).content.decode()
+    page = client.get(there).content.decode()
     assert (
         f"{draft.calibration_events} defaults in {draft.calibration_years} customer-years; slope is expert"
         in page
@@ -135,11 +157,21 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     model_card = client.get(reverse("scorecards:model_card", args=[draft.pk])).content.decode()
     assert "slope is expert judgement" in model_card and "how they part good from bad is not" in model_card
     # Nobody of the book is a thin file with bank lines: no calibration, and it says so.
-    with pytest.raises(CommandError, match="0 of 0 thin files with bank data defaulted"):
+    with pytest.raises(CommandError, match="0 of 0 thin files it scores defaulted"):
         run("--kind", "thin")
     monkeypatch.setattr("scoring.fitting.odds.LEVEL_FROM", 500)
     with pytest.raises(CommandError, match=r"Refused: \d+ of \d+ customers defaulted in \d+ customer-years"):
         run("--until", "2024-08-31")
+    # Why not is told on the page, to each reader in their own language.
+    client.post(reverse("scorecards:calibrate", args=[active.pk]))
+    job = Job.objects.get(kind="calibrate-card", status="waiting")
+    Job.objects.filter(pk=job.pk).update(
+        result=stored(calibrate_planned_card(job)), status="done", done_at=timezone.now()
+    )
+    for language, words in (("en", "the card stays uncalibrated"), ("es", " clientes ")):
+        cast.controller.language = language
+        cast.controller.save()
+        assert words in client.get(here).content.decode()
     client.force_login(cast.approver)
     assert client.post(reverse("scorecards:calibrate", args=[active.pk])).status_code == 403
 
@@ -155,7 +187,57 @@ def test_a_copy_of_a_learned_card_is_not_tested_on_what_it_was_taught(true_book)
     # Nor calibrated on it; and what it was taught cannot be forgotten by throwing the draft away.
     with pytest.raises(NotEnoughEvents, match=r"0 of 0 customers .* learned its points from outcomes"):
         calibrate(copy)
-    with pytest.raises(PublishingError, match="made from this draft"):
-        delete_draft(learned, by=copy.created_by, as_of=TODAY)
-    delete_draft(copy, by=copy.created_by, as_of=TODAY)
-    delete_draft(learned, by=copy.created_by, as_of=TODAY)
+    by = copy.created_by
+    first = {"until": TODAY.isoformat(), "version": f"{learned.code} {learned.version}", "card": learned.pk}
+    assert {name: copy.taught["points"][name] for name in first} == first
+    assert copy.taught["points"]["events"] >= 8 and copy.taught["points"]["customers"] > 100
+    delete_draft(learned, by=by, as_of=TODAY)
+    copy.refresh_from_db()
+    assert (copy.based_on, copy.learned_until, taught_until(copy)) == (None, TODAY, TODAY)
+    again = copy_card(copy, by=by, as_of=TODAY)
+    change_numbers(again, {"odds_at_anchor": Decimal(9)}, by=by, as_of=TODAY)
+    delete_draft(copy, by=by, as_of=TODAY)
+    again.refresh_from_db()
+    with pytest.raises(NotEnoughEvents, match="learned its points from outcomes"):
+        calibrate(again)
+    assert "from which this version was copied" in str([part.rows for part in sections(again)])
+    # Nor can anybody else take it away.
+    for values in ({"learned_until": None}, {"learned_until": date(2024, 1, 1)}):
+        with pytest.raises(DatabaseError, match="stays with it"), transaction.atomic():
+            Scorecard.objects.filter(pk=again.pk).update(**values)
+
+
+def test_cards_of_before_are_told_what_taught_them_by_the_versions_they_were_made_from(active):
+    def card(version, based_on=None, **values):
+        return Scorecard.objects.create(
+            code="old", version=version, base_points=60, based_on=based_on, odds_at_anchor=9, points_to_double=10, **values
+        )  # fmt: skip
+
+    def report(card, kind, day, **figures):
+        return CardReport.objects.create(card=card, kind=kind, as_of=day, figures=figures, made_by="x")
+
+    def odds(anchor):
+        return {"anchor": anchor, "odds": 9.0, "doubling": 10.0}
+
+    learned = card(1)
+    report(learned, "fit", date(2024, 5, 31), until="2024-05-31", customers=40, events=9)
+    calibrated = card(2, learned)
+    report(calibrated, "calibrated", TODAY, state="level", expert=odds(40), odds_after=odds(50), events=12)
+    copy, expert = card(3, calibrated), card(4, active)
+    orphan = card(5, calibration="fitted", calibrated_on=date(2024, 3, 31), calibration_events=9)
+    migration = import_module("scoring.migrations.0030_what_taught_a_card")
+    migration.write_what_taught_them(apps, SimpleNamespace(connection=connection))
+    for row in (learned, calibrated, copy, expert, orphan):
+        row.refresh_from_db()
+    assert [row.learned_until for row in (learned, calibrated, copy, expert, orphan)] == [
+        *[date(2024, 5, 31)] * 3,
+        None,
+        date(2024, 3, 31),
+    ]
+    assert copy.taught["points"]["version"] == "old 1" and copy.taught["points"]["customers"] == 40
+    assert (taught_until(learned), taught_until(copy), taught_until(expert)) == (
+        date(2024, 5, 31),
+        TODAY,
+        None,
+    )
+    assert expert_odds(copy).anchor == 40 and not active.taught

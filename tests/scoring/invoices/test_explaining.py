@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from creditdesk.core import sentences
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import Job, User
 from customers.models import CreditAccount, Instalment
@@ -28,6 +29,7 @@ from scoring.invoices.outcomes import card_outcomes
 from scoring.invoices.points import DOUBLING, whole
 from scoring.invoices.wording import _SENTENCES
 from scoring.tasks import fit_planned_invoice_card
+from tests import words
 from tests.desk_world import client_of
 from tests.factories import make_company, pay
 
@@ -238,11 +240,14 @@ def test_a_person_starts_the_learning_of_a_draft_and_sees_what_became_of_it(worl
     assert "being learned in the background" in client.get(page).content.decode()
     job = Job.objects.get(kind="fit-invoice-card")
     job.business_date = START  # Nothing had fallen due by then.
-    job.result = fit_planned_invoice_card(job)
-    assert "Only 0 invoices" in job.result["refused"]
-    job.status, job.done_at = Job.Status.DONE, timezone.now()
-    job.save(update_fields=["status", "result", "done_at"])
+    with words.watched():
+        job.result = sentences.stored(fit_planned_invoice_card(job))
+        job.status, job.done_at = Job.Status.DONE, timezone.now()
+        job.save(update_fields=["status", "result", "done_at"])
     assert "not learned" in client.get(page).content.decode()
+    assert "Only 0 invoices had fallen due by then; at least" in client.get(page).content.decode()
+    with translation.override("it"):
+        assert sentences.told(job.result["refused"]).startswith("Allora erano giunte a scadenza solo 0")
     # Refused, or failed: it can be asked for again that day; while one waits, another click plans no second.
     for status, done_at in ((Job.Status.DONE, timezone.now()), (Job.Status.FAILED, None)):
         Job.objects.update(status=status, done_at=done_at)

@@ -15,7 +15,7 @@ from scoring.invoices.card import THIN, InvoiceModel
 from scoring.invoices.features import CODES, FEATURES, RECORDED, Mean, Rate, features
 from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
 from scoring.invoices.history import History, Moment
-from scoring.invoices.ledger import NEVER, Ledger
+from scoring.invoices.ledger import ELECTRONIC, NEVER, PAPER, UNKNOWN, Ledger
 
 from .books import START, made
 
@@ -238,6 +238,73 @@ def test_contributions_add_up_with_the_level_as_a_line_of_its_own(book):
     grows = np.array([f.grows for f in FEATURES])
     assert (np.array(target.coef)[grows] >= 0).all()
     assert len(CODES) == len(set(CODES)) == len(target.coef)
+
+
+def test_a_ledger_with_one_channel_gets_the_card_of_one_that_tells_none(book):
+    ledger, model = book
+    told = np.where(np.arange(len(ledger)) % 3 > 0, ELECTRONIC, UNKNOWN).astype(np.int8)
+    ledger = replace(ledger, channel=told)
+    same = fit_invoices(ledger, UNTIL)
+    assert same.as_dict() == model.as_dict()
+    assert all(t.coef[CODES.index("channel")] == 0 and t.priors.channel is None for t in same.issue if t.coef)
+
+
+def going_electronic(seed: int = 3, effect: float = -1.5) -> Ledger:
+    """Payers go over to electronic invoices one after the other; the same payer then is late less often."""
+    random = np.random.default_rng(seed)
+    payers, count = 50, 1000
+    account = random.integers(0, payers, count)
+    issued = np.sort(START.toordinal() + random.integers(0, 600, count))
+    electronic = issued >= (START.toordinal() + random.uniform(-100, 700, payers))[account]
+    odds = random.normal(0.3, 1, payers)[account] + effect * electronic
+    delay = np.where(random.random(count) < 1 / (1 + np.exp(-odds)), 1 + random.exponential(12, count), -3)
+    return Ledger.of(
+        account=account,
+        issued=issued,
+        due=issued + 30,
+        amount=np.exp(random.normal(6, 1, count)),
+        paid=issued + 30 + np.round(delay).astype(int),
+        channel=np.where(electronic, ELECTRONIC, PAPER),
+    )
+
+
+def test_how_an_invoice_is_sent_counts_against_how_those_of_the_record_were():
+    ledger = going_electronic()
+    model = fit_invoices(ledger, UNTIL)
+    target, history = model.issue[0], History(ledger)
+    assert target.priors.channel.effect == pytest.approx(-1.5, abs=0.6)
+    again = InvoiceModel.from_dict(json.loads(json.dumps(model.as_dict())))
+    assert again.issue[0].priors.channel == target.priors.channel
+    tests = np.flatnonzero(ledger.issued >= UNTIL)
+    seen = moments_at_issue(ledger, tests)
+    column = features(target.priors, history, seen)[:, CODES.index("channel")]
+    counted, _late = history.beyond(0, None, None, seen)
+    known, electronic = history.sent(0, None, None, seen)
+    assert (known == counted).all()
+    rows, share, effect = (
+        target.priors.steps[0][2].rows,
+        target.priors.channel.share,
+        target.priors.channel.effect,
+    )
+    mix = (electronic + rows * share) / (counted + rows)
+    assert column == pytest.approx(effect * ((ledger.channel[tests] == ELECTRONIC) - mix))
+    # Whoever always was sent them electronically is credited for nothing beyond its record.
+    always = (electronic == counted) & (counted > 15) & (ledger.channel[tests] == ELECTRONIC)
+    changed = (electronic == 0) & (counted > 15) & (ledger.channel[tests] == ELECTRONIC)
+    assert always.any() and changed.any()
+    assert np.abs(column[always]).max() < 0.35 * np.abs(column[changed]).min()
+    # It explains those who turned punctual.
+    late = ledger.paid[tests] > ledger.due[tests]
+    said = model.estimate(history, seen).late
+    blind = replace(ledger, channel=np.zeros(len(ledger), dtype=np.int8))
+    without = fit_invoices(blind, UNTIL).estimate(History(blind), seen).late
+    assert auc(late, said) > auc(late, without) + 0.01
+    # One of which nobody knows how it was sent counts as the portfolio's.
+    missing = replace(
+        ledger, channel=np.where(np.isin(np.arange(len(ledger)), tests), UNKNOWN, ledger.channel)
+    )
+    between = features(target.priors, History(missing), seen)[:, CODES.index("channel")]
+    assert np.isfinite(between).all() and np.abs(between).max() <= abs(effect)
 
 
 def test_thin_payers_stay_between_the_portfolio_and_their_own_record(book):

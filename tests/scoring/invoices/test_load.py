@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from creditdesk.core.facts import View
 from customers.disputes import close_dispute, open_dispute
@@ -17,9 +18,9 @@ from customers.ledger import (
     post_document,
     return_payment,
 )
-from customers.models import DocumentKind, Instalment
+from customers.models import DocumentKind, ImportBatch, Instalment
 from scoring.invoices.history import History, Moment
-from scoring.invoices.ledger import NEVER
+from scoring.invoices.ledger import ELECTRONIC, NEVER, PAPER, UNKNOWN
 from scoring.invoices.load import load_ledger
 from tests.factories import ACTOR, invoice, make_account, make_company, pay, receive
 
@@ -60,6 +61,24 @@ def test_paid_open_and_part_paid(account):
     assert (ledger.paid_known >= ledger.paid).all()
     assert ledger.amount.tolist() == [100, 200.5, 300]
     assert set(ledger.currency) == {"EUR"} and (ledger.issued == days(ISSUED)).all()
+
+
+def test_how_an_invoice_was_sent(account):
+    rows = [invoice(account, "100", ISSUED, delivery=sent) for sent in ("electronic", "paper", "")]
+    for row in rows[:2]:
+        pay(row, DUE + timedelta(days=7))
+    ledger = load_ledger()
+    assert ledger.channel.tolist() == [ELECTRONIC, PAPER, UNKNOWN] and ledger.channel.dtype.itemsize == 1
+    history, seen = History(ledger), Moment(ledger.account[2:], np.array([days(DUE) + 2]), np.array([2]))
+    assert [float(x[0]) for x in history.beyond(0, None, None, seen)] == [2, 2]
+    assert [float(x[0]) for x in history.sent(0, None, None, seen)] == [2, 1]
+    # As it was recorded an hour ahead it is the same; what an import tells of a stored invoice later is not.
+    ahead = timezone.now() + timedelta(hours=1)
+    source = account.company.sources.get(code="erp")
+    told = ImportBatch.objects.create(source=source, recorded_at=ahead + timedelta(hours=1))
+    invoice(account, "100", ISSUED, delivery="paper", delivery_batch=told)
+    assert load_ledger(view=View(recorded_by=ahead)).channel.tolist() == [ELECTRONIC, PAPER, UNKNOWN, UNKNOWN]
+    assert load_ledger().channel.tolist() == [ELECTRONIC, PAPER, UNKNOWN, PAPER]
 
 
 def test_a_credited_invoice_is_no_payment(account):

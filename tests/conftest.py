@@ -1,6 +1,8 @@
+import contextlib
 import os
 import re
 import shutil
+import sqlite3
 
 import pytest
 
@@ -42,6 +44,7 @@ def django_db_setup(
     with django_db_blocker.unblock():
         taken = connection.vendor == "sqlite" and template.finished() is not None
         made = setup_databases(verbosity, interactive=False, keepdb=django_db_keepdb or taken)
+        _keep_what_migrations_provide(connection)
     yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
@@ -50,29 +53,69 @@ def django_db_setup(
 
 @pytest.fixture(scope="session", autouse=True)
 def _flush_past_the_guards():
-    """The flush between transactional tests empties append-only tables too, whose triggers refuse it."""
-    from django.db import connection
+    """The flush between transactional tests empties append-only tables too, whose triggers refuse it.
+
+    What the migrations provide (groups, permissions, the shipped scorecard) is put back as it was, which takes a tenth
+    of working it all out again, as Django's flush does, and leaves every id as it was.
+    """
+    from django.core.management.commands import flush as flush_command
+    from django.db import connection, transaction
 
     operations_class = type(connection.ops)
-    plain_flush = operations_class.execute_sql_flush
 
     def flush_sqlite(operations, statements):
-        with operations.connection.cursor() as cursor:
+        with transaction.atomic(), operations.connection.cursor() as cursor:
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             triggers = cursor.fetchall()
-        drops = [f'DROP TRIGGER "{name}"' for name, _ in triggers]
-        plain_flush(operations, [*drops, *statements, *(sql for _, sql in triggers)])
+            for statement in (*(f'DROP TRIGGER "{name}"' for name, _ in triggers), *statements):
+                cursor.execute(statement)
+            for table, (columns, rows) in PROVIDED.items():
+                places = ", ".join(["%s"] * len(rows[0]))
+                cursor.executemany(f'INSERT INTO "{table}" ({columns}) VALUES ({places})', rows)
+            for _name, statement in triggers:
+                cursor.execute(statement)
 
     def flush_postgres(operations, statements):
         # Not TRUNCATE: for a handful of rows that gives every table and every index a new file.
         tables = re.findall(r'"(\w+)"', " ".join(statements))
-        deletes = [f'DELETE FROM "{table}"' for table in tables]
-        plain_flush(operations, ["SET LOCAL session_replication_role = replica", *deletes])
+        with transaction.atomic(), operations.connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute("; ".join(f'DELETE FROM "{table}"' for table in tables))
+            for table, (columns, _rows) in PROVIDED.items():
+                cursor.execute(f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM provided."{table}"')
 
     flush = flush_sqlite if connection.vendor == "sqlite" else flush_postgres
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(operations_class, "execute_sql_flush", flush)
+        patch.setattr(flush_command, "emit_post_migrate_signal", lambda *args, **kwargs: None)
         yield
+
+
+# Of every table that is not empty after the migrations: columns, and rows (on PostgreSQL in a schema of that name).
+PROVIDED: dict[str, tuple[str, list[tuple]]] = {}
+
+
+def _keep_what_migrations_provide(connection):
+    tables = sorted(connection.introspection.django_table_names(only_existing=True, include_views=False))
+    if connection.vendor == "sqlite":
+        # As stored: a connection of Django's own would read dates as dates.
+        with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"])) as plain:
+            for table in tables:
+                found = plain.execute(f'SELECT * FROM "{table}"')
+                if rows := found.fetchall():
+                    PROVIDED[table] = (_names(found.description), rows)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA IF EXISTS provided CASCADE; CREATE SCHEMA provided")
+        for table in tables:
+            cursor.execute(f'SELECT * FROM "{table}" LIMIT 1')
+            if cursor.fetchone():
+                PROVIDED[table] = (_names(cursor.description), [])
+                cursor.execute(f'CREATE TABLE provided."{table}" AS TABLE "{table}"')
+
+
+def _names(description):
+    return ", ".join(f'"{column[0]}"' for column in description)
 
 
 @pytest.fixture(scope="session", autouse=True)

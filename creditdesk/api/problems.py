@@ -47,7 +47,7 @@ TITLES: dict[str, Promise] = {
     "rate_missing": _("There is no exchange rate"),
     "customer_unknown": _("No such customer"),
     "account_ambiguous": _("The customer has several credit accounts"),
-    "company_ambiguous": _("Our companies have different dates now"),
+    "company_ambiguous": _("Companies that sell to the customer have different dates now"),
     "amount_not_positive": _("An amount of zero"),
     "reserve_only_orders": _("Headroom is reserved for orders only"),
     "joined": _("The customer was merged into another"),

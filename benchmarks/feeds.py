@@ -131,8 +131,10 @@ def _boosting(train: dict[str, np.ndarray], bad: np.ndarray, test: dict[str, np.
 
     model = HistGradientBoostingClassifier(learning_rate=0.06, min_samples_leaf=15, random_state=0)
     grid = {"max_iter": [25, 60], "max_leaf_nodes": [3, 6]}
-    found = GridSearchCV(model, grid, scoring="neg_log_loss", cv=4).fit(_matrix(train), bad)
-    return found.predict_proba(_matrix(test))[:, 1]
+    rows, others = _matrix(train), _matrix(test)
+    told = np.isfinite(rows).any(axis=0)
+    found = GridSearchCV(model, grid, scoring="neg_log_loss", cv=4).fit(rows[:, told], bad)
+    return found.predict_proba(others[:, told])[:, 1]
 
 
 def _lowest(train: dict[str, np.ndarray], bad: np.ndarray, test: dict[str, np.ndarray]) -> np.ndarray:

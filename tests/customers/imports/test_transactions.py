@@ -283,3 +283,8 @@ def test_a_file_that_breaks_off_half_read_leaves_the_connection_as_it_was(transa
         take(csv_file(HEADER, rows), transactions)
     assert not Invoice.objects.exists()
     assert take(csv_file(HEADER, rows[:3], name="again.csv"), transactions).counts["documents"] == 3
+
+
+def test_a_document_dated_ahead_does_not_make_the_ledger_complete_until_then(transactions, csv_file):
+    rows = [invoice("F1", "100"), invoice("F2", "50", issued="2026-12-04", due="2027-01-04")]
+    assert take(csv_file(HEADER, rows), transactions).complete_through == TODAY

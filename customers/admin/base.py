@@ -202,6 +202,12 @@ class AddOnlyFactAdmin(FactAdmin):
         today = business_date()
         return {"effective_on": today, "known_on": today, **super().get_changeform_initial_data(request)}
 
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Nothing is chosen beforehand: the first kind of event is an insolvency, and a form is soon sent."""
+        if not db_field.has_default() and "choices" not in kwargs:
+            kwargs["choices"] = db_field.get_choices(include_blank=True, blank_choice=[("", _("choose"))])
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
+
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
         return [*(super().get_exclude(request, obj) or ()), *(() if obj else ("known_until",))]
 

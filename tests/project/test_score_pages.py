@@ -89,6 +89,17 @@ def test_an_override_in_force_and_the_depth_stand_on_the_tile(desk):
     assert f"depth {response.context['grid'].letter}" in text
 
 
+def test_no_event_is_chosen_for_who_records_one(desk):
+    """The gravest stands first: insolvency cuts limits at once."""
+    client, url = client_of(desk.controller), reverse("admin:customers_legalevent_add")
+    text = client.get(url).content.decode()
+    kinds = text[text.index('name="kind"') :]
+    assert '<option value="" selected>' in kinds[: kinds.index("</select>")]
+    sent = {"customer": desk.account.customer_id, "source": "register", "kind": ""}
+    client.post(url, sent | {"effective_on": TODAY.isoformat(), "known_on": TODAY.isoformat()})
+    assert not LegalEvent.objects.filter(source="register").exists()
+
+
 def test_home_and_the_customer_page_tell_one_movement(desk):
     client = client_of(desk.controller)
     trend = client.get(page(desk)).context["trend"]

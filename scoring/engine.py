@@ -82,6 +82,11 @@ def context(as_of: date, view: View, scope: Scope, using: str) -> tuple[Cards, l
     return cards, [Group(day, tuple(ids)) for day, ids in groups.items()]
 
 
+def groups_of(as_of: date, scope: Scope, using: str = "default") -> list[Group]:
+    """The groups of companies of these accounts."""
+    return context(as_of, CURRENT, scope, using)[1]
+
+
 def _context_rows(as_of: date, view: View, scope: Scope, using: str) -> QuerySet[Company, tuple[Any, ...]]:
     """(company, a source's latest complete day, active full card, its activation, the thin one's, ...) per source."""
     used = cards_in_use(as_of)
@@ -162,7 +167,7 @@ def rescore(
                 go_back=int(go_back),
             )
             sql = compile_upsert(using, cards, scope.shape, bool(group.companies))
-            with _bulk_plan(using, scope):
+            with bulk_plan(using, scope):
                 outcome += Outcome(scored=execute(sql, values))
         if keep_history:
             values = scope.parameters(speech) | {
@@ -180,7 +185,7 @@ def _executing(speech: Dialect, scope: Scope) -> AbstractContextManager[Execute]
 
 
 @contextmanager
-def _bulk_plan(using: str, scope: Scope) -> Iterator[None]:
+def bulk_plan(using: str, scope: Scope) -> Iterator[None]:
     """Room to sort and hash a range in memory, and a plan that does not trust missing statistics.
 
     The planner is left alone otherwise: forbidding scans or joins lost (measured at 100,000 accounts). But a ledger
@@ -268,7 +273,7 @@ def _scores(
             speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies, **more
         )
         with connections[using].cursor() as cursor:
-            with _bulk_plan(using, scope):
+            with bulk_plan(using, scope):
                 cursor.execute(
                     compile_select(
                         using, cards, view_name(view), scope.shape, bool(group.companies), bool(given)

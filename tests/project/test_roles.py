@@ -141,7 +141,13 @@ TRIED_ELSEWHERE = {
         )
     ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
-    *("scorecards:model_card", "scorecards:calibrate", "scorecards:measure_pair", "scorecards:unplan"),
+    *(
+        "scorecards:model_card",
+        "scorecards:calibrate",
+        "scorecards:measure_pair",
+        "scorecards:unplan",
+        "scorecards:beside",
+    ),
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")

@@ -106,7 +106,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{
         f"scorecards:{page}": CARDS | DECIDING_CARDS
-        for page in ("measure", "monitor", "measure_pair", "unplan")
+        for page in ("measure", "monitor", "measure_pair", "unplan", "beside")
     },
     **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},
     "scorecards:gate": frozenset({roles.MANAGER}),
@@ -146,6 +146,7 @@ TRIED_ELSEWHERE = {
         "scorecards:calibrate",
         "scorecards:measure_pair",
         "scorecards:unplan",
+        "scorecards:beside",
         "scorecards:beside",
     ),
     *(

@@ -22,6 +22,7 @@ from creditdesk.core.staff_mail import troubled
 from creditdesk.menu import MENU, Entry
 from customers.access import account_scope
 from customers.bindings import waiting_for as bindings_waiting_for
+from customers.days import dates_now, today_of
 from customers.mandates import waiting_for_second
 from customers.models import (
     Access,
@@ -80,7 +81,9 @@ def _count(user: User) -> dict[str, int]:
         found["applications"] = running.count()
     if user.has_perm("worklists.work_worklist"):
         rows = WorklistRow.objects.filter(
-            collector=user, state=WorklistRow.State.OPEN, run__as_of=business_date()
+            collector=user,
+            state=WorklistRow.State.OPEN,
+            run__as_of=today_of("run__company", dates_now()),
         )
         found["worklist"] = rows.count()
     if user.has_perm("dunning.resolve_reminder"):

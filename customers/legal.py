@@ -23,8 +23,21 @@ from customers.models import CreditAccount, Customer, LegalEvent
 INSOLVENCY_ACTOR = Actor.policy("insolvency")
 
 
+class LegalEventError(ValueError):
+    """An event that cannot be: the text says why and what to do. field: the argument that is at fault."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def record_legal_event(customer: Customer, kind: str, **said: Any) -> LegalEvent:
+    """Store a legal event and draw its consequences, as `receive_legal_event` does."""
+    return receive_legal_event(customer, kind, **said)[0]
+
+
 @transaction.atomic
-def record_legal_event(
+def receive_legal_event(
     customer: Customer,
     kind: str,
     *,
@@ -34,21 +47,25 @@ def record_legal_event(
     known_on: date,
     link: str = "",
     ended_on: date | None = None,
-) -> LegalEvent:
-    """Store a legal event and draw its hard consequences, from `known_on` (business date) on.
+) -> tuple[LegalEvent, bool]:
+    """Store a legal event and draw its hard consequences, from `known_on` (business date) on; whether it is new.
 
-    The same event (customer, kind, day, source) recorded again is returned as it is. Raises ValueError for an
-    event dated after the day it became known, or without a source.
+    The same event (customer, kind, day, source) recorded again is returned as it is. Raises LegalEventError for an
+    event dated after the day it became known, over before it happened, or without a source.
     """
     if effective_on > known_on:
-        raise ValueError(_("An event cannot be known before it happens: correct one of the two dates."))
+        raise LegalEventError(
+            "effective_on", _("An event cannot be known before it happens: correct one of the two dates.")
+        )
+    if ended_on is not None and ended_on < effective_on:
+        raise LegalEventError("ended_on", _("It cannot be over before it happened."))
     if not source.strip():
-        raise ValueError(_("Name the source: a register, a gazette, a letter."))
+        raise LegalEventError("source", _("Name the source: a register, a gazette, a letter."))
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
     same = {"customer": customer, "kind": kind, "effective_on": effective_on, "source": source.strip()}
     existing = LegalEvent.objects.filter(**same, superseded_at__isnull=True).first()
     if existing is not None:
-        return existing
+        return existing, False
     event = LegalEvent.objects.create(
         **same, known_on=known_on, link=link, ended_on=ended_on, recorded_by=actor.user
     )
@@ -64,7 +81,7 @@ def record_legal_event(
     if kind == LegalEvent.Kind.INSOLVENCY and ended_on is None:
         _stop_business(customer, event)
     legal_event_recorded.send(sender=LegalEvent, event=event)
-    return event
+    return event, True
 
 
 def _stop_business(customer: Customer, event: LegalEvent) -> None:

@@ -18,6 +18,7 @@ from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.clock import business_date_there
 from creditdesk.core.money import Money
 from customers.checks import CheckRequest, CheckResult, ask_check
 from customers.instruments import SegmentTerms
@@ -175,19 +176,28 @@ def use_reservation(
 def expire_reservations(at: datetime, on: date, *, limit: int = 5000) -> int:
     """Mark what has expired by `at`; returns how many. They stopped counting the moment they expired.
 
-    Rows somebody else holds are left for the next sweep.
+    on: the installation's date; the record of each is dated as its company's is at `at`. Rows somebody else holds are
+    left for the next sweep.
     """
     lapsed = Reservation.objects.filter(status=Status.ACTIVE, expires_at__lte=at).order_by("pk")
     rows = list(lapsed.select_for_update(skip_locked=_can_skip())[:limit])
     if not rows:
         return 0
     Reservation.objects.filter(pk__in=[row.pk for row in rows]).update(status=Status.EXPIRED, closed_at=at)
-    record_act(
-        "reservation.expire",
-        actor=Actor.job("reservations"),
-        business_date=on,
-        changes=[Change.of(row, {"status": Status.ACTIVE}, {"status": Status.EXPIRED}) for row in rows],
-    )
+    zones = CreditAccount.objects.filter(pk__in={row.account_id for row in rows})
+    zone_of = dict(zones.values_list("pk", "company__time_zone"))
+    by_date: dict[date, list[Reservation]] = defaultdict(list)
+    for row in rows:
+        by_date[business_date_there(zone_of[row.account_id], on, at)].append(row)
+    for there, lapsed_there in sorted(by_date.items()):
+        record_act(
+            "reservation.expire",
+            actor=Actor.job("reservations"),
+            business_date=there,
+            changes=[
+                Change.of(row, {"status": Status.ACTIVE}, {"status": Status.EXPIRED}) for row in lapsed_there
+            ],
+        )
     return len(rows)
 
 

@@ -27,8 +27,9 @@ from customers.admin.base import (
     customer_of,
     money_html,
 )
+from customers.days import last_date
 from customers.limit_reasons import render_reason
-from scoring.bank_right import is_of_bank, sees_bank
+from scoring.bank_right import NOTHING_ENDED, ended_for, is_withheld, sees_bank
 from scoring.invoices.cards import USE, InvoiceCardError, take_into_use
 from scoring.models import (
     AccountScore,
@@ -50,8 +51,6 @@ from scoring.models import (
 from scoring.rationale import shown
 from scoring.signals import BY_NAME
 
-_BANK = tuple(name for name in BY_NAME if is_of_bank(name))
-
 
 class ScoredAdmin(FactAdmin):
     account_path = "account"
@@ -59,10 +58,14 @@ class ScoredAdmin(FactAdmin):
     search_fields = account_search()
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without the figures of bank lines for who may not read these; nobody needs the keys of the layout."""
-        hidden = () if sees_bank(request.user) else _BANK
+        """Without the figures of bank lines for who may not read these, and of agencies about a person whose legal basis
+        ended; nobody needs the keys of the layout."""
+        ended = (
+            ended_for(request.user, obj.account.customer, last_date(), past=True) if obj else NOTHING_ENDED
+        )
+        hidden = tuple(name for name in BY_NAME if is_withheld(name, request.user, ended))
         # The first layout holds all values and points in one: it would tell them as well.
-        first = () if sees_bank(request.user) else ("first_signals", "first_points", "bins")
+        first = ("first_signals", "first_points", "bins") if hidden else ()
         names = {field.name for field in self.model._meta.fields}
         return [*(super().get_exclude(request, obj) or ()), *(n for n in (*hidden, *first) if n in names)]
 

@@ -24,7 +24,6 @@ from customers.models import BureauProvider, BureauReport, CreditAccount
 from scoring.families.bureau import VALID_DAYS, YEAR_BEFORE_DAYS
 from scoring.models import AccountScore, ScoreHistory
 from scoring.sentences.bureau import beyond_terms
-from scoring.signals import BY_NAME, Family
 
 _ACTIVITY = {"active": 0, "dormant": 1, "ceased": 2}
 _FIGURES: dict[str, Callable[[BureauReport], int | None]] = {
@@ -47,11 +46,6 @@ class Said:
     @property
     def on(self) -> date:
         return self.report.effective_on
-
-
-def is_of_agencies(signal: str) -> bool:
-    known = BY_NAME.get(signal)
-    return known is not None and known.family == Family.BUREAU
 
 
 def view_of(row: AccountScore | ScoreHistory) -> View:

@@ -6,11 +6,62 @@ no figure, sentence or bin from which a balance or a flow could be read.
 
 from __future__ import annotations
 
+from datetime import date
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from creditdesk.core.models import User
+from customers.bank.consents import in_force
 from customers.bank.right import RIGHT, Reader, sees_bank, withheld
+from customers.bureau.bases import AUDIT, withheld_from
+from customers.models import BankConsent, Customer
 from scoring.signals import BY_NAME
 from scoring.signals.base import Family
 
-__all__ = ["RIGHT", "Reader", "is_of_bank", "sees_bank", "withheld"]
+__all__ = ["RIGHT", "Reader", "is_of_agencies", "is_of_bank", "is_withheld", "sees_bank", "withheld"]
+
+
+def is_of_agencies(signal: str) -> bool:
+    known = BY_NAME.get(signal)
+    return known is not None and known.family == Family.BUREAU
+
+
+Ended = frozenset[Family]
+"""Families of which nothing is shown any more, as what allowed reading them about the customer has ended."""
+NOTHING_ENDED: Ended = frozenset()
+
+
+def ended_for(user: User, customer: Customer, as_of: date, *, past: bool = False) -> Ended:
+    """What is withheld from the user about a customer whose legal basis or consent ended; auditors see all.
+
+    past: bank flows too, of which only scores of days before the consent ended can tell; one more query.
+    """
+    found = {Family.BUREAU} if withheld_from(user, customer, as_of) else set()
+    if past and not user.has_perm(AUDIT):
+        rows = BankConsent.objects.filter(customer=customer).annotate(now=Q(in_force(as_of)))
+        given = list(rows.values_list("now", flat=True))
+        if given and not any(given):
+            found.add(Family.BANK)
+    return frozenset(found)
+
+
+def is_withheld(signal: str, reader: Reader, ended: Ended = NOTHING_ENDED) -> bool:
+    """Whether a signal is kept from the reader."""
+    if is_of_bank(signal):
+        return Family.BANK in ended or not sees_bank(reader)
+    return Family.BUREAU in ended and is_of_agencies(signal)
+
+
+def withheld_family(ended: Ended) -> str:
+    """What the points are called that a reader is told in one sum."""
+    return _("what is withheld") if ended else _("bank flows")
+
+
+def withheld_because(ended: Ended) -> str:
+    if not ended:
+        return _("figures for those who may read bank data")
+    return _("figures whose legal basis or consent ended, and what you may not read")
 
 
 def is_of_bank(signal: str) -> bool:

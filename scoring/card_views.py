@@ -209,7 +209,10 @@ def _measure(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
     wrong = problems(as_card(card, list(card.bins.all())))
     if wrong:
         raise CardError(in_a_row(wrong))
-    key, effect = key_anew("measure-card", str(card.pk)), "scoring.tasks.measure_planned_card"
+    key, effect = (
+        key_anew("measure-card", f"{card.pk}-{request.user.pk}"),
+        "scoring.tasks.measure_planned_card",
+    )
     plan_jobs("measure-card", [key], as_of, effect, cluster="bulk", retry_failed=True)
     return _("The book is large: measuring goes on in the background. Come back in a few minutes."), card.pk
 

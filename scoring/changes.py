@@ -9,7 +9,15 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_computed
 from customers.models import CreditAccount
-from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.bank_right import (
+    NOTHING_ENDED,
+    Ended,
+    Reader,
+    is_withheld,
+    sees_bank,
+    withheld_because,
+    withheld_family,
+)
 from scoring.card import Card
 from scoring.engine import compute
 from scoring.explain import Explanation, Item, explain, items_under
@@ -54,16 +62,30 @@ class Changes:
     silent: tuple[Moved, ...]
     cards: tuple[Card, Card]
     withheld: int | None = None
+    ended: Ended = NOTHING_ENDED
 
-    def for_reader(self, user: Reader) -> Changes:
-        """What the user may see of it: without the right to bank data, what bank signals moved together."""
-        if sees_bank(user):
+    @property
+    def withheld_family(self) -> str:
+        return withheld_family(self.ended)
+
+    @property
+    def withheld_because(self) -> str:
+        return withheld_because(self.ended)
+
+    def for_reader(self, user: Reader, *, ended: Ended = NOTHING_ENDED) -> Changes:
+        """What the user may see of it: without the right to bank data, what bank signals moved together; the same of
+        what may not be read about the customer any more (`ended_for`)."""
+        if sees_bank(user) and not ended:
             return self
-        moved = tuple(m for m in self.moved if not is_of_bank(m.item.name))
-        silent = tuple(m for m in self.silent if not is_of_bank(m.item.name))
+        moved = tuple(m for m in self.moved if not is_withheld(m.item.name, user, ended))
+        silent = tuple(m for m in self.silent if not is_withheld(m.item.name, user, ended))
         hidden = sum(m.points for m in self.moved) - sum(m.points for m in moved)
         return replace(
-            self, moved=moved, silent=silent, withheld=hidden if len(moved) < len(self.moved) else None
+            self,
+            moved=moved,
+            silent=silent,
+            withheld=hidden if len(moved) < len(self.moved) else None,
+            ended=ended,
         )
 
     @property

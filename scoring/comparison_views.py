@@ -132,7 +132,7 @@ def _chart(months: list[dict[str, Any]], a: Scorecard, b: Scorecard) -> charts.C
         [charts.Series(str(card), [(day, ginis[n]) for day, ginis in rows]) for n, card in enumerate((a, b))],
         title=_("Gini by month-end scored"),
         fmt=lambda value: fixed(value, 2),
-        axis_fmt=lambda value: fixed(value, 1),
+        axis_fmt=lambda value: fixed(value, 2),  # steps of 0.25
     )
 
 

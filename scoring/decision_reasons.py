@@ -15,7 +15,16 @@ from creditdesk.core.wording import day, percent_of_100
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditHold
 from scoring import agency_words
-from scoring.bank_right import Reader, is_of_bank, sees_bank, withheld
+from scoring.bank_right import (
+    NOTHING_ENDED,
+    Ended,
+    Reader,
+    is_of_agencies,
+    is_of_bank,
+    sees_bank,
+    withheld,
+    withheld_because,
+)
 from scoring.limit_policy import keep_sentence
 from scoring.models import Decision, ScoreOverride
 from scoring.sentences import SENTENCES, sentence
@@ -37,19 +46,27 @@ class Reason:
         return self.code == "signal"
 
 
-def reasons_of(decision: Decision, reader: Reader | None = None, *, named: bool = False) -> list[Reason]:
+def reasons_of(
+    decision: Decision, reader: Reader | None = None, *, named: bool = False, ended: Ended = NOTHING_ENDED
+) -> list[Reason]:
     """All reasons of a decision in the active language, in the order in which they counted.
 
     reader: of a bank signal, somebody without the right to bank data is told the points and nothing else. None: the
-    customer itself (its letter), whose data they are. named: say which credit agency said what; a query where one counted.
+    customer itself (its letter), whose data they are. ended: what may not be shown any more (`ended_for`). named: say which credit agency said what; a query where one counted.
     """
     made = []
-    bank = reader is None or sees_bank(reader)
+    bank = (reader is None or sees_bank(reader)) and Family.BANK not in ended
     words = _agency_words(decision) if named else {}
     for stored in decision.reasons:
         code, params = stored["code"], stored["params"]
         if code == "signal" and is_of_bank(params["signal"]) and not bank:
             made.append(Reason(code, withheld(), params["points"], Family.BANK))
+            continue
+        if code == "signal" and Family.BUREAU in ended and is_of_agencies(params["signal"]):
+            made.append(Reason(code, withheld_because(ended), params["points"], Family.BUREAU))
+            continue
+        if params.get("cap") == "agency" and Family.BUREAU in ended:
+            made.append(Reason(code, withheld_because(ended)))
             continue
         if params.get("cap") == "bank_flows" and not bank:
             # A set share of the inflow: the amount beside its name would tell it.

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.facts import View
 from creditdesk.core.wording import day, percent
 from scoring import agency_words
-from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.bank_right import NOTHING_ENDED, Ended, Reader, is_withheld, withheld_because, withheld_family
 from scoring.calibrated import label
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
@@ -62,7 +62,7 @@ class Explanation:
     helping, hurting: up to five strongest each way. What nobody knows may count against an account, but never raises
     its score in a reader's eyes: unknown holds the points of missing signals that no reason names, others all the rest.
     base_points + sum(helping) + sum(hurting) + unknown + others = score, too.
-    withheld: points of all bank signals together, where the reader may not see them one by one (`for_reader`): then
+    withheld: points of all such signals together, where the reader may not see them one by one (`for_reader`): then
     base_points + items + withheld = score, and base_points + helping + hurting + withheld + unknown + others = score.
     """
 
@@ -83,14 +83,25 @@ class Explanation:
     others: int
     insolvent: bool
     withheld: int | None = None
+    ended: Ended = NOTHING_ENDED
 
-    def for_reader(self, user: Reader) -> Explanation:
-        """What the user may see of it: without the right to bank data no bank signal on its own."""
-        if sees_bank(user) or not any(is_of_bank(item.name) for item in self.items):
+    @property
+    def withheld_family(self) -> str:
+        return withheld_family(self.ended)
+
+    @property
+    def withheld_because(self) -> str:
+        return withheld_because(self.ended)
+
+    def for_reader(self, user: Reader, *, ended: Ended = NOTHING_ENDED) -> Explanation:
+        """What the user may see of it: without the right to bank data no bank signal on its own, and none of
+        what allowed reading about the customer has ended (`ended_for`)."""
+        rest = tuple(item for item in self.items if not is_withheld(item.name, user, ended))
+        if len(rest) == len(self.items):
             return self
-        rest = tuple(item for item in self.items if not is_of_bank(item.name))
         shown = sum(item.points for item in rest)
-        return replace(self, items=rest, withheld=self.score - self.base_points - shown, **_sides(rest))
+        known = {"withheld": self.score - self.base_points - shown, "ended": ended}
+        return replace(self, items=rest, **known, **_sides(rest))
 
     @property
     def by_weight(self) -> tuple[Item, ...]:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from creditdesk.core import charts
 from creditdesk.core.audit import Actor
 from creditdesk.core.clock import business_date
-from creditdesk.core.jobs import plan_jobs
+from creditdesk.core.jobs import key_anew, plan_jobs
 from creditdesk.core.pages import desk_page, render_page
 from creditdesk.core.wording import fixed, percent
 from customers.access import visible_accounts
@@ -161,7 +161,7 @@ def _gini_chart(points: list[dict[str, Any]], figures: dict[str, Any]) -> charts
         # xgettext:no-python-format
         title=_("Gini with its 95 % interval; dashed: the gate of publishing"),
         fmt=lambda value: fixed(value, 2),
-        axis_fmt=lambda value: fixed(value, 1),
+        axis_fmt=lambda value: fixed(value, 2),  # steps of 0.25
     )
 
 
@@ -196,7 +196,8 @@ def measure_month(request: HttpRequest) -> HttpResponse:
         )
         messages.success(request, _("Measured: %s.") % report.figures["month"])
     else:
-        plan_jobs("monitor-month", ["now"], as_of, "scoring.tasks.monitor_planned_month", cluster="bulk")
+        key = key_anew("monitor-month", str(request.user.pk))
+        plan_jobs("monitor-month", [key], as_of, "scoring.tasks.monitor_planned_month", cluster="bulk")
         messages.success(
             request,
             _("The book is large: measuring goes on in the background. Come back in a few minutes."),

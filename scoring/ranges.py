@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 
-from django.utils import timezone
-
-from creditdesk.core.clock import business_date, business_date_there
 from creditdesk.core.models import Job
-from customers.models import Company, CreditAccount
+from customers.days import dates_now, dates_there
+from customers.models import CreditAccount
 
 # An account's rows lie scattered over the tables, so every range reads most pages: few ranges, a second or two each.
 LEAST, MOST = 1000, 20_000
@@ -43,22 +41,12 @@ def nights(job: Job) -> list[tuple[date, list[int] | None]]:
     return dates_there(job.business_date, job.created_at)
 
 
-def dates_there(here: date, at: datetime | None) -> list[tuple[date, list[int] | None]]:
-    """The same at a moment that is of `here` for the installation; at None: the same date everywhere."""
-    found: dict[date, list[int]] = {}
-    for pk, zone in Company.objects.order_by("pk").values_list("pk", "time_zone"):
-        found.setdefault(business_date_there(zone, here, at), []).append(pk)
-    if len(found) < 2:
-        return [(next(iter(found), here), None)]
-    return sorted(found.items())
-
-
 def dates_asked(asked: date | None) -> list[tuple[date, list[int] | None]]:
     """Dates with their companies for a command that works through the book: each company's own, or the one asked for.
 
     Raises ValueError for a date that has not come in every company.
     """
-    today = dates_there(business_date(), timezone.now())
+    today = dates_now()
     if asked is None:
         return today
     if asked > today[0][0]:

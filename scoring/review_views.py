@@ -18,6 +18,7 @@ from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
 from customers.exposure import exposures
 from customers.models import CreditAccount
+from scoring.bank_right import ended_for
 from scoring.completeness import completeness
 from scoring.cures import cured
 from scoring.erasing import PERMISSION as ERASE
@@ -96,7 +97,9 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
         "account": account,
         "as_of": as_of,
         "score": score,
-        "why": explain(score).for_reader(request.user),
+        "why": explain(score).for_reader(
+            request.user, ended=ended_for(request.user, account.customer, as_of)
+        ),
         "grid": (grid := completeness([account], as_of, enough_due=score.card.thin_below)[account.pk]),
         "grid_rows": cured(grid, account, request.user),
         "exposure": exposures([account], as_of)[account.pk],

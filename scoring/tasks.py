@@ -188,9 +188,11 @@ def monitor_month(due: str | None = None) -> int:
 
 @finding_first
 def measure_planned_card(job: Job) -> Keep:
-    """The effect of one job: the reports of a card (key: its id and how many such jobs ended)."""
-    card, as_of, by = Scorecard.objects.get(pk=int(job.key.split("-")[0])), job.business_date, "measuring"
-    found = measured(card, as_of, Actor.job(by))
+    """The effect of one job: the reports of a card (key: its id, who asked, how many such jobs ended)."""
+    pk, who = (int(part) for part in job.key.split("-")[:2])
+    card, as_of, user = Scorecard.objects.get(pk=pk), job.business_date, User.objects.get(pk=who)
+    by = user.get_full_name() or user.get_username()
+    found = measured(card, as_of, Actor.person(user))
     return lambda: {"reports": [report.pk for report in keep_measured(card, as_of, found, made_by=by)]}
 
 
@@ -233,7 +235,7 @@ def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
 
 @finding_first
 def monitor_planned_month(job: Job) -> Keep:
-    """The effect of one job: the monitoring report of the month before its business date."""
-    as_of = job.business_date
-    month = month_of(as_of)
-    return lambda: {"report": keep_month(month, as_of, made_by="measuring").pk}
+    """The effect of one job: the monitoring report of the month before its business date (key: who asked, ...)."""
+    as_of, user = job.business_date, User.objects.get(pk=int(job.key.split("-")[0]))
+    month, by = month_of(as_of, Actor.person(user)), user.get_full_name() or user.get_username()
+    return lambda: {"report": keep_month(month, as_of, made_by=by).pk}

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -204,7 +205,7 @@ def skip(account: CreditAccount, *, user: User, on: date) -> FollowUp:
         return _log(account, row, user, on, Kind.SKIP, State.SKIPPED)
 
 
-def last_undoable(user: User, on: date) -> FollowUp | None:
+def last_undoable(user: User, on: date | Combinable) -> FollowUp | None:
     """The person's last act of the day that was not undone yet."""
     return (
         FollowUp.objects.filter(by=user, business_date=on, compensated_by__isnull=True)
@@ -215,19 +216,21 @@ def last_undoable(user: User, on: date) -> FollowUp | None:
     )
 
 
-def undo(*, user: User, on: date) -> FollowUp:
-    """Compensate the person's last act of today; returns the new line. Raises ActionError and its relatives."""
+def undo(*, user: User, on: date | Combinable) -> FollowUp:
+    """Compensate the person's last act of today; returns the new line. on: a date, or today of each company
+    (customers.days.today_of). Raises ActionError and its relatives.
+    """
     with transaction.atomic():
         act = last_undoable(user, on)
         if act is None:
             raise ActionError(_("There is nothing of yours to undo today."))
-        account = act.account
-        row = _begin(account, user, on)
+        account, day = act.account, act.business_date
+        row = _begin(account, user, day)
         if FollowUp.objects.filter(compensates=act).exists():
             raise ActionError(_("This was undone already."))
-        _compensate(act, Actor.person(user), on)
-        line = _log(account, row, user, on, Kind.UNDO, None, compensates=act)
-        _reopen(row, on)
+        _compensate(act, Actor.person(user), day)
+        line = _log(account, row, user, day, Kind.UNDO, None, compensates=act)
+        _reopen(row, day)
     return line
 
 

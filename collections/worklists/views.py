@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page
+from customers.days import dates_now, today_of
 from customers.disputes import DisputeError
 from customers.models import CreditAccount
 from customers.promises import PromiseError
@@ -346,9 +347,8 @@ def skip(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def undo(request: HttpRequest) -> HttpResponse:
     """Compensate the last act of today and go back to that customer."""
-    on = business_date()
     try:
-        line = actions.undo(user=request.user, on=on)
+        line = actions.undo(user=request.user, on=today_of("account__company", dates_now()))
     except REFUSALS as error:
         if not request.htmx:
             return redirect("worklists:today")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from creditdesk.api.fields import Code, StrictSerializer, Text
 
+COMPANY_OF_DATE = "Company code: whose date it is today. Needed while our companies that sell to the customer have different dates."
+
 
 class AccountReference(StrictSerializer):
     """The customer number is enough where the customer has one account; otherwise company and segment say which."""

@@ -131,16 +131,39 @@ class Endpoint(APIView):
             )
         return found[0]
 
-    def customer_of(self, number: str) -> tuple[Customer, date]:
-        """A customer by its number, and today where it first bought of what the key may see.
-
-        Raises Problem customer_unknown, also for customers the key may not see.
-        """
-        rows = self.accounts().filter(customer__code=number).select_related("customer", "company")
-        account = rows.order_by("pk").first()
+    def customer_named(self, number: str) -> Customer:
+        """A customer by its number. Raises Problem customer_unknown, also for customers the key may not see."""
+        account = self.accounts().filter(customer__code=number).select_related("customer").first()
         if account is None:
             raise _unknown(number)
-        return account.customer, self.today(account)
+        return account.customer
+
+    def customer_of(self, data: Mapping[str, Any]) -> tuple[Customer, date]:
+        """The customer that {customer, company} of a request names, and today in the company: in any of those that
+        sell to it, where none is named and it is the same date in all of them.
+
+        Raises Problem customer_unknown, also for customers and companies the key may not see, and company_ambiguous.
+        """
+        rows = self.accounts().filter(customer__code=data["customer"])
+        if data.get("company"):
+            rows = rows.filter(company__code=data["company"])
+        found = list(rows.select_related("customer", "company").order_by("pk"))
+        if not found:
+            raise _unknown(data["customer"])
+        days = {self.today(account) for account in found}
+        if len(days) > 1:
+            raise Problem(
+                422,
+                "company_ambiguous",
+                _(
+                    "Companies that sell to customer %(number)s have different dates now: name one of %(companies)s."
+                )
+                % {
+                    "number": data["customer"],
+                    "companies": ", ".join(sorted({account.company.code for account in found})),
+                },
+            )
+        return found[0].customer, days.pop()
 
     # --- what is asked ---
 

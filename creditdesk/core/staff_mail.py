@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 
@@ -110,14 +110,21 @@ def _is_still_right(mail: StaffMail) -> bool:
     if not mail.user.is_active or mail.user.email != mail.to_address:
         return False
     waited = timezone.now() - mail.written_at > ASK_AGAIN_AFTER
-    return not waited or notices.may_still_read(mail, business_date())
+    return not waited or notices.may_still_read(mail, _today_of(mail))
+
+
+def _today_of(mail: StaffMail) -> date:
+    """Today where the mail was dated: as far from the installation's date as it was when it was written."""
+    if getattr(settings, "BUSINESS_DATE", None):
+        return business_date()
+    return business_date() + (mail.business_date - timezone.localdate(mail.written_at))
 
 
 def _cancel(mail: StaffMail) -> str:
     """What in it still concerns its reader is written into a new mail."""
     with transaction.atomic():
         if _move(mail, State.QUEUED, State.CANCELLED):
-            notices.write_anew(mail, business_date())
+            notices.write_anew(mail, _today_of(mail))
     return State.CANCELLED
 
 

@@ -73,6 +73,11 @@ def compact(value: Value) -> str:
     return format_compact_decimal(value, format_type="short", fraction_digits=1, locale=locale())
 
 
+def month(value: date) -> str:
+    """November 2026, in the reader's language."""
+    return format_date(value, "LLLL y", locale=locale())
+
+
 def day(value: date) -> str:
     """22 Nov 2026, in the reader's language: never a numeric month."""
     return format_date(value, "d MMM y", locale=locale())

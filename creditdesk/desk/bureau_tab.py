@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from creditdesk.core.pages import paged
-from customers.bureau.bases import lacks_basis
+from customers.bureau.bases import withheld_from
 from customers.bureau.shown import agencies_of, questions_about, standing_chart, with_tones
 from customers.models import BureauBasis, CreditAccount
 
@@ -17,9 +17,9 @@ def agencies(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[
     customer = account.customer
     page = paged(request, questions_about(customer))
     # About a natural person nothing is shown once the basis has ended.
-    withheld = lacks_basis(customer, as_of)
+    withheld = withheld_from(request.user, customer, as_of)
     shown = [] if withheld else agencies_of(customer.pk, as_of)
-    page.object_list = with_tones(page.object_list)
+    page.object_list = with_tones(page.object_list, request.user, as_of)
     bases = []
     if customer.is_natural_person:
         bases = list(BureauBasis.objects.at(as_of).filter(customer=customer).order_by("-effective_on", "-pk"))

@@ -15,6 +15,7 @@ from creditdesk.desk.customer_score import standing_on
 from creditdesk.desk.customer_tabs import TABS, Tab
 from customers.access import visible_accounts, visible_customers
 from customers.models import CreditAccount, Customer
+from scoring.bank_right import ended_for
 from scoring.explain import explain
 
 STATUS_TONE = {"active": "good", "prospect": "info", "on_hold": "warn", "insolvent": "bad", "closed": "mute"}
@@ -64,9 +65,10 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         context.update(tab.build(request, account, as_of))
     if not (request.htmx and request.htmx.target == "panel"):
         now = figures.standing(account, as_of)
+        ended = ended_for(request.user, customer, as_of)
         context.update(
             now=now,
-            why=explain(now.score).for_reader(request.user) if now.score else None,
+            why=explain(now.score).for_reader(request.user, ended=ended) if now.score else None,
             **standing_on(request.user, account, as_of, now.score),
             trend=figures.trend(now),
             score_chart=figures.score_chart(now),

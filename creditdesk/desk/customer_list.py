@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
@@ -14,6 +13,7 @@ from creditdesk.core.models import User
 from creditdesk.core.money import Money, MoneyField
 from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
+from customers.days import Dates, dates_now, today_of
 from customers.models import (
     CreditAccount,
     CreditLimit,
@@ -47,7 +47,7 @@ def _open_items(**conditions: Any) -> QuerySet[Instalment, Any]:
     )
 
 
-def found_accounts(user: User, params: Any, today: date) -> QuerySet[CreditAccount]:
+def found_accounts(user: User, params: Any, dates: Dates) -> QuerySet[CreditAccount]:
     """The user's accounts narrowed by the page's parameters (q, status, grade, portfolio, collector, overdue)."""
     rows = visible_accounts(user).filter(joined_into__isnull=True)
     words = params.get("q", "").strip()
@@ -73,16 +73,20 @@ def found_accounts(user: User, params: Any, today: date) -> QuerySet[CreditAccou
     elif params.get("collector", "").isdigit():
         rows = rows.filter(collector_id=params["collector"])
     if params.get("overdue", "").isdigit():
-        late = _open_items(due_on__lt=today - timedelta(days=int(params["overdue"])))
+        late = _open_items(due_on__lt=today_of("company", dates, int(params["overdue"])))
         rows = rows.filter(Exists(late))
     return rows
 
 
-def with_figures(rows: QuerySet[CreditAccount], today: date) -> QuerySet[CreditAccount]:
-    """open_minor, overdue_minor (account currency items), oldest_due_on and limit_minor, in the same query."""
+def with_figures(rows: QuerySet[CreditAccount], dates: Dates) -> QuerySet[CreditAccount]:
+    """open_minor, overdue_minor (account currency items), oldest_due_on and limit_minor, in the same query; at today's
+    date of each account's company."""
     own = {"currency": OuterRef("currency")}
+    today = today_of("company", dates)
     late = _open_items(due_on__lt=today)
-    limits = CreditLimit.objects.filter(account=OuterRef("pk"), kind=LimitKind.BASE, valid_from__lte=today)
+    limits = CreditLimit.objects.filter(
+        account=OuterRef("pk"), kind=LimitKind.BASE, valid_from__lte=today_of("account__company", dates)
+    )
     return rows.annotate(
         open_minor=Subquery(
             _open_items(**own).annotate(s=Sum("open_amount")).values("s"), output_field=MoneyField()
@@ -98,29 +102,30 @@ def with_figures(rows: QuerySet[CreditAccount], today: date) -> QuerySet[CreditA
     )
 
 
-def dressed(rows: Any, today: date) -> list[CreditAccount]:
-    """The rows with their figures as Money and days."""
+def dressed(rows: Any) -> list[CreditAccount]:
+    """The rows (with their company) with their figures as Money and days."""
     found = list(rows)
     for row in found:
         row.open_now = Money(row.open_minor or 0, row.currency)
         row.overdue_now = Money(row.overdue_minor or 0, row.currency)
         row.limit_now = None if row.limit_minor is None else Money(row.limit_minor, row.currency)
+        today = business_date(row.company.time_zone)
         row.days_late = (today - row.oldest_due_on).days if row.oldest_due_on else None
     return found
 
 
 @desk_page("customers.view_customer", "customers.view_creditaccount")
 def customer_list(request: HttpRequest) -> HttpResponse:
-    today = business_date()
+    dates = dates_now()
     sort = request.GET.get("sort", "overdue")
-    rows = with_figures(found_accounts(request.user, request.GET, today), today)
-    rows = rows.select_related("customer", "segment", "collector", "portfolio", "score_row")
+    rows = with_figures(found_accounts(request.user, request.GET, dates), dates)
+    rows = rows.select_related("customer", "company", "segment", "collector", "portfolio", "score_row")
     page = paged(request, rows.order_by(SORTS.get(sort, SORTS["overdue"]), "customer__name", "pk"), 50)
     seen = visible_accounts(request.user)
     context = {
         "title": _("Customers"),
         "page": page,
-        "rows": dressed(page, today),
+        "rows": dressed(page),
         "sort": sort if sort in SORTS else "overdue",
         "statuses": Customer.Status.choices,
         "grades": Grade.values,

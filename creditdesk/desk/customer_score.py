@@ -17,7 +17,7 @@ from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page, paged, render_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
-from scoring.bank_right import is_of_bank, sees_bank
+from scoring.bank_right import Ended, ended_for, is_withheld
 from scoring.changes import Changes, changes_between
 from scoring.completeness import completeness
 from scoring.counterfactual import would_lift as computed_lift
@@ -95,7 +95,8 @@ def history(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[s
     if asked and form.is_valid():
         days = form.cleaned_data["first"], form.cleaned_data["second"]
         changes = changes_between(account, *days, reader=Actor.person(request.user))
-        changes = changes and changes.for_reader(request.user)
+        ended = ended_for(request.user, account.customer, as_of, past=True)
+        changes = changes and changes.for_reader(request.user, ended=ended)
     return {
         "page": page,
         "kept": kept,
@@ -116,20 +117,22 @@ def replayed(request: HttpRequest, pk: int) -> HttpResponse:
     if not visible_accounts(request.user).filter(pk=row.account_id).exists():
         raise Http404
     found = replay(row, Actor.person(request.user))
+    as_of = business_date(row.account.company.time_zone)
+    ended = ended_for(request.user, row.account.customer, as_of, past=True)
     context = {
         "title": _("A score replayed"),
         "row": row,
         "account": row.account,
         "found": found,
-        "inputs": [_named(one, request.user) for one in found.inputs],
-        "facts": [_named(one, request.user) for one in found.facts],
+        "inputs": [_named(one, request.user, ended) for one in found.inputs],
+        "facts": [_named(one, request.user, ended) for one in found.facts],
     }
     if found.is_exact:
-        context["why"] = explain(row).for_reader(request.user)
+        context["why"] = explain(row).for_reader(request.user, ended=ended)
     return render_page(request, "desk/customer/replay.html", context)
 
 
-def _named(one: Difference, user: User) -> dict[str, Any]:
+def _named(one: Difference, user: User, ended: Ended) -> dict[str, Any]:
     signal = BY_NAME.get(one.name.removesuffix(" points"))
     labels = {
         "score": _("score"),
@@ -143,6 +146,6 @@ def _named(one: Difference, user: User) -> dict[str, Any]:
     label = str(signal.label) if signal else labels.get(one.name, one.name)
     if signal and one.name.endswith(" points"):
         label = _("%s, points") % label
-    if signal and is_of_bank(signal.name) and not sees_bank(user):
+    if signal and is_withheld(signal.name, user, ended):
         return {"label": label, "stored": "…", "replayed": "…"}
     return {"label": label, "stored": one.stored, "replayed": one.replayed}

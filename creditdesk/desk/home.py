@@ -26,6 +26,7 @@ from creditdesk.desk.landing import BANNER_COOKIE, role_home, role_of
 from creditdesk.navigation import counts
 from customers.access import account_scope, visible_accounts
 from customers.admin.audit import visible_entries
+from customers.days import dates_now
 from customers.models import Access, CreditHold, Customer, ImportBatch, LimitChange
 from scoring.limit_warnings import ending_limits
 from scoring.models import ScoreHistory
@@ -56,9 +57,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "empty_book": not seen.exists(),
     }
     if not context["empty_book"] and user.has_perm("customers.view_creditaccount"):
-        rows = with_figures(seen, today).filter(overdue_minor__gt=0)
-        rows = rows.select_related("customer", "segment", "collector", "score_row")
-        context["worst"] = dressed(rows.order_by(F("overdue_minor").desc(), "pk")[:8], today)
+        rows = with_figures(seen, dates_now()).filter(overdue_minor__gt=0)
+        rows = rows.select_related("customer", "company", "segment", "collector", "score_row")
+        context["worst"] = dressed(rows.order_by(F("overdue_minor").desc(), "pk")[:8])
     if user.has_perm("customers.view_limitchange"):
         context["proposals"] = (
             LimitChange.objects.filter(account_scope(user, "account__"), status=LimitChange.Status.PROPOSED)

@@ -18,7 +18,7 @@ from creditdesk.core.models import User
 from creditdesk.core.pages import desk_page
 from customers.access import visible_accounts
 from customers.models import CreditAccount
-from scoring.bank_right import is_of_bank, sees_bank
+from scoring.bank_right import ended_for, is_withheld
 from scoring.models import ScoreHistory
 from scoring.signals import SIGNALS, Signal
 from scoring.stored import card_of, points_of, values_of
@@ -36,9 +36,11 @@ def score_export(request: HttpRequest, account_id: int, file_format: str) -> Htt
 
 
 def history_export(account: CreditAccount, reader: User, as_of: date) -> Export:
-    """Base + all points = the score, in every row: bank figures a reader may not see are one sum there."""
-    hidden = not sees_bank(reader)
-    shown = [signal for signal in SIGNALS if not (hidden and is_of_bank(signal.name))]
+    """Base + all points = the score, in every row: figures a reader may not see (bank flows, agency reports on a person
+    whose legal basis ended) are one sum there."""
+    ended = ended_for(reader, account.customer, as_of, past=True)
+    shown = [signal for signal in SIGNALS if not is_withheld(signal.name, reader, ended)]
+    hidden = len(shown) < len(SIGNALS)
     labels = [str(signal.label) for signal in shown]
     header = [
         _("id"),
@@ -47,7 +49,7 @@ def history_export(account: CreditAccount, reader: User, as_of: date) -> Export:
         *labels,
         _("base points"),
         *(_("%s, points") % label for label in labels),
-        *([_("bank flows, points")] if hidden else []),
+        *([_("signals withheld, points") if ended else _("bank flows, points")] if hidden else []),
     ]
     return Export(
         name=f"scores-{account.customer.code}",
@@ -60,6 +62,7 @@ def history_export(account: CreditAccount, reader: User, as_of: date) -> Export:
 
 
 def _rows(account: CreditAccount, shown: list[Signal], *, hidden: bool) -> Iterator[list[Any]]:
+    names = {signal.name for signal in shown}
     kept = ScoreHistory.objects.filter(account=account).select_related("card").order_by("-as_of", "-pk")
     for row in kept.iterator(chunk_size=500):
         values, points = values_of(row), points_of(row)
@@ -70,5 +73,5 @@ def _rows(account: CreditAccount, shown: list[Signal], *, hidden: bool) -> Itera
             *(values.get(signal.name) for signal in shown),
             card_of(row).base_points,
             *(points.get(signal.name) for signal in shown),
-            *([sum(p for name, p in points.items() if is_of_bank(name))] if hidden else []),
+            *([sum(p for name, p in points.items() if name not in names)] if hidden else []),
         ]

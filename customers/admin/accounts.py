@@ -20,6 +20,7 @@ from creditdesk.core.money import Money, MoneyField
 from creditdesk.core.templatetags.desk import badge
 from customers.access import visible_customers
 from customers.attributes import assign_collector
+from customers.days import dates_now, today_of
 from customers.models import (
     CollectorAssignment,
     CreditAccount,
@@ -49,8 +50,6 @@ class OverdueFilter(DropdownFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        from datetime import timedelta
-
         if not self.value():
             return queryset
         late_by = int(self.value()) if self.value().isdigit() else 0
@@ -59,7 +58,7 @@ class OverdueFilter(DropdownFilter):
             kind=DocumentKind.INVOICE,
             open_amount__gt=0,
             superseded_at__isnull=True,
-            due_on__lt=business_date() - timedelta(days=late_by),
+            due_on__lt=today_of("company", dates_now(), late_by),
         )
         return queryset.filter(~Exists(late) if self.value() == "no" else Exists(late))
 
@@ -97,7 +96,7 @@ class CreditAccountAdmin(ScopedAdmin):
         CollectorFilter,
         ("customer__status", ChoicesDropdownFilter),
     ]
-    list_select_related = ["customer", "segment", "portfolio", "collector"]
+    list_select_related = ["customer", "company", "segment", "portfolio", "collector"]
     search_fields = [*account_search("customer__"), "invoices__number"]
     search_help_text = _("Customer name, number, VAT number, or a document number")
     ordering = ["customer__name", "pk"]
@@ -119,7 +118,7 @@ class CreditAccountAdmin(ScopedAdmin):
             .order_by()
             .values("account")
         )
-        late = open_rows.filter(due_on__lt=business_date())
+        late = open_rows.filter(due_on__lt=today_of("company", dates_now()))
         return (
             super()
             .get_queryset(request)
@@ -179,7 +178,7 @@ class CreditAccountAdmin(ScopedAdmin):
     def oldest_due(self, row: CreditAccount) -> str:
         if row.oldest_due_on is None:
             return "—"
-        return _("%s d") % (business_date() - row.oldest_due_on).days
+        return _("%s d") % (business_date(row.company.time_zone) - row.oldest_due_on).days
 
     @admin.display(description=_("page"))
     def page(self, row: CreditAccount) -> SafeString:
@@ -188,7 +187,7 @@ class CreditAccountAdmin(ScopedAdmin):
 
     def save_model(self, request: HttpRequest, obj: CreditAccount, form: Any, change: bool) -> None:
         """The collector is a dated fact from today; the rest is saved and audited as usual."""
-        today, collector = business_date(), obj.collector
+        today, collector = business_date(obj.company.time_zone), obj.collector
         moved = "collector" in form.changed_data
         with transaction.atomic():
             if change and moved:

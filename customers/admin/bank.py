@@ -32,6 +32,7 @@ from customers.bank.consents import (
     revoke_consent,
     scope_of,
 )
+from customers.days import last_date
 from customers.models import BankAccount, BankConsent, BankDataAccess, BankTransaction
 
 from .base import CUSTOMER_SEARCH, AddOnlyFactAdmin, FactAdmin, VersionFilter, money_html
@@ -191,7 +192,7 @@ class BankAccountAdmin(FactAdmin):
     ordering = ["customer__name", "pk"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).filter(pk__in=accounts_read(business_date()))
+        return super().get_queryset(request).filter(pk__in=accounts_read(last_date()))
 
 
 @admin.register(BankTransaction)
@@ -218,7 +219,7 @@ class BankTransactionAdmin(FactAdmin):
     ordering = ["-effective_on", "-pk"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).filter(bank_account__in=accounts_read(business_date()))
+        return super().get_queryset(request).filter(bank_account__in=accounts_read(last_date()))
 
     @admin.display(description=gettext_lazy("bank account"), ordering="bank_account__iban")
     def bank_account_iban(self, row: BankTransaction) -> str:

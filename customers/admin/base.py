@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
@@ -21,7 +23,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
-from creditdesk.core.money import Money
+from creditdesk.core.money import Money, MoneyField, format_money
 from creditdesk.core.templatetags.desk import amount as plain_amount
 from customers.access import account_scope, visible_accounts, visible_customers
 from customers.models import Portfolio
@@ -137,7 +139,44 @@ def _values(row: Model, names: list[str]) -> dict[str, Any]:
     return values
 
 
-class FactAdmin(ScopedAdmin):
+class ShownAsWritten:
+    """Numbers of a row that is only read, as people write them: Django would group the digits of any integer column,
+    a year's and an amount's with its currency as well."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
+        if obj is None or self.has_change_permission(request, obj):  # type: ignore[attr-defined]
+            return fieldsets
+        columns = {f.name: f for f in self.model._meta.concrete_fields}  # type: ignore[attr-defined]
+        return [
+            (title, {**options, "fields": [_as_written(columns.get(n), n) for n in options["fields"]]})
+            for title, options in fieldsets
+        ]
+
+
+@cache
+def _as_written(column: Any, name: Any) -> Any:
+    """A reader of the column for Django's read-only fields, or the name where Django writes it well itself."""
+    if isinstance(column, MoneyField):
+        read = partial(_amount_of, column.name)
+    elif name == "fiscal_year":
+        read = partial(_text_of, name)
+    else:
+        return name
+    read.short_description, read.__name__ = column.verbose_name, column.name  # type: ignore[attr-defined]
+    return read
+
+
+def _amount_of(name: str, row: Any) -> str:
+    value = getattr(row, name)
+    return format_money(value) if isinstance(value, Money) else "—"
+
+
+def _text_of(name: str, row: Any) -> str:
+    return str(getattr(row, name))
+
+
+class FactAdmin(ShownAsWritten, ScopedAdmin):
     """A fact of the ledger: shown, searched, filtered, and never edited here (guards forbid it below as well)."""
 
     show_change_link = True
@@ -173,11 +212,16 @@ class AddOnlyFactAdmin(FactAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class ReadOnlyInline(TabularInline):
+class ReadOnlyInline(ShownAsWritten, TabularInline):
     extra = 0
     can_delete = False
     tab = True
     show_change_link = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """An inline's form leaves out what it only shows when it stands here."""
+        readers = [name for name in flatten_fieldsets(self.get_fieldsets(request, obj)) if callable(name)]
+        return [*super().get_readonly_fields(request, obj), *readers]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -26,10 +27,11 @@ from creditdesk.core.money import Money
 from creditdesk.core.sentences import told
 from creditdesk.core.templatetags.desk import badge
 from customers.bureau.adapters import AgencyError, Answer, BadAnswer, adapter_named, choices
-from customers.bureau.bases import record_basis
+from customers.bureau.bases import record_basis, seen_by
 from customers.bureau.secrets import check_place
 from customers.bureau.shown import TONES
 from customers.bureau.waterfall import country_list
+from customers.days import last_date
 from customers.models import BureauBasis, BureauProvider, BureauPull, BureauReport
 
 from .base import CUSTOMER_SEARCH, AddOnlyFactAdmin, FactAdmin, ScopedAdmin, VersionFilter, money_html
@@ -234,6 +236,9 @@ class BureauReportAdmin(FactAdmin):
     search_fields = ["reference", "provider", *CUSTOMER_LOOKUPS]
     ordering = ["-effective_on", "-pk"]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return seen_by(super().get_queryset(request), request.user, last_date())
+
     @admin.display(description=gettext_lazy("limit it recommends"), ordering="recommended_limit")
     def limit_money(self, row: BureauReport) -> SafeString | str:
         return money_html(row.recommended_limit)
@@ -257,6 +262,9 @@ class BureauPullAdmin(FactAdmin):
     ordering = ["-asked_at", "-pk"]
     exclude = ["detail", "claimed_until"]
     readonly_fields = ["said", "raw_answer"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return seen_by(super().get_queryset(request), request.user, last_date())
 
     @admin.display(description=gettext_lazy("outcome"), ordering="outcome")
     def outcome_badge(self, row: BureauPull) -> SafeString:

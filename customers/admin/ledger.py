@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -14,6 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 
 from creditdesk.core.clock import business_date
 from creditdesk.core.templatetags.desk import badge, day
+from customers.days import dates_now, today_of
 from customers.models import Allocation, Instalment, Invoice, Payment, WriteOff
 
 from .base import (
@@ -73,7 +73,7 @@ class DueFilter(DropdownFilter):
         if value:
             days = int(value) if value.isdigit() else 0
             return queryset.filter(
-                open_amount__gt=0, kind="invoice", due_on__lt=business_date() - timedelta(days=days)
+                open_amount__gt=0, kind="invoice", due_on__lt=today_of("company", dates_now(), days)
             )
         return queryset
 
@@ -134,7 +134,7 @@ class InstalmentAdmin(LedgerAdmin):
         ("settled_by", ChoicesDropdownFilter),
         VersionFilter,
     ]
-    list_select_related = ["account__customer", "invoice"]
+    list_select_related = ["account__customer", "company", "invoice"]
     search_fields = ["invoice__number", *account_search()]
     search_help_text = _("Document number, customer name, number or VAT number")
     ordering = ["-due_on", "-pk"]
@@ -150,7 +150,7 @@ class InstalmentAdmin(LedgerAdmin):
 
     @admin.display(description=_("days past due"), ordering=F("due_on").desc())
     def past_due(self, row: Instalment) -> SafeString | str:
-        late = (business_date() - row.due_on).days
+        late = (business_date(row.company.time_zone) - row.due_on).days
         if not row.open_amount or late <= 0 or row.kind != "invoice":
             return "—"
         return badge(_("%s d") % late, "bad" if late > 30 else "warn")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from django.utils.translation import gettext as _
 
@@ -78,7 +78,7 @@ def _gunzip(path: Path, folder: Path) -> Path:
     target = folder / f"file{inner or '.csv'}"
     try:
         with gzip.open(path) as packed:
-            _copy(packed, target, MAX_BYTES)
+            _copy(cast(IO[bytes], packed), target, MAX_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise ImportRefused("unreadable", error=error) from error
     return target

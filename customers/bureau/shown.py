@@ -12,9 +12,11 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core import charts
 from creditdesk.core.facts import View
+from creditdesk.core.models import User
 from creditdesk.core.sentences import told
 from customers.bureau.adapters import AgencyError, adapter_named
-from customers.bureau.ages import free_on, is_young, newest_answers
+from customers.bureau.ages import ANSWERED, free_on, is_young, newest_answers
+from customers.bureau.bases import withheld_among
 from customers.models import BureauProvider, BureauPull, BureauReport, Customer
 
 TONES = {
@@ -116,10 +118,14 @@ def standing_chart(agencies: Sequence[AgencyShown]) -> charts.Chart | None:
     )
 
 
-def with_tones(rows: Iterable[Any]) -> list[Any]:
-    """Questions with the colour of their outcome, and in words what went wrong."""
+def with_tones(rows: Iterable[Any], user: User, as_of: date) -> list[Any]:
+    """Questions with their outcome, its colour, and in words what went wrong, as the user may see them on the day: that
+    a person was asked about, and what it cost, is told for good; what the agency answered only while there is a basis."""
     found = list(rows)
+    hidden = withheld_among({row.customer_id for row in found}, user, as_of)
     for row in found:
         row.tone = TONES.get(row.outcome, "mute")
-        row.said = told(row.detail.get("text"))
+        row.outcome_label, row.said = row.get_outcome_display(), told(row.detail.get("text"))
+        if row.customer_id in hidden and row.outcome in (*ANSWERED, BureauPull.Outcome.BAD_ANSWER):
+            row.tone, row.outcome_label, row.said = "mute", _("answered; the legal basis has ended"), ""
     return found

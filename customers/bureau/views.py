@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from itertools import islice
 from typing import Any
 
 from django.contrib import messages
@@ -29,6 +31,7 @@ from customers.bureau.forms import AskForm, RevokeForm
 from customers.bureau.pulling import PullResult, pull
 from customers.bureau.shown import with_tones
 from customers.bureau.waterfall import PullPlan, Refusal, plan_pull
+from customers.days import last_date
 from customers.models import BureauBasis, BureauProvider, BureauPull, CreditAccount
 
 READ = "customers.view_bureaureport"
@@ -109,7 +112,7 @@ def _tell(request: HttpRequest, result: PullResult) -> None:
 @require_http_methods(["GET"])
 def costs(request: HttpRequest) -> HttpResponseBase:
     """What was asked in a month and what it cost against the budgets; the questions about customers one may see."""
-    as_of = business_date()
+    as_of = last_date()
     month = _month(request.GET.get("month"), as_of)
     first, last = month_of(month)
     providers = list(BureauProvider.objects.order_by("position", "slug"))
@@ -123,9 +126,9 @@ def costs(request: HttpRequest) -> HttpResponseBase:
         rows = rows.exclude(charged=0)
     wanted = request.GET.get("export", "")
     if wanted in FORMATS:
-        return export_response(_export(rows, first, last, request), wanted)
+        return export_response(_export(rows, first, last, as_of, request), wanted)
     page = paged(request, rows)
-    page.object_list = with_tones(page.object_list)
+    page.object_list = with_tones(page.object_list, request.user, as_of)
     context = {
         "title": _("Agency reports and their cost"),
         "first": first,
@@ -153,7 +156,12 @@ def _month(text: str | None, as_of: date) -> date:
         return as_of
 
 
-def _export(rows: Any, first: date, last: date, request: HttpRequest) -> Export:
+def _parts(rows: Iterator[BureauPull], size: int = 1000) -> Iterator[list[BureauPull]]:
+    while part := list(islice(rows, size)):
+        yield part
+
+
+def _export(rows: Any, first: date, last: date, as_of: date, request: HttpRequest) -> Export:
     lines = (
         [
             *(
@@ -166,13 +174,14 @@ def _export(rows: Any, first: date, last: date, request: HttpRequest) -> Export:
             *(
                 row.reason,
                 actor_label(row.actor_name),
-                row.get_outcome_display(),
+                row.outcome_label,
                 row.currency,
                 row.price,
                 row.charged,
             ),
         ]
-        for row in rows.iterator(chunk_size=1000)
+        for part in _parts(rows.iterator(chunk_size=1000))
+        for row in with_tones(part, request.user, as_of)
     )
     header = [
         *(_("day"), _("customer number"), _("customer"), _("agency"), _("cause"), _("reason"), _("asked by")),

@@ -207,7 +207,7 @@ def _open_instalments(target: Target, customers: list[str]) -> dict[str, dict[st
         JOIN customers_instalment t ON t.invoice_id = i.id
         WHERE c.key IN ({_marks(customers)}) AND i.source_id = %s AND i.kind = 'invoice'
           AND i.superseded_at IS NULL
-          AND NOT EXISTS (SELECT 1 FROM import_write w WHERE w.old_id = i.id)""",
+          AND i.id NOT IN (SELECT w.old_id FROM import_write w WHERE w.old_id IS NOT NULL)""",
         [*customers, target.source_id],
     )
     for rows in (of_file, stored):

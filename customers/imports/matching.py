@@ -190,12 +190,13 @@ def refuse_siblings(spec: Spec) -> None:
         for row in numbers
     )
     left = staging.rows(
-        """SELECT g.row_no, g.number FROM import_good g WHERE EXISTS (
-            SELECT 1 FROM import_unread u WHERE u.number = g.number AND u.customer = g.customer
-              AND u.kind = g.kind)
-        OR EXISTS (SELECT 1 FROM import_doc d JOIN import_bad b ON b.row_no = d.row_no
-            JOIN import_problem p ON p.row_no = d.row_no AND p.code <> 'repeated_row' AND p.severity = 'refused'
-            WHERE d.number = g.number AND d.fiscal_year = g.fiscal_year AND d.kind = g.kind) ORDER BY g.row_no"""
+        # Lists made once: SQLite would look through the whole file for each of its rows.
+        """SELECT g.row_no, g.number FROM import_good g
+        WHERE (g.number, g.customer, g.kind) IN (SELECT u.number, u.customer, u.kind FROM import_unread u)
+        OR (g.number, g.fiscal_year, g.kind) IN (SELECT d.number, d.fiscal_year, d.kind FROM import_doc d
+            JOIN import_bad b ON b.row_no = d.row_no
+            JOIN import_problem p ON p.row_no = d.row_no AND p.code <> 'repeated_row' AND p.severity = 'refused')
+        ORDER BY g.row_no"""
     )
     staging.report(Problem(row, column, number, "sibling_refused") for row, number in left)
 

@@ -147,7 +147,7 @@ def _plan(target: Target, options: Options, report: Report) -> None:
         plan_snapshot(target)
         drop_refused()
     staging.analyze((*staging.PLANNED, "import_bad"))
-    _count(target, report)
+    _count(target, report, options.latest_day or options.today)
 
 
 _DOCUMENTS = """SELECT COUNT(*) FROM (SELECT DISTINCT number, fiscal_year, kind FROM import_write
@@ -187,7 +187,7 @@ _LAYOUT_COUNTS = {
 }
 
 
-def _count(target: Target, report: Report) -> None:
+def _count(target: Target, report: Report, latest: date) -> None:
     queries = {**_COUNTS, **_LAYOUT_COUNTS[target.spec.layout]}
     if target.spec.has("instalment"):
         queries["documents"] = _DOCUMENTS
@@ -203,7 +203,9 @@ def _count(target: Target, report: Report) -> None:
         )
     ]
     report.complete_through = target.snapshot_on or max(
-        (date.fromisoformat(iso(day)) for day in days if day), default=None
+        # A document dated ahead says nothing of the days until then.
+        (min(date.fromisoformat(iso(day)), latest) for day in days if day),
+        default=None,
     )
     report.by_code = dict(
         staging.rows("SELECT code, COUNT(*) FROM import_problem GROUP BY code ORDER BY code")

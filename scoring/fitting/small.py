@@ -5,6 +5,10 @@ the direction of each signal is given, its bins are few and their weights of evi
 for how it separates rows that were *not* used to bin it (out-of-bag, over many redraws); and the regression pulls every
 weight toward the same value, that of signals half of whose evidence is shared. Monotone throughout: worse never scores
 better. The recipe has no choice left to make, so nothing can be chosen by looking at a test.
+
+Two of its numbers follow from the data themselves: more events carry more bins (three, and one more for every 25, up to
+six), and the weight that the regression pulls a signal to is what its evidence was worth on the rows left out (the slope of
+the outcome on it there): nothing for a signal whose bins only repeat what they were made of.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ SMOOTHING = 20.0
 ALIKE = 0.9
 """Of two signals whose weights of evidence correlate more than this, only the better one is kept."""
 MIN_EVENTS = 5
+LEAST_BINS, MOST_BINS, EVENTS_PER_BIN = 3, 6, 25
+LEAST_WORTH, MOST_WORTH = 0.05, 1.2
+"""Of evidence on rows left out, per unit of it: below the least a signal is dropped, above the most it counts as that."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +51,28 @@ class SmallCard:
         return np.column_stack([-self.binnings[name].woe(values[name]) for name in self.names])
 
 
-def _bins(values: ArrayLike, bad: Floats, direction: int) -> Binning:
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """Of one signal on rows left out of its bins: mean and standard deviation of its AUC over the redraws, and the slope
+    of the outcome on its weight of evidence (1: worth what it says, 0: nothing)."""
+
+    auc: float
+    spread: float
+    slope: float
+
+
+def bins_for(events: float) -> int:
+    return int(min(MOST_BINS, LEAST_BINS + events // EVENTS_PER_BIN))
+
+
+def _bins(values: ArrayLike, bad: Floats, direction: int, most: int) -> Binning:
     size = floats(values).size
     return monotone_bins(
         values,
         bad,
         direction=direction,
-        max_bins=3,
-        min_share=0.08,
+        max_bins=most,
+        min_share=0.05,
         min_rows=max(8, size // 20),
         min_chi2=1.0,
         smoothing=SMOOTHING,
@@ -59,9 +80,15 @@ def _bins(values: ArrayLike, bad: Floats, direction: int) -> Binning:
 
 
 def out_of_bag(
-    values: Mapping[str, ArrayLike], bad: ArrayLike, directions: Mapping[str, int], *, draws: int, seed: int
-) -> dict[str, tuple[float, float]]:
-    """{signal: (mean, standard deviation) of its AUC on rows left out of a redraw, binned on those drawn}.
+    values: Mapping[str, ArrayLike],
+    bad: ArrayLike,
+    directions: Mapping[str, int],
+    *,
+    draws: int,
+    seed: int,
+    most: int = LEAST_BINS,
+) -> dict[str, Worth]:
+    """What each signal is worth on rows left out of a redraw, binned on those drawn.
 
     Redraws are stratified by outcome, so that every one has events on both sides.
     """
@@ -70,17 +97,27 @@ def out_of_bag(
     rng = np.random.default_rng(seed)
     classes = [np.flatnonzero(outcome == c) for c in (0, 1)]
     seen: dict[str, list[float]] = {name: [] for name in given}
+    # One Newton step from no slope at all: covariance with the outcome over the evidence's own variance.
+    said, moved = dict.fromkeys(given, 0.0), dict.fromkeys(given, 0.0)
+    rate = float(outcome.mean())
     for _draw in range(draws):
         drawn = np.concatenate([rng.choice(rows, rows.size) for rows in classes])
         left = np.setdiff1d(np.arange(outcome.size), drawn)
         if not 0 < outcome[left].sum() < left.size:
             continue
         for name, some in given.items():
-            binning = _bins(some[drawn], outcome[drawn], directions[name])
-            found = auc(outcome[left], -binning.woe(some[left]))
+            evidence = -_bins(some[drawn], outcome[drawn], directions[name], most).woe(some[left])
+            found = auc(outcome[left], evidence)
             seen[name].append(0.5 if found is None else found)
+            centred = evidence - evidence.mean()
+            said[name] += float((centred * outcome[left]).sum())
+            moved[name] += float((centred * centred).sum()) * rate * (1 - rate)
     return {
-        name: (float(np.mean(some)), float(np.std(some))) if some else (0.5, 0.0)
+        name: Worth(
+            float(np.mean(some)) if some else 0.5,
+            float(np.std(some)) if some else 0.0,
+            said[name] / moved[name] if moved[name] > 0 else 0.0,
+        )
         for name, some in seen.items()
     }
 
@@ -104,13 +141,18 @@ def fit_small(
         raise FitError(
             f"{events:g} events among {outcome.size} rows: at least {MIN_EVENTS} of each are needed"
         )
-    found = out_of_bag(values, outcome, directions, draws=draws, seed=seed)
+    finest = bins_for(min(events, outcome.size - events))
+    found = out_of_bag(values, outcome, directions, draws=draws, seed=seed, most=finest)
     # One standard error above chance, over the redraws.
     able = sorted(
-        (name for name, (mean, sd) in found.items() if mean - sd / sqrt(max(draws, 1)) > 0.5),
-        key=lambda name: (-found[name][0], name),
+        (
+            name
+            for name, worth in found.items()
+            if worth.auc - worth.spread / sqrt(max(draws, 1)) > 0.5 and worth.slope > LEAST_WORTH
+        ),
+        key=lambda name: (-found[name].auc, name),
     )
-    binnings = {name: _bins(values[name], outcome, directions[name]) for name in able}
+    binnings = {name: _bins(values[name], outcome, directions[name], finest) for name in able}
     chosen: list[str] = []
     evidence: list[Floats] = []
     for name in able:
@@ -123,14 +165,15 @@ def fit_small(
             break
     if not chosen:
         raise FitError("no signal separates rows it has not seen")
+    worth = np.minimum([found[name].slope for name in chosen], MOST_WORTH)
     coefficients = fit_logistic(
         np.column_stack(evidence),
         outcome,
-        l2=max(events, 10.0),
+        l2=max(min(events, outcome.size - events), 10.0),
         nonnegative=True,
-        # Independent evidence adds up (1 each), the same evidence told k times counts once (1/k each).
-        toward=np.full(len(chosen), 1 / sqrt(len(chosen))),
+        # Independent evidence adds up (what each is worth), the same evidence told k times counts once (1/k of it each).
+        toward=worth / sqrt(max(1.0, float(worth.sum()))),
     )
     return SmallCard(
-        tuple(chosen), {n: binnings[n] for n in chosen}, coefficients, {n: found[n][0] for n in chosen}
+        tuple(chosen), {n: binnings[n] for n in chosen}, coefficients, {n: found[n].auc for n in chosen}
     )

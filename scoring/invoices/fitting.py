@@ -41,7 +41,7 @@ from scoring.invoices.forward import (
     Told,
     folds_of,
     left_out,
-    weights_by_payer,
+    losses_by_payer,
 )
 from scoring.invoices.history import (
     EARLIEST,
@@ -332,7 +332,9 @@ def _fit(
     """The card, its mean ridge, the forecasts it was weighed by, those of customers left out, and its drift.
 
     The card is the mean of those fitted under each ridge, weighed by what they foretold of later parts of the
-    training period: still one coefficient per feature, and no single choice to be unlucky with.
+    training period and what they told of customers left out: still one coefficient per feature, and no single choice to
+    be unlucky with. (Later parts alone ask for next to nothing beyond the records where the book turned shortly before
+    the end, for no part knew of it.)
     """
     # Where nothing can be told from how invoices are sent, it has no place in the card at all.
     used = UNTOLD | X.any(axis=0)
@@ -348,9 +350,10 @@ def _fit(
 
     folds = list(folds_of(day, ripe_on, happened))
     center = float(logit(happened.mean()))
+    apart = losses_by_payer(fitted, scaled, happened, payer)
     told: Told | None = None
     if not folds:
-        weights = weights_by_payer(fitted, scaled, happened, payer)
+        weights = weigh(list(apart), 1)
         drift = Drift.weighed(0.0, [0.0] * len(SETTINGS), 1, center)
     else:
         truth = np.concatenate([happened[test] for _known, test in folds])
@@ -365,7 +368,7 @@ def _fit(
             )
             for row in said
         ]
-        weights = weigh(losses, truth.size)
+        weights = weigh(list(np.array(losses) * truth.size + apart), 1)
         odds = [np.average([row[n] for row in said], axis=0, weights=weights) for n in range(len(folds))]
         told = (np.concatenate([o[test] for o, (_k, test) in zip(odds, folds, strict=True)]), truth, part)
         still = log_loss(truth, told[0])

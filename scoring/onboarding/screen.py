@@ -16,6 +16,7 @@ from customers.bank.consents import consent_of
 from customers.limit_evidence import money_of
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditApplication
+from scoring.bank_right import ended_for
 from scoring.completeness import Completeness, completeness
 from scoring.cures import Cured, cured
 from scoring.decision_reasons import Reason, reasons_of
@@ -116,9 +117,10 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
         Recommendation.APPROVED,
         Recommendation.GUARANTEES,
     )
+    ended = ended_for(user, account.customer, as_of, past=True)
     return Screen(
         decision=decision,
-        reasons=reasons_of(decision, user, named=True) if decision else [],
+        reasons=reasons_of(decision, user, named=not ended, ended=ended) if decision else [],
         caps=_caps(decision),
         advised_limit=money_of(advice.get("limit")),
         guarantee=_guarantee(decision),
@@ -126,7 +128,7 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
         history=history,
         grid=grid,
         grid_rows=cured(grid, account, user),
-        why=explain(score).for_reader(user) if score else None,
+        why=explain(score).for_reader(user, ended=ended) if score else None,
         consent=consent_of(account.customer, as_of),
         documents=documents,
         may_assess=may_assess(application, decision),

@@ -52,13 +52,26 @@ def span(signal: str, lower: Decimal | None, upper: Decimal | None) -> str:
     if BY_NAME[signal].unit == Unit.FLAG:
         return _("no") if lower is None else _("yes")
     if lower is None:
-        return _("below %s") % _bound(signal, upper)
+        # "below 0.0%" would promise less than nothing: the bin holds zero alone.
+        return (
+            _bound(signal, upper) if _is_hardly_any(signal, upper) else _("below %s") % _bound(signal, upper)
+        )
     if upper is None:
-        return _("from %s") % _bound(signal, lower)
+        return (_("above %s") if _is_hardly_any(signal, lower) else _("from %s")) % _bound(signal, lower)
+    if _is_hardly_any(signal, lower):
+        return _("above %(low)s to below %(high)s") % {
+            "low": _bound(signal, lower),
+            "high": _bound(signal, upper),
+        }
     return _("from %(low)s to below %(high)s") % {
         "low": _bound(signal, lower),
         "high": _bound(signal, upper),
     }
+
+
+def _is_hardly_any(signal: str, bound: Decimal | None) -> bool:
+    """Above zero, and zero as it is written."""
+    return bool(bound) and _bound(signal, bound) == _bound(signal, Decimal(0))
 
 
 def _bound(signal: str, bound: Decimal | None) -> str:

@@ -176,9 +176,9 @@ SIGNALS: tuple[Signal, ...] = (
         _("revenue of 12 months / revenue of 12 months of the year before − 1, at most 10"),
         _SOURCE,
         _VALID,
-        _("accounts of one of the two years are missing, or they leave the figures out"),
+        _("accounts of one of the two years are missing, leave the figures out, or are in another currency"),
         BETTER,
-        "CASE WHEN fs.revenue_before > 0 AND fs.revenue IS NOT NULL THEN least(10, round6(ratio(fs.revenue * fs.months_before, fs.revenue_before * fs.months) - 1)) END",
+        "CASE WHEN fs.revenue_before > 0 AND fs.revenue IS NOT NULL AND fs.is_one_currency > 0 THEN least(10, round6(ratio(fs.revenue * fs.months_before, fs.revenue_before * fs.months) - 1)) END",
     ),
     Signal(
         "negative_equity",

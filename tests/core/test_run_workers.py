@@ -1,4 +1,8 @@
-"""`manage.py run_workers` with real processes, killed the way kernels and operators kill them."""
+"""`manage.py run_workers` with real processes, killed the way kernels and operators kill them.
+
+Each start takes seconds of work. What needs the queue after a kill is tried on every database; that signals reach all
+processes is between them and the kernel.
+"""
 
 import os
 import signal
@@ -129,10 +133,12 @@ def test_a_cluster_that_died_is_started_again_and_stops_within_seconds_even_in_a
     stop_in_a_long_task(runner, signal.SIGTERM)
 
 
+@pytest.mark.any_database
 def test_ctrl_c_stops_everything_within_seconds_even_in_a_long_task(run_workers):
     stop_in_a_long_task(run_workers("--grace=1"), signal.SIGINT)
 
 
+@pytest.mark.any_database
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent is gone")
 def test_the_cluster_follows_a_killed_watchdog_even_in_a_long_task(run_workers):
     runner = run_workers("--grace=1")

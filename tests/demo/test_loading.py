@@ -83,6 +83,9 @@ def test_another_story_needs_a_reset():
     load_story(AS_OF, 30)
     with pytest.raises(DemoRefused, match="--reset"):
         load_story(AS_OF, 31)
+    with pytest.raises(CommandError, match="--reset"):
+        call_command("demo", "--no-serve", "--as-of", AS_OF.isoformat(), "--customers", "31")
+    assert Customer.objects.count() == 30
 
 
 @pytest.mark.django_db

@@ -46,21 +46,21 @@ def trade(book, customers: int) -> None:
     settle_promises(AS_OF, actor=ACTOR)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_queries_are_constant_in_rows(client, book, reader, page):
-    address = f"/desk/kpis/{page}?as_of={AS_OF}"
+def test_queries_are_constant_in_rows(client, book, reader):
+    addresses = {page: f"/desk/kpis/{page}?as_of={AS_OF}" for page in PAGES}
 
-    def queries() -> int:
+    def queries(page: str) -> int:
         cache.clear()  # the menu's counts are kept for some seconds: a slow run would see them asked again
         with CaptureQueriesContext(connection) as captured:
-            assert client.get(address).status_code == 200
+            assert client.get(addresses[page]).status_code == 200
         return len(captured)
 
     trade(book, 1)
-    client.get(address)
-    few = queries()
+    client.get(addresses[""])
+    few = {page: queries(page) for page in PAGES}
     trade(book, 6)
-    assert queries() == few <= MOST_QUERIES.get(page, 20)
+    for page in PAGES:
+        assert queries(page) == few[page] <= MOST_QUERIES.get(page, 20), page
 
 
 def test_overview_shows_the_figures_and_links_to_their_rows(client, book, reader):
@@ -80,7 +80,7 @@ def test_overview_shows_the_figures_and_links_to_their_rows(client, book, reader
 
 
 def test_the_list_behind_a_figure_sums_to_it(client, book, reader):
-    trade(book, 30)
+    trade(book, 18)
     for bucket in ("overdue", "open", "1-30", "31-60", "90+", "disputed", "credits"):
         response = client.get("/desk/kpis/instalments/", {"as_of": AS_OF, "bucket": bucket})
         assert response.status_code == 200
@@ -91,9 +91,9 @@ def test_the_list_behind_a_figure_sums_to_it(client, book, reader):
         )
         pages.append(response.context["rows"])
         total += sum(row.open.amount for row in response.context["rows"])
-    assert [len(rows) for rows in pages] == [50, 40]
+    assert [len(rows) for rows in pages] == [50, 4]
     (shown,) = response.context["totals"]
-    assert shown.amount.amount == total == 30 * 250
+    assert shown.amount.amount == total == 18 * 250
     assert shown.amount == kpi_report(AS_OF).ageing.overdue
 
 

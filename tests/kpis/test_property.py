@@ -147,11 +147,9 @@ def test_ageing_ties_at_any_date_in_every_view(transactional_rollback, steps, pi
     with transactional_rollback():
         build(Book(), steps)
         candidates = telling_days()
-        days = [candidates[pick % len(candidates)] for pick in picks]
+        days = list(dict.fromkeys(candidates[pick % len(candidates)] for pick in picks))
         for as_of in days:
-            now = View()
-            assert measured(as_of, now) == by_hand(as_of, now)
-            for view in (View(known_at=as_of), View(known_at=days[0])):
+            for view in dict.fromkeys((View(), View(known_at=as_of), View(known_at=days[0]))):
                 assert measured(as_of, view) == by_hand(as_of, view)
         for view in (View(), View(known_at=days[0]), View(recorded_by=timezone.now())):
             # First place is worked out item by item, the other places over time: each day in both.

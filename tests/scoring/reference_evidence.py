@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from creditdesk.core.facts import View
+from creditdesk.core.money import Money
 from customers.models import (
     CreditAccount,
     Customer,
@@ -65,16 +66,24 @@ def _legal(customer: Customer, as_of: date, view: View) -> dict[str, Any]:
 def altman(s: FinancialStatement) -> float | None:
     """Z'' by its textbook form, terms rounded as stored: X1 to X3 together, X4 apart."""
     figures = (s.total_assets, s.current_assets, s.current_liabilities, s.retained_earnings, s.ebit, s.equity)
-    if any(f is None for f in (*figures, s.total_liabilities)):
+    if any(f is None for f in figures):
         return None
-    if s.total_assets.minor <= 0 or s.total_liabilities.minor <= 0:
+    debts = _liabilities(s)
+    if s.total_assets.minor <= 0 or debts.minor <= 0:
         return None
     assets = Decimal(s.total_assets.minor)
     working = Decimal(s.current_assets.minor - s.current_liabilities.minor)
     year_ebit = Decimal(s.ebit.minor) * 12 / s.months
     first = Decimal("6.56") * working / assets + Decimal("3.26") * s.retained_earnings.minor / assets
     first += Decimal("6.72") * year_ebit / assets
-    return round6(round6(first) + round6(Decimal("1.05") * s.equity.minor / s.total_liabilities.minor))
+    return round6(round6(first) + round6(Decimal("1.05") * s.equity.minor / debts.minor))
+
+
+def _liabilities(s: FinancialStatement) -> Any:
+    """As stated, else what assets and equity leave."""
+    if s.total_liabilities is None and None not in (s.total_assets, s.equity):
+        return Money(s.total_assets.minor - s.equity.minor, s.currency)
+    return s.total_liabilities
 
 
 def _latest(customer: Customer, as_of: date, view: View) -> tuple[Any, Any]:
@@ -84,6 +93,8 @@ def _latest(customer: Customer, as_of: date, view: View) -> tuple[Any, Any]:
     if not known or (as_of - known[0].effective_on).days > 913:
         return None, None
     earlier = [s for s in known if (known[0].effective_on - s.effective_on).days >= 270]
+    # The year before of the same source, where it has one.
+    earlier.sort(key=lambda s: (s.effective_on, s.source == known[0].source), reverse=True)
     return known[0], (earlier[0] if earlier else None)
 
 
@@ -110,7 +121,13 @@ def _accounts(account: CreditAccount, as_of: date, view: View) -> dict[str, Any]
     if None not in (s.current_assets, s.current_liabilities, s.total_assets) and s.total_assets.minor > 0:
         working = ratio(s.current_assets.minor - s.current_liabilities.minor, s.total_assets.minor)
     z, growth = altman(s), None
-    if before and s.revenue is not None and before.revenue is not None and before.revenue.minor > 0:
+    if (
+        before
+        and before.currency == s.currency
+        and s.revenue is not None
+        and before.revenue is not None
+        and before.revenue.minor > 0
+    ):
         by_year = s.revenue.minor * before.months, before.revenue.minor * s.months
         growth = min(10.0, round6(ratio(*by_year) - 1))
     sector = _figure(account, as_of, view, account.customer.sector[:2]) if account.customer.sector else None
@@ -118,7 +135,7 @@ def _accounts(account: CreditAccount, as_of: date, view: View) -> dict[str, Any]
         "current_ratio": _quotient(s.current_assets, s.current_liabilities),
         "working_capital_share": working,
         "equity_ratio": _quotient(s.equity, s.total_assets),
-        "debt_ratio": _quotient(s.total_liabilities, s.total_assets),
+        "debt_ratio": _quotient(_liabilities(s), s.total_assets),
         "net_margin": _quotient(s.net_income, s.revenue),
         "ebit_margin": _quotient(s.ebit, s.revenue),
         "return_on_assets": _quotient(s.ebit, s.total_assets, 12, s.months),

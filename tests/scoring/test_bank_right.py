@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
+from creditdesk.desk.score_export import history_export
 from customers.limit_reasons import render_reason
-from customers.models import BankDataAccess, OrderHold
+from customers.models import BankDataAccess, Customer, OrderHold
 from customers.orders import record_order
-from scoring.bank_right import is_of_bank, sees_bank
+from scoring.bank_right import ended_for, is_of_agencies, is_of_bank, sees_bank
 from scoring.causes import react_to_causes
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import decide
@@ -25,6 +26,8 @@ from scoring.explain import explain
 from scoring.limit_comparison import caps, signals
 from scoring.models import AccountScore, ScoreHistory
 from scoring.proposals import score_evidence
+from scoring.signals import SIGNALS
+from scoring.signals.base import Family
 from tests.desk_world import client_of
 from tests.factories import ACTOR
 from tests.people import make_cast
@@ -207,3 +210,33 @@ def test_a_limit_bound_by_the_inflow_does_not_tell_it_by_its_amount(desk):
     assert "987.65" in reasons_of(made, desk.controller)[0].text
     reader = SimpleNamespace(has_perm=lambda perm, obj=None: False)
     assert "987" not in reasons_of(made, reader)[0].text
+
+
+def test_what_a_consent_or_a_basis_allowed_is_withheld_once_it_ended(desk):
+    """Kept scores hold figures of days on which they might be read; afterwards only who audits sees them."""
+    row = ScoreHistory.objects.filter(account=desk.account).latest("pk")
+    account, reader = desk.account, desk.controller
+    assert sees_bank(reader) and not ended_for(reader, account.customer, AS_OF, past=True)
+    told = explain(row)
+    assert any(is_of_bank(item.name) for item in told.for_reader(reader).items)
+    consent = account.customer.bank_consents.get()
+    later = consent.expires_on + timedelta(days=1)
+    ended = ended_for(reader, account.customer, later, past=True)
+    assert ended == {Family.BANK} and not ended_for(desk.auditor, account.customer, later, past=True)
+    shown = told.for_reader(reader, ended=ended)
+    assert (
+        not any(is_of_bank(item.name) for item in shown.items) and shown.withheld_family == "what is withheld"
+    )
+    assert shown.base_points + sum(item.points for item in shown.items) + shown.withheld == shown.score
+    with_consent = history_export(account, reader, AS_OF).header
+    without = history_export(account, reader, later).header
+    assert len(without) < len(with_consent) and "signals withheld, points" in without
+    # Of a natural person the same of credit agencies, without a legal basis.
+    Customer.objects.filter(pk=account.customer_id).update(kind=Customer.Kind.SOLE_TRADER)
+    account.customer.refresh_from_db()
+    assert ended_for(reader, account.customer, AS_OF) == {Family.BUREAU}
+    header = history_export(account, reader, AS_OF).header
+    assert not any(str(signal.label) in header for signal in SIGNALS if is_of_agencies(signal.name))
+    page = client_of(reader).get(reverse("admin:scoring_scorehistory_change", args=[row.pk])).content.decode()
+    told_there = {signal.name for signal in SIGNALS if str(signal.label).lower() in page.lower()}
+    assert any(map(is_of_bank, told_there)) and not any(map(is_of_agencies, told_there))

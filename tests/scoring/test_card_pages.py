@@ -245,8 +245,8 @@ def test_a_large_book_is_measured_in_the_background(desk, draft, monkeypatch):
     assert under_way in text
     for kind, effect in (("measure-card", measure_planned_card), ("monitor-month", monitor_planned_month)):
         run_once(kind, (job := Job.objects.get(kind=kind)).key, job.business_date, effect)
-    kinds = set(CardReport.objects.values_list("kind", flat=True))
-    assert kinds == {"backtest", "stability", "tryout", "monitoring"}
+    kinds = set(CardReport.objects.values_list("kind", "made_by"))
+    assert kinds == {(kind, "carla") for kind in ("backtest", "stability", "tryout", "monitoring")}
     Job.objects.filter(kind="measure-card").update(status="done", done_at=timezone.now())
     assert under_way not in carla.get(page("card", draft.pk)).content.decode()
     # A draft that cannot be measured is refused on the spot.

@@ -13,6 +13,7 @@ from scoring.card import Bin
 from scoring.counterfactual import BetterBin, IfPaid, WouldLift, better_bins
 from scoring.explain import Item
 from scoring.lifting import bin_sentences, sentences
+from scoring.sentences import span
 from scoring.signals import BY_NAME
 
 TODAY, LATER = date(2026, 11, 20), date(2027, 2, 18)
@@ -134,3 +135,11 @@ def test_nobody_is_told_to_end_its_insolvency_and_everybody_that_paying_leaves_i
     explanation, card = SimpleNamespace(items=[row]), SimpleNamespace(bins={"insolvent": bins})
     assert better_bins(explanation, card) == []
     assert row.span == "yes" and Item(BY_NAME["insolvent"], 0, 0, None, Decimal(1), "", "").span == "no"
+
+
+def test_a_bin_of_nothing_but_zero_does_not_promise_less_than_nothing():
+    tiny = Decimal("0.000001")
+    assert span("written_off_share", None, tiny) == "0.0%"
+    assert span("written_off_share", tiny, Decimal("0.02")) == "above 0.0% to below 2.0%"
+    assert span("written_off_share", tiny, None) == "above 0.0%"
+    assert span("written_off_share", None, Decimal("0.02")) == "below 2.0%"

@@ -10,15 +10,16 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from creditdesk.api.fields import Contradiction, Flag, MoneyOut, PageQuery, StrictSerializer, Text
+from creditdesk.api.fields import Code, Contradiction, Flag, MoneyOut, PageQuery, StrictSerializer, Text
 from creditdesk.api.problems import Problem
+from creditdesk.api.references import COMPANY_OF_DATE
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
-from creditdesk.core.clock import business_date
 from creditdesk.core.sentences import told
 from customers.bureau.automatic import ask_for_client
-from customers.bureau.bases import on_a_basis
+from customers.bureau.bases import seen_by
 from customers.bureau.waterfall import Refusal, Verdict, plan_pull
+from customers.days import last_date
 from customers.models import BureauPull, BureauReport
 
 
@@ -86,6 +87,7 @@ class AgencyReportQuery(PageQuery):
 
 class AgencyQuestionIn(StrictSerializer):
     customer = Text(max_length=40, help_text="Customer number.")
+    company = Code(required=False, help_text=COMPANY_OF_DATE)
     reason = Text(required=False, default="", allow_blank=True, max_length=300)
     in_spite_of_age = Flag(default=False, help_text="Ask although a report is young enough; takes a reason.")
 
@@ -130,12 +132,12 @@ class AgencyReportList(ActsOnce, AgencyEndpoint):
     def get(self, request: Request) -> Response:
         query = self.query(AgencyReportQuery)
         current = BureauReport.objects.filter(superseded_at__isnull=True).select_related("customer")
-        rows = self.visible(on_a_basis(current, business_date()), query, "provider")
+        rows = self.visible(seen_by(current, request.user, last_date()), query, "provider")
         return self.page(rows, lambda found: AgencyReportOut(found, many=True).data)
 
     def act(self, request: Request) -> Response:
         data = self.body(AgencyQuestionIn)
-        customer, on = self.customer_of(data["customer"])
+        customer, on = self.customer_of(data)
         forced = data["in_spite_of_age"]
         plan = plan_pull(customer, on, BureauPull.Cause.API, now=timezone.now(), in_spite_of_age=forced)
         if not plan.askable:
@@ -163,7 +165,7 @@ class AgencyPullList(AgencyEndpoint):
     )
     def get(self, request: Request) -> Response:
         query = self.query(AgencyReportQuery)
-        rows = BureauPull.objects.select_related("customer", "provider")
+        rows = seen_by(BureauPull.objects.select_related("customer", "provider"), request.user, last_date())
         return self.page(self.visible(rows, query, "provider__slug"), self.represent)
 
     def represent(self, rows: list[Any]) -> Any:

@@ -310,7 +310,7 @@ class CreditCheck(ActsOnce, Endpoint):
         return Problem(409, f"reservation_{error.code}", _("This reference is taken: choose another one."))
 
     def _orderer(self, number: str | None) -> Customer | None:
-        return None if number is None else self.customer_of(number)[0]
+        return None if number is None else self.customer_named(number)
 
 
 def refusal_of(error: ReservationError) -> Problem:

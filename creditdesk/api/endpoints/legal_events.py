@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from creditdesk.api.fields import CONTRADICTION, Contradiction, PageQuery, StrictSerializer, Text
+from creditdesk.api.fields import CONTRADICTION, Code, PageQuery, StrictSerializer, Text
 from creditdesk.api.problems import Unprocessable
+from creditdesk.api.references import COMPANY_OF_DATE
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
-from customers.legal import record_legal_event
+from customers.legal import LegalEventError, receive_legal_event
 from customers.models import LegalEvent
 
 
@@ -37,6 +35,7 @@ class LegalEventQuery(PageQuery):
 
 class LegalEventIn(StrictSerializer):
     customer = Text(max_length=40, help_text="Customer number.")
+    company = Code(required=False, help_text=COMPANY_OF_DATE)
     kind = serializers.ChoiceField(LegalEvent.Kind.choices)
     happened_on = serializers.DateField(help_text="The day it happened; today at the latest.")
     ended_on = serializers.DateField(required=False, help_text="Only of what is over.")
@@ -44,13 +43,6 @@ class LegalEventIn(StrictSerializer):
         max_length=120, help_text="The register, gazette or provider that says so."
     )
     link = serializers.URLField(required=False, default="", allow_blank=True, max_length=200)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if not attrs["source"].strip():
-            raise Contradiction("source", _("Name the source: a register, a gazette, a letter."))
-        if attrs.get("ended_on", attrs["happened_on"]) < attrs["happened_on"]:
-            raise Contradiction("ended_on", _("It cannot be over before it happened."))
-        return attrs
 
 
 @extend_schema_view(
@@ -103,22 +95,21 @@ class LegalEventList(ActsOnce, Endpoint):
 
     def act(self, request: Request) -> Response:
         data = self.body(LegalEventIn)
-        customer, today = self.customer_of(data["customer"])
-        if data["happened_on"] > today:
-            told = ErrorDetail(_("An event cannot be known before it happens."), CONTRADICTION)
-            raise Unprocessable({"happened_on": [told]})
-        seen = LegalEvent.objects.filter(superseded_at__isnull=True, customer=customer)
-        known = set(seen.values_list("pk", flat=True))
-        event = record_legal_event(
-            customer,
-            data["kind"],
-            effective_on=data["happened_on"],
-            known_on=today,
-            ended_on=data.get("ended_on"),
-            source=data["source"],
-            link=data["link"],
-            actor=self.actor,
-        )
+        customer, today = self.customer_of(data)
+        try:
+            event, is_new = receive_legal_event(
+                customer,
+                data["kind"],
+                effective_on=data["happened_on"],
+                known_on=today,
+                ended_on=data.get("ended_on"),
+                source=data["source"],
+                link=data["link"],
+                actor=self.actor,
+            )
+        except LegalEventError as error:
+            field = "happened_on" if error.field == "effective_on" else error.field
+            raise Unprocessable({field: [ErrorDetail(str(error), CONTRADICTION)]}) from error
         customer.refresh_from_db(fields=["status"])
         event.customer = customer
-        return Response(LegalEventOut(event).data, status=200 if event.pk in known else 201)
+        return Response(LegalEventOut(event).data, status=201 if is_new else 200)

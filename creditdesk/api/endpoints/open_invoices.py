@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from creditdesk.api.fields import Code, MoneyOut, PageQuery, Text
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import Endpoint
+from customers.days import dates_now, today_of
 from customers.models import DocumentKind, Instalment, SentBy
 from scoring.invoices.estimates import InvoiceEstimate, estimate
 
@@ -51,7 +52,9 @@ class OpenInvoiceOut(serializers.Serializer):
     delivery = serializers.ChoiceField(
         SentBy.choices, allow_null=True, help_text="How it was sent; null: not known."
     )
-    days_past_due = serializers.IntegerField(help_text="Today less the due day; 0 when it is not due yet.")
+    days_past_due = serializers.IntegerField(
+        help_text="Today, in the company, less the due day; 0 when it is not due yet."
+    )
     open = MoneyOut()
     expected = ExpectedOut(allow_null=True, help_text="null: no invoice card is in use.")
 
@@ -67,7 +70,8 @@ class OpenInvoiceQuery(PageQuery):
 
 
 class OpenInvoiceList(Endpoint):
-    """In the order they were recorded; the estimates of a page take a constant number of queries."""
+    """In the order they were recorded; the estimates of a page take a constant number of queries for each date that it
+    is for our companies."""
 
     scopes = {"GET": "exposures:read"}
 
@@ -86,7 +90,7 @@ class OpenInvoiceList(Endpoint):
         }
         found = found.filter(**{named[name]: query[name] for name in named if name in query})
         if "overdue" in query:
-            past = {"due_on__lt": self.today()}
+            past = {"due_on__lt": today_of("company", dates_now())}
             found = found.filter(**past) if query["overdue"] else found.exclude(**past)
         return found.select_related("invoice", "account__customer", "account__company").order_by()
 
@@ -101,9 +105,11 @@ class OpenInvoiceList(Endpoint):
         return self.page(self.rows(self.query(OpenInvoiceQuery)), self.represent)
 
     def represent(self, rows: list[Instalment]) -> Any:
-        today = self.today()
-        said = estimate([row.pk for row in rows], today)
-        return OpenInvoiceOut([_shown(row, said.get(row.pk), today) for row in rows], many=True).data
+        days = {row.pk: self.today(row.account) for row in rows}
+        said: dict[int, InvoiceEstimate] = {}
+        for today in set(days.values()):
+            said |= estimate([pk for pk, day in days.items() if day == today], today)
+        return OpenInvoiceOut([_shown(row, said.get(row.pk), days[row.pk]) for row in rows], many=True).data
 
 
 def _shown(row: Instalment, said: InvoiceEstimate | None, today: date) -> dict[str, Any]:

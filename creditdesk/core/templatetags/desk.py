@@ -80,6 +80,12 @@ def day(value: date | datetime | str | None) -> str:
 
 
 @register.filter
+def month(value: str | None) -> str:
+    """October 2026 in the reader's language, of a month kept in figures as 2026-10."""
+    return wording.month(date.fromisoformat(f"{value}-01")) if value else "—"
+
+
+@register.filter
 def person(value: Any) -> str:
     """A colleague by name, as on every page; the login where no name is recorded."""
     return "—" if not value else value.get_full_name() or value.get_username()

@@ -112,6 +112,15 @@ def test_every_row_opens_for_who_may(desk, who):
     assert opened >= 8
 
 
+def test_amounts_and_years_are_written_as_people_write_them(desk):
+    """Digits are grouped once, also in the rows below, and a year is no amount."""
+    row = Invoice.objects.filter(account=desk.account).order_by("-amount").first()
+    page = client_of(desk.auditor).get(_url(Invoice, "change", row.pk)).content.decode()
+    assert page.count(str(row.amount)) >= 2 and ",," not in page
+    assert f">{row.fiscal_year}<" in page.replace("\n", "").replace(" ", "")
+    assert "How it was sent" in page
+
+
 @pytest.mark.parametrize("who", STAFF)
 def test_rows_of_another_portfolio_are_404(refusals_undrawn, desk, who):
     user = getattr(desk, who)

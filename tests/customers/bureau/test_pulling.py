@@ -110,13 +110,13 @@ def test_who_does_not_know_or_does_not_answer_hands_on(world, agency):
         bad.outcome == "bad_answer" and bad.charged == bad.price and "rating/value" in str(bad.detail["text"])
     )
     # Whoever asked, each reads it in their own language; rows of before keep the words they have.
-    english = with_tones([bad])[0].said
+    english = with_tones([bad], world.cast.manager, TODAY)[0].said
     with translation.override("it"):
-        italian = with_tones([bad])[0].said
+        italian = with_tones([bad], world.cast.manager, TODAY)[0].said
     assert italian.startswith("rating/value: ") and english.startswith("rating/value: ")
     assert italian != english
     bad.detail = {"text": "Said in English then."}
-    assert with_tones([bad])[0].said == "Said in English then."
+    assert with_tones([bad], world.cast.manager, TODAY)[0].said == "Said in English then."
     assert BureauAnswer.objects.filter(pull=bad).exists() and not other.bureau_reports.exists()
     # Nor is it paid again for a while, unless a person says why.
     asked = len(agency.asked)

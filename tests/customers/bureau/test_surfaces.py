@@ -43,6 +43,10 @@ def desk(world, settings):
     return world
 
 
+def read(response):
+    return b"".join(response.streaming_content if response.streaming else [response.content]).decode()
+
+
 def ask(customer, on=TODAY, **how):
     return pull(customer.pk, on, **{"actor": Actor.job("test"), "cause": "person", **how})
 
@@ -175,9 +179,31 @@ def test_the_basis_of_a_person_is_recorded_and_revoked_on_pages(desk):
     tab = reverse("desk:customer", args=[account.customer_id]) + "?tab=agencies"
     caller = Caller(key_for(desk.cast.integration)[1])
     assert "25,000.00" in client.get(tab).content.decode() and caller.get("agency-reports").json()["results"]
+    report, question = BureauReport.objects.get(), BureauPull.objects.get(outcome="rated")
+    lists = [reverse(f"admin:customers_{name}_changelist") for name in ("bureaureport", "bureaupull")]
+    pages = [
+        reverse("admin:customers_bureaureport_change", args=[report.pk]),
+        reverse("admin:customers_bureaupull_change", args=[question.pk]),
+    ]
+    exported = reverse("bureau:costs") + "?export=csv"
+
+    def seen(client):
+        found = [client.get(url, {"q": FIRST["vat_number"]}).context["cl"].result_count for url in lists]
+        return found + [client.get(url).status_code for url in pages]
+
+    assert seen(client) == [1, 1, 200, 200] and "rated" in read(client.get(exported))
+    assert caller.get("agency-pulls").json()["results"]
     client.post(revoke, {"reason": "withdrawn"})
+    # On no page, in no list, search, export or answer any more, but for who audits; what it cost stays told.
+    assert seen(client) == [0, 0, 404, 404] and seen(client_of(desk.cast.auditor)) == [1, 1, 200, 200]
+    assert "legal basis has ended" in read(client.get(exported)) and "rated" not in read(client.get(exported))
+    costs = client.get(reverse("bureau:costs")).content.decode()
+    assert "legal basis has ended" in costs and "5.00" in costs
     assert "25,000.00" not in client.get(tab).content.decode()
-    assert caller.get("agency-reports").json()["results"] == []
+    assert "25,000.00" in client_of(desk.cast.auditor).get(tab).content.decode()
+    assert (
+        caller.get("agency-reports").json()["results"] == caller.get("agency-pulls").json()["results"] == []
+    )
     assert actor_label("agency reports at night") != "agency reports at night"
     assert (
         BureauReport.objects.filter(customer=account.customer).exists() and not BureauAnswer.objects.exists()

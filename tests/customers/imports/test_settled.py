@@ -7,6 +7,7 @@ import pytest
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.models import User
+from creditdesk.core.sentences import told
 from customers.events import ledger_changed
 from customers.imports.problems import ImportRefused
 from customers.imports.undo import undo_batch
@@ -164,7 +165,7 @@ def test_a_correction_is_refused_when_other_facts_rest_on_the_row(settled, csv_f
     )
     report = take(csv_file(HEADER, [row(OPEN, amount="300.00")]), settled)
     assert codes(report) == [(2, "number", "facts_depend")]
-    assert "write-off of 2026-05-01" in report.problems[0].params["facts"]
+    assert "write-off of 1 May 2026" in told(report.problems[0].params["facts"])
 
 
 def test_undoing_a_correction_restores_what_it_superseded(settled, csv_file):

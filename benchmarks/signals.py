@@ -25,9 +25,12 @@ from django.test.utils import CaptureQueriesContext
 
 from benchmarks.book import Book
 from benchmarks.evidence import add_evidence
+from creditdesk.core.audit import Actor
+from scoring.beside import keep_beside
 from scoring.engine import rescore
-from scoring.models import AccountScore
+from scoring.models import AccountScore, Scorecard
 from scoring.peers import store_peer_figures
+from scoring.publishing import LIFE
 from scoring.ranges import account_ranges
 from scoring.statement import Scope
 
@@ -237,11 +240,13 @@ def measure_all(book: Book, runs: int, told: Told) -> dict[str, float]:
     stored = store_peer_figures(book.as_of - timedelta(days=20))
     say(f"  {stored} peer figures stored in {time.perf_counter() - started:.2f} s")
     rescore(book.as_of - timedelta(days=25), go_back=True)
+    _make_challenger(book.as_of - timedelta(days=400))
     shapes: dict[str, Callable[[date], Any]] = {
         "floor, planner's default": lambda day: _floor(day, forbid=False),
         "floor, index scans forbidden": lambda day: _floor(day, forbid=True),
         "all families and score": lambda day: rescore(day, keep_history=False, go_back=True),
         "all families, score, history": lambda day: rescore(day, go_back=True),
+        "a card beside, after the pass": lambda day: keep_beside(day, Scope.everyone()),
         "the same in nightly ranges": _chunks,
     }
     # The same floor, measured again between these runs.
@@ -263,6 +268,13 @@ def measure_all(book: Book, runs: int, told: Told) -> dict[str, float]:
     )
     say(f"  accounts with bank flows, annual accounts, a scored group, an agency's rating: {covered}")
     return taken | {"floor": taken[best]}
+
+
+def _make_challenger(since: date) -> None:
+    """A copy of the card in use that runs beside it."""
+    used = Scorecard.objects.get(status=Scorecard.Status.ACTIVE, kind=Scorecard.Kind.FULL)
+    card = LIFE.copy_by_job(used, actor=Actor.job("benchmark"), as_of=since)
+    Scorecard.objects.filter(pk=card.pk).update(beside_since=since)
 
 
 def measure_one(book: Book, told: Told, what: str, times: int = 300) -> None:

@@ -21,6 +21,7 @@ urlpatterns = [
     path("<int:pk>/propose/", pages.propose, name="propose"),
     path("<int:pk>/send-back/", pages.send_back, name="send_back"),
     path("<int:pk>/publish/", pages.publish, name="publish"),
+    path("<int:pk>/beside/", card_views.beside, name="beside"),
     path("<int:pk>/unplan/", card_views.unplan, name="unplan"),
     path("monitoring/", override_views.monitoring, name="monitoring"),
     path("monitoring/measure/", override_views.measure_month, name="monitor"),

@@ -25,6 +25,7 @@ from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
 from scoring import card_pages, drafts, newer_cards, publishing
+from scoring.beside import end_beside, last_night, run_beside
 from scoring.calibrated import UNCALIBRATED
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
@@ -134,6 +135,9 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "odds": card_pages.newest(reports, Kind.CALIBRATED) if card.calibration != UNCALIBRATED else None,
         "calibrating": calibrating,
         "calibrated_draft": _draft_of(calibrating),
+        "last_night": last_night(card),
+        "may_run_beside": card.status != Scorecard.Status.ACTIVE
+        and (standing["may_propose"] or request.user.has_perm(publishing.PUBLISH)),
         "measuring": _last_job("measure-card", card),
         "tried": tried(request, card_pages.newest(reports, Kind.TRYOUT)),
         "reports": [r for r in reports if r.kind != Kind.MONITORING][:12],
@@ -237,6 +241,17 @@ def _unplan(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
 
 
 unplan = pages.acting(_unplan)
+
+
+def _beside(request: HttpRequest, card: Scorecard) -> tuple[str, int]:
+    if "end" in request.POST:
+        end_beside(card, by=request.user, as_of=business_date())
+        return _("It runs beside no longer; what was stored stays to be compared."), card.pk
+    run_beside(card, by=request.user, as_of=business_date())
+    return _("From the next night on it is scored beside the card in use. Nothing acts on it."), card.pk
+
+
+beside = pages.acting(_beside)
 
 
 @desk_page(VIEW)

@@ -86,6 +86,7 @@ def _shown(request: HttpRequest, report: CardReport, a: Scorecard, b: Scorecard)
         "measures": _measures(figures["measured"]),
         "months": [row | {"on": date.fromisoformat(row["day"])} for row in figures["months"]],
         "chart": _chart(figures["months"], a, b),
+        "has_stored": any(row.get("stored") for row in figures["months"]),
         "since": figures.get("since"),  # reports of before counted a default once a month
         "is_quarterly": any((later - day).days > 31 for day, later in pairwise(matured)),
         "tried": tried(request, report, figures["moves"]),

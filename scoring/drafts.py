@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Change
 from creditdesk.core.models import User
+from scoring.beside import begin_anew
 from scoring.calibrated import PD_NUMBERS, STATE_FIELDS, UNCALIBRATED
 from scoring.models import Scorecard, ScorecardBin
 from scoring.publishing import LIFE, PublishingError
@@ -83,6 +84,7 @@ def change_numbers(
     before = {name: getattr(locked, name) for name in values}
     if any(name in PD_NUMBERS and before[name] != value for name, value in values.items()):
         before, values = _uncalibrated(locked, before, values)
+        begin_anew(locked, as_of)
     for name, value in values.items():
         setattr(locked, name, value)
     locked.full_clean(exclude=["code", "version"])
@@ -132,6 +134,7 @@ def replace_bins(
         )
         changes = [change]
         if [_scores(b) for b in before] != [_scores(b) for b in after]:
+            begin_anew(locked, as_of)
             was, now = _uncalibrated(locked, {}, {})
             if now:
                 for name, value in now.items():

@@ -82,6 +82,11 @@ def context(as_of: date, view: View, scope: Scope, using: str) -> tuple[Cards, l
     return cards, [Group(day, tuple(ids)) for day, ids in groups.items()]
 
 
+def groups_of(as_of: date, scope: Scope, using: str = "default") -> list[Group]:
+    """The groups of companies of these accounts."""
+    return context(as_of, CURRENT, scope, using)[1]
+
+
 def _context_rows(as_of: date, view: View, scope: Scope, using: str) -> QuerySet[Company, tuple[Any, ...]]:
     """(company, a source's latest complete day, active full card, its activation, the thin one's, ...) per source."""
     used = cards_in_use(as_of)

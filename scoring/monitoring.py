@@ -32,7 +32,7 @@ from scoring.reports import psi_of_scores, store_report
 from scoring.signals import SIGNALS
 from scoring.statement import Scope
 from scoring.stored import values_of
-from scoring.validation import beyond, series
+from scoring.validation import beside_series, beyond, series
 
 YEAR = timedelta(days=365)
 SAMPLE = 20_000
@@ -231,6 +231,7 @@ def month_of(as_of: date, reader: Actor | None = None) -> Month:
         "overrides": override_outcomes(end),
         "invoices": card_outcomes(end),
         "series": points,
+        "beside": beside_series(Scorecard.objects.get(pk=card.pk), end),
         "gate": {"min_gini": gate.min_gini, "max_psi": gate.max_psi},
         "beyond": [asdict(one) for one in passed],
     }

@@ -122,6 +122,13 @@ def monitoring(request: HttpRequest) -> HttpResponse:
         ]
         if figures
         else [],
+        "beside": [
+            {
+                **one,
+                "points": [p | {"on": date.fromisoformat(p["scored_on"])} for p in reversed(one["points"])],
+            }
+            for one in figures.get("beside", [])
+        ],
     }
     return render_page(request, "scorecards/monitoring.html", context)
 

@@ -20,6 +20,7 @@ from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.models import User
 from creditdesk.core.sentences import gettext as _
 from creditdesk.core.sentences import in_a_row
+from scoring.beside import begin_anew
 from scoring.calibrated import FITTED, LEVEL
 from scoring.card import CardError, as_card, fingerprint, problems
 from scoring.evidence import odds_of, scored_by, scores_of
@@ -288,6 +289,7 @@ def keep_calibrated(
         "odds_at_anchor": Decimal(str(found.odds.odds)),
         "points_to_double": Decimal(str(found.odds.doubling)),
     }
+    begin_anew(draft, as_of)
     before = {name: _plain(getattr(draft, name)) for name in new}
     for name, value in new.items():
         setattr(draft, name, value)

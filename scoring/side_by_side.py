@@ -1,7 +1,8 @@
 """Two scorecards measured on the same rows: what happened before and since, who moves on the live book.
 
 Champion and challenger are told apart on demand: every month-end of the past is scored by both cards with what was known
-that day, and set against what followed. Months whose year is over give all figures; the months since are ranked by the
+that day, and set against what followed; where the challenger ran beside the champion (scoring/beside.py), by what both
+said that night. Months whose year is over give all figures; the months since are ranked by the
 defaults seen so far. Days whose outcomes the points of one of the cards were taught are left out, and of what
 hangs on the probability those its odds were fitted to. Differences have intervals of their
 own, from the same draws of customers, so that luck both cards share cancels.
@@ -9,8 +10,8 @@ own, from the same draws of customers, so that luck both cards share cancels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from creditdesk.core.sentences import gettext as _
 from creditdesk.core.sentences import in_a_row
 from customers.bank.access import log_study
 from customers.models import CreditAccount
+from scoring.beside import Night, night
 from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.engine import compute
 from scoring.evidence import (
@@ -104,13 +106,17 @@ def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -
     fixed = [fixed_on(a), fixed_on(b)]
     blind_from = max(day for day in fixed if day) if all(fixed) else None
     last = max([*days, *([taught] if taught else [])], default=None)
-    months = [*(_matured(obs, cards) if obs is not None else []), *_since(cards, last, through, reader)]
-    blind = [month for month in months if blind_from is not None and month.day >= blind_from]
+    scored = _Scored(a, b, cards)
+    months = [*(_matured(obs, scored) if obs is not None else []), *_since(scored, last, through, reader)]
+    # What was stored that night nobody could change since, whatever the state of the card.
+    blind = [
+        month for month in months if month.stored or (blind_from is not None and month.day >= blind_from)
+    ]
     return {
         "left_out_until": taught.isoformat() if taught else None,
         "blind_from": blind_from.isoformat() if blind_from else None,
-        "measured": _measured(obs, cards, seen),
-        "months": [month.row | {"blind": month in blind} for month in months],
+        "measured": _measured(obs, scored, seen),
+        "months": [month.row | {"blind": month in blind, "stored": month.stored} for month in months],
         "since": _once(blind),
     }
 
@@ -124,14 +130,38 @@ def fixed_on(card: Scorecard) -> date | None:
     return max(day, taught_until(card) or day)
 
 
-def _measured(obs: Observations | None, cards: list[Card], seen: date | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """Both cards and what they said: as stored that night where the second ran beside the first, else computed."""
+
+    a: Scorecard
+    b: Scorecard
+    cards: list[Card]
+    nights: dict[date, Night | None] = field(default_factory=dict)
+
+    def night(self, day: date) -> Night | None:
+        if day not in self.nights:
+            self.nights[day] = night(self.a, self.b, day)
+        return self.nights[day]
+
+    def scores(self, obs: Observations) -> list[Floats]:
+        found = [scores_of(card, obs) for card in self.cards]
+        for day in np.unique(obs.day):
+            kept = self.night(date.fromordinal(int(day)))
+            for row in np.flatnonzero(obs.day == day) if kept else ():
+                if pair := kept.scores.get(int(obs.account[row])):  # type: ignore[union-attr]
+                    found[0][row], found[1][row] = pair
+        return found
+
+
+def _measured(obs: Observations | None, scored: _Scored, seen: date | None) -> dict[str, Any]:
     """seen: the last day whose outcomes the probability of one of the cards was fitted to."""
     if obs is None or not obs.rows:
         return {"refused": NO_OBSERVATION}
     if not LEAST_EVENTS <= obs.bad_customers < obs.customers:
         return {**counts_of(obs), "refused": TOO_FEW, "least": LEAST_EVENTS}
-    scores = [scores_of(card, obs) for card in cards]
-    pds = [pd_of_scores(card, some) for card, some in zip(cards, scores, strict=True)]
+    scores = scored.scores(obs)
+    pds = [pd_of_scores(card, some) for card, some in zip(scored.cards, scores, strict=True)]
     told = [figures_unseen(obs, some, pd, seen) for some, pd in zip(scores, pds, strict=True)]
     rows = unseen(obs, seen)
     differences = _differences(obs, scores, pds, MEASURES if rows.all() else OF_RANKS)
@@ -198,18 +228,20 @@ class _Month:
     day: date
     row: dict[str, Any]
     caught: dict[int, list[float]]
+    stored: bool = False
 
 
-def _matured(obs: Observations, cards: list[Card]) -> Iterable[_Month]:
+def _matured(obs: Observations, scored: _Scored) -> Iterable[_Month]:
     """The month-ends whose year is over."""
-    scores = [scores_of(card, obs) for card in cards]
+    scores = scored.scores(obs)
     for day in obs.days:
         rows = obs.day == day.toordinal()
-        yield _month(day, True, obs.bad[rows], [some[rows] for some in scores], obs.customer[rows].tolist())
+        found = _month(day, True, obs.bad[rows], [some[rows] for some in scores], obs.customer[rows].tolist())
+        yield replace(found, stored=scored.night(day) is not None)
 
 
 def _since(
-    cards: list[Card], last: date | None, through: date | None, reader: Actor | None
+    scored: _Scored, last: date | None, through: date | None, reader: Actor | None
 ) -> Iterable[_Month]:
     """The month-ends since, with the defaults seen so far; of the same accounts as `observe` takes, as far as the ledger
     goes."""
@@ -224,19 +256,32 @@ def _since(
         until, then = min(horizon_of(day), through), View(known_at=day)
         happened, complete = episodes.between(day, until), episodes.complete_for(until)
         out = episodes.already_in(day) | default_episodes(day, then).already_in(day)
-        rows = [
-            row
-            for row in compute(day, view=then, card=cards[0])
-            if row.card_id == cards[0].pk
-            and row.account_id in complete
-            and row.account_id not in out
-            and is_active(values := values_of(row))
-            and cards[1].scores_file(values)
-        ]
-        bad = np.array([row.account_id in happened for row in rows], dtype=np.float64)
-        first = np.array([row.score for row in rows], dtype=np.float64)
-        scores = [first, scores_of(cards[1], _Live(rows))]
-        yield _month(day, False, bad, scores, [whose[row.account_id] for row in rows])
+        kept = scored.night(day)
+        if kept is not None:
+            accounts = sorted(pk for pk in kept.active if pk in complete and pk not in out)
+            pairs = np.array([kept.scores[pk] for pk in accounts], dtype=np.float64).reshape(-1, 2)
+            scores = [pairs[:, 0], pairs[:, 1]]
+        else:
+            accounts, scores = _computed(scored.cards, day, complete, out)
+        bad = np.array([pk in happened for pk in accounts], dtype=np.float64)
+        found = _month(day, False, bad, scores, [whose[pk] for pk in accounts])
+        yield replace(found, stored=kept is not None)
+
+
+def _computed(
+    cards: list[Card], day: date, complete: Container[int], out: Container[int]
+) -> tuple[list[int], list[Floats]]:
+    rows = [
+        row
+        for row in compute(day, view=View(known_at=day), card=cards[0])
+        if row.card_id == cards[0].pk
+        and row.account_id in complete
+        and row.account_id not in out
+        and is_active(values := values_of(row))
+        and cards[1].scores_file(values)
+    ]
+    first = np.array([row.score for row in rows], dtype=np.float64)
+    return [row.account_id for row in rows], [first, scores_of(cards[1], _Live(rows))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from scoring import families
 from scoring.card import MOST_PD, Card, Cards
 from scoring.dialect import Dialect, dialect
 from scoring.families import accounts, bureau
-from scoring.models import AccountScore, ScoreHistory
+from scoring.models import AccountScore, BesideScore, ScoreHistory
 from scoring.packing import Packed, pack
 from scoring.signals import RECENT_DAYS, SIGNALS, WINDOW_DAYS, WRITE_OFF_DAYS
 
@@ -246,6 +246,17 @@ class _Builder:
         return f"CASE WHEN {self.cards.is_thin_sql(row)} THEN {thin} ELSE {full} END"
 
 
+class _Stored(_Builder):
+    """Reads the signals of a pass instead of the facts: those it stored for the same day."""
+
+    def signals(self, also: str = "", names: Collection[str] = ()) -> str:
+        columns = ", ".join(f"t.{s.name}" for s in SIGNALS)
+        return (
+            f"SELECT t.account_id, t.exposure, {columns} FROM {AccountScore._meta.db_table} t "
+            f"WHERE t.as_of = %(as_of)s AND {self.speech.expand(self.scope.format(column='t.account_id'))}"
+        )
+
+
 COPIED = ["card_id", *"score grade pd recommendation depth exposure bins".split(), *(s.name for s in SIGNALS)]
 
 
@@ -326,6 +337,21 @@ def compile_upsert(using: str, cards: Cards, shape: str, by_company: bool) -> st
         f"{', '.join(COPIED)} FROM ({builder.rows()}) r WHERE TRUE ORDER BY account_id "
         f"ON CONFLICT (account_id) DO UPDATE SET {', '.join(sets)} "
         f"WHERE t.stamp <= excluded.stamp AND (t.as_of <= excluded.as_of OR %(go_back)s = 1)"
+    )
+
+
+def compile_beside(
+    using: str, cards: Cards, challenger: Card, shape: str, by_company: bool, *, stored: bool
+) -> str:
+    """INSERT .. SELECT of what a card says that is not in use, of the accounts it would score. stored: from the signals
+    of the pass of that day."""
+    builder = (_Stored if stored else _Builder)(using, cards, "current", shape, by_company)
+    table = BesideScore._meta.db_table
+    return (
+        f"INSERT INTO {table} (card_id, account_id, as_of, score, pd) {'' if stored else builder.with_clause()} "
+        f"SELECT r.card_id, r.account_id, %(as_of)s, r.score, r.pd FROM ({builder.rows()}) r "
+        f"WHERE r.card_id = {challenger.pk} ORDER BY r.account_id "
+        "ON CONFLICT (card_id, as_of, account_id) DO UPDATE SET score = excluded.score, pd = excluded.pd"
     )
 
 

@@ -18,6 +18,7 @@ from creditdesk.core.sentences import sentence_of
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from customers.rates import MissingRate
+from scoring.beside import drop_old, keep_beside
 from scoring.card import CardError
 from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
@@ -112,6 +113,7 @@ def plan_nightly(due: str | None = None) -> int:
     keys = [f"{low}-{high}" for low, high in account_ranges()]
     with transaction.atomic():
         # The state follows once the day has come for every company; scores ask the day itself.
+        drop_old(as_of)
         begin_planned(min(day for day, _companies in dates_there(as_of, timezone.now())))
         levels = plan_jobs(LEVEL, _level_keys(as_of), as_of, "scoring.tasks.keep_level", cluster="bulk")
         return levels + plan_jobs(NIGHTLY, keys, as_of, "scoring.tasks.score_range", cluster="bulk")
@@ -138,10 +140,19 @@ def score_range(job: Job) -> dict[str, Any]:
     stored (`rescore` never goes back).
     """
     low, high = (int(part) for part in job.key.split("-"))
-    outcome, actor = Outcome(), Actor.job("nightly scoring")
+    outcome, actor, beside = Outcome(), Actor.job("nightly scoring"), 0
     for as_of, companies in nights(job):
         outcome += score_accounts(as_of, low, high, actor=actor, companies=companies)
-    return {"scored": outcome.scored, "kept": outcome.kept}
+        if job.kind == NIGHTLY:
+            beside += keep_beside(as_of, _scope_of(low, high, companies))
+    return {"scored": outcome.scored, "kept": outcome.kept} | ({"beside": beside} if beside else {})
+
+
+def _scope_of(low: int, high: int, companies: list[int] | None) -> Scope:
+    if companies is None:
+        return Scope.between(low, high)
+    accounts = CreditAccount.objects.filter(pk__range=(low, high), company__in=companies)
+    return Scope.of(list(accounts.order_by("pk").values_list("pk", flat=True)))
 
 
 @transaction.atomic
@@ -156,13 +167,11 @@ def score_accounts(
     companies: list[int] | None = None,
 ) -> Outcome:
     """Score a range of account ids (inclusive) in one transaction with its audit entry; only those of `companies`."""
-    accounts, scope = CreditAccount.objects.filter(pk__range=(low, high)), Scope.between(low, high)
+    accounts, scope = CreditAccount.objects.filter(pk__range=(low, high)), _scope_of(low, high, companies)
     if companies is not None:
         accounts = accounts.filter(company__in=companies)
-        ids = list(accounts.order_by("pk").values_list("pk", flat=True))
-        if not ids:
+        if not scope.ids:
             return Outcome()
-        scope = Scope.of(ids)
     entry = record_act(
         "score.pass", actor=actor, business_date=as_of, data={"from_account": low, "to_account": high}
     )

@@ -12,12 +12,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
+
 from creditdesk.core.audit import Actor
 from creditdesk.core.dates import months_before
+from scoring.beside import Night, beside_cards, night
 from scoring.card import Card
 from scoring.evidence import LEAST_EVENTS, scored_by
 from scoring.fitting.account_figures import figures_of
 from scoring.fitting.clustered import share_by_customer
+from scoring.fitting.measures import gini
 from scoring.fitting.observations import (
     LEAST_HISTORY_DAYS,
     Observations,
@@ -27,10 +31,13 @@ from scoring.fitting.observations import (
     month_ends,
     observe,
 )
+from scoring.fitting.outcomes import Episodes, default_episodes
 from scoring.models import CardReport, PublishingGate, Scorecard
 from scoring.taught import taught_until
 
 MONTHS = 12
+LEAST_DEFAULTS = 5
+"""Of a month-end whose year is not over: fewer rank nothing."""
 DRAWS = 200
 
 
@@ -120,3 +127,40 @@ def beyond(
     if psi is not None and psi > float(gate.max_psi):
         found.append(Beyond("psi", psi, float(gate.max_psi)))
     return found
+
+
+def beside_series(used: Scorecard, end: date) -> list[dict[str, Any]]:
+    """Of each card that runs beside: what both said on the month-ends of the year through `end`, as stored those nights,
+    against what happened by `end`. Points whose year is not over count the defaults seen so far ("matured" False)."""
+    through = ledger_span()[1]
+    rows = list(beside_cards().filter(kind=used.kind).order_by("pk"))
+    if through is None or not rows:
+        return []
+    through = min(through, end)
+    episodes = default_episodes(through)
+    found = []
+    for card in rows:
+        nights = (night(used, card, day) for day in month_ends(months_before(end, MONTHS), end))
+        points = [_beside_point(one, episodes, through) for one in nights if one is not None]
+        found.append({"card": card.pk, "name": str(card), "points": points})
+    return found
+
+
+def _beside_point(kept: Night, episodes: Episodes, through: date) -> dict[str, Any]:
+    until = min(horizon_of(kept.day), through)
+    complete, out = episodes.complete_for(until), episodes.already_in(kept.day)
+    happened = episodes.between(kept.day, until)
+    accounts = sorted(pk for pk in kept.active if pk in complete and pk not in out)
+    bad = np.array([pk in happened for pk in accounts], dtype=np.float64)
+    scores = np.array([kept.scores[pk] for pk in accounts], dtype=np.float64).reshape(-1, 2)
+    enough = LEAST_DEFAULTS <= bad.sum() < bad.size
+    ginis = [gini(bad, -scores[:, n]) if enough else None for n in (0, 1)]
+    return {
+        "scored_on": kept.day.isoformat(),
+        "matured": horizon_of(kept.day) <= through,
+        "accounts": int(bad.size),
+        "defaults": int(bad.sum()),
+        "expected": round(float(np.mean([kept.pds[pk] for pk in accounts])), 4) if accounts else None,
+        "observed": round(float(bad.mean()), 4) if accounts else None,
+        "gini": [None if one is None else round(one, 4) for one in ginis],
+    }

@@ -132,6 +132,8 @@ ACTS: dict[str, Promise] = {
     "score.words_erased": _("Words of decisions on a score erased"),
     "score.reviewed": _("Score decided on by a person"),
     "scorecard.began": _("First day of a planned scorecard"),
+    "scorecard.beside": _("Scorecard run beside the one in use"),
+    "scorecard.beside_ended": _("Scorecard no longer run beside"),
     "scorecard.calibrated": _("Odds of a scorecard fitted to outcomes"),
     "scorecard.copied": _("Scorecard copied to a draft"),
     "scorecard.draft_deleted": _("Draft scorecard deleted"),

@@ -1,3 +1,4 @@
+from .beside import BesideScore
 from .card import Scorecard, ScorecardBin, ScorecardEditor
 from .cause import CreditCause
 from .checks import CheckPolicy, CheckPolicyEditor, CheckPolicyReport, CheckRule, CheckRuleCode
@@ -24,6 +25,7 @@ __all__ = [
     "NEWEST_FIRST",
     "WAS_IN_USE",
     "AccountScore",
+    "BesideScore",
     "BookFigure",
     "CardReport",
     "CauseKind",

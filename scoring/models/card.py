@@ -101,6 +101,13 @@ class Scorecard(Version):
         editable=False,
         help_text=_("Set by publishing. A planned card takes the place of the one in use on this day."),
     )
+    beside_since = models.DateField(
+        _("runs beside since"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Scored every night beside the card in use; nothing acts on it."),
+    )
     override_reason = models.TextField(_("published against the gates because"), blank=True, editable=False)
 
     class Meta(Version.Meta):

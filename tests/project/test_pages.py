@@ -304,6 +304,7 @@ HIDDEN = {
     "customers.ApplicationDocument",
     "customers.ApplicationDocumentPart",
     "scoring.DecisionLetter",
+    "scoring.BesideScore",  # told by the comparison and the monthly validation
     "scoring.InvoiceLevel",  # how the book moved against the card on a day; told by the estimates' own line
     "scoring.BookFigure",  # what a decision compares with; shown by its caps
     "scoring.TermsPolicyGrade",

@@ -106,7 +106,7 @@ AUDIENCE: dict[str, frozenset[str]] = {
     **{f"scorecards:{page}": DECIDING_CARDS for page in ("publish", "send_back")},
     **{
         f"scorecards:{page}": CARDS | DECIDING_CARDS
-        for page in ("measure", "monitor", "measure_pair", "unplan")
+        for page in ("measure", "monitor", "measure_pair", "unplan", "beside")
     },
     **{f"scorecards:{page}": PROPOSING for page in ("override", "end_override")},
     "scorecards:gate": frozenset({roles.MANAGER}),
@@ -141,7 +141,14 @@ TRIED_ELSEWHERE = {
         )
     ),
     *(f"scorecards:{page}" for page in ("card", "copy", "delete", "propose", "numbers", "signal", "publish")),
-    *("scorecards:model_card", "scorecards:calibrate", "scorecards:measure_pair", "scorecards:unplan"),
+    *(
+        "scorecards:model_card",
+        "scorecards:calibrate",
+        "scorecards:measure_pair",
+        "scorecards:unplan",
+        "scorecards:beside",
+        "scorecards:beside",
+    ),
     *(
         f"scorecards:{page}"
         for page in ("send_back", "measure", "monitor", "override", "end_override", "gate")

@@ -136,7 +136,18 @@ def test_the_month_is_kept_as_a_report_of_the_card_in_use(book):
         "2026-10",
     )
     assert set(report.figures) == {
-        *("month", "migration", "drift", "outcomes", "overrides", "invoices", "series", "gate", "beyond")
+        *(
+            "month",
+            "migration",
+            "drift",
+            "outcomes",
+            "overrides",
+            "invoices",
+            "series",
+            "beside",
+            "gate",
+            "beyond",
+        )
     }
     assert monitor_month("2026-11-02T06:00:00+00:00") == report.pk
     assert CardReport.objects.get() == report and report.card.status == "active"

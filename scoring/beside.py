@@ -1,0 +1,170 @@
+"""Cards that run beside the one in use: every night a stored score of each account they would score. Nothing acts on it.
+
+From the signals the nightly pass has just stored, in one statement more per range, within the same job: resumable with
+it, and the same rows when it runs again. A card with other numbers of thin history reads the facts itself. What is
+stored is out of time by construction, so a draft whose scores change begins anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.db import connections, transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from creditdesk.core.audit import Actor, Change, record_act
+from creditdesk.core.dates import months_before
+from creditdesk.core.models import User
+from scoring.card import Card, CardError, active_cards, as_card, problems
+from scoring.dialect import dialect
+from scoring.engine import bulk_plan, groups_of
+from scoring.fitting.observations import is_active
+from scoring.models import BesideScore, Scorecard, ScoreHistory
+from scoring.publishing import LIFE, PublishingError
+from scoring.statement import Scope, compile_beside, parameters
+
+MOST = 3
+"""Cards beside the one in use at a time: each costs its share of every night."""
+NIGHTS_KEPT = timedelta(days=35)
+MONTHS_KEPT = 25
+"""Month-ends: two years, so that the outcomes of a year are known of twelve of them."""
+
+
+@transaction.atomic
+def run_beside(card: Scorecard, *, by: User, as_of: date) -> Scorecard:
+    """Have a card scored beside the one in use from the next night on. Raises PublishingError, CardError."""
+    LIFE.check_permission(by, LIFE.propose_permission, LIFE.publish_permission)
+    locked = LIFE.lock(card)
+    if locked.status == Scorecard.Status.ACTIVE:
+        raise PublishingError("in_use", _("The card in use is scored every night as it is."))
+    wrong = problems(as_card(locked, list(locked.bins.all())))
+    if wrong:
+        raise CardError(" ".join(wrong))
+    if locked.beside_since is None and beside_cards().count() >= MOST:
+        raise PublishingError(
+            "too_many",
+            _("%(n)s cards run beside the one in use already: end one of them first.") % {"n": MOST},
+        )
+    return _marked(locked, locked.beside_since or as_of, "scorecard.beside", by, as_of)
+
+
+@transaction.atomic
+def end_beside(card: Scorecard, *, by: User, as_of: date) -> Scorecard:
+    """No further nights; what was stored stays as long as it is kept."""
+    LIFE.check_permission(by, LIFE.propose_permission, LIFE.publish_permission)
+    return _marked(LIFE.lock(card), None, "scorecard.beside_ended", by, as_of)
+
+
+def _marked(card: Scorecard, since: date | None, act: str, by: User, as_of: date) -> Scorecard:
+    before = {"beside_since": card.beside_since and card.beside_since.isoformat()}
+    card.beside_since = since
+    card.save(update_fields=["beside_since"])
+    after = {"beside_since": since and since.isoformat()}
+    record_act(
+        act,
+        actor=Actor.person(by),
+        subject=card,
+        business_date=as_of,
+        data=LIFE.data_of(card),
+        changes=[Change.of(card, before, after)],
+    )
+    return card
+
+
+def beside_cards() -> QuerySet[Scorecard]:
+    """Those that run; a card that came into use since does not."""
+    return Scorecard.objects.filter(beside_since__isnull=False).exclude(status=Scorecard.Status.ACTIVE)
+
+
+def keep_beside(as_of: date, scope: Scope, using: str = "default") -> int:
+    """Store what the cards beside say of accounts as of a night, after its pass has; returns the rows written."""
+    rows = list(beside_cards().using(using).filter(beside_since__lte=as_of).prefetch_related("bins"))
+    if not rows:
+        return 0
+    cards, speech, written = active_cards(using, as_of), dialect(using), 0
+    for row in rows:
+        challenger = as_card(row, list(row.bins.all()))
+        if challenger.pk in (cards.full.pk, cards.thin and cards.thin.pk) or problems(challenger):
+            continue
+        stored = challenger.kind == Scorecard.Kind.THIN or _alike(challenger, cards.full)
+        beside = cards.with_draft(challenger)
+        for group in groups_of(as_of, scope, using):
+            sql = compile_beside(using, beside, challenger, scope.shape, bool(group.companies), stored=stored)
+            values = parameters(speech, as_of, group.judged_on, scope=scope, companies=group.companies)
+            with connections[using].cursor() as cursor, bulk_plan(using, scope):
+                cursor.execute(sql, values)
+                written += cursor.rowcount
+    return written
+
+
+def _alike(card: Card, used: Card) -> bool:
+    """Do both mean the same by a history too thin for an average?"""
+    return (card.thin_below, card.thin_recent_below) == (used.thin_below, used.thin_recent_below)
+
+
+def begin_anew(card: Scorecard, as_of: date) -> None:
+    """Of a draft whose scores changed: what it said before was another card's."""
+    if card.beside_since is None:
+        return
+    BesideScore.objects.filter(card=card).delete()
+    card.beside_since = as_of
+    card.save(update_fields=["beside_since"])
+
+
+def drop_old(as_of: date) -> int:
+    """Delete what is kept no longer: nights after NIGHTS_KEPT, month-ends after MONTHS_KEPT. By days that are named, so
+    that it costs the same however much is kept."""
+    last, newest = months_before(as_of, MONTHS_KEPT), as_of - NIGHTS_KEPT
+    days = [newest - timedelta(days=n) for n in range(1, 400)]
+    nights = [day for day in days if not is_month_end(day)]
+    dropped = 0
+    for card in Scorecard.objects.values_list("pk", flat=True):
+        rows = BesideScore.objects.filter(card=card)
+        dropped += rows.filter(as_of__in=nights).delete()[0] + rows.filter(as_of__lt=last).delete()[0]
+    return dropped
+
+
+def is_month_end(day: date) -> bool:
+    return (day + timedelta(days=1)).day == 1
+
+
+def last_night(card: Scorecard) -> date | None:
+    """The newest night stored of a card."""
+    return card.beside_scores.order_by("-as_of").values_list("as_of", flat=True).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What two cards said that night: {account: (first, second)} and the second's probabilities."""
+
+    day: date
+    scores: dict[int, tuple[int, int]]
+    pds: dict[int, float]
+    active: frozenset[int]
+    """Accounts that had business in the year before, or something overdue."""
+
+
+def night(used: Scorecard, beside: Scorecard, day: date) -> Night | None:
+    """A month-end as it was stored, of the accounts both cards scored; None where one of them stored nothing."""
+    told = {
+        account: (score, float(pd))
+        for account, score, pd in BesideScore.objects.filter(card=beside, as_of=day).values_list(
+            "account", "score", "pd"
+        )
+    }
+    if not told:
+        return None
+    kept = ScoreHistory.objects.filter(card=used, as_of=day).order_by("pk")
+    columns = ("account", "score", "days_since_invoice", "oldest_overdue_days")
+    rows = {row[0]: row for row in kept.values_list(*columns) if row[0] in told}
+    if not rows:
+        return None
+    values = {pk: dict(zip(columns, row, strict=True)) for pk, row in rows.items()}
+    return Night(
+        day,
+        {pk: (int(row[1]), told[pk][0]) for pk, row in rows.items()},
+        {pk: told[pk][1] for pk in rows},
+        frozenset(pk for pk, row in values.items() if is_active(row)),
+    )

@@ -1,12 +1,11 @@
 import os
-import re
 import shutil
 
 import pytest
 
 from tests import words
 from tests.people import cast  # noqa: F401
-from tests.plugins import template
+from tests.plugins import pristine, template
 
 
 @pytest.fixture(scope="session")
@@ -35,44 +34,30 @@ def django_db_setup(
     request, django_test_environment, django_db_blocker, django_db_modify_db_settings, django_db_keepdb
 ):
     """pytest-django's, but that a file which is already there and migrated is taken as it is."""
+    from django.core import management
     from django.db import connection
+    from django.test import testcases
     from django.test.utils import setup_databases, teardown_databases
 
     verbosity = request.config.option.verbose
     with django_db_blocker.unblock():
         taken = connection.vendor == "sqlite" and template.finished() is not None
         made = setup_databases(verbosity, interactive=False, keepdb=django_db_keepdb or taken)
-    yield
+        restore = pristine.remember(connection)
+
+    def call_command(name, *arguments, **options):
+        """What Django's test case asks of the database after a test with real commits, and before fixtures."""
+        if name == "flush":
+            restore()
+        else:
+            management.call_command(name, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testcases, "call_command", call_command)
+        yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
             teardown_databases(made, verbosity)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _flush_past_the_guards():
-    """The flush between transactional tests empties append-only tables too, whose triggers refuse it."""
-    from django.db import connection
-
-    operations_class = type(connection.ops)
-    plain_flush = operations_class.execute_sql_flush
-
-    def flush_sqlite(operations, statements):
-        with operations.connection.cursor() as cursor:
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            triggers = cursor.fetchall()
-        drops = [f'DROP TRIGGER "{name}"' for name, _ in triggers]
-        plain_flush(operations, [*drops, *statements, *(sql for _, sql in triggers)])
-
-    def flush_postgres(operations, statements):
-        # Not TRUNCATE: for a handful of rows that gives every table and every index a new file.
-        tables = re.findall(r'"(\w+)"', " ".join(statements))
-        deletes = [f'DELETE FROM "{table}"' for table in tables]
-        plain_flush(operations, ["SET LOCAL session_replication_role = replica", *deletes])
-
-    flush = flush_sqlite if connection.vendor == "sqlite" else flush_postgres
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations_class, "execute_sql_flush", flush)
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,6 +66,28 @@ def _cheap_passwords():
     from django.test import override_settings
 
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plans_are_kept():
+    """PostgreSQL plans the scoring statement for longer than it takes to score a test's few accounts.
+
+    For one or some accounts it keeps the plan anyway; here for a whole book, too, from the second time on: the first
+    time every statement runs as it would outside of tests.
+    """
+    from scoring import engine
+
+    plain, before = engine.is_kept, set()
+
+    def is_kept(scope, sql):
+        if plain(scope, sql) or sql in before:
+            return True
+        before.add(sql)
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "is_kept", is_kept)
         yield
 
 

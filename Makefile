@@ -25,7 +25,7 @@ help:
 	@echo "make demo      the desk with a story to look at, on http://127.0.0.1:$(PORT)/ (SERVE=0: summary only)"
 	@echo "make test      every check and the whole test suite, on SQLite and on PostgreSQL (test-sqlite, test-postgres)"
 	@echo "make bench     the measurements of benchmarks/"
-	@echo "make fuzz      what nobody thought of, sent to the API (some minutes)"
+	@echo "make fuzz      what nobody thought of, sent to the API and drawn for the properties (some minutes)"
 	@echo "make lint      ruff, Django's checks, migrations, types"
 	@echo "make format    let ruff format the code"
 	@echo "make lock      both lock files anew from pyproject.toml (UPGRADE=--upgrade: newest versions)"
@@ -77,6 +77,7 @@ bench: $(VENV)/.dev
 
 fuzz: $(VENV)/.dev
 	@$(RUN) -m tests.api.fuzz $(FUZZ_ARGS)
+	EXAMPLES_TIMES=20 $(RUN) -m pytest -q tests/properties
 
 lint: $(VENV)/.dev
 	@echo "==> style, checks, migrations, types"

@@ -34,8 +34,8 @@ MEASURES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ledger", type=Path, default=GIVEN, help="ledger file in the ibm-watson layout")
-    parser.add_argument("--seeds", type=int, default=1, help="times each made ledger is made")
-    parser.add_argument("--first-seed", type=int, default=100, help="seed of the first of them")
+    parser.add_argument("--made-seeds", type=int, default=1, help="times each made ledger is made")
+    parser.add_argument("--made-first-seed", type=int, default=100, help="seed of the first of them")
     parser.add_argument("--made-only", action="store_true", help="leave the ledger file out")
 
 
@@ -232,9 +232,9 @@ def run(options: argparse.Namespace, fresh: Callable[[], None], say: Callable[[s
     found: dict[str, list[dict[str, Any]]] = {"all": [], "that tell how invoices were sent": []}
     channel = {maker.__name__ for maker in CHANNEL}
     for name, make in LEDGERS.items():
-        for seed in range(options.seeds):
-            ledger = make(np.random.default_rng(options.first_seed + seed))
-            say(f"{name}, made with seed {options.first_seed + seed}")
+        for seed in range(options.made_seeds):
+            ledger = make(np.random.default_rng(options.made_first_seed + seed))
+            say(f"{name}, made with seed {options.made_first_seed + seed}")
             summary = compare(ledger, int(np.quantile(ledger.issued, 0.65)), say, full=False)
             found["all"].append(summary)
             if name in channel:

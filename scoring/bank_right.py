@@ -27,7 +27,7 @@ def is_of_agencies(signal: str) -> bool:
     return known is not None and known.family == Family.BUREAU
 
 
-Ended = frozenset[Family]
+Ended = frozenset[str]
 """Families of which nothing is shown any more, as what allowed reading them about the customer has ended."""
 NOTHING_ENDED: Ended = frozenset()
 

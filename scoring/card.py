@@ -260,9 +260,10 @@ def cards_of(row: Any, using: str = "default") -> Cards:
     card = card_by_id(row.card_id, None, using)
     if card.kind != Scorecard.Kind.THIN:
         return Cards(card)
-    stamp = getattr(row, "stamp", None) or row.recorded_at
     full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL, activated_at__isnull=False)
-    then = full.filter(activated_at__lte=stamp).order_by("-activated_at", "-pk").first()
+    # A row just computed and not stored yet has no instant: it was told with what is in use.
+    stamp = getattr(row, "stamp", None) or getattr(row, "recorded_at", None)
+    then = full.filter(**{"activated_at__lte": stamp} if stamp else {}).order_by("-activated_at", "-pk").first()
     return Cards(card_by_id(then.pk, then.activated_at, using) if then else active_card(using), card)
 
 

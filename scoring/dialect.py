@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-
-Execute = Callable[[str, dict[str, Any]], int]
-"""Runs a statement with its named values; returns the rows written."""
 
 
 class Dialect:
@@ -62,20 +59,9 @@ class Dialect:
         """A table out of the JSON parameter `name`: a list of objects with these columns (name -> SQL type)."""
         raise NotImplementedError
 
-    @contextmanager
-    def plain(self) -> Iterator[Execute]:
-        """execute(sql, values) -> rows written."""
-        with self.connection.cursor() as cursor:
-
-            def execute(sql: str, values: dict[str, Any]) -> int:
-                cursor.execute(sql, values)
-                return max(cursor.rowcount, 0)
-
-            yield execute
-
-    def prepared(self) -> AbstractContextManager[Execute]:
-        """`plain` for a statement that runs again and again on this connection."""
-        return self.plain()
+    def keep(self, cursor: Any, sql: str, values: dict[str, Any]) -> None:
+        """Execute a statement that runs again and again on this connection."""
+        cursor.execute(sql, values)
 
     def moment(self, value: date | datetime) -> Any:
         """A date or time stamp as this database stores and compares it."""
@@ -127,40 +113,59 @@ class PostgreSQL(Dialect):
         shape = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         return f"(SELECT * FROM jsonb_to_recordset(CAST(%({name})s AS jsonb)) AS t({shape}))"
 
-    @contextmanager
-    def prepared(self) -> Iterator[Execute]:
-        """Planning takes several times as long as scoring one account: the server keeps the plan (PREPARE).
+    def keep(self, cursor: Any, sql: str, values: dict[str, Any]) -> None:
+        """Planning takes ten times as long as scoring some accounts: the server keeps the plan (PREPARE).
 
         Not behind a pooler that shares connections between transactions; Django's own switch for those says so.
         """
         if self.connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-            with self.plain() as execute:
-                yield execute
+            cursor.execute(sql, values)
             return
-        with self.connection.cursor() as cursor:
-            known = _PREPARED.setdefault(self.connection.connection, set())
+        plans = _PLANS.setdefault(self.connection.connection, _Plans())
+        digest = hashlib.sha1(sql.encode(), usedforsecurity=False).hexdigest()[:16]
+        # After a failure nobody knows whether the server has the plan: from then on there are other names.
+        name, steps, names = f"score_{digest}_{plans.failures}", [], sorted(values)
+        if name not in plans.kept:
+            if len(plans.kept) >= MOST_PLANS:
+                steps.append(f"DEALLOCATE {plans.kept.pop(0)}")
+            types = ", ".join(_type(key) for key in names)
+            statement = (sql % {key: f"${n}" for n, key in enumerate(names, start=1)}).replace("%", "%%")
+            steps.append(f"PREPARE {name} ({types}) AS {statement}")
+        # In one message: the first time costs no query more.
+        steps.append(f"EXECUTE {name} ({', '.join(['%s'] * len(names))})")
+        try:
+            cursor.execute("; ".join(steps), [values[key] for key in names])
+        except BaseException:
+            plans.failures += 1
+            raise
+        while cursor.nextset():
+            pass
+        plans.kept = [*(kept for kept in plans.kept if kept != name), name]
 
-            def execute(sql: str, values: dict[str, Any]) -> int:
-                name = f"score_{hashlib.sha1(sql.encode(), usedforsecurity=False).hexdigest()[:16]}"
-                if name not in known:
-                    numbered = {key: f"${n}" for n, key in enumerate(values, start=1)}
-                    types = ", ".join(_type(key) for key in values)
-                    cursor.execute(f"PREPARE {name} ({types}) AS {sql % numbered}")
-                    known.add(name)
-                cursor.execute(f"EXECUTE {name} ({', '.join(['%s'] * len(values))})", list(values.values()))
-                return max(cursor.rowcount, 0)
 
-            yield execute
+MOST_PLANS = 24
+"""Kept per connection, those used last: a plan is some megabytes of the server's, and every card has its own."""
+
+
+@dataclass(slots=True)
+class _Plans:
+    kept: list[str] = field(default_factory=list)
+    failures: int = 0
 
 
 # What each connection to a server has prepared; gone with the connection.
-_PREPARED: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-_NUMBERS = {"account", "pass_id", "go_back", "month_end", "entry"}
+_PLANS: WeakKeyDictionary[Any, _Plans] = WeakKeyDictionary()
+_TYPES = {
+    **dict.fromkeys(("account", "pass_id", "go_back", "month_end", "entry", "low", "high"), "bigint"),
+    **dict.fromkeys(("companies", "accounts"), "bigint[]"),
+    **dict.fromkeys(("given_peers", "given_members"), "text"),
+    "recorded_by": "timestamptz",
+}
 
 
 def _type(parameter: str) -> str:
     """PostgreSQL type of a statement's parameter (scoring/statement.py)."""
-    return "bigint" if parameter in _NUMBERS else "bigint[]" if parameter == "companies" else "date"
+    return _TYPES.get(parameter, "date")
 
 
 class SQLite(Dialect):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -26,7 +26,7 @@ from customers.completeness import latest_days, oldest_of_latest
 from customers.models import Company, CreditAccount
 from scoring.bygone import Bygone, Told, bygone
 from scoring.card import Card, Cards, NoActiveCard, active_cards, as_card, card_by_id, cards_in_use
-from scoring.dialect import Dialect, Execute, dialect
+from scoring.dialect import Dialect, dialect
 from scoring.models import AccountScore, Scorecard
 from scoring.statement import (
     COPIED,
@@ -147,7 +147,7 @@ def rescore(
     if scope.shape == "ids" and not scope.ids:
         return Outcome()
     speech, outcome = dialect(using), Outcome()
-    with transaction.atomic(using=using), _executing(speech, scope) as execute:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
         cards, groups = context(as_of, CURRENT, scope, using)
         pass_id = secrets.randbits(62)
         for group in groups:
@@ -162,25 +162,40 @@ def rescore(
                 go_back=int(go_back),
             )
             sql = compile_upsert(using, cards, scope.shape, bool(group.companies))
-            with _bulk_plan(using, scope):
-                outcome += Outcome(scored=execute(sql, values))
+            with bulk_plan(using, scope):
+                execute(speech, cursor, scope, sql, values)
+                outcome += Outcome(scored=max(cursor.rowcount, 0))
         if keep_history:
             values = scope.parameters(speech) | {
                 "pass_id": pass_id,
                 "month_end": int(_is_month_end(as_of)),
                 "entry": entry and entry.pk,
             }
-            outcome += Outcome(kept=execute(compile_history(using, scope.shape), values))
+            sql = compile_history(using, scope.shape)
+            execute(speech, cursor, scope, sql, values)
+            outcome += Outcome(kept=max(cursor.rowcount, 0))
     return outcome
 
 
-def _executing(speech: Dialect, scope: Scope) -> AbstractContextManager[Execute]:
-    """Only one account repeats the same plan; the other scopes are planned for what they are."""
-    return speech.prepared() if scope.shape == "one" else speech.plain()
+FEW = 200
+"""Accounts for which the plan that serves any number of them is good: index by index, account by account."""
+
+
+def is_kept(scope: Scope, sql: str) -> bool:
+    """Whether the server keeps the plan of this statement. Large scopes are planned for what they are."""
+    return not scope.is_bulk and len(scope.ids) <= FEW
+
+
+def execute(speech: Dialect, cursor: Any, scope: Scope, sql: str, values: dict[str, Any]) -> None:
+    """Run one of the scoring statements; its rows are the cursor's."""
+    if is_kept(scope, sql):
+        speech.keep(cursor, sql, values)
+    else:
+        cursor.execute(sql, values)
 
 
 @contextmanager
-def _bulk_plan(using: str, scope: Scope) -> Iterator[None]:
+def bulk_plan(using: str, scope: Scope) -> Iterator[None]:
     """Room to sort and hash a range in memory, and a plan that does not trust missing statistics.
 
     The planner is left alone otherwise: forbidding scans or joins lost (measured at 100,000 accounts). But a ledger
@@ -268,13 +283,11 @@ def _scores(
             speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies, **more
         )
         with connections[using].cursor() as cursor:
-            with _bulk_plan(using, scope):
-                cursor.execute(
-                    compile_select(
-                        using, cards, view_name(view), scope.shape, bool(group.companies), bool(given)
-                    ),
-                    values,
+            with bulk_plan(using, scope):
+                sql = compile_select(
+                    using, cards, view_name(view), scope.shape, bool(group.companies), bool(given)
                 )
+                execute(speech, cursor, scope, sql, values)
             while rows := cursor.fetchmany(2000):
                 for row in rows:
                     yield _unsaved(row, as_of, group.judged_on)

@@ -100,8 +100,8 @@ class Explanation:
         if len(rest) == len(self.items):
             return self
         shown = sum(item.points for item in rest)
-        known = {"withheld": self.score - self.base_points - shown, "ended": ended}
-        return replace(self, items=rest, **known, **_sides(rest))
+        together = self.score - self.base_points - shown
+        return replace(self, items=rest, withheld=together, ended=ended, **_sides(rest))
 
     @property
     def by_weight(self) -> tuple[Item, ...]:

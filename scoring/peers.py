@@ -17,7 +17,7 @@ from django.db import connections, transaction
 from creditdesk.core.facts import View
 from customers.models import Company
 from scoring.dialect import dialect
-from scoring.engine import context
+from scoring.engine import bulk_plan, context, execute
 from scoring.models import PeerFigure
 from scoring.ranges import account_ranges
 from scoring.statement import Scope, compile_peers, parameters
@@ -93,7 +93,9 @@ def _read(
     for group in groups:
         values = parameters(speech, as_of, group.judged_on, view=view, scope=scope, companies=group.companies)
         with connections[using].cursor() as cursor:
-            cursor.execute(compile_peers(using, cards, scope.shape, bool(group.companies)), values)
+            with bulk_plan(using, scope):
+                sql = compile_peers(using, cards, scope.shape, bool(group.companies))
+                execute(speech, cursor, scope, sql, values)
             while rows := cursor.fetchmany(5000):
                 for company_id, division, currency, invoiced, late_share, days_late, z in rows:
                     whole = sums[company_id, ""]

@@ -1,14 +1,11 @@
-import contextlib
 import os
-import re
 import shutil
-import sqlite3
 
 import pytest
 
 from tests import words
 from tests.people import cast  # noqa: F401
-from tests.plugins import template
+from tests.plugins import pristine, template
 
 
 @pytest.fixture(scope="session")
@@ -37,85 +34,30 @@ def django_db_setup(
     request, django_test_environment, django_db_blocker, django_db_modify_db_settings, django_db_keepdb
 ):
     """pytest-django's, but that a file which is already there and migrated is taken as it is."""
+    from django.core import management
     from django.db import connection
+    from django.test import testcases
     from django.test.utils import setup_databases, teardown_databases
 
     verbosity = request.config.option.verbose
     with django_db_blocker.unblock():
         taken = connection.vendor == "sqlite" and template.finished() is not None
         made = setup_databases(verbosity, interactive=False, keepdb=django_db_keepdb or taken)
-        _keep_what_migrations_provide(connection)
-    yield
+        restore = pristine.remember(connection)
+
+    def call_command(name, *arguments, **options):
+        """What Django's test case asks of the database after a test with real commits, and before fixtures."""
+        if name == "flush":
+            restore()
+        else:
+            management.call_command(name, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testcases, "call_command", call_command)
+        yield
     if not django_db_keepdb:
         with django_db_blocker.unblock():
             teardown_databases(made, verbosity)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _flush_past_the_guards():
-    """The flush between transactional tests empties append-only tables too, whose triggers refuse it.
-
-    What the migrations provide (groups, permissions, the shipped scorecard) is put back as it was, which takes a tenth
-    of working it all out again, as Django's flush does, and leaves every id as it was.
-    """
-    from django.core.management.commands import flush as flush_command
-    from django.db import connection, transaction
-
-    operations_class = type(connection.ops)
-
-    def flush_sqlite(operations, statements):
-        with transaction.atomic(), operations.connection.cursor() as cursor:
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-            triggers = cursor.fetchall()
-            for statement in (*(f'DROP TRIGGER "{name}"' for name, _ in triggers), *statements):
-                cursor.execute(statement)
-            for table, (columns, rows) in PROVIDED.items():
-                places = ", ".join(["%s"] * len(rows[0]))
-                cursor.executemany(f'INSERT INTO "{table}" ({columns}) VALUES ({places})', rows)
-            for _name, statement in triggers:
-                cursor.execute(statement)
-
-    def flush_postgres(operations, statements):
-        # Not TRUNCATE: for a handful of rows that gives every table and every index a new file.
-        tables = re.findall(r'"(\w+)"', " ".join(statements))
-        with transaction.atomic(), operations.connection.cursor() as cursor:
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute("; ".join(f'DELETE FROM "{table}"' for table in tables))
-            for table, (columns, _rows) in PROVIDED.items():
-                cursor.execute(f'INSERT INTO "{table}" ({columns}) SELECT {columns} FROM provided."{table}"')
-
-    flush = flush_sqlite if connection.vendor == "sqlite" else flush_postgres
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations_class, "execute_sql_flush", flush)
-        patch.setattr(flush_command, "emit_post_migrate_signal", lambda *args, **kwargs: None)
-        yield
-
-
-# Of every table that is not empty after the migrations: columns, and rows (on PostgreSQL in a schema of that name).
-PROVIDED: dict[str, tuple[str, list[tuple]]] = {}
-
-
-def _keep_what_migrations_provide(connection):
-    tables = sorted(connection.introspection.django_table_names(only_existing=True, include_views=False))
-    if connection.vendor == "sqlite":
-        # As stored: a connection of Django's own would read dates as dates.
-        with contextlib.closing(sqlite3.connect(connection.settings_dict["NAME"])) as plain:
-            for table in tables:
-                found = plain.execute(f'SELECT * FROM "{table}"')
-                if rows := found.fetchall():
-                    PROVIDED[table] = (_names(found.description), rows)
-        return
-    with connection.cursor() as cursor:
-        cursor.execute("DROP SCHEMA IF EXISTS provided CASCADE; CREATE SCHEMA provided")
-        for table in tables:
-            cursor.execute(f'SELECT * FROM "{table}" LIMIT 1')
-            if cursor.fetchone():
-                PROVIDED[table] = (_names(cursor.description), [])
-                cursor.execute(f'CREATE TABLE provided."{table}" AS TABLE "{table}"')
-
-
-def _names(description):
-    return ", ".join(f'"{column[0]}"' for column in description)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -124,6 +66,28 @@ def _cheap_passwords():
     from django.test import override_settings
 
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plans_are_kept():
+    """PostgreSQL plans the scoring statement for longer than it takes to score a test's few accounts.
+
+    For one or some accounts it keeps the plan anyway; here for a whole book, too, from the second time on: the first
+    time every statement runs as it would outside of tests.
+    """
+    from scoring import engine
+
+    plain, before = engine.is_kept, set()
+
+    def is_kept(scope, sql):
+        if plain(scope, sql) or sql in before:
+            return True
+        before.add(sql)
+        return False
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "is_kept", is_kept)
         yield
 
 

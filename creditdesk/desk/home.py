@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Abs, Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
@@ -21,6 +21,7 @@ from creditdesk.core.acts import acts_like
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import AuditEntry, User
 from creditdesk.core.pages import desk_page, paged, render_page
+from creditdesk.desk.customer_figures import TREND_DAYS
 from creditdesk.desk.customer_list import dressed, with_figures
 from creditdesk.desk.landing import BANNER_COOKIE, role_home, role_of
 from creditdesk.navigation import counts
@@ -84,24 +85,21 @@ def home(request: HttpRequest) -> HttpResponse:
     return render_page(request, "desk/home.html", context)
 
 
-def movers(user: User, today: Any, days: int = 30, length: int = 8) -> list[dict[str, Any]]:
-    """The accounts whose kept score fell or rose most within `days`, worst first."""
-    kept = (
-        ScoreHistory.objects.filter(
-            account_scope(user, "account__"), as_of__gt=today - timedelta(days=days), because="changed"
-        )
-        .order_by("account_id", "-as_of", "-pk")
-        .values_list("account_id", "as_of", "score")
+def movers(user: User, today: date, length: int = 8) -> list[dict[str, Any]]:
+    """The accounts whose score fell most against the one kept TREND_DAYS ago, as their own pages tell it, worst first."""
+    since = today - timedelta(days=TREND_DAYS)
+    kept = ScoreHistory.objects.filter(account=OuterRef("pk"))
+    before = kept.filter(as_of__lte=since).order_by("-as_of", "-pk").values("score")[:1]
+    rows = (
+        visible_accounts(user)
+        .filter(Exists(kept.filter(as_of__gt=since, because="changed")), score_row__isnull=False)
+        .annotate(delta=F("score_row__score") - Subquery(before))
+        .exclude(delta=0)
+        .filter(delta__isnull=False)
+        .select_related("customer", "score_row")
+        .order_by("delta", "pk")[:length]
     )
-    latest: dict[int, tuple[int, int]] = {}
-    for account_id, _day, score in kept:
-        newest, _oldest = latest.get(account_id, (score, score))
-        latest[account_id] = (newest, score)
-    moved = sorted(latest.items(), key=lambda one: one[1][0] - one[1][1])
-    chosen = [pk for pk, (new, old) in moved if new != old][:length]
-    rows = visible_accounts(user).filter(pk__in=chosen).select_related("customer", "score_row")
-    found = {row.pk: row for row in rows}
-    return [{"account": found[pk], "delta": latest[pk][0] - latest[pk][1]} for pk in chosen if pk in found]
+    return [{"account": row, "delta": row.delta} for row in rows]
 
 
 def _imports(user: User) -> Any:

@@ -145,7 +145,8 @@ class ShownAsWritten:
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)  # type: ignore[misc]
-        if obj is None or self.has_change_permission(request, obj):  # type: ignore[attr-defined]
+        declared = not isinstance(self, TabularInline) or self.fields is not None
+        if obj is None or not declared or self.has_change_permission(request, obj):  # type: ignore[attr-defined]
             return fieldsets
         columns = {f.name: f for f in self.model._meta.concrete_fields}  # type: ignore[attr-defined]
         return [
@@ -220,8 +221,11 @@ class ReadOnlyInline(ShownAsWritten, TabularInline):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """An inline's form leaves out what it only shows when it stands here."""
-        readers = [name for name in flatten_fieldsets(self.get_fieldsets(request, obj)) if callable(name)]
-        return [*super().get_readonly_fields(request, obj), *readers]
+        shown = super().get_readonly_fields(request, obj)
+        if self.fields is None:  # whatever its form has, which is asked for what it leaves out
+            return shown
+        names = flatten_fieldsets(self.get_fieldsets(request, obj))
+        return [*shown, *(name for name in names if callable(name))]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

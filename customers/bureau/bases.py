@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.facts import CURRENT, View
-from creditdesk.core.models import User
 from customers.events import bureau_reported
 from customers.models import BureauAnswer, BureauBasis, Customer
 
@@ -48,17 +47,21 @@ AUDIT = "core.view_auditentry"
 """Who reads the audit trail answers for what was decided with reports, also after their basis ended."""
 
 
-def seen_by(rows: QuerySet, user: User, as_of: date) -> QuerySet:
+class Auditor(Protocol):
+    def has_perm(self, perm: str, obj: Any = None) -> bool: ...
+
+
+def seen_by(rows: QuerySet, user: Auditor, as_of: date) -> QuerySet:
     """Rows about customers that the user may see: about natural persons only while there is a basis, but for auditors."""
     return rows if user.has_perm(AUDIT) else on_a_basis(rows, as_of)
 
 
-def withheld_among(customers: Iterable[int], user: User, as_of: date) -> set[int]:
+def withheld_among(customers: Iterable[int], user: Auditor, as_of: date) -> set[int]:
     """Of these ids, those about whom nothing that agencies said is shown to the user; at most one query."""
     return set() if user.has_perm(AUDIT) else without_basis(customers, as_of)
 
 
-def withheld_from(user: User, customer: Customer, as_of: date) -> bool:
+def withheld_from(user: Auditor, customer: Customer, as_of: date) -> bool:
     """Whether nothing that agencies said about the customer is shown to the user."""
     return not user.has_perm(AUDIT) and lacks_basis(customer, as_of)
 

@@ -22,7 +22,7 @@ LONGEST = 10_000
 
 def check_place(variable: str, file: str) -> dict[str, str]:
     """{field: what is wrong}, for the form of an agency."""
-    problems = {}
+    problems: dict[str, str] = {}
     if variable and not (variable.startswith(PREFIX) and variable.replace("_", "").isalnum()):
         problems["secret_variable"] = _("Name a variable that begins with %(prefix)s.") % {"prefix": PREFIX}
     if file and (not _is_inside(file) or _is_of_the_installation(file)):

@@ -126,7 +126,8 @@ def costs(request: HttpRequest) -> HttpResponseBase:
         rows = rows.exclude(charged=0)
     wanted = request.GET.get("export", "")
     if wanted in FORMATS:
-        return export_response(_export(rows, first, last, as_of, request), wanted)
+        # Of the month that runs, what is known until today.
+        return export_response(_export(rows, first, min(last, as_of), as_of, request), wanted)
     page = paged(request, rows)
     page.object_list = with_tones(page.object_list, request.user, as_of)
     context = {

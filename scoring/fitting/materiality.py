@@ -13,9 +13,11 @@ from datetime import date
 from decimal import Decimal
 
 from django.conf import settings
+from django.db.models import Q
 
 from creditdesk.core.money import Money
-from customers.rates import RateTable
+from customers.models import ExchangeRate
+from customers.rates import MissingRate, RateTable
 
 ROUND_AMOUNTS: dict[str, int] = {
     "EUR": 100, "USD": 100, "GBP": 100, "CHF": 100, "CAD": 150, "AUD": 150, "SEK": 1000, "NOK": 1000, "DKK": 750,
@@ -36,7 +38,11 @@ class Materiality:
         return cls({code: Decimal(str(amount)) for code, amount in named.items()})
 
     def of(self, currencies: Iterable[str], on: date) -> dict[str, int]:
-        """Threshold of each currency in minor units. Raises MissingRate for one neither named nor convertible."""
+        """Threshold of each currency in minor units. Raises MissingRate for one neither named nor convertible.
+
+        Of days before a currency's first rate that first one counts: a threshold need not be exact, and a single old
+        invoice should not keep the rest of the ledger from being learned from.
+        """
         base, amount = next(iter(self.amounts.items()))
         found, rates = {}, None
         for code in sorted(currencies):
@@ -44,5 +50,15 @@ class Materiality:
                 found[code] = Money.of(self.amounts[code], code).minor
             else:
                 rates = rates or RateTable.at(on)
-                found[code] = rates.convert(Money.of(amount, base), code).minor
+                try:
+                    found[code] = rates.convert(Money.of(amount, base), code).minor
+                except MissingRate:
+                    found[code] = _first_rate(code, on).convert(Money.of(amount, base), code).minor
         return found
+
+
+def _first_rate(code: str, after: date) -> RateTable:
+    """Rates of the first day after `after` that has one of the currency; of `after` itself where none ever does."""
+    later = ExchangeRate.objects.filter(Q(base=code) | Q(quote=code), on__gt=after)
+    day = later.order_by("on").values_list("on", flat=True).first()
+    return RateTable.at(day or after)

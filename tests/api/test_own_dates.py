@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 # In Auckland it is the 11th, in Los Angeles and in Madrid still the 10th.
 NOW = datetime(2026, 3, 10, 20, 0, tzinfo=UTC)
 WEST, EAST = date(2026, 3, 10), date(2026, 3, 11)
+HOLDS = {"effective_on": "2026-03-01", "expires_on": "2026-12-31"}
 ZONES = {"angeles": "America/Los_Angeles", "auckland": "Pacific/Auckland"}
 
 
@@ -69,6 +70,8 @@ def test_the_api_counts_lateness_where_the_invoice_is(world):
 
     assert told() == {"west": 0, "east": 1}
     assert told(overdue="true") == {"east": 1} and told(overdue="false") == {"west": 0}
+    dated = {one["company"]: one["as_of"] for one in caller.get("exposures").json()["results"]}
+    assert dated == {"angeles": WEST.isoformat(), "auckland": EAST.isoformat()}
     # The desk's list of customers and the admin's say the same.
     page = client_of(world["carla"])
     listed = page.get(reverse("desk:customers"), {"overdue": "0"}).content.decode()
@@ -85,6 +88,18 @@ def test_the_api_asks_which_company_s_date_is_meant(world):
     refused = caller.post("legal-events", event)
     assert (refused.status_code, refused.json()["code"]) == (422, "company_ambiguous")
     assert "name one of angeles, auckland" in refused.json()["detail"] and not LegalEvent.objects.exists()
+    years = {
+        "customer": customer.code,
+        "balance_sheet_on": "2025-12-31",
+        "currency": "EUR",
+        "source": "Register",
+    }
+    for path, body in (
+        ("consents", {"customer": customer.code, "purpose": "credit", "reference": "file 7"} | HOLDS),
+        ("annual-accounts", years | {"months": 12, "figures": {"equity": "1.00"}}),
+    ):
+        assert caller.post(path, body).json()["code"] == "company_ambiguous", path
+        assert caller.post(path, body | {"company": "auckland"}).status_code == 201, path
     # Named, the rule judges by its date: it has not happened yet in Los Angeles.
     early = caller.post("legal-events", event | {"company": "angeles"})
     assert early.status_code == 422 and "happened_on" in str(early.json()["errors"])

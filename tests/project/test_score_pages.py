@@ -89,6 +89,17 @@ def test_an_override_in_force_and_the_depth_stand_on_the_tile(desk):
     assert f"depth {response.context['grid'].letter}" in text
 
 
+def test_home_and_the_customer_page_tell_one_movement(desk):
+    client = client_of(desk.controller)
+    trend = client.get(page(desk)).context["trend"]
+    found = {one["account"].pk: one for one in client.get(reverse("desk:home")).context["movers"]}
+    assert trend["delta"] and found[desk.account.pk]["delta"] == trend["delta"]
+    assert desk.account.pk not in {
+        one["account"].pk
+        for one in client_of(desk.stranger).get(reverse("desk:home")).context["movers"] or ()
+    }
+
+
 def test_nothing_is_chosen_for_who_overrides_a_score(desk):
     """The first grade of a list is A: a form sent in haste must not set it."""
     url = reverse("scorecards:override", args=[desk.account.pk])

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 from babel.messages import pofile
+from django.contrib.admin.utils import label_for_field
+from django.forms import modelform_factory
+from django.utils import translation
+
+from customers.models import FinancialStatement
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ["it", "es", "fr"]
@@ -98,3 +103,10 @@ def test_no_text_is_missing_from_the_catalogs(tmp_path):
         assert collected - ids(catalog(language)) == set(), (
             f"new texts: run `make messages`, translate {language}"
         )
+
+
+def test_a_field_without_a_label_of_its_own_is_named_in_the_readers_language():
+    form = modelform_factory(FinancialStatement, fields=["customer", "months"])
+    with translation.override("it"):
+        assert form().fields["customer"].label == "Cliente"
+        assert label_for_field("customer", FinancialStatement) == "cliente"

@@ -29,6 +29,7 @@ from customers.models import (
 from customers.open_items import open_items, open_sums, summed_up
 from customers.stages import DELIVERY, stages_at
 from tests.factories import invoice, make_account, make_company, pay, receive
+from tests.properties import examples
 
 START = date(2026, 1, 1)
 LAST = START + timedelta(days=60)
@@ -194,7 +195,7 @@ def billed_on(part, view):
 
 class SumsTest(TestCase):
     @given(st.integers(0, 10**9))
-    @settings(max_examples=3, deadline=None)
+    @settings(max_examples=examples(3), deadline=None)
     def test_sums_and_rows_agree_and_follow_the_rules(self, seed):
         book = Book(seed)
         every = CreditAccount.objects.all()

@@ -21,6 +21,7 @@ from customers.ledger import (
 from customers.ledger.checking import check_ledger
 from customers.models import Allocation, DocumentKind, Instalment, Payment
 from tests.factories import ACTOR, invoice, make_account, make_company, receive
+from tests.properties import examples
 
 START = date(2026, 1, 1)
 STEPS = ["invoice", "credit", "receive", "allocate", "apply", "reverse", "return", "write_off", "correct"]
@@ -101,7 +102,7 @@ def figures(as_of):
 
 
 class LedgerProperties(TestCase):
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=examples(8), deadline=None)
     @given(steps)
     def test_counters_equal_facts_and_the_past_stays(self, steps):
         account = make_account(make_company())
@@ -122,7 +123,7 @@ class LedgerProperties(TestCase):
         for as_of in {*before, START, day}:
             assert brute_force_open(as_of) == figures(as_of)[0]
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=examples(8), deadline=None)
     @given(steps)
     def test_backdated_postings_never_make_a_past_day_negative(self, steps):
         """Steps in any order of dates, as late bookings come."""

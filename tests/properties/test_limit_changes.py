@@ -23,6 +23,7 @@ from customers.limits import limit_at
 from customers.models import ApprovalDelegation, CreditLimit, LimitChange
 from tests.factories import make_account
 from tests.people import give_authority, make_user
+from tests.properties import examples
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 3, 2)
@@ -95,7 +96,9 @@ def people(cast):
     return users
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(steps=STEPS, needed=st.sampled_from([1, 2]))
 @example(steps=[("temporary", "bea", 0), ("approve", "pia", 0)] * 2, needed=1)
 @example(steps=[("propose", "policy", 1_000), ("approve", "dan for bea", 0), ("approve", "bea", 0)], needed=2)

@@ -15,6 +15,7 @@ from customers.order_versions import OrderError
 from customers.orders import change_order, check_again, close_order, record_order, reopen_order
 from customers.reservations import ReservationError, release_reservation, reserve, reserved
 from tests.factories import ACTOR, invoice, make_account, receive
+from tests.properties import examples
 from tests.scoring.checks.worlds import DAY, NOW, eur, give_limit
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +107,7 @@ class World:
 
 # No shrinking: an act is some thirty statements, and a failing list of twelve is short enough to read.
 @settings(
-    max_examples=4,
+    max_examples=examples(4),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -16,6 +16,7 @@ from scoring.engine import compute
 from scoring.explain import explain
 from scoring.statement import Scope
 from tests.factories import make_account, make_company
+from tests.properties import examples
 
 AS_OF = date(2026, 6, 30)
 _keys = count(1)
@@ -104,7 +105,7 @@ def score_of(company, drawn):
 
 
 relaxed = settings(
-    max_examples=25,
+    max_examples=examples(20),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -13,6 +13,7 @@ from customers.exposure import BESIDE, MINUS, PLUS, exposures, totals_now
 from customers.models import BilledPart, Delivery, OpenOrder
 from customers.open_items import open_items
 from tests.factories import invoice, make_account, make_company
+from tests.properties import examples
 
 START = date(2026, 1, 1)
 steps = st.lists(
@@ -93,7 +94,7 @@ class Path:
 
 class StagesTest(TestCase):
     @given(steps)
-    @settings(max_examples=7, deadline=None)
+    @settings(max_examples=examples(6), deadline=None)
     def test_nothing_counts_twice_and_nothing_is_lost(self, path):
         way = Path(make_account(make_company()))
         for name, minor, wait in path:

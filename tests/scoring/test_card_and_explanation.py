@@ -264,6 +264,7 @@ def test_the_score_a_decision_used_is_kept_and_explained_alike(account):
     assert explain(kept) == explain(row)
 
 
+@pytest.mark.any_database
 def test_the_card_in_the_admin_speaks_the_readers_language(admin_client, admin_user):
     card = Scorecard.objects.get(status="active", kind="full")
     url = f"/admin/scoring/scorecard/{card.pk}/change/"

@@ -160,6 +160,15 @@ def test_thresholds_per_currency_named_or_at_a_rate(company):
         limits.of({"TRY"}, END)
 
 
+def test_before_the_first_rate_of_a_currency_that_first_rate_counts(company):
+    """One invoice of long ago does not keep a ledger from being learned from."""
+    ExchangeRate.objects.create(base="EUR", quote="BHD", on=date(2024, 1, 1), rate=Decimal("0.41"))
+    limits = Materiality({"EUR": Decimal(100)})
+    assert limits.of(["BHD"], date(2019, 5, 31)) == limits.of(["BHD"], date(2024, 1, 1)) == {"BHD": 41_000}
+    with pytest.raises(MissingRate):
+        limits.of(["KWD"], date(2019, 5, 31))
+
+
 def test_the_threshold_is_a_setting(account, settings):
     owing(account)
     settings.DEFAULT_MATERIALITY = {"EUR": "1000"}

@@ -30,7 +30,7 @@ from tests.scoring.books_evidence import add_evidence
 
 ROOT = Path(__file__).resolve().parents[2]
 TODAY = date(2026, 3, 16)
-KILLS = 4
+KILLS = 3
 OF_EACH_FAMILY = (
     "overdue_share",
     "bank_history_days",

@@ -36,6 +36,7 @@ def kept_world(module_database):
         "observations": 300,
         "gini_interval": [0.3, 0.7],
         "calibration": [{"predicted": 0.1, "observed": 0.12, "interval": [0.05, 0.2]}],
+        "calibration_together": {"p_value": 0.012, "agrees": False},
     }
     store_report(card, CardReport.Kind.BACKTEST, TODAY, figures, made_by="test")
     publishing.propose_card(card, by=cast.controller, reason="Better.", as_of=TODAY)
@@ -62,6 +63,7 @@ def test_it_says_what_the_card_and_its_reports_say(world):
     assert "90 days" in text["event"] and "100 EUR" in text["event"]
     assert "base 65" in text["numbers"] and "A ≥ 80" in text["numbers"]
     assert "0.500 (0.300 – 0.700)" in text["tested"] and "1 of 1 group" in text["tested"]
+    assert "further off than chance allows (p = 0.012)" in text["tested"]
     assert "Uncalibrated odds, set by hand" in text["event"] and "forecast no loss rate" in text["event"]
     assert "days late on average, 12 months" in text["inputs"]
     assert cast.controller.username in text["people"]

@@ -53,6 +53,7 @@ def pair(kept_cast, db) -> tuple[Scorecard, Scorecard]:
     return champion, Scorecard.objects.get(pk=draft.pk)
 
 
+@pytest.mark.any_database
 def test_what_differs_in_words(pair):
     champion, draft = pair
     found = {one.signal: one for one in card_comparison.signals(champion, draft)}

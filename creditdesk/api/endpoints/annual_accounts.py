@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from creditdesk.api.fields import (
     CONTRADICTION,
     CURRENCY,
+    Code,
     Contradiction,
     PageQuery,
     StrictSerializer,
@@ -21,6 +22,7 @@ from creditdesk.api.fields import (
     Whole,
 )
 from creditdesk.api.problems import Unprocessable
+from creditdesk.api.references import COMPANY_OF_DATE
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.money import Money
@@ -76,6 +78,7 @@ class AnnualAccountsQuery(PageQuery):
 
 class AnnualAccountsIn(StrictSerializer):
     customer = Text(max_length=40, help_text="Customer number.")
+    company = Code(required=False, help_text=COMPANY_OF_DATE)
     balance_sheet_on = serializers.DateField()
     known_on = serializers.DateField(
         required=False,
@@ -163,7 +166,7 @@ class AnnualAccountsList(ActsOnce, Endpoint):
 
     def act(self, request: Request) -> Response:
         data = self.body(AnnualAccountsIn)
-        customer, today = self.customer_of(data["customer"])
+        customer, today = self.customer_of(data)
         closed, known = data["balance_sheet_on"], data.get("known_on", today)
         if closed > today:
             told = ErrorDetail(_("The year is not over yet."), CONTRADICTION)

@@ -28,6 +28,7 @@ from creditdesk.api.fields import (
 from creditdesk.api.problems import Problem, decision_code
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
+from creditdesk.core.clock import business_date
 from customers.applications import (
     ApplicationError,
     Prospect,
@@ -246,13 +247,15 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
             contact_email=data["contact_email"],
             note=data["note"],
         )
-        today, channel = self.today(), CreditApplication.Channel.API
+        channel = CreditApplication.Channel.API
         try:
             if "customer" in data:
                 account = self.account_of(data)
+                today = self.today(account)
                 made = receive_application(account, wish, actor=self.actor, on=today, channel=channel)
             else:
                 segment, portfolio = self._place(data)
+                today = business_date(segment.company.time_zone)
                 made = receive_from_prospect(
                     self._prospect(data["prospect"]),
                     segment,
@@ -283,9 +286,11 @@ class ApplicationList(ActsOnce, ApplicationsEndpoint):
             given = given.filter(Q(portfolio__isnull=True) | Q(portfolio__code=data["portfolio"]))
         else:
             given = given.filter(portfolio__isnull=True)
-        segment = CreditSegment.objects.filter(
-            code=data["segment"], company__in=given.values("company")
-        ).first()
+        segment = (
+            CreditSegment.objects.select_related("company")
+            .filter(code=data["segment"], company__in=given.values("company"))
+            .first()
+        )
         portfolio = Portfolio.objects.filter(
             company__code=data["company"], code=data.get("portfolio")
         ).first()
@@ -382,7 +387,7 @@ class ApplicationAssessment(ActsOnce, ApplicationsEndpoint):
         self.body(Nothing)
         application = get_object_or_404(self.applications(), public_id=public_id)
         try:
-            assess(application, as_of=self.today(), actor=self.actor)
+            assess(application, as_of=self.today(application.account), actor=self.actor)
         except (ApplicationError, DecisionError) as error:
             raise refusal_of(error) from error
         return self.answer(application.pk)
@@ -405,7 +410,8 @@ class ApplicationWithdrawal(ActsOnce, ApplicationsEndpoint):
         data = self.body(ApplicationWithdrawalIn)
         application = get_object_or_404(self.applications(), public_id=public_id)
         try:
-            withdraw_application(application, actor=self.actor, reason=data["reason"], on=self.today())
+            on = self.today(application.account)
+            withdraw_application(application, actor=self.actor, reason=data["reason"], on=on)
         except ApplicationError as error:
             raise refusal_of(error) from error
         return self.answer(application.pk)

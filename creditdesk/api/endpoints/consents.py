@@ -11,8 +11,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from creditdesk.api.fields import Contradiction, Flag, PageQuery, StrictSerializer, Text
+from creditdesk.api.fields import Code, Contradiction, Flag, PageQuery, StrictSerializer, Text
 from creditdesk.api.problems import Problem
+from creditdesk.api.references import COMPANY_OF_DATE
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from customers.bank.consents import (
@@ -63,6 +64,7 @@ class ConsentQuery(PageQuery):
 
 class ConsentIn(StrictSerializer):
     customer = Text(max_length=40, help_text="Customer number.")
+    company = Code(required=False, help_text=COMPANY_OF_DATE)
     purpose = Text(max_length=120, help_text="What the customer gave it for.")
     may_read = serializers.ListField(
         child=serializers.ChoiceField(SCOPES),
@@ -157,7 +159,9 @@ class ConsentList(ActsOnce, ConsentsEndpoint):
 
     def act(self, request: Request) -> Response:
         data = self.body(ConsentIn)
-        customer, today = self.customer_of(data.pop("customer"))
+        customer, today = self.customer_of(data)
+        for name in ("customer", "company"):
+            data.pop(name, None)
         wanted = data.pop("may_read")
         scope = ",".join(word for word in SCOPES if word in wanted)
         told: dict[str, Any] = {

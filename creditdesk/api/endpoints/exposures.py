@@ -16,8 +16,8 @@ from creditdesk.api.problems import Problem
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import Endpoint
 from customers.bindings import Binds, Total
-from customers.exposure import MINUS, PLUS, exposures
-from customers.limits import headroom, limits_at
+from customers.exposure import MINUS, PLUS, Exposure, exposures
+from customers.limits import Limit, headroom, limits_at
 from customers.models import CreditAccount
 from customers.totals import binding_at
 
@@ -101,9 +101,15 @@ class ExposuresEndpoint(Endpoint):
         return self.accounts().select_related("customer", "company", "segment").order_by()
 
     def represent(self, accounts: list[CreditAccount], as_of: date | None) -> Any:
-        """Exposure, limit and headroom of accounts, in a constant number of queries."""
-        day = as_of or self.today()
-        found, limits = exposures(accounts, day), limits_at(accounts, day)
+        """Exposure, limit and headroom of accounts, in a constant number of queries for each date that it is for our
+        companies; at a date asked for, the same for all."""
+        days = {account.pk: as_of or self.today(account) for account in accounts}
+        found: dict[int, Exposure] = {}
+        limits: dict[int, Limit] = {}
+        for day in set(days.values()):
+            here = [account for account in accounts if days[account.pk] == day]
+            found |= exposures(here, day)
+            limits |= limits_at(here, day)
         answers = []
         for account in accounts:
             exposure, limit = found[account.pk], limits[account.pk]
@@ -113,7 +119,7 @@ class ExposuresEndpoint(Endpoint):
                     "customer": account.customer.code,
                     "company": account.company.code,
                     "segment": account.segment.code,
-                    "as_of": day,
+                    "as_of": days[account.pk],
                     "currency": account.currency,
                     "parts": {name: getattr(exposure, name) for name in PARTS},
                     "total": exposure.total,
@@ -158,7 +164,7 @@ class ExposureDetail(ExposuresEndpoint):
     def get(self, request: Request, pk: int) -> Response:
         query = self.query(DayQuery)
         account = get_object_or_404(self.rows(), pk=pk)
-        day = query.get("as_of") or self.today()
+        day = query.get("as_of") or self.today(account)
         found = binding_at(account, day, seen=self.accounts())
         totals = None if found.totals is None else [self.total(total) for total in found.totals]
         more = {

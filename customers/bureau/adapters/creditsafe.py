@@ -48,7 +48,7 @@ class Creditsafe:
         return False
 
     def check(self, settings: dict[str, Any]) -> list[str]:
-        problems = []
+        problems: list[str] = []
         if set(settings) - {"environment", "username", "base"}:
             problems.append(_("Known settings are environment, username and base."))
         if settings.get("environment", "production") not in BASES:

@@ -100,6 +100,8 @@ def test_a_controller_sees_plan_and_price_before_paying(desk, agency):
     sheet = client.get(reverse("bureau:costs"), {"export": "csv", "outcome": "paid"})
     rows = b"".join(sheet.streaming_content).decode() if sheet.streaming else sheet.content.decode()
     assert "Alfa Srl" in rows and "new order" not in rows
+    # The month that runs is told until today, not until its end.
+    assert f"# last day,{TODAY}" in rows
 
 
 def test_a_stranger_sees_nothing_of_it(desk):

@@ -16,6 +16,7 @@ TRAIN, FROM, TO = date(2024, 6, 30), date(2024, 6, 30), date(2024, 6, 30)
 FEW = Options(min_events=2)
 
 
+@pytest.mark.any_database
 def test_cards_and_baselines_on_the_same_rows(true_book):
     expert = Scorecard.objects.get(status="active", kind="full")
     seen = LIFE.copy_by_job(expert, actor=ACTOR, as_of=TO)
@@ -49,6 +50,7 @@ def test_cards_and_baselines_on_the_same_rows(true_book):
     assert models["challenger"]["psi"] is not None
 
 
+@pytest.mark.any_database
 def test_refused_where_it_cannot_be_told(true_book):
     late = account_report(TRAIN, date(2024, 9, 30), date(2024, 12, 31), options=FEW)
     assert "complete through 2025-06-30" in late["refused"]

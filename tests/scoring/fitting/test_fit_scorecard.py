@@ -62,12 +62,14 @@ def test_a_draft_challenger_with_its_report(true_book):
     assert again["card"]["version"] == 2 and again["bins"] == figures["bins"]
 
 
+@pytest.mark.any_database
 def test_a_table_for_people_and_nothing_kept(true_book):
     text = fit("--min-events", "8", "--dry-run")
     assert "cross-validated by customer" in text and "Safer than the portfolio" in text
     assert not Scorecard.objects.filter(code="fitted").exists()
 
 
+@pytest.mark.any_database
 def test_until_uses_only_what_was_known_and_complete_then(true_book):
     early = learn(date(2024, 12, 31), None, Options(min_events=2))
     assert early.observations.days[-1] == date(2023, 12, 31)
@@ -78,6 +80,7 @@ def test_until_uses_only_what_was_known_and_complete_then(true_book):
         learn(date(2023, 6, 30))
 
 
+@pytest.mark.any_database
 def test_only_the_named_signals(true_book):
     figures = json.loads(
         fit("--min-events", "8", "--signals", "days_late_12m, broken_promises_12m", "--format", "json")
@@ -87,6 +90,7 @@ def test_only_the_named_signals(true_book):
         fit("--signals", "days_latte")
 
 
+@pytest.mark.any_database
 def test_refused_below_the_number_of_events(true_book):
     with pytest.raises(CommandError, match=r"Refused: \d+ of \d+ customers defaulted .* at least 5000 with"):
         fit("--min-events", "5000")

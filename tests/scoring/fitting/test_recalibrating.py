@@ -48,6 +48,7 @@ def active(db):
     return Scorecard.objects.get(status="active", kind="full")
 
 
+@pytest.mark.any_database
 def test_a_draft_with_new_odds_whose_label_goes_with_what_moves_the_probability(true_book, active):
     figures = json.loads(run("--format", "json"))
     draft = Scorecard.objects.get(pk=figures["card"]["id"])
@@ -176,6 +177,7 @@ def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeyp
     assert client.post(reverse("scorecards:calibrate", args=[active.pk])).status_code == 403
 
 
+@pytest.mark.any_database
 def test_a_copy_of_a_learned_card_is_not_tested_on_what_it_was_taught(true_book):
     out = StringIO()
     call_command("fit_scorecard", "--min-events", "8", "--format", "json", stdout=out)

@@ -47,6 +47,7 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.any_database
 def test_open_test_invoices_are_predicted_but_not_scored(company, tmp_path):
     ledger = small(seed=9)
     stored(company, ledger, through=END.toordinal())
@@ -56,6 +57,7 @@ def test_open_test_invoices_are_predicted_but_not_scored(company, tmp_path):
     assert late["rows"] + late["undecided"] == len(rows_of(path))
 
 
+@pytest.mark.any_database
 def test_a_book_without_late_invoices_is_said_and_predicted(company, tmp_path):
     ledger = small()
     prompt = Ledger.of(

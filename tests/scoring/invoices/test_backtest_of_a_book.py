@@ -86,6 +86,9 @@ def test_report_and_predictions(book, run):
         assert model["gini"]["value"] == pytest.approx(2 * model["auc"]["value"] - 1)
     assert late["models"]["portfolio_rate"]["auc"]["value"] == 0.5
     assert sum(row["count"] for row in late["calibration"]) == tests.sum()
+    together = late["calibration_together"]
+    assert together["parts"] == len(late["calibration"]) and together["customers"] > 5
+    assert together["agrees"] == (together["p_value"] >= 0.05)
     assert found["psi"]["reading"] in {"stable", "watch", "shift"}
     assert 0 <= found["overdue"]["late_15"]["share_of_loss_in_top_fifth"]["challenger"]["value"] <= 1
     assert "refused" in report["accounts"] or report["accounts"]
@@ -134,7 +137,12 @@ def test_predictions_use_nothing_known_later(book, run):
     )
     minor = np.maximum(np.round(cut.amount * 100), 1) / 100
     cut = Ledger.of(account=cut.account, issued=cut.issued, due=cut.due, amount=minor, paid=cut.paid)
-    model = fit_invoices(cut, UNTIL.toordinal())
+    # Customers are left out by lot of their number: the numbers of the database.
+    stored = dict(Invoice.objects.values_list("number", "account_id"))
+    numbers = {int(ledger.account[n]): stored.get(f"N-{n}", -1) for n in range(len(ledger))}
+    model = fit_invoices(
+        cut, UNTIL.toordinal(), payers=lambda account: np.array([numbers[a] for a in account.tolist()])
+    )
     said = model.estimate(History(cut), moments_at_issue(cut, early))
     assert [float(whole[f"N-{n}"]) for n in early] == pytest.approx(said.late.tolist(), abs=2e-6)
 

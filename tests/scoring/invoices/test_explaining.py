@@ -64,6 +64,7 @@ def open_rows():
     return list(rows.order_by("pk"))
 
 
+@pytest.mark.any_database
 def test_the_lines_add_up_to_the_very_chance_that_is_shown(world):
     rows = sorted(open_rows(), key=lambda row: row.due_on)[::6]
     said = estimate([row.pk for row in rows], DAY)
@@ -126,6 +127,7 @@ def test_the_page_tells_today_the_day_of_issue_and_the_outcome(world):
         assert explain_invoice(late, DAY).now.main.lines
 
 
+@pytest.mark.any_database
 def test_what_became_known_later_plays_no_part_on_the_day_of_issue(world):
     row = next(r for r in open_rows() if FIRST_USE < r.effective_on < DAY - timedelta(days=9))
     before = explain_invoice(row, DAY).at_issue
@@ -135,6 +137,7 @@ def test_what_became_known_later_plays_no_part_on_the_day_of_issue(world):
     assert known.estimate.p_late == pytest.approx(before.estimate.p_late, abs=1e-9)
 
 
+@pytest.mark.any_database
 def test_what_the_book_is_heard_to_have_paid_later_plays_no_part_on_the_day_of_issue(world):
     """Other customers' payments, told long after they were made."""
     rows = open_rows()

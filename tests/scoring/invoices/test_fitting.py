@@ -16,6 +16,8 @@ from scoring.invoices.features import CODES, FEATURES, RECORDED, Mean, Rate, fea
 from scoring.invoices.fitting import fit_invoices, moments_after_due, moments_at_issue
 from scoring.invoices.history import History, Moment
 from scoring.invoices.ledger import ELECTRONIC, NEVER, PAPER, UNKNOWN, Ledger
+from scoring.invoices.told import Told
+from scoring.invoices.wording import sentence
 
 from .books import START, made
 
@@ -293,6 +295,15 @@ def test_how_an_invoice_is_sent_counts_against_how_those_of_the_record_were():
     changed = (electronic == 0) & (counted > 15) & (ledger.channel[tests] == ELECTRONIC)
     assert always.any() and changed.any()
     assert np.abs(column[always]).max() < 0.35 * np.abs(column[changed]).min()
+    # A line of the points like any other, told in words.
+    lines = target.lines(history, seen)
+    assert sum(lines.values()) == pytest.approx(logit(target.chance(history, seen)), abs=1e-6)
+    one = int(np.flatnonzero(changed)[0])
+    assert lines["channel"][one] < 0
+    seen_one = Moment(seen.account[[one]], seen.day[[one]], seen.place[[one]])
+    said_of_one = sentence("channel", Told(target, history, seen_one, START, "EUR"))
+    assert f"sent electronically; of the {int(counted[one])} invoices of its record 0 were." in said_of_one
+    assert "late less often" in said_of_one
     # It explains those who turned punctual.
     late = ledger.paid[tests] > ledger.due[tests]
     said = model.estimate(history, seen).late

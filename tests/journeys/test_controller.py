@@ -14,7 +14,9 @@ from tests.customers.imports.conftest import SETTLED
 from tests.desk_world import TODAY, fill
 from tests.factories import invoice, make_account
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What scripts and styles do in a browser is asked once; what the pages read and write is tested on every database, and
+# the approver's and the collector's journeys go from the browser to the rows on each.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 LEDGER = """customer,number,issued,due,amount,settled,paid,disputed
 N-1,NEW-1,2026-09-01,2026-10-01,1250.00,2026-10-05,,no

@@ -5,7 +5,9 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What scripts and styles do in a browser is asked once; what the pages read and write is tested on every database, and
+# the approver's and the collector's journeys go from the browser to the rows on each.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from playwright.sync_api import expect
 from tests.desk_world import TODAY
 from tests.factories import invoice, make_account, pay
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# What scripts and styles do in a browser is asked once; what the pages read and write is tested on every database, and
+# the approver's and the collector's journeys go from the browser to the rows on each.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 THEN = date(2026, 9, 30)
 

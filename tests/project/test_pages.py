@@ -91,6 +91,7 @@ def test_integration_clients_and_anonymous_visitors_stay_outside(desk, client):
     assert client.get("/").url.startswith(reverse("admin:login"))
 
 
+@pytest.mark.any_database
 def test_htmx_gets_the_panel_alone(desk):
     client = client_of(desk.controller)
     url = _customer(desk.account, tab="payments")
@@ -217,6 +218,7 @@ def test_the_auditor_lands_on_what_changed_and_marks_it_seen(desk):
     assert client_of(desk.controller).get(reverse("desk:changes")).status_code == 403
 
 
+@pytest.mark.any_database
 def test_the_language_is_kept_with_the_person_and_followed(desk):
     client = client_of(desk.manager)
     response = client.post(reverse("set_language"), {"language": "it", "next": reverse("desk:home")})
@@ -231,6 +233,7 @@ def test_the_language_is_kept_with_the_person_and_followed(desk):
     assert desk.manager.language == "fr"
 
 
+@pytest.mark.any_database
 def test_the_menu_offers_only_what_opens(desk):
     """Who may open what is tried page by page in test_roles.py and, for the admin's lists, in test_admin.py."""
     for who in STAFF:
@@ -268,6 +271,7 @@ def test_badges_count_what_waits_for_this_person(desk):
     assert len(again) == 0
 
 
+@pytest.mark.any_database
 def test_roles_have_homes_and_error_pages_speak(desk, client):
     assert role_of(desk.auditor) == roles.AUDITOR
     response = client.get("/no-such-page/")
@@ -278,6 +282,7 @@ def test_roles_have_homes_and_error_pages_speak(desk, client):
     assert "You may not open this" in refused.content.decode()
 
 
+@pytest.mark.any_database
 def test_pages_carry_one_main_landmark_a_skip_link_and_no_inline_script(desk):
     client = client_of(desk.controller)
     for url in (reverse("desk:home"), reverse("desk:customers"), _customer(desk.account)):
@@ -348,6 +353,7 @@ HIDDEN = {
 }
 
 
+@pytest.mark.any_database
 def test_every_model_has_an_admin_page_or_is_hidden_on_purpose():
     from django.apps import apps
 
@@ -357,6 +363,7 @@ def test_every_model_has_an_admin_page_or_is_hidden_on_purpose():
     assert not registered & HIDDEN
 
 
+@pytest.mark.any_database
 def test_every_admin_page_is_themed():
     from unfold.admin import ModelAdmin
 

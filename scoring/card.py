@@ -263,7 +263,9 @@ def cards_of(row: Any, using: str = "default") -> Cards:
     full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL, activated_at__isnull=False)
     # A row just computed and not stored yet has no instant: it was told with what is in use.
     stamp = getattr(row, "stamp", None) or getattr(row, "recorded_at", None)
-    then = full.filter(**{"activated_at__lte": stamp} if stamp else {}).order_by("-activated_at", "-pk").first()
+    then = (
+        full.filter(**{"activated_at__lte": stamp} if stamp else {}).order_by("-activated_at", "-pk").first()
+    )
     return Cards(card_by_id(then.pk, then.activated_at, using) if then else active_card(using), card)
 
 

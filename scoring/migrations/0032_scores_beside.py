@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0028_more_erasable_words"),
         ("scoring", "0031_planned_scorecards"),
+        ("customers", "0028_more_erasable_words"),
     ]
 
     operations = [

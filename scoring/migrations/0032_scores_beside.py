@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("scoring", "0031_planned_scorecards"),
-        ("customers", "0028_more_erasable_words"),
+        ("customers", "0027_more_erasable_words"),
     ]
 
     operations = [

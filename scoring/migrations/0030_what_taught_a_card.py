@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
     """What a card was taught stands on the card, not in the versions it was made from."""
 
     dependencies = [
-        ("scoring", "0001_squashed_0029_erasable_decisions"),
+        ("scoring", "0029_erasable_decisions"),
     ]
 
     operations = [

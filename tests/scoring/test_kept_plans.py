@@ -55,9 +55,9 @@ def test_some_accounts_share_a_plan_and_a_book_has_its_own(accounts):
 def test_the_oldest_plan_goes_and_is_made_again(accounts, monkeypatch):
     monkeypatch.setattr(dialects, "MOST_PLANS", 1)
     some, one = Scope.of([account.pk for account in accounts]), Scope.of([accounts[3].pk])
-    monkeypatch.setattr(dialects, "_PLANS", type(dialects._PLANS)())
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
+    dialects._PLANS.pop(connection.connection, None)
     for scope, wanted in ((some, [0, 1, 2, 3]), (one, [3]), (some, [0, 1, 2, 3])):
         assert asked(scope)[0] == wanted
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-# Every table of this app whole, in the state after 0029_erasable_decisions: a new database makes each table once, then the
+# Every table of this app whole, in the state after 0032_scores_beside: a new database makes each table once, then the
 # guards that stand by then. What the replaced migrations move from old rows has nothing to move here.
 
 from importlib import import_module
@@ -35,6 +35,8 @@ GUARDS = standing_guards(
         "0027_agency_cap",
         "0028_planned_versions",
         "0029_erasable_decisions",
+        "0030_what_taught_a_card",
+        "0031_planned_scorecards",
     ),
 )
 ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
@@ -42,13 +44,13 @@ ROOM = [import_module("scoring.migrations.0002_guards").Migration.operations[0]]
 
 class Migration(migrations.Migration):
 
-    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards'), ('scoring', '0016_applications_and_letters'), ('scoring', '0017_limit_reviews'), ('scoring', '0018_erasable_words'), ('scoring', '0019_policies_in_versions'), ('scoring', '0020_version_guards'), ('scoring', '0021_own_risk_and_prospects'), ('scoring', '0022_prospect_guards'), ('scoring', '0023_signed_model_cards'), ('scoring', '0024_invoice_levels'), ('scoring', '0025_agency_signals'), ('scoring', '0026_calibration_state'), ('scoring', '0027_agency_cap'), ('scoring', '0028_planned_versions'), ('scoring', '0029_erasable_decisions')]
+    replaces = [('scoring', '0001_initial'), ('scoring', '0002_guards'), ('scoring', '0003_scorecard_publishing'), ('scoring', '0004_scorecard_guards'), ('scoring', '0005_signal_catalogue'), ('scoring', '0006_bank_signals'), ('scoring', '0007_invoice_card'), ('scoring', '0008_score_reviews'), ('scoring', '0009_score_review_guards'), ('scoring', '0010_credit_decisions'), ('scoring', '0011_decision_guards'), ('scoring', '0012_credit_checks'), ('scoring', '0013_credit_check_guards'), ('scoring', '0014_limit_policy_versions'), ('scoring', '0015_limit_policy_guards'), ('scoring', '0016_applications_and_letters'), ('scoring', '0017_limit_reviews'), ('scoring', '0018_erasable_words'), ('scoring', '0019_policies_in_versions'), ('scoring', '0020_version_guards'), ('scoring', '0021_own_risk_and_prospects'), ('scoring', '0022_prospect_guards'), ('scoring', '0023_signed_model_cards'), ('scoring', '0024_invoice_levels'), ('scoring', '0025_agency_signals'), ('scoring', '0026_calibration_state'), ('scoring', '0027_agency_cap'), ('scoring', '0028_planned_versions'), ('scoring', '0029_erasable_decisions'), ('scoring', '0030_what_taught_a_card'), ('scoring', '0031_planned_scorecards'), ('scoring', '0032_scores_beside')]
 
     initial = True
 
     dependencies = [
         ('core', '0001_initial'),
-        ('customers', '0025_erasable_words'),
+        ('customers', '0027_more_erasable_words'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -104,7 +106,7 @@ class Migration(migrations.Migration):
                 ('proposed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at')),
                 ('proposed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
                 ('review_months_unscored', models.PositiveSmallIntegerField(default=12, verbose_name='months between reviews without a score')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
+                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('planned', 'planned'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
                 ('warn_days', models.PositiveSmallIntegerField(default=14, verbose_name='warn so many days before a temporary limit ends')),
                 ('year_rise_percent', models.PositiveSmallIntegerField(blank=True, help_text='Above the limit of a year ago. Empty: no yearly maximum.', null=True, verbose_name='largest rise in a year (%)')),
                 ('year_rises', models.PositiveSmallIntegerField(blank=True, help_text='Empty: any number.', null=True, verbose_name='most rises in a year')),
@@ -125,7 +127,7 @@ class Migration(migrations.Migration):
                 ('code', models.SlugField(max_length=40, verbose_name='code')),
                 ('version', models.PositiveIntegerField(verbose_name='version')),
                 ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
+                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('planned', 'planned'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
                 ('base_points', models.SmallIntegerField(verbose_name='base points')),
                 ('grade_a_from', models.PositiveSmallIntegerField(default=80, verbose_name='grade A from')),
                 ('grade_b_from', models.PositiveSmallIntegerField(default=60, verbose_name='grade B from')),
@@ -156,12 +158,16 @@ class Migration(migrations.Migration):
                 ('calibrated_on', models.DateField(blank=True, editable=False, help_text='The day through which outcomes were known.', null=True, verbose_name='calibrated on')),
                 ('calibration_events', models.PositiveIntegerField(blank=True, editable=False, null=True, verbose_name='customers that defaulted')),
                 ('calibration_years', models.PositiveIntegerField(blank=True, editable=False, null=True, verbose_name='customer-years observed')),
+                ('learned_until', models.DateField(blank=True, editable=False, help_text='The last day whose outcomes taught the points, here or in the version they were copied from.', null=True, verbose_name='learned until')),
+                ('taught', models.JSONField(blank=True, default=dict, editable=False, encoder=django.core.serializers.json.DjangoJSONEncoder, verbose_name='what it was taught')),
+                ('first_day', models.DateField(blank=True, editable=False, help_text='Set by publishing. A planned card takes the place of the one in use on this day.', null=True, verbose_name='in use from')),
+                ('beside_since', models.DateField(blank=True, editable=False, help_text='Scored every night beside the card in use; nothing acts on it.', null=True, verbose_name='runs beside since')),
             ],
             options={
                 'verbose_name': 'scorecard',
                 'verbose_name_plural': 'scorecards',
                 'ordering': ['-pk'],
-                'constraints': [models.UniqueConstraint(fields=('code', 'version'), name='scorecard_version'), models.CheckConstraint(condition=models.Q(('grade_a_from__gt', models.F('grade_b_from')), ('grade_a_from__lte', 100), ('grade_b_from__gt', models.F('grade_c_from')), ('grade_c_from__gt', models.F('grade_d_from'))), name='scorecard_grades_in_order'), models.CheckConstraint(condition=models.Q(('guarantees_below__gte', models.F('review_to')), ('review_from__lte', models.F('review_to'))), name='scorecard_review_zone'), models.CheckConstraint(condition=models.Q(('odds_at_anchor__gt', 0), ('points_to_double__gt', 0)), name='scorecard_odds'), models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('proposed_by__isnull', False), models.Q(('decided_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='scorecard_four_eyes'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'proposed']), ('is_shipped', True), models.Q(('decided_by__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_published_by_two'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('proposed_at__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_proposal_named'), models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('kind',), name='one_active_scorecard_of_a_kind'), models.CheckConstraint(condition=models.Q(models.Q(('calibrated_on__isnull', True), ('calibration', 'uncalibrated'), ('calibration_events__isnull', True)), models.Q(('calibrated_on__isnull', False), ('calibration', 'level'), ('calibration_events__isnull', False)), ('calibration', 'fitted'), _connector='OR'), name='scorecard_calibration_dated')],
+                'constraints': [models.UniqueConstraint(fields=('code', 'version'), name='scorecard_version'), models.CheckConstraint(condition=models.Q(('grade_a_from__gt', models.F('grade_b_from')), ('grade_a_from__lte', 100), ('grade_b_from__gt', models.F('grade_c_from')), ('grade_c_from__gt', models.F('grade_d_from'))), name='scorecard_grades_in_order'), models.CheckConstraint(condition=models.Q(('guarantees_below__gte', models.F('review_to')), ('review_from__lte', models.F('review_to'))), name='scorecard_review_zone'), models.CheckConstraint(condition=models.Q(('odds_at_anchor__gt', 0), ('points_to_double__gt', 0)), name='scorecard_odds'), models.CheckConstraint(condition=models.Q(('decided_by__isnull', True), models.Q(('proposed_by__isnull', False), models.Q(('decided_by', models.F('proposed_by')), _negated=True)), _connector='OR'), name='scorecard_four_eyes'), models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'proposed']), ('is_shipped', True), models.Q(('decided_by__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_published_by_two'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'proposed'), _negated=True), models.Q(('proposed_at__isnull', False), ('proposed_by__isnull', False)), _connector='OR'), name='scorecard_proposal_named'), models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('kind',), name='one_active_scorecard_of_a_kind'), models.CheckConstraint(condition=models.Q(models.Q(('calibrated_on__isnull', True), ('calibration', 'uncalibrated'), ('calibration_events__isnull', True)), models.Q(('calibrated_on__isnull', False), ('calibration', 'level'), ('calibration_events__isnull', False)), ('calibration', 'fitted'), _connector='OR'), name='scorecard_calibration_dated'), models.UniqueConstraint(condition=models.Q(('status', 'planned')), fields=('kind', 'first_day'), name='one_planned_scorecard_a_day'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'planned'), _negated=True), ('first_day__isnull', False), _connector='OR'), name='scorecard_planned_dated')],
                 'permissions': [('propose_scorecard', 'Can propose a scorecard for publishing'), ('publish_scorecard', 'Can publish or send back a proposed scorecard')],
             },
         ),
@@ -242,7 +248,7 @@ class Migration(migrations.Migration):
                 ('proposal_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the proposal')),
                 ('proposed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at')),
                 ('proposed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
+                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('planned', 'planned'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
                 ('currency', models.CharField(default='EUR', max_length=3, verbose_name='currency')),
                 ('prospect_amount', creditdesk.core.money.MoneyField(blank=True, help_text='Companies without payment history whose accounts, bank flows and registers speak for them. Empty: a person decides always.', null=True, verbose_name='prospects approved by rule up to')),
                 ('prospect_grade', models.CharField(choices=[('A', 'A: pays as agreed'), ('B', 'B: pays with small delays'), ('C', 'C: pays late'), ('D', 'D: pays very late or in doubt'), ('E', 'E: likely not to pay')], default='B', max_length=1, verbose_name='prospects by rule: worst grade')),
@@ -295,7 +301,7 @@ class Migration(migrations.Migration):
                 ('proposal_reason', models.TextField(blank=True, editable=False, verbose_name='reason of the proposal')),
                 ('proposed_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='proposed at')),
                 ('proposed_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
+                ('status', models.CharField(choices=[('draft', 'draft'), ('proposed', 'waiting for a second person'), ('planned', 'planned'), ('active', 'active'), ('retired', 'retired')], default='draft', max_length=8, verbose_name='status')),
             ],
             options={
                 'verbose_name': 'credit check policy',
@@ -917,6 +923,22 @@ class Migration(migrations.Migration):
                 'verbose_name': 'level of an invoice card',
                 'verbose_name_plural': 'levels of invoice cards',
                 'constraints': [models.UniqueConstraint(fields=('card', 'day'), name='one_invoice_level_a_day')],
+            },
+        ),
+        migrations.CreateModel(
+            name='BesideScore',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('as_of', models.DateField(verbose_name='as of')),
+                ('score', models.PositiveSmallIntegerField(verbose_name='score')),
+                ('pd', models.DecimalField(decimal_places=4, max_digits=5, verbose_name='probability of default')),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='customers.creditaccount', verbose_name='account')),
+                ('card', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='beside_scores', to='scoring.scorecard', verbose_name='scorecard')),
+            ],
+            options={
+                'verbose_name': 'score of a card run beside',
+                'verbose_name_plural': 'scores of cards run beside',
+                'constraints': [models.UniqueConstraint(fields=('card', 'as_of', 'account'), name='one_beside_score_a_night'), models.CheckConstraint(condition=models.Q(('score__lte', 100)), name='beside_score_0_to_100')],
             },
         ),
         migrations.CreateModel(

@@ -1,4 +1,4 @@
-# Every table of this app whole, in the state after 0025_erasable_words: a new database makes each table once, then the
+# Every table of this app whole, in the state after 0027_more_erasable_words: a new database makes each table once, then the
 # guards that stand by then. What the replaced migrations move from old rows has nothing to move here.
 
 import creditdesk.core.money
@@ -25,13 +25,15 @@ GUARDS = standing_guards(
         "0021_binding_guards",
         "0023_bureau_guards",
         "0025_erasable_words",
+        "0026_how_invoices_were_sent",
+        "0027_more_erasable_words",
     ),
 )
 
 
 class Migration(migrations.Migration):
 
-    replaces = [('customers', '0001_initial'), ('customers', '0002_guards'), ('customers', '0003_evidence_and_bank_data'), ('customers', '0004_bank_guards'), ('customers', '0005_account_joined_into'), ('customers', '0006_import_uploads'), ('customers', '0007_fewer_indexes'), ('customers', '0008_references_by_statement'), ('customers', '0009_business_and_cover'), ('customers', '0010_business_guards'), ('customers', '0011_credit_applications'), ('customers', '0012_application_guards'), ('customers', '0013_credit_checks'), ('customers', '0014_credit_check_guards'), ('customers', '0015_automatic_rises'), ('customers', '0016_automatic_rise_guards'), ('customers', '0017_approval_matrix'), ('customers', '0018_decisions_of_before'), ('customers', '0019_approval_guards'), ('customers', '0020_which_limit_binds'), ('customers', '0021_binding_guards'), ('customers', '0022_bureau_reports'), ('customers', '0023_bureau_guards'), ('customers', '0024_agency_report_files'), ('customers', '0025_erasable_words')]
+    replaces = [('customers', '0001_initial'), ('customers', '0002_guards'), ('customers', '0003_evidence_and_bank_data'), ('customers', '0004_bank_guards'), ('customers', '0005_account_joined_into'), ('customers', '0006_import_uploads'), ('customers', '0007_fewer_indexes'), ('customers', '0008_references_by_statement'), ('customers', '0009_business_and_cover'), ('customers', '0010_business_guards'), ('customers', '0011_credit_applications'), ('customers', '0012_application_guards'), ('customers', '0013_credit_checks'), ('customers', '0014_credit_check_guards'), ('customers', '0015_automatic_rises'), ('customers', '0016_automatic_rise_guards'), ('customers', '0017_approval_matrix'), ('customers', '0018_decisions_of_before'), ('customers', '0019_approval_guards'), ('customers', '0020_which_limit_binds'), ('customers', '0021_binding_guards'), ('customers', '0022_bureau_reports'), ('customers', '0023_bureau_guards'), ('customers', '0024_agency_report_files'), ('customers', '0025_erasable_words'), ('customers', '0026_how_invoices_were_sent'), ('customers', '0027_more_erasable_words')]
 
     initial = True
 
@@ -420,12 +422,13 @@ class Migration(migrations.Migration):
                 ('customer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='limit_bindings', to='customers.customer', verbose_name='customer or group head')),
                 ('decided_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
                 ('proposed_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='proposed by')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'which limit binds',
                 'verbose_name_plural': 'which limits bind',
                 'permissions': [('decide_limitbinding', 'Can decide which limit binds')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('company__isnull', True), ('customer__isnull', False)), models.Q(('ceiling__isnull', True), ('company__isnull', False), ('customer__isnull', True)), _connector='OR'), name='limit_binding_of_one'), models.CheckConstraint(condition=models.Q(models.Q(('ceiling__isnull', True), ('currency', '')), models.Q(('ceiling__gt', 0), models.Q(('currency', ''), _negated=True), models.Q(('binds', 'company'), _negated=True)), _connector='OR'), name='limit_binding_ceiling'), models.CheckConstraint(condition=models.Q(('decided_by', models.F('proposed_by')), _negated=True), name='limit_binding_four_eyes'), models.CheckConstraint(condition=models.Q(models.Q(('decided_by__isnull', True), ('status', 'waiting'), ('valid_from__isnull', True)), models.Q(('decided_by__isnull', False), ('status', 'in_force'), ('valid_from__gte', models.F('decided_on')), ('valid_from__gte', models.F('wanted_from'))), models.Q(('decided_by__isnull', False), ('status', 'rejected'), ('valid_from__isnull', True)), _connector='OR'), name='limit_binding_decided_whole'), models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='limit_binding_says_why'), models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('customer',), name='one_waiting_binding_per_customer'), models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('company',), name='one_waiting_binding_per_company')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('company__isnull', True), ('customer__isnull', False)), models.Q(('ceiling__isnull', True), ('company__isnull', False), ('customer__isnull', True)), _connector='OR'), name='limit_binding_of_one'), models.CheckConstraint(condition=models.Q(models.Q(('ceiling__isnull', True), ('currency', '')), models.Q(('ceiling__gt', 0), models.Q(('currency', ''), _negated=True), models.Q(('binds', 'company'), _negated=True)), _connector='OR'), name='limit_binding_ceiling'), models.CheckConstraint(condition=models.Q(('decided_by', models.F('proposed_by')), _negated=True), name='limit_binding_four_eyes'), models.CheckConstraint(condition=models.Q(models.Q(('decided_by__isnull', True), ('status', 'waiting'), ('valid_from__isnull', True)), models.Q(('decided_by__isnull', False), ('status', 'in_force'), ('valid_from__gte', models.F('decided_on')), ('valid_from__gte', models.F('wanted_from'))), models.Q(('decided_by__isnull', False), ('status', 'rejected'), ('valid_from__isnull', True)), _connector='OR'), name='limit_binding_decided_whole'), models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('customer',), name='one_waiting_binding_per_customer'), models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('company',), name='one_waiting_binding_per_company'), models.CheckConstraint(condition=models.Q(models.Q(('reason', ''), _negated=True), ('erased_at__isnull', False), _connector='OR'), name='limit_binding_says_why')],
             },
         ),
         migrations.CreateModel(
@@ -443,11 +446,12 @@ class Migration(migrations.Migration):
                 ('revoked_on', models.DateField(blank=True, editable=False, null=True, verbose_name='revoked on')),
                 ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bureau_bases', to='customers.customer', verbose_name='customer')),
                 ('recorded_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='recorded by')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'legal basis of agency reports',
                 'verbose_name_plural': 'legal bases of agency reports',
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('expires_on__isnull', True), ('expires_on__gte', models.F('effective_on')), _connector='OR'), models.Q(('reference', ''), _negated=True)), name='bureau_basis_in_order')],
+                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('expires_on__isnull', True), ('expires_on__gte', models.F('effective_on')), _connector='OR'), models.Q(models.Q(('reference', ''), _negated=True), ('erased_at__isnull', False), _connector='OR')), name='bureau_basis_in_order')],
             },
         ),
         migrations.CreateModel(
@@ -671,13 +675,14 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='order_holds', to='customers.creditaccount', verbose_name='account')),
                 ('placed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('resolved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'order hold',
                 'verbose_name_plural': 'order holds',
                 'permissions': [('decide_orderhold', 'Can release or reject orders on hold')],
                 'indexes': [models.Index(fields=['account', 'order_number'], name='order_hold_of_order')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('account', 'order_number'), name='one_waiting_hold_per_order'), models.CheckConstraint(condition=models.Q(models.Q(('resolved_by__isnull', True), ('resolved_on__isnull', True), ('status', 'waiting')), models.Q(('resolved_by__isnull', False), ('resolved_on__isnull', False), ('status__in', ['released', 'rejected']), models.Q(('resolved_reason', ''), _negated=True)), models.Q(('resolved_on__isnull', False), ('status__in', ['cured', 'closed', 'replaced'])), _connector='OR'), name='order_hold_decided_whole'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'released'), _negated=True), ('placed_by__isnull', True), models.Q(('resolved_by', models.F('placed_by')), _negated=True), _connector='OR'), name='order_hold_four_eyes'), models.CheckConstraint(condition=models.Q(models.Q(('released_until__isnull', False), ('released_up_to__gt', 0), ('status', 'released'), ('released_until__gte', models.F('resolved_on'))), models.Q(models.Q(('status', 'released'), _negated=True), ('released_until__isnull', True), ('released_up_to__isnull', True)), _connector='OR'), name='order_hold_release_bounded')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'waiting')), fields=('account', 'order_number'), name='one_waiting_hold_per_order'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'released'), _negated=True), ('placed_by__isnull', True), models.Q(('resolved_by', models.F('placed_by')), _negated=True), _connector='OR'), name='order_hold_four_eyes'), models.CheckConstraint(condition=models.Q(models.Q(('released_until__isnull', False), ('released_up_to__gt', 0), ('status', 'released'), ('released_until__gte', models.F('resolved_on'))), models.Q(models.Q(('status', 'released'), _negated=True), ('released_until__isnull', True), ('released_up_to__isnull', True)), _connector='OR'), name='order_hold_release_bounded'), models.CheckConstraint(condition=models.Q(models.Q(('resolved_by__isnull', True), ('resolved_on__isnull', True), ('status', 'waiting')), models.Q(('resolved_by__isnull', False), ('resolved_on__isnull', False), ('status__in', ['released', 'rejected']), models.Q(models.Q(('resolved_reason', ''), _negated=True), ('erased_at__isnull', False), _connector='OR')), models.Q(('resolved_on__isnull', False), ('status__in', ['cured', 'closed', 'replaced'])), _connector='OR'), name='order_hold_decided_whole')],
             },
         ),
         migrations.CreateModel(
@@ -846,12 +851,14 @@ class Migration(migrations.Migration):
                 ('corrects', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.invoice', verbose_name='corrects')),
                 ('orderer', models.ForeignKey(blank=True, db_index=False, help_text='Only when somebody else than the payer ordered.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ordered_invoices', to='customers.customer', verbose_name='orderer')),
                 ('source', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.source', verbose_name='source')),
+                ('delivery', models.CharField(blank=True, choices=[('electronic', 'electronic'), ('paper', 'paper')], db_default='', default='', max_length=12, verbose_name='how it was sent')),
+                ('delivery_batch', models.ForeignKey(blank=True, db_constraint=False, db_index=False, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='customers.importbatch', verbose_name='import that said how it was sent')),
             ],
             options={
                 'verbose_name': 'invoice',
                 'verbose_name_plural': 'invoices',
-                'indexes': [models.Index(condition=models.Q(('orderer__isnull', False)), fields=['orderer'], name='invoice_ordered'), models.Index(condition=models.Q(('corrects__isnull', False)), fields=['corrects'], name='invoice_corrects')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='invoice_amount_positive'), models.UniqueConstraint(condition=models.Q(('superseded_at__isnull', True)), fields=('number', 'company', 'source', 'fiscal_year', 'kind'), name='invoice_key')],
+                'indexes': [models.Index(condition=models.Q(('orderer__isnull', False)), fields=['orderer'], name='invoice_ordered'), models.Index(condition=models.Q(('corrects__isnull', False)), fields=['corrects'], name='invoice_corrects'), models.Index(condition=models.Q(('delivery_batch__isnull', False)), fields=['delivery_batch'], name='invoice_delivery_from')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='invoice_amount_positive'), models.UniqueConstraint(condition=models.Q(('superseded_at__isnull', True)), fields=('number', 'company', 'source', 'fiscal_year', 'kind'), name='invoice_key'), models.CheckConstraint(condition=models.Q(('delivery__in', ['', 'electronic', 'paper'])), name='invoice_delivery_known'), models.CheckConstraint(condition=models.Q(('delivery_batch__isnull', True), models.Q(('delivery', ''), _negated=True), _connector='OR'), name='invoice_delivery_filled_in')],
             },
         ),
         migrations.CreateModel(
@@ -1315,12 +1322,13 @@ class Migration(migrations.Migration):
                 ('removed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('uploaded_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='added by')),
                 ('application', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='customers.creditapplication', verbose_name='application')),
+                ('erased_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='words erased at')),
             ],
             options={
                 'verbose_name': 'document of an application',
                 'verbose_name_plural': 'documents of applications',
                 'ordering': ['pk'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('application', 'sha256'), name='application_document_once'), models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', True), ('removed_by__isnull', True)), models.Q(('removed_at__isnull', False), ('removed_by__isnull', False), models.Q(('removed_because', ''), _negated=True)), _connector='OR'), name='application_document_removed_by_somebody')],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('removed_at__isnull', True)), fields=('application', 'sha256'), name='application_document_once'), models.CheckConstraint(condition=models.Q(models.Q(('removed_at__isnull', True), ('removed_by__isnull', True)), models.Q(('removed_at__isnull', False), ('removed_by__isnull', False), models.Q(models.Q(('removed_because', ''), _negated=True), ('erased_at__isnull', False), _connector='OR')), _connector='OR'), name='application_document_removed_by_somebody')],
             },
         ),
         migrations.CreateModel(

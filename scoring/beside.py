@@ -7,6 +7,8 @@ stored is out of time by construction, so a draft whose scores change begins ane
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,15 +18,20 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.dates import months_before
-from creditdesk.core.models import User
-from scoring.card import Card, CardError, active_cards, as_card, problems
+from creditdesk.core.models import Job, User
+from scoring.card import Card, CardError, Cards, active_cards, as_card, problems
 from scoring.dialect import dialect
-from scoring.engine import bulk_plan, groups_of
+from scoring.engine import Group, bulk_plan, groups_of
 from scoring.fitting.observations import is_active
 from scoring.models import BesideScore, Scorecard, ScoreHistory
 from scoring.publishing import LIFE, PublishingError
+from scoring.ranges import NIGHTLY
 from scoring.statement import Scope, compile_beside, parameters
 
+logger = logging.getLogger(__name__)
+
+BESIDE_FAILED = "beside_failed"
+"""In the result of a nightly job: the cards that could not be scored beside, each with what went wrong."""
 MOST = 3
 """Cards beside the one in use at a time: each costs its share of every night."""
 NIGHTS_KEPT = timedelta(days=35)
@@ -78,24 +85,46 @@ def beside_cards() -> QuerySet[Scorecard]:
     return Scorecard.objects.filter(beside_since__isnull=False).exclude(status=Scorecard.Status.ACTIVE)
 
 
-def keep_beside(as_of: date, scope: Scope, using: str = "default") -> int:
-    """Store what the cards beside say of accounts as of a night, after its pass has; returns the rows written."""
+def keep_beside(
+    as_of: date, scope: Scope, using: str = "default", *, failed: dict[int, str] | None = None
+) -> int:
+    """Store what the cards beside say of accounts as of a night, after its pass has; returns the rows written.
+
+    failed: takes {card: error} of those that could not be scored, none of whose rows are written then. Without it
+    their error is raised, and takes down what the caller did in the same transaction.
+    """
     rows = list(beside_cards().using(using).filter(beside_since__lte=as_of).prefetch_related("bins"))
     if not rows:
         return 0
-    cards, speech, written = active_cards(using, as_of), dialect(using), 0
+    cards, groups, written = active_cards(using, as_of), list(groups_of(as_of, scope, using)), 0
     for row in rows:
-        challenger = as_card(row, list(row.bins.all()))
-        if challenger.pk in (cards.full.pk, cards.thin and cards.thin.pk) or problems(challenger):
-            continue
-        stored = challenger.kind == Scorecard.Kind.THIN or _alike(challenger, cards.full)
-        beside = cards.with_draft(challenger)
-        for group in groups_of(as_of, scope, using):
-            sql = compile_beside(using, beside, challenger, scope.shape, bool(group.companies), stored=stored)
-            values = parameters(speech, as_of, group.judged_on, scope=scope, companies=group.companies)
-            with connections[using].cursor() as cursor, bulk_plan(using, scope):
-                cursor.execute(sql, values)
-                written += cursor.rowcount
+        try:
+            with transaction.atomic(using):
+                written += _keep_one(row, cards, as_of, scope, groups, using)
+        except (
+            Exception
+        ) as error:  # whatever it is: nothing acts on this card, and on the one in use people do
+            if failed is None:
+                raise
+            logger.exception("Card %s could not be scored beside the one in use", row.pk)
+            failed[row.pk] = f"{type(error).__name__}: {error}"[:2000]
+    return written
+
+
+def _keep_one(
+    row: Scorecard, cards: Cards, as_of: date, scope: Scope, groups: Iterable[Group], using: str
+) -> int:
+    challenger = as_card(row, list(row.bins.all()))
+    if challenger.pk in (cards.full.pk, cards.thin and cards.thin.pk) or problems(challenger):
+        return 0
+    stored = challenger.kind == Scorecard.Kind.THIN or _alike(challenger, cards.full)
+    beside, speech, written = cards.with_draft(challenger), dialect(using), 0
+    for group in groups:
+        sql = compile_beside(using, beside, challenger, scope.shape, bool(group.companies), stored=stored)
+        values = parameters(speech, as_of, group.judged_on, scope=scope, companies=group.companies)
+        with connections[using].cursor() as cursor, bulk_plan(using, scope):
+            cursor.execute(sql, values)
+            written += cursor.rowcount
     return written
 
 
@@ -128,6 +157,30 @@ def drop_old(as_of: date) -> int:
 
 def is_month_end(day: date) -> bool:
     return (day + timedelta(days=1)).day == 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Of a night on which accounts could not be scored beside; error: for who runs the installation, in English."""
+
+    night: date
+    error: str
+
+
+def last_failure(card: Scorecard) -> Failure | None:
+    """What the last night that was scored could not do of a card that runs beside; None where all is well."""
+    if card.beside_since is None:
+        return None
+    jobs = Job.objects.filter(kind=NIGHTLY, status=Job.Status.DONE, business_date__gte=card.beside_since)
+    newest = jobs.order_by("-business_date").values_list("business_date", flat=True).first()
+    if newest is None:
+        return None
+    failed = jobs.filter(business_date=newest, result__has_key=BESIDE_FAILED).order_by("pk")
+    for result in failed.values_list("result", flat=True):
+        for one in result[BESIDE_FAILED]:
+            if one["card"] == card.pk:
+                return Failure(newest, one["error"])
+    return None
 
 
 def last_night(card: Scorecard) -> date | None:

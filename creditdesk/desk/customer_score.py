@@ -68,7 +68,7 @@ def would_lift(request: HttpRequest, account_id: int) -> HttpResponse:
     row = get_object_or_404(AccountScore.objects.select_related("card"), account=account)
     row.account = account
     as_of, reader = business_date(account.company.time_zone), Actor.person(request.user)
-    found = computed_lift(explain(row), row, as_of, reader=reader).for_reader(request.user)
+    found = computed_lift(explain(row), row, as_of, reader=reader, kept=True).for_reader(request.user)
     context = {
         "title": _("What would lift the score"),
         "account": account,

@@ -8,13 +8,14 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 import pytest
 import time_machine
+from django.db import DatabaseError, transaction
 from django.urls import reverse
 
 from creditdesk.core.jobs import run_once
 from creditdesk.core.models import AuditEntry
 from customers.models import ImportBatch
-from scoring import side_by_side
-from scoring.beside import MOST, drop_old, end_beside, keep_beside, night, run_beside
+from scoring import beside, side_by_side
+from scoring.beside import MOST, drop_old, end_beside, keep_beside, last_failure, night, run_beside
 from scoring.card import active_cards, as_card
 from scoring.drafts import change_numbers, copy_card, delete_draft, replace_bins
 from scoring.engine import compute, rescore
@@ -113,6 +114,41 @@ def test_a_draft_that_is_changed_begins_anew_and_goes_with_its_account(cast, boo
     assert not told(others[0], NIGHT + timedelta(days=1))
     acts = AuditEntry.objects.filter(act__startswith="scorecard.beside").values_list("act", flat=True)
     assert sorted(set(acts)) == ["scorecard.beside", "scorecard.beside_ended"]
+
+
+def test_a_card_that_fails_does_not_take_the_scores_in_use_with_it(cast, book, monkeypatch):
+    """Its statement is refused by the database: the night stands, the other card is stored, its page says so."""
+    broken, other = challenger(cast), challenger(cast)
+    for card in (broken, other):
+        run_beside(card, by=cast.controller, as_of=NIGHT)
+    plain = beside.compile_beside
+
+    def compiled(using, cards, card, *args, **kwargs):
+        return (
+            "SELECT 1/0 FROM no_such_table"
+            if card.pk == broken.pk
+            else plain(using, cards, card, *args, **kwargs)
+        )
+
+    monkeypatch.setattr(beside, "compile_beside", compiled)
+    (low, high), *_more = account_ranges()
+    job = run_once(NIGHTLY, f"{low}-{high}", NIGHT, score_range)
+    assert job.status == "done" and job.result["scored"] == AccountScore.objects.count() >= len(book)
+    (failed,) = job.result["beside_failed"]
+    assert failed["card"] == broken.pk and "no_such_table" in failed["error"]
+    assert not told(broken) and told(other).keys() >= {account.pk for account in book}
+    here = [reverse("scorecards:card", args=[card.pk]) for card in (broken, other)]
+    texts = [client_of(cast.controller).get(url).content.decode() for url in here]
+    assert ["no_such_table" in text and "As of 31 May 2026 not every" in text for text in texts] == [
+        True,
+        False,
+    ]
+    with pytest.raises(DatabaseError), transaction.atomic():
+        keep_beside(NIGHT, Scope.everyone())
+    # The next night that goes well says nothing any more.
+    monkeypatch.setattr(beside, "compile_beside", plain)
+    job = run_once(NIGHTLY, f"{low}-{high}", NIGHT + timedelta(days=1), score_range)
+    assert "beside_failed" not in job.result and last_failure(broken) is None
 
 
 def test_what_is_kept_is_bounded(cast, book):

@@ -11,6 +11,7 @@ import pytest
 from customers.bank.lines import fingerprint
 from customers.bank.matching import account_number
 from customers.bank.mt940 import read_mt940
+from customers.bank.unpacking import unpacked
 from customers.imports.problems import ImportRefused
 from customers.imports.undo import undo_batch
 from customers.models import BankAccount, BankTransaction
@@ -103,6 +104,20 @@ def test_files_meant_to_do_harm_are_refused(tmp_path, customer, monkeypatch):  #
     with pytest.raises(ImportRefused, match=r"b\.pdf in the archive"):
         take(tmp_path / "mixed.zip", mapping="", customer=customer)
     assert not BankTransaction.objects.exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_whose_first_bytes_unpack_to_all_of_it_are_refused_unread(tmp_path, method):
+    for extra in ([], ["[Content_Types].xml"]):
+        path = tmp_path / "x.zip"
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name in ["a.xml", *extra]:
+                archive.writestr(name, b" " * 100_000)
+        raw = bytearray(path.read_bytes())
+        raw[40:50] = b"damaged..."
+        path.write_bytes(raw)
+        with pytest.raises(ImportRefused, match="compression method"), unpacked(path):
+            pass
 
 
 def test_a_statement_completes_what_the_reports_of_the_day_left_out(tmp_path, customer):  # noqa: F811

@@ -83,10 +83,7 @@ def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int,
     customers = set(rows.order_by().values_list(customer, flat=True))
     owners = set(rows.order_by().values_list(owner, flat=True))
     closed = rows.update(superseded_at=now, known_until=Greatest(F("known_on"), on))
-    # Everything an import closes carries the import's own time stamp.
-    earlier = [
-        old for old in model.objects.filter(superseded_at=batch.recorded_at) if _owner(old, owner) in owners
-    ]
+    earlier = _replaced_by(model, batch, owner, owners)
     # What somebody has corrected again since then has its current version already.
     for key in _keys(model):
         current = model.objects.filter(superseded_at__isnull=True, **{f"{owner}__in": owners})
@@ -101,6 +98,35 @@ def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int,
         again.append(model(**(values | {"superseded_at": None, "recorded_at": now})))
     model.objects.bulk_create(again, batch_size=1000)
     return closed, len(again), customers
+
+
+def _replaced_by(model: Any, batch: ImportBatch, owner: str, owners: set[int]) -> list[Any]:
+    """The versions that an import had replaced; where the import such a one came with was undone as well, what that
+    one had replaced, and so on. Everything an import closes carries the import's own time stamp."""
+    standing: list[Any] = []
+    undone, seen = [batch], set()
+    while undone:
+        seen |= {one.pk for one in undone}
+        stamps = {one.recorded_at for one in undone}
+        closed = model.objects.filter(superseded_at__in=stamps).select_related("batch").order_by("-pk")
+        further: dict[int, ImportBatch] = {}
+        for old in closed:
+            if _owner(old, owner) not in owners:
+                continue
+            if old.batch is None or old.batch.status != ImportBatch.Status.UNDONE:
+                standing.append(old)
+            elif old.batch_id not in seen:
+                further[old.batch_id] = old.batch
+        undone = list(further.values())
+    # Of one fact, the latest.
+    told: set[tuple[Any, ...]] = set()
+    latest = []
+    for old in standing:
+        key = (_owner(old, owner), *(getattr(old, name) for name in IDENTITY.get(model, ())))
+        if model not in IDENTITY or key not in told:
+            latest.append(old)
+        told.add(key)
+    return latest
 
 
 def _keys(model: Any) -> list[list[str]]:

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
 from customers.bank.feeds import announce, undo_bank_batch
+from customers.evidence.business import KEYS as BUSINESS_KEYS
+from customers.evidence.imports import KEYS
 from customers.imports.problems import ImportRefused
 from customers.models import (
     BilledPart,
@@ -37,6 +39,10 @@ MODELS: dict[str, tuple[Any, ...]] = {
     Layout.COVER: (Cover,),
     Layout.RATINGS: (BureauReport,),
 }
+# What tells one fact of a customer or account from another, beside whose it is: as imports find what a row corrects.
+IDENTITY: dict[Any, tuple[str, ...]] = {
+    MODELS[layout][0]: key for layout, key in KEYS.items()
+} | BUSINESS_KEYS
 
 
 @transaction.atomic
@@ -85,7 +91,7 @@ def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int,
     closed = rows.update(superseded_at=now, known_until=Greatest(F("known_on"), on))
     earlier = _replaced_by(model, batch, owner, owners)
     # What somebody has corrected again since then has its current version already.
-    for key in _keys(model):
+    for key in [*_keys(model), [f"{owner}_id", *IDENTITY[model]]]:
         current = model.objects.filter(superseded_at__isnull=True, **{f"{owner}__in": owners})
         taken = set(current.order_by().values_list(*key))
         earlier = [old for old in earlier if tuple(getattr(old, name) for name in key) not in taken]
@@ -122,8 +128,8 @@ def _replaced_by(model: Any, batch: ImportBatch, owner: str, owners: set[int]) -
     told: set[tuple[Any, ...]] = set()
     latest = []
     for old in standing:
-        key = (_owner(old, owner), *(getattr(old, name) for name in IDENTITY.get(model, ())))
-        if model not in IDENTITY or key not in told:
+        key = (_owner(old, owner), *(getattr(old, name) for name in IDENTITY[model]))
+        if key not in told:
             latest.append(old)
         told.add(key)
     return latest

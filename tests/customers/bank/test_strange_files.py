@@ -126,7 +126,7 @@ def test_a_statement_completes_what_the_reports_of_the_day_left_out(tmp_path, cu
         entry(50_00, extra="<AcctSvcrRef>R1</AcctSvcrRef>"),
         entry(-20_00, extra="<AcctSvcrRef>R2</AcctSvcrRef>"),
     ]
-    take(tmp_path / "r.xml", camt(*entries, kind="052"), mapping="", customer=customer)
+    first = take(tmp_path / "r.xml", camt(*entries, kind="052"), mapping="", customer=customer)
     assert stored() == [(50_00, None), (-20_00, None)]
     # No opening balance: it follows from the closing one.
     whole = camt(*entries, balances=balance("CLBD", 130_00, "2026-11-02"))
@@ -136,6 +136,25 @@ def test_a_statement_completes_what_the_reports_of_the_day_left_out(tmp_path, cu
     assert take(tmp_path / "s.xml", whole, mapping="", customer=customer).changes_nothing
     undo_batch(report.batch, actor=ACTOR, reason="wrong account", on=TODAY)
     assert stored() == [(50_00, None), (-20_00, None)], "what was known before stands again"
+    # The report is undone before what completed it: its lines do not come back.
+    again = take(tmp_path / "s.xml", whole, mapping="", customer=customer)
+    undo_batch(first.batch, actor=ACTOR, reason="x", on=TODAY)
+    assert stored() == [(50_00, 150_00), (-20_00, 130_00)]
+    undo_batch(again.batch, actor=ACTOR, reason="x", on=TODAY)
+    assert stored() == []
+
+
+def test_a_report_and_its_statement_in_one_archive(tmp_path, customer):  # noqa: F811
+    entries = [entry(50_00, extra="<AcctSvcrRef>R1</AcctSvcrRef>"), entry(-20_00), entry(5_00)]
+    statement = camt(*entries, balances=balance("CLBD", 135_00, "2026-11-02"), number="S2")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("1.xml", camt(*entries[:2], kind="052"))
+        archive.writestr("2.xml", statement)
+        archive.writestr("3.xml", camt(*entries, kind="052", number="S3"))
+    report = take(tmp_path / "z.zip", mapping="", customer=customer)
+    assert (report.counts["lines"], report.counts["unchanged"]) == (3, 5)
+    assert stored() == [(50_00, 150_00), (-20_00, 130_00), (5_00, 135_00)]
+    assert take(tmp_path / "z.zip", mapping="", customer=customer).changes_nothing
 
 
 def test_the_same_days_from_camt_and_mt940_are_taken_once(tmp_path, customer):  # noqa: F811

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zipfile
 from datetime import date
 
 import pytest
 
+from customers.bank.camt import read_camt
 from customers.bank.lines import fingerprint
 from customers.bank.matching import account_number
 from customers.bank.mt940 import read_mt940
@@ -104,6 +106,27 @@ def test_files_meant_to_do_harm_are_refused(tmp_path, customer, monkeypatch):  #
     with pytest.raises(ImportRefused, match=r"b\.pdf in the archive"):
         take(tmp_path / "mixed.zip", mapping="", customer=customer)
     assert not BankTransaction.objects.exists()
+
+
+def test_elements_without_end_are_not_held(tmp_path, monkeypatch):
+    path = tmp_path / "x.xml"
+    many = "<x/>" * 15_000
+    for text in (
+        camt(entry(1_00)).replace("<d:Stmt>", f"<GrpHdr>{many}</GrpHdr><d:Stmt>", 1),
+        camt(entry(1_00), balances=balance("FWAV", 1_00, "2026-11-02") * 1_500),
+    ):
+        path.write_text(text)
+        tracemalloc.start()
+        statements, problems, entries = read_camt(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (len(statements), problems, entries) == (1, [], 1) and peak < 800_000
+    monkeypatch.setattr("customers.bank.camt.LARGEST", 1_000)
+    path.write_text(camt(*[entry(1_00)] * 500))
+    assert read_camt(path)[2] == 500
+    path.write_text(camt(entry(1_00, extra="<x/>" * 1_001)))
+    with pytest.raises(ImportRefused, match="more elements"):
+        read_camt(path)
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
@@ -208,6 +231,27 @@ def test_who_and_what_for_in_the_dialects_of_field_86(tmp_path, about, other, re
     line = read_mt940(path)[0][0].lines[0]
     assert line.counterparty == fingerprint(other)
     assert line.is_rejected == bool(returned)
+
+
+def test_the_closing_balance_says_the_currency_where_no_opening_one_does(tmp_path):
+    path = tmp_path / "x.sta"
+    for currency, amount, closing, minor in (
+        ("JPY", "5000,", "9000,", (5000, 9000)),
+        ("KWD", "1,234", "9,000", (1234, 9000)),
+        ("EUR", "50,00", "90,00", (50_00, 90_00)),
+    ):
+        path.write_text(
+            f":20:X\n:25:{IBAN}\n:61:2611021102C{amount}NTRFNONREF\n:86:ab\n:61:2611021102D0,0004NTRF\n"
+            f":86:c\n:62F:C261102{currency}{closing}\n-\n"
+        )
+        (one,), problems, bookings = read_mt940(path)
+        assert (one.currency, [line.amount for line in one.lines], one.closing) == (
+            currency,
+            [minor[0]],
+            minor[1],
+        )
+        assert [(p.row, p.code) for p in problems] == [(5, "too_many_decimals")]
+        assert (bookings, one.refused) == (2, 1)
 
 
 def test_an_account_is_the_same_however_its_bank_writes_it():

@@ -7,6 +7,7 @@ Dates and the customer's name are no bank data: what is kept says that data was 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -49,6 +50,13 @@ def consent_of(customer: Customer | int, on: date) -> BankConsent | None:
     """The customer's consent in force on a day, the longest-lasting one; None: its bank data is not read."""
     pk = customer if isinstance(customer, int) else customer.pk
     return BankConsent.objects.filter(in_force(on), customer_id=pk).order_by("-expires_on", "-pk").first()
+
+
+def ended_among(customers: Iterable[int], on: date) -> set[int]:
+    """Of these ids, the customers who gave a consent of which none is in force any more; one query."""
+    rows = BankConsent.objects.filter(customer__in=list(customers)).annotate(now=Q(in_force(on)))
+    found = list(rows.values_list("customer", "now"))
+    return {customer for customer, _now in found} - {customer for customer, now in found if now}
 
 
 def scope_of(consent: BankConsent) -> set[str]:

@@ -17,6 +17,7 @@ from creditdesk.desk.score_export import history_export
 from customers.limit_reasons import render_reason
 from customers.models import BankDataAccess, Customer, OrderHold
 from customers.orders import record_order
+from customers.shown import EVERYTHING, Shown
 from scoring.bank_right import ended_for, is_of_agencies, is_of_bank, sees_bank
 from scoring.causes import react_to_causes
 from scoring.decision_reasons import reasons_of
@@ -36,6 +37,7 @@ from tests.scoring.test_limit_proposals import give_limit
 from tests.scoring.test_thin_card import AS_OF, feed
 
 pytestmark = pytest.mark.django_db
+NO_BANK = Shown(bank=False, agencies=True)
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +125,14 @@ def test_without_the_right_points_add_up_and_no_figure_is_told(desk):
 def test_limits_and_decisions_keep_them_back_too(desk):
     row = AccountScore.objects.select_related("card").get(account=desk.account)
     evidence = score_evidence(row, row.grade)
-    labels = {line.label for line in signals(evidence, evidence, bank=True)}
-    fewer = {line.label for line in signals(evidence, evidence, bank=False)}
+    labels = {line.label for line in signals(evidence, evidence, shown=EVERYTHING)}
+    fewer = {line.label for line in signals(evidence, evidence, shown=NO_BANK)}
     hidden = {str(i.signal.label) for i in explain(row).items if is_of_bank(i.name)}
     assert hidden <= labels and not hidden & fewer
     minor = {"minor": "1234500", "currency": "EUR"}
     cap = {"code": "bank_flows", "amount": minor, "params": {"percent": 10, "inflow": minor}}
     stored = {"recommended": {"caps": [cap], "bound_by": ""}}
-    (open_line,), (closed,) = caps(stored, bank=True), caps(stored, bank=False)
+    (open_line,), (closed,) = caps(stored, shown=EVERYTHING), caps(stored, shown=NO_BANK)
     assert "12,345" in open_line.formula + open_line.amount
     assert "12,345" not in closed.formula + closed.amount and closed.label == open_line.label
     params = {"signal": "bank_sudden_change", "points": -9, "value": -5.5}
@@ -201,10 +203,10 @@ def test_a_limit_bound_by_the_inflow_does_not_tell_it_by_its_amount(desk):
     minor = {"minor": 98765, "currency": "EUR"}
     params = {"cap": "bank_flows", "target": minor, "step": 20}
     for code, begins in (("policy_cut", "Above"), ("policy_rise", "Room"), ("first_limit", "First")):
-        told, kept_back = (render_reason(code, params, bank=bank) for bank in (True, False))
+        told, kept_back = (render_reason(code, params, shown=shown) for shown in (EVERYTHING, NO_BANK))
         assert "987.65" in told and begins in told
         assert "987" not in kept_back and kept_back.startswith(begins) and "bank data" in kept_back
-        assert "987.65" in render_reason(code, {**params, "cap": "capacity"}, bank=False)
+        assert "987.65" in render_reason(code, {**params, "cap": "capacity"}, shown=NO_BANK)
     made = decide(desk.account, AS_OF, asked_by=ACTOR)
     made.reasons = [{"code": "limit", "params": {"cap": "bank_flows", "limit": minor}}]
     assert "987.65" in reasons_of(made, desk.controller)[0].text

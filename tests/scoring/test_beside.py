@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
 import time_machine
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from creditdesk.core.jobs import run_once
@@ -16,11 +18,12 @@ from creditdesk.core.models import AuditEntry
 from customers.models import ImportBatch
 from scoring import beside, side_by_side
 from scoring.beside import MOST, drop_old, end_beside, keep_beside, last_failure, night, run_beside
-from scoring.card import active_cards, as_card
-from scoring.drafts import change_numbers, copy_card, delete_draft, replace_bins
+from scoring.card import CardError, active_cards, as_card, odds_beyond
+from scoring.card_forms import NumbersForm
+from scoring.drafts import NUMBERS, change_numbers, copy_card, delete_draft, replace_bins
 from scoring.engine import compute, rescore
 from scoring.models import AccountScore, BesideScore, Scorecard, ScoreHistory
-from scoring.publishing import PublishingError
+from scoring.publishing import PublishingError, begin_planned, propose_card, publish_card
 from scoring.ranges import account_ranges
 from scoring.statement import Scope
 from scoring.tasks import NIGHTLY, plan_nightly, score_range
@@ -149,6 +152,69 @@ def test_a_card_that_fails_does_not_take_the_scores_in_use_with_it(cast, book, m
     monkeypatch.setattr(beside, "compile_beside", plain)
     job = run_once(NIGHTLY, f"{low}-{high}", NIGHT + timedelta(days=1), score_range)
     assert "beside_failed" not in job.result and last_failure(broken) is None
+
+
+def test_odds_that_cannot_be_computed_are_refused(cast):
+    """0.04 points to a doubling are 2 ** 1250 at the edge: the database calls it out of range."""
+    card = challenger(cast, points_to_double=Decimal("0.04"))
+    with pytest.raises(CardError, match="too large or too small"):
+        run_beside(card, by=cast.controller, as_of=NIGHT)
+    for anchor, doubling, fits in ((50, "0.06", True), (50, "0.05", False), (32_000, "12", False)):
+        assert (odds_beyond(anchor, Decimal(9), Decimal(doubling)) == "") is fits
+        numbers = {name: getattr(card, name) for name in ("name", *NUMBERS)}
+        numbers |= {"anchor_score": anchor, "odds_at_anchor": 9, "points_to_double": doubling}
+        form = NumbersForm(numbers, instance=card)
+        assert form.is_valid() is fits and list(form.errors) == ([] if fits else ["points_to_double"])
+    change_numbers(card, {"points_to_double": Decimal("0.06")}, by=cast.controller, as_of=NIGHT)
+    run_beside(card, by=cast.controller, as_of=NIGHT)
+    rescore(NIGHT)
+    assert keep_beside(NIGHT, Scope.everyone()) > 0
+
+
+def test_what_a_draft_said_goes_with_an_edit_though_it_runs_no_longer(cast, book):
+    card = challenger(cast)
+    run_beside(card, by=cast.controller, as_of=NIGHT)
+    rescore(NIGHT)
+    keep_beside(NIGHT, Scope.everyone())
+    end_beside(card, by=cast.controller, as_of=NIGHT)
+    change_numbers(card, {"grade_d_from": card.grade_d_from + 1}, by=cast.controller, as_of=NIGHT)
+    assert told(card)
+    change_numbers(card, {"base_points": card.base_points - 1}, by=cast.controller, as_of=NIGHT)
+    card.refresh_from_db()
+    assert not told(card) and card.beside_since is None
+
+
+def test_an_edit_that_was_waited_for_is_what_the_night_stores(cast, book, monkeypatch):
+    card, plain = challenger(cast), beside._hold
+    run_beside(card, by=cast.controller, as_of=NIGHT)
+    rescore(NIGHT)
+
+    def after_an_edit(pk, using):
+        change_numbers(card, {"base_points": card.base_points - 1}, by=cast.controller, as_of=NIGHT)
+        with CaptureQueriesContext(connection) as queries:
+            plain(pk, using)
+        assert any("FOR SHARE" in q["sql"] for q in queries) is (connection.vendor == "postgresql")
+
+    monkeypatch.setattr(beside, "_hold", after_an_edit)
+    keep_beside(NIGHT, Scope.everyone())
+    card.refresh_from_db()
+    said = {row.account_id: row.score for row in compute(NIGHT, card=card) if row.card_id == card.pk}
+    assert said and {pk: score for pk, (score, _pd) in told(card).items()} == said
+
+
+@pytest.mark.parametrize("planned", [False, True], ids=["at once", "planned"])
+def test_a_card_that_comes_into_use_runs_beside_no_longer(cast, planned):
+    card, day = challenger(cast), NIGHT + timedelta(days=planned)
+    run_beside(card, by=cast.controller, as_of=NIGHT)
+    propose_card(card, by=cast.controller, reason="better", as_of=NIGHT)
+    publish_card(
+        card, approver=cast.approver, reason="read", override_reason="known", as_of=NIGHT, first_day=day
+    )
+    begin_planned(day)
+    card.refresh_from_db()
+    assert card.status == "active" and card.beside_since is None
+    entry = AuditEntry.objects.get(act="scorecard.beside_ended")
+    assert entry.subject_pk == str(card.pk) and entry.business_date == day
 
 
 def test_what_is_kept_is_bounded(cast, book):

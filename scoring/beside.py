@@ -22,8 +22,7 @@ from creditdesk.core.models import Job, User
 from scoring.card import Card, CardError, Cards, active_cards, as_card, problems
 from scoring.dialect import dialect
 from scoring.engine import Group, bulk_plan, groups_of
-from scoring.fitting.observations import is_active
-from scoring.models import BesideScore, Scorecard, ScoreHistory
+from scoring.models import BesideScore, Scorecard
 from scoring.publishing import LIFE, PublishingError
 from scoring.ranges import NIGHTLY
 from scoring.statement import Scope, compile_beside, parameters
@@ -200,38 +199,3 @@ def last_failure(card: Scorecard) -> Failure | None:
 def last_night(card: Scorecard) -> date | None:
     """The newest night stored of a card."""
     return card.beside_scores.order_by("-as_of").values_list("as_of", flat=True).first()
-
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """What two cards said that night: {account: (first, second)} and the second's probabilities."""
-
-    day: date
-    scores: dict[int, tuple[int, int]]
-    pds: dict[int, float]
-    active: frozenset[int]
-    """Accounts that had business in the year before, or something overdue."""
-
-
-def night(used: Scorecard, beside: Scorecard, day: date) -> Night | None:
-    """A month-end as it was stored, of the accounts both cards scored; None where one of them stored nothing."""
-    told = {
-        account: (score, float(pd))
-        for account, score, pd in BesideScore.objects.filter(card=beside, as_of=day).values_list(
-            "account", "score", "pd"
-        )
-    }
-    if not told:
-        return None
-    kept = ScoreHistory.objects.filter(card=used, as_of=day).order_by("pk")
-    columns = ("account", "score", "days_since_invoice", "oldest_overdue_days")
-    rows = {row[0]: row for row in kept.values_list(*columns) if row[0] in told}
-    if not rows:
-        return None
-    values = {pk: dict(zip(columns, row, strict=True)) for pk, row in rows.items()}
-    return Night(
-        day,
-        {pk: (int(row[1]), told[pk][0]) for pk, row in rows.items()},
-        {pk: told[pk][1] for pk in rows},
-        frozenset(pk for pk, row in values.items() if is_active(row)),
-    )

@@ -13,11 +13,13 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.jobs import run_once
 from creditdesk.core.models import AuditEntry
 from customers.models import ImportBatch
 from scoring import beside, side_by_side
-from scoring.beside import MOST, drop_old, end_beside, keep_beside, last_failure, night, run_beside
+from scoring.beside import MOST, drop_old, end_beside, keep_beside, last_failure, run_beside
+from scoring.beside_nights import Night, night
 from scoring.card import CardError, active_cards, as_card, odds_beyond
 from scoring.card_forms import NumbersForm
 from scoring.drafts import NUMBERS, change_numbers, copy_card, delete_draft, replace_bins
@@ -63,6 +65,10 @@ def book(cast):
 def told(card: Scorecard, night: date = NIGHT) -> dict[int, tuple[int, float]]:
     rows = BesideScore.objects.filter(card=card, as_of=night)
     return {row.account_id: (row.score, float(row.pd)) for row in rows}
+
+
+def pairs_of(kept: Night) -> dict[int, tuple[int, int]]:
+    return dict(zip(kept.accounts.tolist(), map(tuple, kept.scores.tolist()), strict=True))
 
 
 @pytest.mark.parametrize("numbers", [{}, {"thin_below": 2}, {"thin_below": 6}], ids=str)
@@ -242,9 +248,10 @@ def test_comparison_and_validation_read_what_was_stored(cast, book, monkeypatch)
     rescore(NIGHT)
     keep_beside(NIGHT, Scope.everyone())
     kept = night(used, card, NIGHT)
-    assert {late.pk, thin.pk} <= kept.active and none.pk not in kept.active
+    active, said = kept.accounts[kept.active].tolist(), pairs_of(kept)
+    assert {late.pk, thin.pk} <= {*active} and none.pk not in active
     champion = dict(ScoreHistory.objects.filter(as_of=NIGHT).values_list("account", "score"))
-    assert kept.scores[late.pk] == (champion[late.pk], told(card)[late.pk][0])
+    assert said[late.pk] == (champion[late.pk], told(card)[late.pk][0])
     assert night(used, card, NIGHT - timedelta(days=31)) is None
     # What is owed by then was owed already that night: nobody defaults in between, and nothing is computed anew.
     through = NIGHT + timedelta(days=10)
@@ -256,17 +263,55 @@ def test_comparison_and_validation_read_what_was_stored(cast, book, monkeypatch)
             )
         )
     )
-    assert (month.day, month.stored, month.row["accounts"]) == (NIGHT, True, len(kept.active))
+    assert (month.day, month.stored, month.row["accounts"]) == (NIGHT, True, len(active))
     # A month whose year is over: the observations of that day, with the scores of that night.
     obs, _true = made(customers=2)
     obs = replace(obs, account=np.array([late.pk, thin.pk] * 4), day=np.full(8, NIGHT.toordinal()))
     cards = [as_card(row, list(row.bins.all())) for row in (used, card)]
-    first, second = side_by_side._Scored(used, card, cards).scores(obs)
-    assert list(zip(first, second, strict=True))[:2] == [kept.scores[late.pk], kept.scores[thin.pk]]
-    (series,) = beside_series(used, NIGHT + timedelta(days=30))
+    scored = side_by_side._Scored(used, card, cards)
+    (first, second), stored = scored.scores(obs)
+    assert list(zip(first, second, strict=True))[:2] == [said[late.pk], said[thin.pk]] and stored.all()
+    # An account of which nothing was stored would be computed today: it is not of that month.
+    half = replace(obs, account=np.array([late.pk, 10**9] * 4), days=(NIGHT,))
+    (month,) = side_by_side._matured(half, scored)
+    assert (month.stored, month.row["accounts"]) == (True, 4)
+    (month,) = side_by_side._matured(replace(half, account=np.full(8, 10**9)), scored)
+    assert (month.stored, month.row["accounts"]) == (False, 8)
+    # What the card in use said is read once, for however many run beside it.
+    other = challenger(cast)
+    run_beside(other, by=cast.controller, as_of=NIGHT)
+    keep_beside(NIGHT, Scope.everyone())
+    with CaptureQueriesContext(connection) as queries:
+        series, _other = beside_series(used, NIGHT + timedelta(days=30))
+    assert sum(ScoreHistory._meta.db_table in q["sql"] for q in queries) == 1 and _other["points"]
     (point,) = series["points"]
     assert (series["card"], point["scored_on"], point["matured"]) == (card.pk, "2026-05-31", False)
-    assert point["accounts"] == len(kept.active) and point["expected"] is not None
+    assert point["accounts"] == len(active) and point["expected"] is not None
+
+
+def test_both_scores_of_a_night_are_of_its_pass(cast, book):
+    """A payment default of the day itself moves the score in use once more; the card beside was not told of it."""
+    late, thin, _none = book
+    card, used = challenger(cast), Scorecard.objects.get(status="active", kind="full")
+    run_beside(card, by=cast.controller, as_of=NIGHT)
+
+    def rescored(*accounts):
+        entry = record_act("score.rescored", actor=Actor.job("rescore"), business_date=NIGHT)
+        rescore(NIGHT, Scope.of([account.pk for account in accounts]), entry=entry)
+
+    rescored(thin)  # after midnight, before the pass: which finds it unchanged and keeps nothing of its own
+    (low, high), *_more = account_ranges()
+    run_once(NIGHTLY, f"{low}-{high}", NIGHT, score_range)
+    of_the_pass = dict(AccountScore.objects.values_list("account", "score"))
+    for account in (late, thin):
+        invoice(account, "5000", NIGHT - timedelta(days=200))
+    rescored(late, thin)
+    moved = dict(AccountScore.objects.values_list("account", "score"))
+    assert all(moved[account.pk] != of_the_pass[account.pk] for account in (late, thin))
+    assert ScoreHistory.objects.filter(account=thin).count() == 2
+    said = pairs_of(night(used, card, NIGHT))
+    assert {pk: first for pk, (first, _second) in said.items()} == of_the_pass
+    assert night(card, card, NIGHT) is None
 
 
 def test_a_person_marks_it_on_its_page(cast, book):

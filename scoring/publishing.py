@@ -146,7 +146,9 @@ class CardLife(PlannedLife):
         """A company whose day began before ours may have been scored with it, or scores it the next moment."""
         if super().has_begun(version, dates_there(as_of, timezone.now())[-1][0]):
             return True
-        return any(rows.filter(card=version).exists() for rows in (AccountScore.objects, ScoreHistory.objects))
+        return any(
+            rows.filter(card=version).exists() for rows in (AccountScore.objects, ScoreHistory.objects)
+        )
 
     @transaction.atomic
     def publish(self, version: Scorecard, **given: Any) -> Scorecard:

@@ -227,7 +227,7 @@ def _ahead(row: AccountScore, as_of: date, card: Card, paid: Sequence[Instalment
         ImportBatch.objects.create(source=each, complete_through=day)
     then, now = values_of(next(iter(compute(day, Scope.of([row.account_id]), card=card)))), values_of(row)
     values = {name: now[name] if name in FROM_ELSEWHERE else value for name, value in then.items()}
-    used = active_cards().with_draft(card).card_for(values)
+    used = active_cards(as_of=day).with_draft(card).card_for(values)
     score = used.base_points + sum(used.points_of(name, values[name]) for name in used.bins)
     insolvent, depth = bool(values["insolvent"]), used.depth_of(int(values["due_count_12m"] or 0))
     return IfPaid(

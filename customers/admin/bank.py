@@ -23,7 +23,7 @@ from creditdesk.core.clock import business_date
 from creditdesk.core.templatetags.desk import badge
 from creditdesk.core.wording import day
 from customers.access import visible_customers
-from customers.bank.access import log_listed
+from customers.bank.access import CREDIT_ASSESSMENT, log_listed
 from customers.bank.consents import (
     BALANCES,
     ConsentError,
@@ -53,6 +53,11 @@ class ConsentForm(forms.ModelForm):
         model = BankConsent
         fields = ["customer", "purpose", "scope", "reference", "effective_on", "expires_on"]
 
+    def clean_purpose(self) -> str:
+        """The purpose the form proposes is stored in no language, and told in each reader's."""
+        given = self.cleaned_data["purpose"].strip()
+        return CREDIT_ASSESSMENT if given == _("credit assessment") else given
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         begins, ends = data.get("effective_on"), data.get("expires_on")
@@ -76,7 +81,7 @@ class BankConsentAdmin(AddOnlyFactAdmin):
     list_display = [
         "customer",
         "standing",
-        "purpose",
+        "told_purpose",
         "effective_on",
         "expires_on",
         "revoked_on",
@@ -92,6 +97,10 @@ class BankConsentAdmin(AddOnlyFactAdmin):
     @admin.display(description=gettext_lazy("standing"))
     def standing(self, row: BankConsent) -> SafeString:
         return consent_badge(row)
+
+    @admin.display(description=gettext_lazy("purpose"), ordering="purpose")
+    def told_purpose(self, row: BankConsent) -> str:
+        return _(row.purpose) if row.purpose == CREDIT_ASSESSMENT else row.purpose
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj else ("known_on", "known_until", "revoked_on")

@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
@@ -39,8 +39,8 @@ class ConsentError(ValueError):
     """A consent that cannot be recorded or revoked, or data asked for without one; the text says the cure."""
 
 
-def in_force(on: date, view: View = CURRENT, prefix: str = "") -> Q:
-    """Condition on consents (or on a relation to one, with prefix "consent__"): in force on that day."""
+def in_force(on: date | F, view: View = CURRENT, prefix: str = "") -> Q:
+    """Condition on consents (or on a relation to one, with prefix "consent__"): in force on that day (or on that in a column)."""
     p = prefix
     return (
         view.q(p)

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
+from django.db.models import Q, Value
+from django.db.models.functions import StrIndex, Substr
+
 from customers.bank.consents import BALANCES, TRANSACTIONS, consent_of, in_force, scope_of
 from customers.bank.lines import Line, Statement, base_key, days_of, plain
 from customers.imports.problems import WARNING, Problem
@@ -71,7 +74,8 @@ def feeds_of(
     people = {} if customer else customers_named(named, source_id)
     # Accounts of before are found under the number they were stored with.
     known = _known_accounts(
-        {number for s in some if s.account for number in (plain_account(s.account), _number(s))}
+        {number for s in some if s.account for number in (plain_account(s.account), _number(s))},
+        {(_number(s), s.currency) for s in some if s.account},
     )
     feeds: dict[tuple[int, str], Feed] = {}
     problems: list[Problem] = []
@@ -100,6 +104,9 @@ def feeds_of(
             problems.append(Problem(s.row, "", s.account or s.customer, "no_consent", params))
             continue
         stored = next((a for a in owners if a.customer_id == owner.pk), None)
+        if stored is not None:
+            # However this file writes it.
+            number = stored.iban
         if s.lines and stored is not None and stored.currency != s.currency:
             params = {"currency": stored.currency}
             problems.append(Problem(s.row, "", s.currency, "currency_of_account", params))
@@ -136,13 +143,33 @@ def customers_named(names: set[str], source_id: int) -> dict[str, Customer]:
     return found
 
 
-def _known_accounts(numbers: set[str]) -> dict[str, list[BankAccount]]:
+def _known_accounts(numbers: set[str], named: set[tuple[str, str]]) -> dict[str, list[BankAccount]]:
+    """{number: accounts stored under it}; `named`: IBANs with the currency of their statements, found as well where the
+    account was stored with what MT940 writes around it, before files of both kinds were told to be of one account."""
     found: dict[str, list[BankAccount]] = defaultdict(list)
     wanted = sorted(numbers)
     for start in range(0, len(wanted), CHUNK):
         rows = BankAccount.objects.filter(iban__in=wanted[start : start + CHUNK])
         for account in rows.select_related("customer"):
             found[account.iban].append(account)
+    bare = sorted((number, currency) for number, currency in named if _is_iban(number))
+    for start in range(0, len(bare), CHUNK):
+        part = bare[start : start + CHUNK]
+        ibans = {number for number, _currency in part}
+        rows = (
+            BankAccount.objects.annotate(tail=Substr("iban", StrIndex("iban", Value("/")) + 1))
+            .filter(
+                Q(iban__in={number + currency for number, currency in part})
+                | Q(iban__contains="/", tail__in=ibans | {number + currency for number, currency in part})
+            )
+            .select_related("customer")
+            .order_by("pk")
+        )
+        for account in rows:
+            number = account_number(account.iban, account.currency)
+            # Where both are stored, the account of the plain number goes on.
+            if number in ibans and all(one.customer_id != account.customer_id for one in found[number]):
+                found[number].append(account)
     return found
 
 

@@ -8,10 +8,11 @@ import pytest
 
 from creditdesk.core.facts import View
 from creditdesk.core.models import AuditEntry
-from customers.bank.consents import consent_of
+from customers.bank.consents import consent_of, record_consent
 from customers.models import BankAccount, BankConsent, Customer, FinancialStatement
 from scoring.models import DirtyAccount
 from tests.api.conftest import TODAY, Caller, key_for
+from tests.factories import ACTOR
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +52,21 @@ def test_a_consent_is_recorded_once_and_taking_it_back_deletes_what_was_read(wor
     assert (consent.pk, consent.reference, consent.known_on) == (told["id"], "portal:8f31", TODAY)
     again = post("consents", CONSENT)
     assert again.status_code == 200 and again.json() == told and BankConsent.objects.count() == 1
+    # The same recorded by hand (in whatever order it lists what may be read), and its reference erased since.
+    by_hand = CONSENT | {"purpose": "by hand"}
+    stored = record_consent(
+        customer,
+        purpose="by hand",
+        scope="balances, transactions",
+        effective_on=TODAY,
+        expires_on=TODAY + timedelta(days=364),
+        reference="portal:8f31",
+        actor=ACTOR,
+    )
+    assert post("consents", by_hand).json()["id"] == stored.pk
+    BankConsent.objects.filter(pk=stored.pk).update(reference="")
+    assert post("consents", by_hand).json()["id"] == stored.pk
+    assert post(f"consents/{stored.pk}/revoke", {"reason": "x"}).status_code == 200
     narrower = post("consents", CONSENT | {"may_read": ["transactions"], "effective_on": "2026-11-25"}).json()
     assert not narrower["in_force"] and narrower["may_read"] == ["transactions"]
     for body, status, where in (
@@ -65,7 +81,7 @@ def test_a_consent_is_recorded_once_and_taking_it_back_deletes_what_was_read(wor
         refused(post("consents", body), status, where)
     listed = world.caller.get("consents", customer="C-1001", in_force="true").json()["results"]
     assert listed == [told]
-    (later,) = world.caller.get("consents", in_force="false").json()["results"]
+    later, *_revoked = world.caller.get("consents", in_force="false").json()["results"]
     assert later["id"] == narrower["id"]
     BankAccount.objects.create(
         consent=consent, customer=customer, iban="IT60X0542811101000000123456", currency="EUR"
@@ -77,7 +93,7 @@ def test_a_consent_is_recorded_once_and_taking_it_back_deletes_what_was_read(wor
     refused(post(f"consents/{consent.pk}/revoke", {"reason": "Again."}), 409, "consent_refused")
     refused(post("consents/999999/revoke", {"reason": "?"}), 404, "not_found")
     acts = AuditEntry.objects.filter(act__startswith="bank_consent").order_by("pk")
-    assert [entry.act.split(".")[1] for entry in acts] == ["record", "record", "revoke"]
+    assert [entry.act.split(".")[1] for entry in acts] == ["record", "record", "revoke", "record", "revoke"]
     # Who may record may not delete, and who reads may do neither.
     narrow = Caller(key_for(world.cast.integration, "consents:record", "annual-accounts:read")[1])
     assert narrow.post(f"consents/{narrower['id']}/revoke", {"reason": "x"}).status_code == 403

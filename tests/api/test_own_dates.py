@@ -113,6 +113,14 @@ def test_the_api_asks_which_company_s_date_is_meant(world):
         .json()["code"]
         .startswith("agency_report")
     )
+    # A consent is in force by the date of who sells to the customer.
+    given = {"customer": make_account(world["east"].company).customer.code, "purpose": "x", "reference": "y"}
+    told = caller.post("consents", given | HOLDS | {"effective_on": EAST.isoformat()}).json()
+    assert (told["known_on"], told["in_force"]) == (EAST.isoformat(), True)
+    pages = {f: caller.get("consents", in_force=f).json()["results"] for f in ("true", "false")}
+    assert told in pages["true"] and pages["false"] == []
+    ended = caller.post(f"consents/{told['id']}/revoke", {"reason": "z"}).json()
+    assert (ended["revoked_on"], ended["in_force"]) == (EAST.isoformat(), False)
     # An orderer of a credit check is a customer and nothing more: no date is asked for.
     one = make_account(world["west"].company, "Payer")
     check = {

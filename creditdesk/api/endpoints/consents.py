@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
@@ -25,6 +25,7 @@ from customers.bank.consents import (
     revoke_consent,
     scope_of,
 )
+from customers.days import dates_now, today_of
 from customers.models import BankConsent
 
 
@@ -33,7 +34,9 @@ class ConsentOut(serializers.ModelSerializer):
 
     customer = serializers.CharField(source="customer.code", help_text="Customer number.")
     may_read = serializers.SerializerMethodField()
-    in_force = serializers.SerializerMethodField(help_text="Today.")
+    in_force = serializers.SerializerMethodField(
+        help_text="Today, in the company of the customer's first account."
+    )
 
     class Meta:
         model = BankConsent
@@ -46,7 +49,7 @@ class ConsentOut(serializers.ModelSerializer):
         return sorted(scope_of(consent))
 
     def get_in_force(self, consent: BankConsent) -> bool:
-        today: date = self.context["today"]
+        today: date = consent.today  # type: ignore[attr-defined]
         begun = consent.effective_on <= today <= consent.expires_on
         return begun and (consent.revoked_on is None or consent.revoked_on > today)
 
@@ -106,11 +109,17 @@ class ConsentsEndpoint(Endpoint):
     ordering = "-pk"
 
     def consents(self) -> QuerySet[BankConsent]:
-        rows = BankConsent.objects.filter(superseded_at__isnull=True).select_related("customer")
-        return rows.filter(Exists(self.accounts().filter(customer_id=OuterRef("customer_id")))).order_by()
+        """Each with `today`, the date of the first company that sells to the customer (of those the key may see)."""
+        seen = self.accounts().filter(customer_id=OuterRef("customer_id"))
+        dates = dates_now()
+        today: Any = today_of("company", dates)
+        if len(dates) > 1:
+            today = Subquery(seen.order_by("pk").annotate(today=today).values("today")[:1])
+        rows = BankConsent.objects.filter(Exists(seen), superseded_at__isnull=True).annotate(today=today)
+        return rows.select_related("customer").order_by()
 
     def shown(self, consents: Any, *, many: bool = False) -> Any:
-        return ConsentOut(consents, many=many, context={"today": self.today()}).data
+        return ConsentOut(consents, many=many).data
 
 
 @extend_schema_view(
@@ -118,7 +127,7 @@ class ConsentsEndpoint(Endpoint):
         operation_id="consents_record",
         summary="Record a customer's consent to have its bank data read",
         description="For portals where customers give it. Bank accounts read under an earlier consent go on under this "
-        "one. The same consent (all of it) is recorded once: sent again, it is answered with 200 as it stands.",
+        "one once it is in force. The same consent (all of it) is recorded once: sent again, it is answered with 200 as it stands.",
         request=ConsentIn,
         responses={201: ConsentOut, 200: ConsentOut},
         tags=["consents"],
@@ -153,7 +162,7 @@ class ConsentList(ActsOnce, ConsentsEndpoint):
         if "customer" in query:
             rows = rows.filter(customer__code=query["customer"])
         if "in_force" in query:
-            now = in_force(self.today())
+            now = in_force(F("today"))
             rows = rows.filter(now) if query["in_force"] else rows.exclude(now)
         return self.page(rows, lambda found: self.shown(found, many=True))
 
@@ -162,27 +171,31 @@ class ConsentList(ActsOnce, ConsentsEndpoint):
         customer, today = self.customer_of(data)
         for name in ("customer", "company"):
             data.pop(name, None)
-        wanted = data.pop("may_read")
+        wanted = set(data.pop("may_read"))
         scope = ",".join(word for word in SCOPES if word in wanted)
         told: dict[str, Any] = {
             name: value.strip() if isinstance(value, str) else value for name, value in data.items()
         }
-        known = self.consents().filter(customer=customer, scope=scope, revoked_on__isnull=True, **told)
-        stands = known.order_by("-pk").first()
+        # Where it is kept may have been erased since: that makes it no other consent.
+        rest = {name: value for name, value in told.items() if name != "reference"}
+        known = self.consents().filter(
+            customer=customer, revoked_on__isnull=True, reference__in=(told["reference"], ""), **rest
+        )
+        stands = next((one for one in known.order_by("-pk") if scope_of(one) == wanted), None)
         if stands is not None:
             return Response(self.shown(stands))
         try:
             consent = record_consent(customer, scope=scope, known_on=today, actor=self.actor, **told)
         except ConsentError as refusal:
             raise Problem(409, "consent_refused", str(refusal)) from refusal
-        return Response(self.shown(consent), status=201)
+        return Response(self.shown(self.consents().get(pk=consent.pk)), status=201)
 
 
 @extend_schema_view(
     post=extend_schema(
         operation_id="consents_revoke",
         summary="Take a consent back: the bank data read under it is deleted at once",
-        description="The consent itself, its audit record and the log of reads stay.",
+        description="What another consent in force covers stays, under that one. The consent itself, its audit record and the log of reads stay.",
         request=RevocationIn,
         responses=ConsentOut,
         tags=["consents"],
@@ -200,9 +213,9 @@ class ConsentRevocation(ActsOnce, ConsentsEndpoint):
         data = self.body(RevocationIn)
         consent = get_object_or_404(self.consents(), pk=pk)
         try:
-            revoke_consent(
-                consent, by=self.actor, reason=data["reason"], on=max(self.today(), consent.effective_on)
-            )
+            # Never before it was known, wherever that was.
+            on = max(consent.today, consent.known_on)  # type: ignore[attr-defined]
+            revoke_consent(consent, by=self.actor, reason=data["reason"], on=on)
         except ConsentError as refusal:
             raise Problem(409, "consent_refused", str(refusal)) from refusal
         return Response(self.shown(self.consents().get(pk=pk)))

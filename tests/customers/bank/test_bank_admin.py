@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from html import unescape
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
@@ -14,6 +15,7 @@ from customers.bank.consents import record_consent
 from customers.models import BankConsent, BankDataAccess, BankTransaction, ImportBatch, SupplierPaymentDays
 from tests.factories import ACTOR
 
+User = get_user_model()
 pytestmark = pytest.mark.django_db
 EVIDENCE = "admin:customers_importbatch_evidence"
 DAY = date(2026, 11, 2)
@@ -89,9 +91,17 @@ def test_a_consent_is_recorded_and_revoked_by_hand(controller, cast):
     add = reverse("admin:customers_bankconsent_add")
     assert controller.post(add, given).status_code == 200
     assert not BankConsent.objects.exists()
-    assert controller.post(add, given | {"expires_on": "2099-01-01"}).status_code == 302
+    # What the form proposes is stored in no language, and told in the reader's.
+    italian = {"purpose": "valutazione del credito", "expires_on": "2099-01-01"}
+    User.objects.filter(pk=cast.controller.pk).update(language="it")
+    told = controller.post(add, given | italian)
+    assert told.status_code == 302
     row = BankConsent.objects.get()
-    assert controller.get(reverse("admin:customers_bankconsent_changelist")).status_code == 200
+    assert row.purpose == "credit assessment"
+    consents = reverse("admin:customers_bankconsent_changelist")
+    listed = controller.get(consents)
+    assert "valutazione del credito" in listed.content.decode()
+    User.objects.filter(pk=cast.controller.pk).update(language="en")
     revoke = reverse("admin:customers_bankconsent_revoke", args=[row.pk])
     assert controller.get(revoke).status_code == 200
     controller.post(revoke, {"reason": ""})

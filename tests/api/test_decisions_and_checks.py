@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from creditdesk.core.models import AuditEntry
-from customers.models import Access, Reservation
+from customers.bank.consents import record_consent, revoke_consent
+from customers.models import Access, Customer, Reservation
+from scoring.decisions import decide
 from scoring.engine import rescore
 from scoring.models import Decision
 from tests.api.conftest import TODAY, Caller, euro, key_for
 from tests.api.test_endpoints import problem
-from tests.factories import invoice
+from tests.factories import ACTOR, invoice
 from tests.scoring.checks.worlds import give_limit
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +53,43 @@ def test_a_decision_is_answered_kept_and_found_again(world):
     problem(world.caller.post("decisions", dollars), 422, "wrong_currency")
     problem(world.caller.post("decisions", body | {"amount": euro("0")}), 422, "amount_not_positive")
     problem(world.caller.post("decisions", body | {"terms_days": "60"}), 400, "invalid")
+
+
+def test_old_decisions_tell_nothing_of_bank_or_agencies_once_that_ended(world):
+    """A key with the right to bank data reads what banks and agencies told only while a consent and a basis allow it."""
+    rescore(TODAY)
+    caller, account = world.caller, world.cast.company.accounts.get(customer__code="C-1001")
+    first = decide(account, TODAY, asked_by=ACTOR)
+    same = {
+        f.attname: getattr(first, f.attname)
+        for f in Decision._meta.fields
+        if f.name not in ("id", "public_id")
+    }
+    minor = {"minor": 98765, "currency": "EUR"}
+    values = {"bank_sudden_change": -5.5, "bureau_fall_12m": 37}
+    signals = [
+        {"code": "signal", "params": {"signal": name, "points": -9, "value": value}}
+        for name, value in values.items()
+    ]
+    caps = [{"code": "limit", "params": {"cap": cap, "limit": minor}} for cap in ("bank_flows", "agency")]
+    Decision.objects.create(**same | {"reasons": [*signals, *caps]})
+    world.cast.integration.user_permissions.add(Permission.objects.get(codename="view_banktransaction"))
+    consent = record_consent(
+        account.customer, purpose="credit", effective_on=TODAY, expires_on=TODAY, actor=ACTOR
+    )
+
+    def texts():
+        with CaptureQueriesContext(connection) as queries:
+            found = caller.get("decisions", customer="C-1001").json()["results"][0]["reasons"]
+        return [reason["text"] for reason in found], len(queries)
+
+    (change, fall, flows, agency), before = texts()
+    assert "5.5" in change and "37" in fall and "987.65" in flows and "987.65" in agency
+    Customer.objects.filter(pk=account.customer_id).update(kind=Customer.Kind.SOLE_TRADER)
+    revoke_consent(consent, by=ACTOR, reason="asked", on=TODAY)
+    told, after = texts()
+    assert not any(figure in text for text in told for figure in ("5.5", "37", "987.65")) and all(told)
+    assert after <= before + 1
 
 
 def test_a_check_says_all_that_fails_and_what_would_cure_it(world):

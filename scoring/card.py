@@ -23,6 +23,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import capfirst
 
+from creditdesk.core.models import AuditEntry
 from creditdesk.core.sentences import gettext as _
 from creditdesk.core.sentences import in_a_row
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
@@ -260,13 +261,32 @@ def cards_of(row: Any, using: str = "default") -> Cards:
     card = card_by_id(row.card_id, None, using)
     if card.kind != Scorecard.Kind.THIN:
         return Cards(card)
-    full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL, activated_at__isnull=False)
-    # A row just computed and not stored yet has no instant: it was told with what is in use.
+    # A row just computed and not stored yet has no instant: it was told with what is in use on its day.
     stamp = getattr(row, "stamp", None) or getattr(row, "recorded_at", None)
-    then = (
-        full.filter(**{"activated_at__lte": stamp} if stamp else {}).order_by("-activated_at", "-pk").first()
-    )
+    if stamp is None:
+        return Cards(active_cards(using, row.as_of).full, card)
+    then = _full_of(row.as_of, stamp, using)
     return Cards(card_by_id(then.pk, then.activated_at, using) if then else active_card(using), card)
+
+
+def _full_of(as_of: date, stamp: datetime, using: str) -> Scorecard | None:
+    """The full card that scores of a day took at an instant, as `cards_in_use` told then: one planned for a day that had
+    come counts from that day on, though its state followed later (scoring/version_plans.py)."""
+    full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL)
+    waiting = full.filter(Q(activated_at__isnull=True) | Q(activated_at__gt=stamp), first_day__lte=as_of)
+    days = {str(card.pk): card for card in waiting.order_by("first_day", "pk")}
+    if days:
+        # One published at once has its first day, too, and counts from its hour on: only a plan was told beforehand.
+        plans = AuditEntry.objects.using(using).filter(
+            subject_type=Scorecard._meta.label_lower,
+            subject_pk__in=days,
+            act="scorecard.published",
+            at__lte=stamp,
+        )
+        told = {(pk, data.get("first_day")) for pk, data in plans.values_list("subject_pk", "data")}
+        if counted := [card for pk, card in days.items() if (pk, str(card.first_day)) in told]:
+            return counted[-1]
+    return full.filter(activated_at__lte=stamp).order_by("-activated_at", "-pk").first()
 
 
 def active_card(using: str = "default") -> Card:

@@ -28,7 +28,7 @@ from customers.bank.access import log_computed
 from customers.completeness import complete_through
 from customers.ledger import allocate_payment, post_payment
 from customers.models import CreditAccount, DocumentKind, ImportBatch, Instalment, Source
-from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.bank_right import NOTHING_ENDED, Ended, Reader, is_withheld
 from scoring.card import Card, active_cards, card_by_id
 from scoring.decision import recommend
 from scoring.engine import compute
@@ -90,13 +90,10 @@ class WouldLift:
     on_time: IfPaid | None
     insolvent: bool = False
 
-    def for_reader(self, user: Reader) -> WouldLift:
-        """Without the bins of bank signals, where the user may not see their figures."""
-        if sees_bank(user):
-            return self
-        return replace(
-            self, better_bins=tuple(one for one in self.better_bins if not is_of_bank(one.item.name))
-        )
+    def for_reader(self, user: Reader, *, ended: Ended = NOTHING_ENDED) -> WouldLift:
+        """Without the bins of signals whose figures the user may not see; ended: see `ended_for`."""
+        kept = (one for one in self.better_bins if not is_withheld(one.item.name, user, ended))
+        return replace(self, better_bins=tuple(kept))
 
 
 def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
@@ -230,7 +227,7 @@ def _ahead(row: AccountScore, as_of: date, card: Card, paid: Sequence[Instalment
         ImportBatch.objects.create(source=each, complete_through=day)
     then, now = values_of(next(iter(compute(day, Scope.of([row.account_id]), card=card)))), values_of(row)
     values = {name: now[name] if name in FROM_ELSEWHERE else value for name, value in then.items()}
-    used = active_cards().with_draft(card).card_for(values)
+    used = active_cards(as_of=day).with_draft(card).card_for(values)
     score = used.base_points + sum(used.points_of(name, values[name]) for name in used.bins)
     insolvent, depth = bool(values["insolvent"]), used.depth_of(int(values["due_count_12m"] or 0))
     return IfPaid(

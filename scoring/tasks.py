@@ -191,13 +191,22 @@ def monitor_month(due: str | None = None) -> int:
     return (kept or monitor(as_of, made_by="monthly monitoring")).pk
 
 
+def _asked_by(user: str, job: str) -> tuple[Actor, str]:
+    """Who reads for a job and the name its report carries: the person of this id, or the job itself."""
+    if not user:
+        return Actor.job(job), job
+    found = User.objects.get(pk=int(user))
+    return Actor.person(found), found.get_full_name() or found.get_username()
+
+
 @finding_first
 def measure_planned_card(job: Job) -> Keep:
     """The effect of one job: the reports of a card (key: its id, who asked, how many such jobs ended)."""
-    pk, who = (int(part) for part in job.key.split("-")[:2])
-    card, as_of, user = Scorecard.objects.get(pk=pk), job.business_date, User.objects.get(pk=who)
-    by = user.get_full_name() or user.get_username()
-    found = measured(card, as_of, Actor.person(user))
+    pk, *asked = job.key.split("-")
+    card, as_of = Scorecard.objects.get(pk=int(pk)), job.business_date
+    # Two parts: planned by the release before, which counted reports there and did not say who asked.
+    reader, by = _asked_by(asked[0] if len(asked) == 2 else "", "measuring")
+    found = measured(card, as_of, reader)
     return lambda: {"reports": [report.pk for report in keep_measured(card, as_of, found, made_by=by)]}
 
 
@@ -240,7 +249,9 @@ def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
 
 @finding_first
 def monitor_planned_month(job: Job) -> Keep:
-    """The effect of one job: the monitoring report of the month before its business date (key: who asked, ...)."""
-    as_of, user = job.business_date, User.objects.get(pk=int(job.key.split("-")[0]))
-    month, by = month_of(as_of, Actor.person(user)), user.get_full_name() or user.get_username()
+    """The effect of one job: the monitoring report of the month before its business date (key: who asked, how many such
+    jobs ended; of the release before "now")."""
+    as_of, who = job.business_date, job.key.split("-")[0]
+    reader, by = _asked_by(who if who.isdecimal() else "", "measuring")
+    month = month_of(as_of, reader)
     return lambda: {"report": keep_month(month, as_of, made_by=by).pk}

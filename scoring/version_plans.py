@@ -79,9 +79,12 @@ class PlannedLife(Life[Scorecard]):
         )
 
     @transaction.atomic
-    def begin(self, as_of: date) -> list[Scorecard]:
-        """Put the planned versions whose day has come into use, in the order of their days. Again it changes nothing."""
+    def begin(self, as_of: date, kind: str | None = None) -> list[Scorecard]:
+        """Put the planned versions (of a kind) whose day has come into use, in the order of their days. Again it changes
+        nothing."""
         waiting = self.model._default_manager.filter(status=Status.PLANNED, first_day__lte=as_of)
+        if kind is not None:
+            waiting = waiting.filter(kind=kind)
         begun = list(waiting.select_for_update(of=("self",)).order_by("first_day", "pk"))
         for version in begun:
             in_use = self.model._default_manager.filter(status=Status.ACTIVE, kind=version.kind)

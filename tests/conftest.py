@@ -77,7 +77,7 @@ def _plans_are_kept():
     """PostgreSQL plans the scoring statement for longer than it takes to score a test's few accounts.
 
     For one or some accounts it keeps the plan anyway; here for a whole book, too, from the second time on: the first
-    time every statement runs as it would outside of tests.
+    time every statement runs as it would outside of tests. Yields the plain rule, for modules that take it back.
     """
     from scoring import engine
 
@@ -91,7 +91,7 @@ def _plans_are_kept():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "is_kept", is_kept)
-        yield
+        yield plain
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -260,7 +260,16 @@ def test_a_large_book_is_measured_in_the_background(desk, draft, monkeypatch):
     assert kinds == {(kind, "carla") for kind in ("backtest", "stability", "tryout", "monitoring")}
     Job.objects.filter(kind="measure-card").update(status="done", done_at=timezone.now())
     assert under_way not in carla.get(page("card", draft.pk)).content.decode()
+    # What the release before planned is done as well: a card's third time, and a month asked for.
+    old = {
+        "measure-card": (measure_planned_card, f"{draft.pk}-3"),
+        "monitor-month": (monitor_planned_month, "now"),
+    }
+    for kind, (effect, key) in old.items():
+        job = run_once(kind, key, Job.objects.filter(kind=kind).first().business_date, effect)
+        assert job.status == "done" and CardReport.objects.latest("pk").made_by == "measuring"
+    asked = Job.objects.filter(kind="measure-card").count()
     # A draft that cannot be measured is refused on the spot.
     draft.bins.all().delete()
     carla.post(page("measure", draft.pk))
-    assert Job.objects.filter(kind="measure-card").count() == 1
+    assert Job.objects.filter(kind="measure-card").count() == asked

@@ -279,6 +279,8 @@ def test_an_insolvency_recorded_in_the_admin_cuts_at_once(desk, client):
     url = reverse("admin:customers_legalevent_add")
     wrong = client.post(url, data | {"effective_on": "2026-03-03"})
     assert wrong.status_code == 200 and "before it happens" in wrong.content.decode()
+    over = client.post(url, data | {"ended_on": "2026-02-28"})
+    assert over.status_code == 200 and "over before it happened" in over.content.decode()
     assert client.post(url, data).status_code == 302
     assert LegalEvent.objects.get().recorded_by == desk.controller
     assert in_force(desk) == Money.of(0, "EUR")

@@ -80,5 +80,11 @@ def _added(offer: Offer, by: User, as_of: date) -> Scorecard:
     table = offer.table
     card = LIFE.first_draft(code=offer.code, kind=offer.kind, name=offer.name, base_points=table.BASE_POINTS)
     ScorecardBin.objects.bulk_create(default_card.build_bins(card, table.BINS))
-    record_act(SHIPPED, actor=Actor.person(by), subject=card, business_date=as_of, data={"offer": offer.name})
+    record_act(
+        "scorecard.shipped",
+        actor=Actor.person(by),
+        subject=card,
+        business_date=as_of,
+        data={"offer": offer.name},
+    )
     return card

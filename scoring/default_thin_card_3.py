@@ -1,10 +1,11 @@
 """The thin card that ships now: whatever is known of a customer with little or no history, in one score.
 
-Bank flows, agencies, annual accounts, group, sector, and what one to three instalments say. Each instalment that could
-be judged earns a point and loses it again when paid late, more the later: as much as so few are worth beside the 25
-points and more a full history moves, so the score is pulled toward the portfolio and never past it. Known facts (old
-debt, broken promises, write-offs, returned payments, protests, insolvency) only ever count against. Nothing known
-leaves the base, in the middle, where a person decides. Expert judgement, uncalibrated, tuned to no data.
+Bank flows, agencies, annual accounts, group, and what one to three instalments say. Each instalment that could be judged
+earns a point and loses it again when paid late, more the later: as much as so few are worth beside the 25 points and more
+a full history moves, so the score is pulled toward the portfolio and never past it. Known facts (old debt, broken
+promises, write-offs, returned payments, protests) only ever count against, and debt more than 90 days overdue outweighs
+whatever speaks for a customer. Nothing known leaves the base, in the middle, where a person decides. Expert judgement,
+uncalibrated, tuned to no data.
 """
 
 from __future__ import annotations
@@ -39,32 +40,30 @@ BANK = {
 }
 
 RATED = {
-    "bureau_standing": (-8, -4, 0, 4, 8),
-    "bureau_days_beyond_terms": (1, 0, -1, -2),
-    "bureau_inactive": (0, -2),
+    "bureau_standing": (-5, -2, 0, 2, 5),
+    "bureau_days_beyond_terms": (0, 0, -1, -1),
+    "bureau_inactive": (0, -1),
     "bureau_ceased": (0, -1),
 }
 
-# What is known without a history: never a reason for points, only against them.
+# What is known without a history: never a reason for points, only against them. A debt more than 90 days overdue, by most
+# definitions a default, outweighs all that may speak for a customer: no such file comes out as an A, so everything else
+# together moves 79 points at most. Open insolvency proceedings need no points: they are an E whatever the score.
 KNOWN = {
-    "oldest_overdue_days": (0, 0, -1, -2, -3, -4),
-    "broken_promises_12m": (0, -1, -2),
-    "written_off_share": (0, -1, -2, -2),
+    "oldest_overdue_days": (0, 0, -2, -5, -9, -17),
+    "broken_promises_12m": (0, -1, -1),
+    "written_off_share": (0, -1, -1, -1),
     "returned_payments_12m": (0, -1, -1),
-    "disputed_share": (0, -1),
     "legal_marks_24m": (0, -2),
-    "insolvent": (0, -1),
 }
 
 # Of the full card, where it reads what a thin file has as well. Equity tells of negative equity, too.
 ALIKE = {
-    "altman_z": (-2, 0, 1),
+    "altman_z": (-1, 0, 1),
     "equity_ratio": (-1, 0, 1),
     "company_age_months": (-1, 0),
-    "director_changes_18m": (0, -1),
     "group_score": (-1, -1, 0),
     "group_insolvent": (0, -1),
-    "sector_late_share": (0, -1),
 }
 
 FEW: Bins = {
@@ -91,7 +90,7 @@ FEW: Bins = {
         [
             (1, 0, _("No payment was more than a month late.")),
             (2, -1, _("One payment was more than a month late.")),
-            (None, -2, _("Several payments were more than a month late.")),
+            (None, -1, _("Several payments were more than a month late.")),
         ],
     ),
     "relationship_months": (

@@ -15,7 +15,7 @@ from creditdesk.core.money import Money
 from customers.bank.consents import record_consent, revoke_consent
 from customers.models import BankAccount, BankDataAccess, BankTransaction, FinancialStatement, LegalEvent
 from scoring import evidence
-from scoring.card import active_cards, as_card, problems
+from scoring.card import active_cards, as_card, problems, span_of
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import decide
 from scoring.default_terms import GRADES
@@ -93,6 +93,9 @@ def test_it_is_a_right_card_of_all_that_is_known_and_installed_once():
     # Nothing known is the middle, where a person decides: what is missing counts like the portfolio.
     nothing = sum(points for name, points in ready.missing.items())
     assert nothing == 0 and row.review_from <= row.base_points <= row.review_to
+    # Whatever speaks for somebody, a debt more than 90 days overdue is never an A.
+    best = span_of(ready)[1] - max(b.points for b in ready.bins["oldest_overdue_days"])
+    assert best + ready.points_of("oldest_overdue_days", 91) < row.grade_a_from
 
 
 def test_first_payments_speak_and_are_pulled_toward_the_portfolio(company):

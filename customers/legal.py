@@ -61,7 +61,14 @@ def receive_legal_event(
     if not source.strip():
         raise LegalEventError("source", _("Name the source: a register, a gazette, a letter."))
     return _receive(
-        customer, kind, effective_on, source.strip(), actor=actor, known_on=known_on, link=link, ended_on=ended_on
+        customer,
+        kind,
+        effective_on,
+        source.strip(),
+        actor=actor,
+        known_on=known_on,
+        link=link,
+        ended_on=ended_on,
     )
 
 

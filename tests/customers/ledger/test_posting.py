@@ -2,7 +2,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from creditdesk.core.money import Money
 from customers.events import ledger_changed
@@ -14,6 +15,7 @@ from customers.ledger import (
     apply_credit_note,
     correct_document,
     move_payment,
+    post_document,
     refund_payment,
     return_payment,
     reverse_allocation,
@@ -50,6 +52,31 @@ def test_payment_settles_and_past_dates_stay(account):
     assert [open_then(row, D(2026, 2, d)) for d in (9, 10, 19, 20)] == [10010, 10, 10, 0]
     assert open_then(row, D(2025, 12, 31)) == 0
     assert list(Allocation.objects.order_by("pk").values_list("days_late", flat=True)) == [10, 20]
+    sound()
+
+
+def test_what_becomes_alike_is_stored_at_once(account):
+    """A payment of many instalments, one of them in part; and of few: the same counters, told row by row only then."""
+    for count, plain in ((42, 2), (3, 0)):
+        document = post_document(
+            account,
+            account.company.sources.get(),
+            f"many-{count}",
+            issued_on=D(2026, 1, 1),
+            instalments=[InstalmentTerms(D(2026, 2, 1 + n % 20), Decimal(10)) for n in range(count)],
+            actor=ACTOR,
+        )
+        rows = list(document.instalments.order_by("pk"))
+        payment = receive(account, str(10 * count - 4), D(2026, 2, 10))
+        parts = [(row, Decimal(10)) for row in rows[1:]] + [(rows[0], Decimal(6))]
+        with CaptureQueriesContext(connection) as queries:
+            allocate_payment(payment, parts, actor=ACTOR)
+        stores = [q["sql"] for q in queries if q["sql"].startswith('UPDATE "customers_instalment"')]
+        assert len([sql for sql in stores if "CASE" not in sql]) == plain and len(stores) == (plain or 1)
+        found = list(
+            document.instalments.order_by("pk").values_list("open_amount", "settled_on", "settled_by")
+        )
+        assert found == [(400, None, ""), *[(0, D(2026, 2, 10), "cash")] * (count - 1)]
     sound()
 
 

@@ -60,6 +60,13 @@ def longest_in_force(on: date, customer: Any) -> QuerySet[BankConsent]:
     return BankConsent.objects.filter(in_force(on), customer=customer).order_by("-expires_on", "-pk")
 
 
+def ended_among(customers: Iterable[int], on: date) -> set[int]:
+    """Of these ids, the customers who gave a consent of which none is in force any more; one query."""
+    rows = BankConsent.objects.filter(customer__in=list(customers)).annotate(now=Q(in_force(on)))
+    found = list(rows.values_list("customer", "now"))
+    return {customer for customer, _now in found} - {customer for customer, now in found if now}
+
+
 def scope_of(consent: BankConsent) -> set[str]:
     return {word.strip() for word in consent.scope.split(",")} & set(SCOPES)
 

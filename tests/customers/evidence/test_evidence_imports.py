@@ -100,6 +100,25 @@ def test_an_insolvency_from_a_file_stops_new_business(tmp_path, customer):
     assert take(tmp_path, "legal-events", text).counts["unchanged"] == 2
 
 
+def test_an_event_over_before_it_happened_is_refused_by_its_row(tmp_path, customer):
+    """The preview says what storing does, and the other rows come in."""
+    text = (
+        "customer,kind,date,known,ended,source\n"
+        "T-A,insolvency,2026-03-10,2026-03-12,2026-03-01,Tribunale\n"
+        "T-A,Pledge,2026-01-05,2026-01-05,2026-01-05,register\n"
+    )
+    preview = take(tmp_path, "legal-events", text, commit=False)
+    report = take(tmp_path, "legal-events", text)
+    for found in (preview, report):
+        assert [(p.row, p.column, p.code) for p in found.problems] == [(2, "ended", "over_before")]
+        assert (found.counts["new"], found.counts["refused"]) == (1, 1)
+        assert reason("over_before", {}) and cure("over_before", {})
+    assert [e.kind for e in LegalEvent.objects.all()] == ["lien"]
+    # A stored event is not corrected into one either.
+    wrong = take(tmp_path, "legal-events", text.replace("05,2026-01-05,reg", "05,2026-01-04,reg"))
+    assert wrong.counts["refused"] == 2 and LegalEvent.objects.get().ended_on == date(2026, 1, 5)
+
+
 def test_a_company_that_does_not_exist_is_said(tmp_path):
     path = tmp_path / "evidence.csv"
     path.write_text(ACCOUNTS)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from math import nan
+from math import log2, nan
 from typing import Any
 
 from django.db import transaction
@@ -23,6 +23,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import capfirst
 
+from creditdesk.core.models import AuditEntry
 from creditdesk.core.sentences import gettext as _
 from creditdesk.core.sentences import in_a_row
 from scoring.models import Depth, Grade, Recommendation, Scorecard, ScorecardBin
@@ -260,13 +261,32 @@ def cards_of(row: Any, using: str = "default") -> Cards:
     card = card_by_id(row.card_id, None, using)
     if card.kind != Scorecard.Kind.THIN:
         return Cards(card)
-    full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL, activated_at__isnull=False)
-    # A row just computed and not stored yet has no instant: it was told with what is in use.
+    # A row just computed and not stored yet has no instant: it was told with what is in use on its day.
     stamp = getattr(row, "stamp", None) or getattr(row, "recorded_at", None)
-    then = (
-        full.filter(**{"activated_at__lte": stamp} if stamp else {}).order_by("-activated_at", "-pk").first()
-    )
+    if stamp is None:
+        return Cards(active_cards(using, row.as_of).full, card)
+    then = _full_of(row.as_of, stamp, using)
     return Cards(card_by_id(then.pk, then.activated_at, using) if then else active_card(using), card)
+
+
+def _full_of(as_of: date, stamp: datetime, using: str) -> Scorecard | None:
+    """The full card that scores of a day took at an instant, as `cards_in_use` told then: one planned for a day that had
+    come counts from that day on, though its state followed later (scoring/version_plans.py)."""
+    full = Scorecard.objects.using(using).filter(kind=Scorecard.Kind.FULL)
+    waiting = full.filter(Q(activated_at__isnull=True) | Q(activated_at__gt=stamp), first_day__lte=as_of)
+    days = {str(card.pk): card for card in waiting.order_by("first_day", "pk")}
+    if days:
+        # One published at once has its first day, too, and counts from its hour on: only a plan was told beforehand.
+        plans = AuditEntry.objects.using(using).filter(
+            subject_type=Scorecard._meta.label_lower,
+            subject_pk__in=days,
+            act="scorecard.published",
+            at__lte=stamp,
+        )
+        told = {(pk, data.get("first_day")) for pk, data in plans.values_list("subject_pk", "data")}
+        if counted := [card for pk, card in days.items() if (pk, str(card.first_day)) in told]:
+            return counted[-1]
+    return full.filter(activated_at__lte=stamp).order_by("-activated_at", "-pk").first()
 
 
 def active_card(using: str = "default") -> Card:
@@ -293,6 +313,8 @@ def problems(card: Card) -> list[str]:
     if found:
         return found
     least, greatest = span_of(card)
+    if beyond := odds_beyond(card.anchor_score, card.odds_at_anchor, card.points_to_double):
+        found.append(beyond)
     if least < 0 or greatest > 100:
         found.append(
             _(
@@ -301,6 +323,21 @@ def problems(card: Card) -> list[str]:
             % {"least": least, "greatest": greatest}
         )
     return found
+
+
+DOUBLINGS = 1000
+"""Odds from 1 to 2 ** 1000 both ways: just within what a float holds. PostgreSQL refuses a power beyond it."""
+
+
+def odds_beyond(anchor: int, odds: Decimal, doubling: Decimal) -> str:
+    """Why no probability can be computed of some score from 0 to 100; empty where one can of each."""
+    furthest = max(abs(anchor), abs(100 - anchor))
+    if min(odds, doubling) > 0 and furthest / float(doubling) + abs(log2(float(odds))) <= DOUBLINGS:
+        return ""
+    return _(
+        "The odds become too large or too small to compute for some scores from 0 to 100: give more points that double "
+        "the odds, or an anchor score between 0 and 100."
+    )
 
 
 def fingerprint(card: Card, *, points_only: bool = False) -> str:

@@ -116,9 +116,11 @@ class PostgreSQL(Dialect):
     def keep(self, cursor: Any, sql: str, values: dict[str, Any]) -> None:
         """Planning takes ten times as long as scoring some accounts: the server keeps the plan (PREPARE).
 
-        Not behind a pooler that shares connections between transactions; Django's own switch for those says so.
+        Not behind a pooler that shares connections between transactions; Django's own switch for those says so. Nor
+        where the server binds parameters: then a message holds one statement, and PREPARE takes none.
         """
-        if self.connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        settings = self.connection.settings_dict
+        if settings.get("DISABLE_SERVER_SIDE_CURSORS") or settings["OPTIONS"].get("server_side_binding"):
             cursor.execute(sql, values)
             return
         plans = _PLANS.setdefault(self.connection.connection, _Plans())

@@ -19,7 +19,7 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
 from customers.bank.access import log_study
 from customers.models import CreditAccount
-from scoring.card import Card, active_card
+from scoring.card import Card, active_cards
 from scoring.card_notices import tell_of_gates
 from scoring.engine import compute
 from scoring.fitting import measures
@@ -76,7 +76,7 @@ def drift(first: date, second: date, card: Card | None = None, reader: Actor | N
 
     The card of today scores both days, so that a change of card is no drift.
     """
-    card = card or active_card()
+    card = card or active_cards(as_of=second).full
     log_study(reader=reader or Actor.job("monitoring"), days=[first, second])
     before, after = _population(first, card), _population(second, card)
     signals: list[dict[str, Any]] = []
@@ -116,7 +116,7 @@ def grades_come_true(as_of: date, card: Card | None = None, reader: Actor | None
     Only accounts whose ledger is complete through `as_of`, that were not in default already. rate: defaults per
     account with its 95 % interval; expected: mean PD the card gave. gini: None below LEAST_DEFAULTS defaults.
     """
-    start, card = as_of - YEAR, card or active_card()
+    start, card = as_of - YEAR, card or active_cards(as_of=as_of).full
     log_study(reader=reader or Actor.job("monitoring"), days=[start])
     episodes = default_episodes(as_of)
     happened, already = episodes.between(start, as_of), episodes.already_in(start)
@@ -217,7 +217,7 @@ class Month:
 def month_of(as_of: date, reader: Actor | None = None) -> Month:
     """The figures of `monitor`; writes nothing but the log of reads."""
     end = month_end_before(as_of)
-    card, gate = active_card(), gate_in_force()
+    card, gate = active_cards(as_of=as_of).full, gate_in_force()
     month = end.strftime("%Y-%m")
     moved, points = drift(end - YEAR, end, card, reader), series(card, end, reader)
     if points and points[-1]["month"] == month:

@@ -14,10 +14,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from creditdesk.core.audit import Actor, record_act
-from creditdesk.core.models import User
+from creditdesk.core.models import AuditEntry, User
 from scoring import default_card, default_card_3, default_thin_card, default_thin_card_3
 from scoring.models import Scorecard, ScorecardBin
 from scoring.publishing import LIFE
+
+SHIPPED = "scorecard.shipped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,23 @@ OFFERS = (
 
 
 def offers() -> list[Offer]:
-    """Those that no card comes from yet, whatever became of it."""
-    there = set(
+    """Those that no card comes from yet, whatever became of it: told by the entry of its coming, for a draft may get
+    another name, and by the name of those an installation came with."""
+    entries = AuditEntry.objects.filter(act=SHIPPED, data__has_key="offer")
+    came = dict(entries.values_list("subject_pk", "data__offer"))
+    taken = {came[str(pk)] for pk in Scorecard.objects.filter(pk__in=came).values_list("pk", flat=True)}
+    names = set(
         Scorecard.objects.filter(name__in=[offer.name for offer in OFFERS]).values_list("name", flat=True)
     )
-    return [offer for offer in OFFERS if offer.name not in there]
+    return [offer for offer in OFFERS if offer.name not in names | taken]
 
 
 @transaction.atomic
 def add_newer_cards(*, by: User, as_of: date) -> list[Scorecard]:
     """The drafts that are still missing; a card that is there already is left alone. Raises PublishingError."""
     LIFE.check_permission(by, LIFE.propose_permission)
+    # One at a time: whoever pressed twice waits here, and finds them there.
+    list(Scorecard.objects.select_for_update().order_by("pk").values_list("pk", flat=True)[:1])
     return [_added(offer, by, as_of) for offer in offers()]
 
 
@@ -72,5 +80,5 @@ def _added(offer: Offer, by: User, as_of: date) -> Scorecard:
     table = offer.table
     card = LIFE.first_draft(code=offer.code, kind=offer.kind, name=offer.name, base_points=table.BASE_POINTS)
     ScorecardBin.objects.bulk_create(default_card.build_bins(card, table.BINS))
-    record_act("scorecard.shipped", actor=Actor.person(by), subject=card, business_date=as_of)
+    record_act(SHIPPED, actor=Actor.person(by), subject=card, business_date=as_of, data={"offer": offer.name})
     return card

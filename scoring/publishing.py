@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -22,9 +23,10 @@ from creditdesk.core.jobs import plan_jobs
 from creditdesk.core.models import User
 from creditdesk.core.sentences import in_a_row, told
 from creditdesk.core.wording import fixed
+from customers.days import dates_there
 from scoring.calibrated import STATE_FIELDS
 from scoring.card import CardError, as_card, fingerprint, problems
-from scoring.models import AccountScore, CardReport, PublishingGate, Scorecard
+from scoring.models import AccountScore, CardReport, PublishingGate, Scorecard, ScoreHistory
 from scoring.ranges import account_ranges
 from scoring.version_plans import PlannedLife
 from scoring.versions import Lacking, Told, VersionError
@@ -141,13 +143,23 @@ class CardLife(PlannedLife):
             raise CardError(in_a_row(wrong))
 
     def has_begun(self, version: Scorecard, as_of: date) -> bool:
-        """A company whose day began before ours may have been scored with it."""
-        return super().has_begun(version, as_of) or AccountScore.objects.filter(card=version).exists()
+        """A company whose day began before ours may have been scored with it, or scores it the next moment."""
+        if super().has_begun(version, dates_there(as_of, timezone.now())[-1][0]):
+            return True
+        return any(
+            rows.filter(card=version).exists() for rows in (AccountScore.objects, ScoreHistory.objects)
+        )
 
     @transaction.atomic
     def publish(self, version: Scorecard, **given: Any) -> Scorecard:
-        """As of every version; one planned for a day that has come is put into use first, in order."""
-        self.begin(given["as_of"])
+        """As of every version; one planned for a day that has come is put into use first, in order.
+
+        Where it is still the day before for a company, the card in use stays its own; only one whose place is taken at
+        once need not wait."""
+        as_of, first_day = given["as_of"], given.get("first_day")
+        self.begin(dates_there(as_of, timezone.now())[0][0])
+        if first_day in (None, as_of):
+            self.begin(as_of, version.kind)
         return super().publish(version, **given)
 
     def missing_evidence(self, version: Scorecard, as_of: date) -> Lacking | None:
@@ -165,6 +177,8 @@ class CardLife(PlannedLife):
         return {"gates_missed": list(lacking.names) if lacking else []}
 
     def after_publishing(self, version: Scorecard, as_of: date) -> None:
+        if version.decided_by is not None:
+            self.end_beside(version, Actor.person(version.decided_by), as_of)
         keys = [f"{low}-{high}" for low, high in account_ranges()]
         plan_jobs(f"score-card-{version.pk}", keys, as_of, "scoring.tasks.score_range", cluster="bulk")
 

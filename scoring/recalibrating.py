@@ -41,7 +41,7 @@ from scoring.fitting.outcomes import default_episodes
 from scoring.models import CardReport, Scorecard
 from scoring.publishing import LIFE, PublishingError
 from scoring.reports import store_report
-from scoring.taught import lesson_of_odds, odds_lesson, with_odds
+from scoring.taught import first_odds_lesson, lesson_of_odds, with_odds
 
 FOLDS, SEED = 5, 20
 
@@ -163,8 +163,10 @@ def _too_few(
 
 
 def expert_odds(card: Scorecard) -> Odds:
-    """The odds before anybody calibrated: a second calibration starts from them, or the same defaults would count twice."""
-    found = odds_lesson(card)
+    """The odds before anybody calibrated: a second calibration starts from them, or the same defaults would count twice.
+
+    So it does of odds changed by hand since: whoever changed fitted odds stood on the outcomes as well."""
+    found = first_odds_lesson(card)
     return odds_of(card) if found is None else Odds(**found["expert"])
 
 

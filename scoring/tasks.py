@@ -18,7 +18,7 @@ from creditdesk.core.sentences import sentence_of
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from customers.rates import MissingRate
-from scoring.beside import drop_old, keep_beside
+from scoring.beside import BESIDE_FAILED, drop_old, keep_beside
 from scoring.card import CardError
 from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
@@ -31,12 +31,11 @@ from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import keep_month, monitor, month_end_before, month_of
 from scoring.peers import store_peer_figures
 from scoring.publishing import begin_planned
-from scoring.ranges import account_ranges, dates_there, nights
+from scoring.ranges import NIGHTLY, account_ranges, dates_there, nights
 from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.side_by_side import compared, keep_compared
 from scoring.statement import Scope
 
-NIGHTLY = "score"
 LEVEL = "invoice_level"
 CLAIM = 1000
 
@@ -141,11 +140,17 @@ def score_range(job: Job) -> dict[str, Any]:
     """
     low, high = (int(part) for part in job.key.split("-"))
     outcome, actor, beside = Outcome(), Actor.job("nightly scoring"), 0
+    failed: dict[int, str] = {}
     for as_of, companies in nights(job):
         outcome += score_accounts(as_of, low, high, actor=actor, companies=companies)
         if job.kind == NIGHTLY:
-            beside += keep_beside(as_of, _scope_of(low, high, companies))
-    return {"scored": outcome.scored, "kept": outcome.kept} | ({"beside": beside} if beside else {})
+            beside += keep_beside(as_of, _scope_of(low, high, companies), failed=failed)
+    result: dict[str, Any] = {"scored": outcome.scored, "kept": outcome.kept}
+    if beside:
+        result["beside"] = beside
+    if failed:
+        result[BESIDE_FAILED] = [{"card": pk, "error": error} for pk, error in failed.items()]
+    return result
 
 
 def _scope_of(low: int, high: int, companies: list[int] | None) -> Scope:
@@ -186,13 +191,22 @@ def monitor_month(due: str | None = None) -> int:
     return (kept or monitor(as_of, made_by="monthly monitoring")).pk
 
 
+def _asked_by(user: str, job: str) -> tuple[Actor, str]:
+    """Who reads for a job and the name its report carries: the person of this id, or the job itself."""
+    if not user:
+        return Actor.job(job), job
+    found = User.objects.get(pk=int(user))
+    return Actor.person(found), found.get_full_name() or found.get_username()
+
+
 @finding_first
 def measure_planned_card(job: Job) -> Keep:
     """The effect of one job: the reports of a card (key: its id, who asked, how many such jobs ended)."""
-    pk, who = (int(part) for part in job.key.split("-")[:2])
-    card, as_of, user = Scorecard.objects.get(pk=pk), job.business_date, User.objects.get(pk=who)
-    by = user.get_full_name() or user.get_username()
-    found = measured(card, as_of, Actor.person(user))
+    pk, *asked = job.key.split("-")
+    card, as_of = Scorecard.objects.get(pk=int(pk)), job.business_date
+    # Two parts: planned by the release before, which counted reports there and did not say who asked.
+    reader, by = _asked_by(asked[0] if len(asked) == 2 else "", "measuring")
+    found = measured(card, as_of, reader)
     return lambda: {"reports": [report.pk for report in keep_measured(card, as_of, found, made_by=by)]}
 
 
@@ -235,7 +249,9 @@ def fit_planned_invoice_card(job: Job) -> dict[str, Any]:
 
 @finding_first
 def monitor_planned_month(job: Job) -> Keep:
-    """The effect of one job: the monitoring report of the month before its business date (key: who asked, ...)."""
-    as_of, user = job.business_date, User.objects.get(pk=int(job.key.split("-")[0]))
-    month, by = month_of(as_of, Actor.person(user)), user.get_full_name() or user.get_username()
+    """The effect of one job: the monitoring report of the month before its business date (key: who asked, how many such
+    jobs ended; of the release before "now")."""
+    as_of, who = job.business_date, job.key.split("-")[0]
+    reader, by = _asked_by(who if who.isdecimal() else "", "measuring")
+    month = month_of(as_of, reader)
     return lambda: {"report": keep_month(month, as_of, made_by=by).pk}

@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from scoring.fitting.odds import Odds
 from scoring.models import CardReport, Scorecard
 
 SAMPLE = ("observations", "customers", "events", "customer_years")
@@ -39,7 +38,7 @@ def lesson_of_odds(card: Scorecard, report: CardReport) -> Lesson:
 
 
 def with_odds(taught: dict[str, Any], found: Lesson) -> dict[str, Any]:
-    """What a card was taught, with odds fitted since; earlier ones stay, for a person may set their odds again."""
+    """What a card was taught, with odds fitted since; newest first; earlier ones stay, for what they saw was seen."""
     return taught | {"odds": [found, *taught.get("odds", [])]}
 
 
@@ -49,15 +48,16 @@ def points_lesson(card: Scorecard) -> Lesson | None:
     return found
 
 
-def odds_lesson(card: Scorecard) -> Lesson | None:
-    """The calibration a card's odds come from, whatever else was changed since; None where they were never fitted alone,
-    or were set by hand since."""
-    odds = Odds(card.anchor_score, float(card.odds_at_anchor), float(card.points_to_double))
-    return next((one for one in card.taught.get("odds", []) if Odds(**one["odds_after"]) == odds), None)
+def first_odds_lesson(card: Scorecard) -> Lesson | None:
+    """The first calibration of a card or of those it was copied from: its "expert" are the odds before any outcome. None
+    where odds were never fitted alone."""
+    lessons: list[Lesson] = card.taught.get("odds", [])
+    return lessons[-1] if lessons else None
 
 
 def taught_until(card: Scorecard) -> date | None:
-    """The last day whose outcomes a card's probability has seen, by its points or by its odds."""
-    odds = odds_lesson(card)
-    days = (card.learned_until, card.calibrated_on, date.fromisoformat(odds["until"]) if odds else None)
+    """The last day whose outcomes a card's probability has seen, by its points or by its odds: odds touched since, by a
+    hair or by much, were touched by somebody who knew the fitted ones."""
+    lessons = [date.fromisoformat(one["until"]) for one in card.taught.get("odds", [])]
+    days = (card.learned_until, card.calibrated_on, *lessons)
     return max((day for day in days if day is not None), default=None)

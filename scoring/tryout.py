@@ -59,7 +59,7 @@ def try_card(
     cards (minor units) and how many rise, fall, or fall to zero. movers: the accounts that move most.
     """
     log_study(reader=reader or Actor.job("try-out"), days=[as_of])
-    ready, used = as_card(card, list(card.bins.all())), active_cards()
+    ready, used = as_card(card, list(card.bins.all())), active_cards(as_of=as_of)
     current = against or (used.thin if card.kind == Scorecard.Kind.THIN else None) or used.full
     book, tally = Book(as_of), _Tally()
     for low, high in _chunks():

@@ -79,16 +79,36 @@ class PlannedLife(Life[Scorecard]):
         )
 
     @transaction.atomic
-    def begin(self, as_of: date) -> list[Scorecard]:
-        """Put the planned versions whose day has come into use, in the order of their days. Again it changes nothing."""
+    def begin(self, as_of: date, kind: str | None = None) -> list[Scorecard]:
+        """Put the planned versions (of a kind) whose day has come into use, in the order of their days. Again it changes
+        nothing."""
         waiting = self.model._default_manager.filter(status=Status.PLANNED, first_day__lte=as_of)
+        if kind is not None:
+            waiting = waiting.filter(kind=kind)
         begun = list(waiting.select_for_update(of=("self",)).order_by("first_day", "pk"))
         for version in begun:
             in_use = self.model._default_manager.filter(status=Status.ACTIVE, kind=version.kind)
             for old in in_use.select_for_update(of=("self",)):
                 self._begun("scorecard.retired", old, as_of, status=Status.RETIRED)
             self._begun("scorecard.began", version, as_of, status=Status.ACTIVE, activated_at=timezone.now())
+            self.end_beside(version, Actor.job("first day of a scorecard"), as_of)
         return begun
+
+    def end_beside(self, version: Scorecard, actor: Actor, as_of: date) -> None:
+        """A card that came into use runs beside none, nor does it again by itself once it is retired."""
+        if version.beside_since is None:
+            return
+        before = {"beside_since": version.beside_since.isoformat()}
+        version.beside_since = None
+        version.save(update_fields=["beside_since"])
+        record_act(
+            "scorecard.beside_ended",
+            actor=actor,
+            subject=version,
+            business_date=as_of,
+            data=self.data_of(version),
+            changes=[Change.of(version, before, {"beside_since": None})],
+        )
 
     def _begun(self, act: str, version: Scorecard, as_of: date, **fields: Any) -> None:
         before = {"status": version.status}

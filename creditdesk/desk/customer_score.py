@@ -70,7 +70,8 @@ def would_lift(request: HttpRequest, account_id: int) -> HttpResponse:
     as_of, reader = business_date(account.company.time_zone), Actor.person(request.user)
     # The score may be of a day before the consent or the basis ended.
     ended = ended_for(request.user, account.customer, as_of, past=True)
-    found = computed_lift(explain(row), row, as_of, reader=reader).for_reader(request.user, ended=ended)
+    lift = computed_lift(explain(row), row, as_of, reader=reader, kept=True)
+    found = lift.for_reader(request.user, ended=ended)
     context = {
         "title": _("What would lift the score"),
         "account": account,

@@ -26,10 +26,11 @@ FROM customers_financialstatement fs
 WHERE seen(fs) AND customer_scope(fs.customer_id) AND fs.effective_on <= {{as_of}} AND fs.months > 0
   AND fs.effective_on > {{as_of_statements}}
 """
-# Of the year before, those of the same source where there are such: changes compare like with like.
+# Of the year before, those of the same source where there are such, though another's lie nearer: changes compare like
+# with like.
 BEFORE = f"""
-SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.customer_id ORDER BY r.effective_on DESC,
-    CASE WHEN r.source = r.latest_source THEN 0 ELSE 1 END, r.place) AS nth
+SELECT r.*, ROW_NUMBER() OVER (PARTITION BY r.customer_id ORDER BY
+    CASE WHEN r.source = r.latest_source THEN 0 ELSE 1 END, r.effective_on DESC, r.place) AS nth
 FROM ranked r WHERE days(r.latest_on, r.effective_on) >= {YEAR_BEFORE_DAYS}
 """
 STATEMENTS = f"""

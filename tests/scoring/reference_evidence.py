@@ -94,7 +94,7 @@ def _latest(customer: Customer, as_of: date, view: View) -> tuple[Any, Any]:
         return None, None
     earlier = [s for s in known if (known[0].effective_on - s.effective_on).days >= 270]
     # The year before of the same source, where it has one.
-    earlier.sort(key=lambda s: (s.effective_on, s.source == known[0].source), reverse=True)
+    earlier.sort(key=lambda s: (s.source == known[0].source, s.effective_on), reverse=True)
     return known[0], (earlier[0] if earlier else None)
 
 

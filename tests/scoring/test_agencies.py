@@ -34,7 +34,7 @@ from scoring.evidence import scored_by
 from scoring.explain import explain
 from scoring.lifting import bin_sentences
 from scoring.models import AccountScore, Scorecard, ScorecardBin, ScoreHistory
-from scoring.newer_cards import OFFERS, add_newer_cards
+from scoring.newer_cards import OFFERS, add_newer_cards, offers
 from scoring.replay import replay
 from scoring.signals import BY_NAME, SIGNALS, Family
 from scoring.statement import Scope
@@ -114,6 +114,11 @@ def test_newer_cards_come_as_sound_drafts_when_asked_for(cast, monkeypatch):
         assert (card.status, card.is_shipped) == ("draft", False)
         assert problems(as_card(card, list(card.bins.all()))) == []
         assert all(BY_NAME[name].carries_points for name in table.BINS)
+    # A draft keeps what it came as under another name; thrown away, it is offered again.
+    Scorecard.objects.filter(name=default_card_3.NAME).update(name="Ours")
+    assert offers() == []
+    Scorecard.objects.get(name="Ours").delete()
+    assert [offer.name for offer in offers()] == [default_card_3.NAME]
     assert active_cards() == before and not set(NAMES) & {*before.full.bins}
 
 

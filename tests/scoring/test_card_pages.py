@@ -186,6 +186,17 @@ def test_movers_outside_the_portfolio_are_not_named(desk, draft):
     assert desk.elsewhere.customer.name not in carla.get(page("card", draft.pk)).content.decode()
 
 
+def test_a_draft_is_not_deleted_by_one_press(desk, draft):
+    """It cannot be brought back: the button stands behind a line that says so, with the keyboard and without script."""
+    client, address = client_of(desk.controller), page("delete", draft.pk)
+    shown = client.get(page("card", draft.pk)).content.decode()
+    before = shown[: shown.index(f'action="{address}"')]
+    assert before.rindex("<details><summary>Delete this draft") > before.rfind("</details>")
+    assert "cannot be brought back" in shown.partition(f'action="{address}"')[2].partition("<button")[0]
+    client.post(address)
+    assert not Scorecard.objects.filter(pk=draft.pk).exists()
+
+
 def test_queries_do_not_grow_with_bins_or_cards(desk, draft):
     client = client_of(desk.controller)
     client.get(page("card", draft.pk))
@@ -249,7 +260,16 @@ def test_a_large_book_is_measured_in_the_background(desk, draft, monkeypatch):
     assert kinds == {(kind, "carla") for kind in ("backtest", "stability", "tryout", "monitoring")}
     Job.objects.filter(kind="measure-card").update(status="done", done_at=timezone.now())
     assert under_way not in carla.get(page("card", draft.pk)).content.decode()
+    # What the release before planned is done as well: a card's third time, and a month asked for.
+    old = {
+        "measure-card": (measure_planned_card, f"{draft.pk}-3"),
+        "monitor-month": (monitor_planned_month, "now"),
+    }
+    for kind, (effect, key) in old.items():
+        job = run_once(kind, key, Job.objects.filter(kind=kind).first().business_date, effect)
+        assert job.status == "done" and CardReport.objects.latest("pk").made_by == "measuring"
+    asked = Job.objects.filter(kind="measure-card").count()
     # A draft that cannot be measured is refused on the spot.
     draft.bins.all().delete()
     carla.post(page("measure", draft.pk))
-    assert Job.objects.filter(kind="measure-card").count() == 1
+    assert Job.objects.filter(kind="measure-card").count() == asked

@@ -74,3 +74,13 @@ def test_a_statement_that_failed_can_be_asked_again():
                 dialect().keep(cursor, sql, values)
             dialect().keep(cursor, sql, values | {"account": 5})
             assert cursor.fetchall() == [(2, "%")]
+
+
+@on_postgres
+def test_no_plan_is_kept_where_the_server_binds_parameters(monkeypatch):
+    """A message then holds one statement, and PREPARE takes no parameters."""
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "server_side_binding", True)
+    with CaptureQueriesContext(connection) as queries, connection.cursor() as cursor:
+        dialect().keep(cursor, "SELECT CAST(%(account)s AS bigint)", {"account": 5})
+        assert cursor.fetchall() == [(5,)]
+    assert [q["sql"].split()[0] for q in queries] == ["SELECT"]

@@ -62,6 +62,8 @@ def test_changes_compare_like_with_like():
     for year in (2024, 2025):
         publish(group, date(year, 12, 31), source="single", revenue=(year - 2000) * 100_00)
         publish(group, date(year, 12, 31), source="consolidated", revenue=(year - 2000) * 10_000_00)
+    # Accounts of another kind lie nearer than its own of the year before.
+    publish(group, date(2025, 3, 31), months=3, source="single", revenue=900_00)
     assert signals(group)["revenue_growth"] == pytest.approx(25 / 24 - 1, abs=1e-6)
     FinancialStatement.objects.filter(customer=group.customer, source="consolidated").update(
         superseded_at="2026-07-01T00:00Z"

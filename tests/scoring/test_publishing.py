@@ -12,7 +12,9 @@ from django.test import Client
 from django.urls import reverse
 
 from creditdesk.core.models import AuditEntry, Job
-from scoring.card import CardError, active_card
+from customers.bank.consents import record_consent
+from customers.models import BankAccount, BankTransaction, Company, ImportBatch
+from scoring.card import CardError, active_card, cards_of
 from scoring.drafts import Row, change_numbers, copy_card, delete_draft, replace_bins
 from scoring.engine import compute, rescore
 from scoring.models import AccountScore, CardReport, PublishingGate, Scorecard, ScoreHistory
@@ -29,7 +31,7 @@ from scoring.replay import replay
 from scoring.reports import store_report
 from scoring.statement import Scope
 from scoring.tasks import plan_nightly
-from tests.factories import invoice
+from tests.factories import ACTOR, invoice
 from tests.people import Cast
 
 pytestmark = pytest.mark.django_db
@@ -292,3 +294,92 @@ def test_a_planned_card_is_withdrawn_by_one_person_before_its_day(draft, cast):
     again = planned(card, cast, later)
     assert [begun.pk for begun in begin_planned(later)] == [twin.pk, again.pk]
     assert active_card().pk == again.pk
+
+
+def feed(account):
+    consent = record_consent(
+        account.customer,
+        purpose="credit assessment",
+        effective_on=date(2024, 1, 1),
+        expires_on=date(2099, 1, 1),
+        actor=ACTOR,
+    )
+    bank = BankAccount.objects.create(consent=consent, customer=account.customer, iban="IT1", currency="EUR")
+    BankTransaction.objects.bulk_create(
+        BankTransaction(
+            bank_account=bank,
+            key=str(n),
+            effective_on=TODAY - timedelta(days=n),
+            known_on=TODAY,
+            amount=9_000 if n % 2 else -4_000,
+            balance=300_000,
+            counterparty=f"{n % 5}",
+        )
+        for n in range(0, 120, 3)
+    )
+
+
+def test_a_thin_score_replays_with_the_full_card_that_its_day_had(draft, cast):
+    """The planned full card counts from midnight of its day: thin files are told by it before its state says so."""
+    later, thin = TODAY + timedelta(days=1), Scorecard.objects.get(status="active", kind="thin")
+    for n in range(3):
+        invoice(cast.account, "100.00", TODAY - timedelta(days=60 + n))
+    feed(cast.account)
+    ImportBatch.objects.create(source=cast.account.company.sources.get(code="erp"), complete_through=TODAY)
+    change_numbers(draft, {"thin_below": 2}, by=cast.controller, as_of=TODAY)
+    rescore(TODAY)
+    before = AccountScore.objects.get(account=cast.account)
+    assert before.card_id == thin.pk
+    card = planned(draft, cast, later)
+    # Three instalments are a history for the card of tomorrow, and one too few for the card of today.
+    rescore(later)
+    assert AccountScore.objects.get(account=cast.account).card_id == card.pk
+    change_numbers(
+        other := copy_card(card, by=cast.controller, as_of=TODAY),
+        {"thin_below": 5, "thin_recent_below": 9},
+        by=cast.controller,
+        as_of=TODAY,
+    )
+    other = planned(other, cast, later + timedelta(days=1))
+    rescore(later + timedelta(days=1))
+    row = AccountScore.objects.get(account=cast.account)
+    assert row.card_id == thin.pk and cards_of(row).full.pk == other.pk
+    assert [begun.pk for begun in begin_planned(later + timedelta(days=1))] == [card.pk, other.pk]
+    # Nor does one published at once count for the hours before.
+    now = copy_card(other, by=cast.controller, as_of=TODAY)
+    change_numbers(now, {"thin_below": 1}, by=cast.controller, as_of=TODAY)
+    evidence(now)
+    publish_card(
+        proposed(now, cast), approver=cast.approver, reason="At once.", as_of=later + timedelta(days=1)
+    )
+    assert cards_of(row).full.pk == other.pk and replay(row).is_exact
+
+
+def test_a_planned_card_waits_for_the_last_company_and_counts_for_the_first(draft, cast):
+    """It is the 30th in Auckland when the 29th has just begun its afternoon here, and the 29th still in New York when
+    the 30th has begun here."""
+    later = TODAY + timedelta(days=10)
+    for company, zone in (
+        (cast.account.company, "America/New_York"),
+        (cast.elsewhere.company, "Pacific/Auckland"),
+    ):
+        Company.objects.filter(pk=company.pk).update(time_zone=zone)
+    thin = copy_card(Scorecard.objects.get(status="active", kind="thin"), by=cast.controller, as_of=TODAY)
+    twin = copy_card(draft, by=cast.controller, as_of=TODAY)
+    card = planned(draft, cast, later)
+    evidence(thin)
+    evidence(twin)
+    for one in (thin, twin):
+        proposed(one, cast)
+    eve = later - timedelta(days=1)
+    with time_machine.travel(datetime.combine(eve, time(13), UTC), tick=False), refused("not_planned"):
+        withdraw_planned(card, by=cast.manager, reason="Too late in Auckland.", as_of=eve)
+    with time_machine.travel(datetime.combine(later, time(1), UTC), tick=False):
+        thin.refresh_from_db()
+        publish_card(thin, approver=cast.approver, reason="Agreed.", as_of=later)
+        card.refresh_from_db()
+        assert card.status == "planned", "for New York it is still the 29th"
+        twin.refresh_from_db()
+        publish_card(twin, approver=cast.approver, reason="At once, for everybody.", as_of=later)
+        card.refresh_from_db()
+        assert (card.status, active_card().pk) == ("retired", twin.pk)

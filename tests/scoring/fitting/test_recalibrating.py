@@ -120,10 +120,10 @@ def _the_label_goes_with_what_moves_the_probability(calibrated, carla):
             None,
             None,
         )
-        # Other points leave the fitted odds where they are, and those saw these defaults; an expert's own did not.
-        by_hand = draft.odds_at_anchor == 9
-        assert expert_odds(draft) == odds_of(draft if by_hand else calibrated.based_on)
-        assert taught_until(draft) == (None if by_hand else TODAY)
+        # Whoever changes points or odds since knew what the odds were fitted to: these defaults are not unseen, nor
+        # the start of another calibration.
+        assert expert_odds(draft) == odds_of(calibrated.based_on) != odds_of(draft)
+        assert taught_until(draft) == TODAY
 
 
 def test_the_level_alone_and_too_few_for_that(true_book, active, client, monkeypatch):

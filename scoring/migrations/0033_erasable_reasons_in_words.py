@@ -39,7 +39,9 @@ def put_words_back(apps, schema_editor):
 class Migration(migrations.Migration):
     """What a person wrote to an applicant as the reason of a decision may be erased, too (GDPR art. 17)."""
 
-    dependencies = [("scoring", "0032_scores_beside")]
+    dependencies = [
+        ("scoring", "0032_scores_beside"),
+    ]
 
     operations = [
         migrations.AddField(

@@ -19,7 +19,6 @@ from scoring import default_card, default_card_3, default_thin_card, default_thi
 from scoring.models import Scorecard, ScorecardBin
 from scoring.publishing import LIFE
 
-
 SHIPPED = "scorecard.shipped"
 
 

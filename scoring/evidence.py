@@ -107,11 +107,11 @@ def priced_by(thin: Card, obs: Observations) -> Any:
     return obs.thin & thin.has_evidence(*told)
 
 
-def scored_by(card: Card, obs: Observations) -> Any:
-    """Mask of the observations a card scores: those of the thin card in use are not a full card's."""
+def scored_by(card: Card, obs: Observations, as_of: date | None = None) -> Any:
+    """Mask of the observations a card scores: those of the thin card in use (`as_of` that day) are not a full card's."""
     if card.kind == Scorecard.Kind.THIN:
         return priced_by(card, obs)
-    thin = active_cards().thin
+    thin = active_cards(as_of=as_of).thin
     return np.ones(obs.rows, dtype=bool) if thin is None else ~priced_by(thin, obs)
 
 

@@ -1,12 +1,15 @@
 """Recomputing an old score: from its own stored inputs, and from the facts this system had recorded by then.
 
 The first must always agree, bit for bit: a card that was ever in use cannot change. The second agrees as long as
-facts are only added and superseded, never edited; both are guarded by triggers.
+facts are only added and superseded, never edited (both are guarded by triggers), and a signal means what it meant: those
+a later release defined anew are named (scoring/redefined.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +20,7 @@ from scoring.card import Card, card_by_id, cards_of
 from scoring.decision import recommend
 from scoring.engine import scores
 from scoring.models import AccountScore, ScoreHistory
+from scoring.redefined import defined_anew
 from scoring.statement import Scope
 from scoring.stored import points_of, values_of
 
@@ -35,12 +39,14 @@ class Difference:
 @dataclass(frozen=True, slots=True)
 class Replay:
     """inputs: differences when the stored inputs are put through the card again. facts: when the inputs
-    themselves are computed again from what was recorded by then."""
+    themselves are computed again from what was recorded by then. defined_anew: of those the signals that mean something
+    else since the row was stored, with the day of the change: they may differ by that alone."""
 
     row: AccountScore | ScoreHistory
     card: Card
     inputs: tuple[Difference, ...]
     facts: tuple[Difference, ...]
+    defined_anew: Mapping[str, date] = field(default_factory=dict)
 
     @property
     def is_exact(self) -> bool:
@@ -51,7 +57,13 @@ def replay(row: AccountScore | ScoreHistory, reader: Actor | None = None) -> Rep
     """Replay a current or kept score. Three queries whatever the score stands on, and those of the bank access log."""
     log_computed(row.account, reader=reader or Actor.job("replay"), purpose=PURPOSE, days=[row.as_of])
     card = card_by_id(row.card_id)
-    return Replay(row, card, tuple(_from_inputs(row, card)), tuple(_from_facts(row)))
+    facts = tuple(_from_facts(row))
+    anew = defined_anew((one.name for one in facts), _stamp(row)) if facts else {}
+    return Replay(row, card, tuple(_from_inputs(row, card)), facts, anew)
+
+
+def _stamp(row: AccountScore | ScoreHistory) -> datetime:
+    return row.recorded_at if isinstance(row, ScoreHistory) else row.stamp
 
 
 def _from_inputs(row: AccountScore | ScoreHistory, card: Card) -> list[Difference]:
@@ -80,8 +92,7 @@ def _from_inputs(row: AccountScore | ScoreHistory, card: Card) -> list[Differenc
 
 
 def _from_facts(row: AccountScore | ScoreHistory) -> list[Difference]:
-    stamp = row.recorded_at if isinstance(row, ScoreHistory) else row.stamp
-    view = View(recorded_by=stamp)
+    view = View(recorded_by=_stamp(row))
     scope = Scope.of([row.account_id])
     again = next(iter(scores(row.as_of, scope, view, cards=cards_of(row), given=None)), None)
     if again is None:

@@ -91,11 +91,11 @@ def compared(a: Scorecard, b: Scorecard, as_of: date, reader: Actor | None = Non
         "against": a.pk,
         "said": [fingerprint(card) for card in cards],
         "moves": try_card(b, as_of, reader, against=cards[0]),
-        **_past(a, b, cards, reader),
+        **_past(a, b, cards, as_of, reader),
     }
 
 
-def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -> dict[str, Any]:
+def _past(a: Scorecard, b: Scorecard, cards: list[Card], as_of: date, reader: Actor | None) -> dict[str, Any]:
     taught = max((day for day in (a.learned_until, b.learned_until) if day is not None), default=None)
     seen = max((day for day in (taught_until(a), taught_until(b)) if day is not None), default=None)
     first, through = ledger_span()
@@ -103,7 +103,7 @@ def _past(a: Scorecard, b: Scorecard, cards: list[Card], reader: Actor | None) -
     kept = [day for day in days if taught is None or day > taught]
     obs = observe(kept, reader=reader) if kept else None
     if obs is not None:
-        obs = obs.take(scored_by(cards[0], obs) & scored_by(cards[1], obs))
+        obs = obs.take(scored_by(cards[0], obs, as_of) & scored_by(cards[1], obs, as_of))
     fixed = [fixed_on(a), fixed_on(b)]
     blind_from = max(day for day in fixed if day) if all(fixed) else None
     last = max([*days, *([taught] if taught else [])], default=None)

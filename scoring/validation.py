@@ -58,7 +58,7 @@ def series(card: Card, end: date, reader: Actor | None = None) -> list[dict[str,
     missing = [day for day in wanted if day.isoformat() not in kept]
     if missing:
         obs = observe(missing, reader=reader)
-        obs = obs.take(scored_by(card, obs))
+        obs = obs.take(scored_by(card, obs, end))
         for day in missing:
             kept[day.isoformat()] = _point(day, obs.take(obs.day == day.toordinal()))
     until = taught_until(Scorecard.objects.get(pk=card.pk))

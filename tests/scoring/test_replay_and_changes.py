@@ -11,6 +11,9 @@ from decimal import Decimal
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 
 from customers.models import CreditAccount, ImportBatch
 from scoring.card import active_card
@@ -18,6 +21,7 @@ from scoring.changes import Day, changes_between, compare
 from scoring.engine import rescore
 from scoring.explain import explain
 from scoring.models import AccountScore, ScoreHistory
+from scoring.redefined import REDEFINED
 from scoring.replay import replay
 from tests.factories import ACTOR, history, invoice, make_account, make_company, pay
 
@@ -81,6 +85,20 @@ def test_the_command_proves_it_and_fails_when_it_cannot(account, capsys):
     with pytest.raises(CommandError, match="1 of 1"):
         call_command("replay", "--customer", account.customer.code)
     assert "pd was 0.5" in capsys.readouterr().out
+
+
+def test_a_signal_defined_anew_since_is_named(account, capsys):
+    """The values a score was told stay; from the facts it is told by today's definitions."""
+    row = AccountScore.objects.get()
+    AccountScore.objects.filter(pk=row.pk).update(altman_z=3)
+    assert replay(AccountScore.objects.get()).defined_anew == {}, "scored by this release"
+    installed = MigrationRecorder(connection).migration_qs.filter(app="scoring", name=REDEFINED[0].migration)
+    assert installed.update(applied=timezone.now() + timedelta(hours=1)) == 1
+    found = replay(AccountScore.objects.get())
+    assert found.defined_anew == {"altman_z": date(2026, 11, 23)} and not found.is_exact
+    with pytest.raises(CommandError, match="1 of 1"):
+        call_command("replay", "--customer", account.customer.code)
+    assert "altman_z was defined anew on 2026-11-23" in capsys.readouterr().out
 
 
 def test_changes_between_two_dates_add_up_to_the_step(account):

@@ -67,6 +67,7 @@ def _record(found: Replay) -> dict[str, Any]:
         "exact": found.is_exact,
         "inputs": [_difference(d) for d in found.inputs],
         "facts": [_difference(d) for d in found.facts],
+        "defined_anew": dict(found.defined_anew),
     }
 
 
@@ -83,6 +84,10 @@ def _text(found: Replay) -> str:
     if found.is_exact:
         return head + "the same again, from its inputs and from the facts."
     lines = [f"  from its {kind}: {d.name} was {d.stored}, is {d.replayed}" for kind, d in _all(found)]
+    for name, day in found.defined_anew.items():
+        lines.append(
+            f"  {name} was defined anew on {day}, in a release installed after this score: its facts may be the same"
+        )
     return "\n".join([head + "DIFFERS", *lines])
 
 

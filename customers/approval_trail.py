@@ -21,6 +21,7 @@ from creditdesk.core.money import Money
 from customers.access import account_scope
 from customers.limit_reasons import render_reason
 from customers.models import CreditLimit, LimitChange, LimitDecision
+from customers.shown import Shown
 
 CHUNK = 500
 CHANGE = "customers.limitchange"
@@ -68,11 +69,11 @@ def acts_export(
 
 
 def changes_export(
-    changes: QuerySet[LimitChange], first: date, last: date, facts: list[tuple[str, Any]], *, bank: bool
+    changes: QuerySet[LimitChange], first: date, last: date, facts: list[tuple[str, Any]]
 ) -> Export:
     """One row per limit change with who proposed it and who decided it on whose authority.
 
-    bank: whether the reader may see what was told from bank lines.
+    changes: annotated with what the reader may see of each (`shown_fields`).
     """
     return Export(
         name="limit-changes",
@@ -94,7 +95,7 @@ def changes_export(
             ),
             *(_("comments"), _("reminders"), _("limit row"), _("in force from")),
         ],
-        rows=_change_rows(changes, bank),
+        rows=_change_rows(changes),
         facts=[*_period(first, last), *facts, *_change_totals(changes)],
     )
 
@@ -209,7 +210,7 @@ def _act_row(
     ]
 
 
-def _change_rows(changes: QuerySet[LimitChange], bank: bool) -> Iterator[list[Any]]:
+def _change_rows(changes: QuerySet[LimitChange]) -> Iterator[list[Any]]:
     related = changes.select_related("account__customer", "account__company", "limit")
     for chunk in _chunks(related):
         ids = [change.pk for change in chunk]
@@ -224,12 +225,10 @@ def _change_rows(changes: QuerySet[LimitChange], bank: bool) -> Iterator[list[An
             )
         }
         for change in chunk:
-            yield _change_row(change, decisions[change.pk], counts[change.pk], bank)
+            yield _change_row(change, decisions[change.pk], counts[change.pk])
 
 
-def _change_row(
-    change: LimitChange, decisions: list[LimitDecision], counts: list[int], bank: bool
-) -> list[Any]:
+def _change_row(change: LimitChange, decisions: list[LimitDecision], counts: list[int]) -> list[Any]:
     account, limit = change.account, getattr(change, "limit", None)
     evidence = change.evidence or {}
     return [
@@ -237,7 +236,7 @@ def _change_row(
         *(change.get_kind_display(), change.currency, change.old_amount, change.new_amount),
         *(_("rise") if change.is_rise else _("cut"), change.valid_from, change.valid_until, change.as_of),
         *(change.get_proposer_kind_display(), change.proposer_name),
-        *(render_reason(change.reason_code, change.reason_params, bank=bank), change.comment),
+        *(render_reason(change.reason_code, change.reason_params, shown=Shown.of(change)), change.comment),
         *(evidence.get("score"), evidence.get("grade", ""), change.get_status_display()),
         *(change.decided_at, change.is_automatic),
         *(value for number in (0, 1) for value in _decision_cells(decisions[number : number + 1])),

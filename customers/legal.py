@@ -36,7 +36,6 @@ def record_legal_event(customer: Customer, kind: str, **said: Any) -> LegalEvent
     return receive_legal_event(customer, kind, **said)[0]
 
 
-@transaction.atomic
 def receive_legal_event(
     customer: Customer,
     kind: str,
@@ -61,15 +60,57 @@ def receive_legal_event(
         raise LegalEventError("ended_on", _("It cannot be over before it happened."))
     if not source.strip():
         raise LegalEventError("source", _("Name the source: a register, a gazette, a letter."))
+    return _receive(
+        customer,
+        kind,
+        effective_on,
+        source.strip(),
+        actor=actor,
+        known_on=known_on,
+        link=link,
+        ended_on=ended_on,
+    )
+
+
+def copy_legal_event(event: LegalEvent, customer: Customer, *, actor: Actor, known_on: date) -> LegalEvent:
+    """The event for another customer, known from `known_on` on, with its consequences there.
+
+    As it stands: what was stored before a rule on new events was made is copied like any other.
+    """
+    found, _new = _receive(
+        customer,
+        event.kind,
+        event.effective_on,
+        event.source,
+        actor=actor,
+        known_on=known_on,
+        link=event.link,
+        ended_on=event.ended_on,
+    )
+    return found
+
+
+@transaction.atomic
+def _receive(
+    customer: Customer,
+    kind: str,
+    effective_on: date,
+    source: str,
+    *,
+    actor: Actor,
+    known_on: date,
+    link: str,
+    ended_on: date | None,
+) -> tuple[LegalEvent, bool]:
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    same = {"customer": customer, "kind": kind, "effective_on": effective_on, "source": source.strip()}
+    same = {"customer": customer, "kind": kind, "effective_on": effective_on, "source": source}
     existing = LegalEvent.objects.filter(**same, superseded_at__isnull=True).first()
     if existing is not None:
         return existing, False
     event = LegalEvent.objects.create(
         **same, known_on=known_on, link=link, ended_on=ended_on, recorded_by=actor.user
     )
-    facts = {"kind": kind, "effective_on": effective_on, "known_on": known_on, "source": source.strip()}
+    facts = {"kind": kind, "effective_on": effective_on, "known_on": known_on, "source": source}
     record_act(
         "legal_event.record",
         actor=actor,

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from creditdesk.core.money import Money, format_money
 from creditdesk.core.wording import day, percent_of_100
 from customers.bank.right import withheld
+from customers.shown import Shown, withheld_agencies
 
 # Chosen by a person who proposes.
 PERSON_REASONS = {
@@ -48,8 +49,8 @@ MACHINE_REASONS = {
     ),
 }
 
-# The beginning of a reason whose amount is told from bank lines, for who may not read them.
-BOUND_BY_BANK = {
+# The beginning of a reason whose amount is told from bank lines or by an agency, for who may not read them.
+BOUND_BY = {
     "first_limit": _("First limit."),
     "policy_rise": _("Room to rise."),
     "policy_cut": _("Above the policy."),
@@ -57,6 +58,8 @@ BOUND_BY_BANK = {
 
 # Told from bank lines.
 OF_BANK = {"cash_shock"}
+# Told by credit agencies.
+OF_AGENCIES = {"agency_fall", "ceased"}
 
 REASONS: dict[str, Any] = {**PERSON_REASONS, **MACHINE_REASONS}
 
@@ -77,16 +80,18 @@ def money_param(money: Money) -> dict[str, Any]:
     return {"minor": money.minor, "currency": money.currency}
 
 
-def render_reason(code: str, params: Mapping[str, Any], *, bank: bool) -> str:
+def render_reason(code: str, params: Mapping[str, Any], *, shown: Shown) -> str:
     """The reason as one sentence. An unknown code shows itself: nothing is hidden from who decides.
 
-    bank: whether the reader may see what was told from bank lines; else a cash shock stands there without its figure.
+    shown: what the reader may see about the customer; else a cash shock, or what an agency said, stands there without
+    its figures.
     """
-    if code in OF_BANK and not bank:
-        return withheld()
-    if params.get("cap") == "bank_flows" and not bank:
+    cap = params.get("cap")
+    if not shown.bank and (code in OF_BANK or cap == "bank_flows"):
         # The cap is a set share of what comes in: its amount tells the inflow.
-        return f"{BOUND_BY_BANK[code]} {withheld()}" if code in BOUND_BY_BANK else withheld()
+        return f"{BOUND_BY[code]} {withheld()}" if code in BOUND_BY else withheld()
+    if not shown.agencies and (code in OF_AGENCIES or cap == "agency"):
+        return f"{BOUND_BY[code]} {withheld_agencies()}" if code in BOUND_BY else withheld_agencies()
     template = REASONS.get(code)
     if template is None:
         return code

@@ -28,7 +28,7 @@ from customers.bureau.bases import carry_objections
 from customers.events import ledger_changed
 from customers.holds import place_hold
 from customers.ledger.counters import lock_instalments, lock_payments
-from customers.legal import record_legal_event
+from customers.legal import copy_legal_event
 from customers.limits import limit_at
 from customers.merging_facts import Carrying, repeat_for_customer
 from customers.models import (
@@ -332,16 +332,7 @@ def _take_over_standing(plan: MergePlan, *, actor: Actor, on: date) -> None:
     """Events, status and group; each has its own act in the trail, and an insolvency its consequences."""
     into, duplicate = plan.into, plan.duplicate
     for event in plan.events:
-        record_legal_event(
-            into,
-            event.kind,
-            effective_on=event.effective_on,
-            source=event.source,
-            actor=actor,
-            known_on=on,
-            link=event.link,
-            ended_on=event.ended_on,
-        )
+        copy_legal_event(event, into, actor=actor, known_on=on)
     into.refresh_from_db()
     if plan.status and into.status not in STOPPED:
         set_status(into, plan.status, on=on, actor=actor, reason_code=REASON)

@@ -45,4 +45,13 @@ def _write_waiting(today: date, at: datetime) -> int:
     for pk, companies in companies_of(waiting).items():
         if mine := [open_on[company] for company in companies if company in open_on]:
             readers[min(mine)].add(pk)
-    return sum(notices.write_digests(day, users) for day, users in sorted(readers.items()))
+    count, first = 0, None
+    for day, users in sorted(readers.items()):
+        try:
+            count += notices.write_digests(day, users)
+        except Exception as error:
+            # A topic that failed for the readers of one date: those of the others get their digest all the same.
+            first = first or error
+    if first is not None:
+        raise first
+    return count

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet, Value
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -29,7 +29,8 @@ from customers.admin.base import (
 )
 from customers.days import last_date
 from customers.limit_reasons import render_reason
-from scoring.bank_right import NOTHING_ENDED, ended_for, is_withheld, sees_bank
+from customers.shown import EVERYTHING, Shown, shown_fields
+from scoring.bank_right import NOTHING_ENDED, ended_for, is_withheld
 from scoring.invoices.cards import USE, InvoiceCardError, take_into_use
 from scoring.models import (
     AccountScore,
@@ -211,16 +212,20 @@ class CreditCauseAdmin(FactAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         # A column knows its row, not who reads it.
-        return super().get_queryset(request).annotate(reads_bank=Value(sees_bank(request.user)))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(**shown_fields(request.user, "account__customer", last_date()))
+        )
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The evidence of a cash shock is a figure of bank lines."""
-        hidden = () if sees_bank(request.user) else ("evidence",)
+        """The evidence of a cash shock is a figure of bank lines, that of a fall is what an agency said."""
+        hidden = () if obj is None or Shown.of(obj) == EVERYTHING else ("evidence",)
         return [*(super().get_exclude(request, obj) or ()), *hidden]
 
     @admin.display(description=_("evidence"))
     def sentence(self, row: CreditCause) -> str:
-        return render_reason(row.kind, row.evidence, bank=row.reads_bank)
+        return render_reason(row.kind, row.evidence, shown=Shown.of(row))
 
 
 @admin.register(LimitReview)

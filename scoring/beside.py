@@ -7,6 +7,8 @@ stored is out of time by construction, so a draft whose scores change begins ane
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,15 +18,19 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, Change, record_act
 from creditdesk.core.dates import months_before
-from creditdesk.core.models import User
-from scoring.card import Card, CardError, active_cards, as_card, problems
+from creditdesk.core.models import Job, User
+from scoring.card import Card, CardError, Cards, active_cards, as_card, problems
 from scoring.dialect import dialect
-from scoring.engine import bulk_plan, groups_of
-from scoring.fitting.observations import is_active
-from scoring.models import BesideScore, Scorecard, ScoreHistory
+from scoring.engine import Group, bulk_plan, groups_of
+from scoring.models import BesideScore, Scorecard
 from scoring.publishing import LIFE, PublishingError
+from scoring.ranges import NIGHTLY
 from scoring.statement import Scope, compile_beside, parameters
 
+logger = logging.getLogger(__name__)
+
+BESIDE_FAILED = "beside_failed"
+"""In the result of a nightly job: the cards that could not be scored beside, each with what went wrong."""
 MOST = 3
 """Cards beside the one in use at a time: each costs its share of every night."""
 NIGHTS_KEPT = timedelta(days=35)
@@ -42,11 +48,14 @@ def run_beside(card: Scorecard, *, by: User, as_of: date) -> Scorecard:
     wrong = problems(as_card(locked, list(locked.bins.all())))
     if wrong:
         raise CardError(" ".join(wrong))
-    if locked.beside_since is None and beside_cards().count() >= MOST:
-        raise PublishingError(
-            "too_many",
-            _("%(n)s cards run beside the one in use already: end one of them first.") % {"n": MOST},
-        )
+    if locked.beside_since is None:
+        # One row that everybody waits for who adds one, so that two do not take the last place at once: the oldest card.
+        Scorecard.objects.select_for_update(no_key=True).order_by("pk").values_list("pk").first()
+        if beside_cards().count() >= MOST:
+            raise PublishingError(
+                "too_many",
+                _("%(n)s cards run beside the one in use already: end one of them first.") % {"n": MOST},
+            )
     return _marked(locked, locked.beside_since or as_of, "scorecard.beside", by, as_of)
 
 
@@ -74,28 +83,62 @@ def _marked(card: Scorecard, since: date | None, act: str, by: User, as_of: date
 
 
 def beside_cards() -> QuerySet[Scorecard]:
-    """Those that run; a card that came into use since does not."""
+    """Those that run; a card that comes into use ends it (scoring/version_plans.py)."""
     return Scorecard.objects.filter(beside_since__isnull=False).exclude(status=Scorecard.Status.ACTIVE)
 
 
-def keep_beside(as_of: date, scope: Scope, using: str = "default") -> int:
-    """Store what the cards beside say of accounts as of a night, after its pass has; returns the rows written."""
-    rows = list(beside_cards().using(using).filter(beside_since__lte=as_of).prefetch_related("bins"))
-    if not rows:
+def keep_beside(
+    as_of: date, scope: Scope, using: str = "default", *, failed: dict[int, str] | None = None
+) -> int:
+    """Store what the cards beside say of accounts as of a night, after its pass has; returns the rows written.
+
+    failed: takes {card: error} of those that could not be scored, none of whose rows are written then. Without it
+    their error is raised, and takes down what the caller did in the same transaction.
+    """
+    running = beside_cards().using(using).filter(beside_since__lte=as_of)
+    ids = list(running.order_by("pk").values_list("pk", flat=True))
+    if not ids:
         return 0
-    cards, speech, written = active_cards(using, as_of), dialect(using), 0
-    for row in rows:
-        challenger = as_card(row, list(row.bins.all()))
-        if challenger.pk in (cards.full.pk, cards.thin and cards.thin.pk) or problems(challenger):
-            continue
-        stored = challenger.kind == Scorecard.Kind.THIN or _alike(challenger, cards.full)
-        beside = cards.with_draft(challenger)
-        for group in groups_of(as_of, scope, using):
-            sql = compile_beside(using, beside, challenger, scope.shape, bool(group.companies), stored=stored)
-            values = parameters(speech, as_of, group.judged_on, scope=scope, companies=group.companies)
-            with connections[using].cursor() as cursor, bulk_plan(using, scope):
-                cursor.execute(sql, values)
-                written += cursor.rowcount
+    cards, groups, written = active_cards(using, as_of), list(groups_of(as_of, scope, using)), 0
+    for pk in ids:
+        try:
+            with transaction.atomic(using):
+                _hold(pk, using)
+                # Read under the lock: it may have ended, or come into use, while it was waited for.
+                if (row := running.prefetch_related("bins").filter(pk=pk).first()) is not None:
+                    written += _keep_one(row, cards, as_of, scope, groups, using)
+        except (
+            Exception
+        ) as error:  # whatever it is: nothing acts on this card, and on the one in use people do
+            if failed is None:
+                raise
+            logger.exception("Card %s could not be scored beside the one in use", pk)
+            failed[pk] = f"{type(error).__name__}: {error}"[:2000]
+    return written
+
+
+def _hold(pk: int, using: str) -> None:
+    """Until commit nobody changes what the card says: an edit deletes what is stored, and would not see our rows. Shared,
+    so that ranges do not wait for each other. SQLite has one writer at a time anyway."""
+    if connections[using].vendor == "postgresql":
+        with connections[using].cursor() as cursor:
+            cursor.execute(f"SELECT 1 FROM {Scorecard._meta.db_table} WHERE id = %s FOR SHARE", [pk])
+
+
+def _keep_one(
+    row: Scorecard, cards: Cards, as_of: date, scope: Scope, groups: Iterable[Group], using: str
+) -> int:
+    challenger = as_card(row, list(row.bins.all()))
+    if challenger.pk in (cards.full.pk, cards.thin and cards.thin.pk) or problems(challenger):
+        return 0
+    stored = challenger.kind == Scorecard.Kind.THIN or _alike(challenger, cards.full)
+    beside, speech, written = cards.with_draft(challenger), dialect(using), 0
+    for group in groups:
+        sql = compile_beside(using, beside, challenger, scope.shape, bool(group.companies), stored=stored)
+        values = parameters(speech, as_of, group.judged_on, scope=scope, companies=group.companies)
+        with connections[using].cursor() as cursor, bulk_plan(using, scope):
+            cursor.execute(sql, values)
+            written += cursor.rowcount
     return written
 
 
@@ -105,12 +148,11 @@ def _alike(card: Card, used: Card) -> bool:
 
 
 def begin_anew(card: Scorecard, as_of: date) -> None:
-    """Of a draft whose scores changed: what it said before was another card's."""
-    if card.beside_since is None:
-        return
+    """Of a draft whose scores changed: what it said before was another card's, whether it runs at the moment or not."""
     BesideScore.objects.filter(card=card).delete()
-    card.beside_since = as_of
-    card.save(update_fields=["beside_since"])
+    if card.beside_since is not None:
+        card.beside_since = as_of
+        card.save(update_fields=["beside_since"])
 
 
 def drop_old(as_of: date) -> int:
@@ -130,41 +172,30 @@ def is_month_end(day: date) -> bool:
     return (day + timedelta(days=1)).day == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Of a night on which accounts could not be scored beside; error: for who runs the installation, in English."""
+
+    night: date
+    error: str
+
+
+def last_failure(card: Scorecard) -> Failure | None:
+    """What the last night that was scored could not do of a card that runs beside; None where all is well."""
+    if card.beside_since is None:
+        return None
+    jobs = Job.objects.filter(kind=NIGHTLY, status=Job.Status.DONE, business_date__gte=card.beside_since)
+    newest = jobs.order_by("-business_date").values_list("business_date", flat=True).first()
+    if newest is None:
+        return None
+    failed = jobs.filter(business_date=newest, result__has_key=BESIDE_FAILED).order_by("pk")
+    for result in failed.values_list("result", flat=True):
+        for one in result[BESIDE_FAILED]:
+            if one["card"] == card.pk:
+                return Failure(newest, one["error"])
+    return None
+
+
 def last_night(card: Scorecard) -> date | None:
     """The newest night stored of a card."""
     return card.beside_scores.order_by("-as_of").values_list("as_of", flat=True).first()
-
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """What two cards said that night: {account: (first, second)} and the second's probabilities."""
-
-    day: date
-    scores: dict[int, tuple[int, int]]
-    pds: dict[int, float]
-    active: frozenset[int]
-    """Accounts that had business in the year before, or something overdue."""
-
-
-def night(used: Scorecard, beside: Scorecard, day: date) -> Night | None:
-    """A month-end as it was stored, of the accounts both cards scored; None where one of them stored nothing."""
-    told = {
-        account: (score, float(pd))
-        for account, score, pd in BesideScore.objects.filter(card=beside, as_of=day).values_list(
-            "account", "score", "pd"
-        )
-    }
-    if not told:
-        return None
-    kept = ScoreHistory.objects.filter(card=used, as_of=day).order_by("pk")
-    columns = ("account", "score", "days_since_invoice", "oldest_overdue_days")
-    rows = {row[0]: row for row in kept.values_list(*columns) if row[0] in told}
-    if not rows:
-        return None
-    values = {pk: dict(zip(columns, row, strict=True)) for pk, row in rows.items()}
-    return Night(
-        day,
-        {pk: (int(row[1]), told[pk][0]) for pk, row in rows.items()},
-        {pk: told[pk][1] for pk in rows},
-        frozenset(pk for pk, row in values.items() if is_active(row)),
-    )

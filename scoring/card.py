@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from math import nan
+from math import log2, nan
 from typing import Any
 
 from django.db import transaction
@@ -313,6 +313,8 @@ def problems(card: Card) -> list[str]:
     if found:
         return found
     least, greatest = span_of(card)
+    if beyond := odds_beyond(card.anchor_score, card.odds_at_anchor, card.points_to_double):
+        found.append(beyond)
     if least < 0 or greatest > 100:
         found.append(
             _(
@@ -321,6 +323,21 @@ def problems(card: Card) -> list[str]:
             % {"least": least, "greatest": greatest}
         )
     return found
+
+
+DOUBLINGS = 1000
+"""Odds from 1 to 2 ** 1000 both ways: just within what a float holds. PostgreSQL refuses a power beyond it."""
+
+
+def odds_beyond(anchor: int, odds: Decimal, doubling: Decimal) -> str:
+    """Why no probability can be computed of some score from 0 to 100; empty where one can of each."""
+    furthest = max(abs(anchor), abs(100 - anchor))
+    if min(odds, doubling) > 0 and furthest / float(doubling) + abs(log2(float(odds))) <= DOUBLINGS:
+        return ""
+    return _(
+        "The odds become too large or too small to compute for some scores from 0 to 100: give more points that double "
+        "the odds, or an anchor score between 0 and 100."
+    )
 
 
 def fingerprint(card: Card, *, points_only: bool = False) -> str:

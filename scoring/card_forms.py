@@ -12,6 +12,7 @@ from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from scoring.card import odds_beyond
 from scoring.drafts import NUMBERS, Row
 from scoring.models import Grade, PublishingGate, Scorecard, ScorecardBin, ScoreOverride
 
@@ -71,6 +72,9 @@ class NumbersForm(forms.ModelForm):
         for name in ("odds_at_anchor", "points_to_double"):
             if data.get(name) is not None and data[name] <= 0:
                 self.add_error(name, _("It must be above zero."))
+        odds = [data.get(name) for name in ("anchor_score", "odds_at_anchor", "points_to_double")]
+        if not any(number is None for number in odds) and (beyond := odds_beyond(*odds)):
+            self.add_error("points_to_double", beyond)
         return data
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

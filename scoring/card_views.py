@@ -25,7 +25,7 @@ from customers.access import visible_accounts
 from customers.models import CreditAccount
 from customers.rates import MissingRate
 from scoring import card_pages, drafts, newer_cards, publishing
-from scoring.beside import end_beside, last_night, run_beside
+from scoring.beside import end_beside, last_failure, last_night, run_beside
 from scoring.calibrated import UNCALIBRATED
 from scoring.card import CardError, as_card, problems, span_of
 from scoring.card_forms import (
@@ -136,6 +136,7 @@ def card_page(request: HttpRequest, pk: int) -> HttpResponse:
         "calibrating": calibrating,
         "calibrated_draft": _draft_of(calibrating),
         "last_night": last_night(card),
+        "beside_failed": last_failure(card) if card.status != Scorecard.Status.ACTIVE else None,
         "may_run_beside": card.status != Scorecard.Status.ACTIVE
         and (standing["may_propose"] or request.user.has_perm(publishing.PUBLISH)),
         "measuring": _last_job("measure-card", card),

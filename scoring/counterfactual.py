@@ -19,19 +19,21 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import groupby
 
+from django.core.cache import cache
 from django.db import transaction
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
 from customers.bank.access import log_computed
+from customers.completeness import complete_through
 from customers.ledger import allocate_payment, post_payment
 from customers.models import CreditAccount, DocumentKind, ImportBatch, Instalment, Source
-from scoring.bank_right import Reader, is_of_bank, sees_bank
+from scoring.bank_right import NOTHING_ENDED, Ended, Reader, is_withheld
 from scoring.card import Card, active_cards, card_by_id
 from scoring.decision import recommend
 from scoring.engine import compute
 from scoring.explain import Explanation, Item
-from scoring.models import AccountScore
+from scoring.models import AccountScore, DirtyAccount
 from scoring.signals import SIGNALS, WORSE
 from scoring.signals.base import Family
 from scoring.statement import Scope
@@ -47,6 +49,7 @@ FROM_ELSEWHERE = frozenset(
     in (Family.BANK, Family.BUREAU, Family.ACCOUNTS, Family.WEAK, Family.GROUP, Family.SECTOR)
 )
 AHEAD = timedelta(days=90)
+KEPT_SECONDS = 3600
 PURPOSE = "what would lift the score"
 
 
@@ -87,13 +90,10 @@ class WouldLift:
     on_time: IfPaid | None
     insolvent: bool = False
 
-    def for_reader(self, user: Reader) -> WouldLift:
-        """Without the bins of bank signals, where the user may not see their figures."""
-        if sees_bank(user):
-            return self
-        return replace(
-            self, better_bins=tuple(one for one in self.better_bins if not is_of_bank(one.item.name))
-        )
+    def for_reader(self, user: Reader, *, ended: Ended = NOTHING_ENDED) -> WouldLift:
+        """Without the bins of signals whose figures the user may not see; ended: see `ended_for`."""
+        kept = (one for one in self.better_bins if not is_withheld(one.item.name, user, ended))
+        return replace(self, better_bins=tuple(kept))
 
 
 def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
@@ -119,15 +119,18 @@ def better_bins(explanation: Explanation, card: Card) -> list[BetterBin]:
     return sorted(found, key=lambda b: (-b.points, b.item.name))
 
 
-def would_lift(explanation: Explanation, row: AccountScore, as_of: date, *, reader: Actor) -> WouldLift:
-    """Everything this module knows about one account at a date, told to `reader`; see WouldLift.
+def would_lift(
+    explanation: Explanation, row: AccountScore, as_of: date, *, reader: Actor, kept: bool = False
+) -> WouldLift:
+    """Everything this module knows about one account at a date, told to `reader`; see WouldLift. kept: what was tried
+    of this very score an hour ago at most is told again.
 
     Takes the account's row locks for the moment it takes, and always rolls back. That bank lines were read for it
     stays in their log.
     """
     card = card_by_id(row.card_id)
     log_computed(row.account, reader=reader, purpose=PURPOSE, days=[as_of, as_of + AHEAD])
-    steps, on_time = _simulated(row, as_of, card)
+    steps, on_time = (_kept if kept else _simulated)(row, as_of, card)
     better = next((step for step in steps if step.grade < explanation.grade), None)
     last = steps[-1] if steps else None
     return WouldLift(
@@ -139,6 +142,22 @@ def would_lift(explanation: Explanation, row: AccountScore, as_of: date, *, read
         on_time=on_time,
         insolvent=explanation.insolvent,
     )
+
+
+def _kept(row: AccountScore, as_of: date, card: Card) -> tuple[list[IfPaid], IfPaid | None]:
+    """`_simulated` of a score that nothing has touched since, from the cache where it is there.
+
+    A stamp is never given twice; a change of the ledger marks the account until it is scored anew.
+    """
+    if DirtyAccount.objects.filter(account=row.account_id).exists():
+        return _simulated(row, as_of, card)
+    complete = complete_through(row.account.company_id)
+    key = f"would-lift:{row.account_id}:{row.stamp.timestamp()}:{as_of}:{complete}"
+    found: tuple[list[IfPaid], IfPaid | None] | None = cache.get(key)
+    if found is None:
+        found = _simulated(row, as_of, card)
+        cache.set(key, found, KEPT_SECONDS)
+    return found
 
 
 def _simulated(row: AccountScore, as_of: date, card: Card) -> tuple[list[IfPaid], IfPaid | None]:

@@ -21,8 +21,9 @@ from customers.admin.base import (
     account_search,
     customer_of,
 )
+from customers.days import last_date
+from customers.shown import EVERYTHING, shown_about
 from scoring.admin import VersionedAdmin
-from scoring.bank_right import sees_bank
 from scoring.models import Decision, TermsPolicy, TermsPolicyGrade
 
 TONES = {"approved": "good", "guarantees": "info", "review": "warn", "declined": "bad"}
@@ -52,8 +53,10 @@ class DecisionAdmin(FactAdmin):
     ordering = ["-pk"]
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Without what the advice stands on for who may not read bank data: reasons and caps tell flows in it."""
-        hidden = () if sees_bank(request.user) else ("reasons", "inputs", "advice")
+        """Without what the advice stands on for who may not see it all: reasons and caps tell bank flows and what
+        agencies said in it."""
+        shown = shown_about(request.user, obj.account.customer, last_date()) if obj else EVERYTHING
+        hidden = () if shown == EVERYTHING else ("reasons", "inputs", "advice")
         return [*(super().get_exclude(request, obj) or ()), *hidden]
 
     @admin.display(description=_("decision"), ordering="outcome")

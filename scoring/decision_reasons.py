@@ -7,6 +7,8 @@ from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -30,16 +32,22 @@ from scoring.models import Decision, ScoreOverride
 from scoring.sentences import SENTENCES, sentence
 from scoring.signals.base import Family
 
+TOLD = "told"
+"""Code of the reason a person writes in their own words (Decision.told); it stands in the letter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """code: stable, for programs. points, signal, value: of a signal, None and "" for other reasons."""
+    """code: stable, for programs. points, signal, value: of a signal, None and "" for other reasons. is_erased: a
+    person's words that are gone.
+    """
 
     code: str
     text: str
     points: int | None = None
     signal: str = ""
     value: Any = None
+    is_erased: bool = False
 
     @property
     def is_signal(self) -> bool:
@@ -59,6 +67,9 @@ def reasons_of(
     words = _agency_words(decision) if named else {}
     for stored in decision.reasons:
         code, params = stored["code"], stored["params"]
+        if code == TOLD:
+            made.append(_told(decision))
+            continue
         if code == "signal" and is_of_bank(params["signal"]) and not bank:
             made.append(Reason(code, withheld(), params["points"], Family.BANK))
             continue
@@ -76,6 +87,13 @@ def reasons_of(
         text = words.get(signal[1]) if signal else None
         made.append(Reason(code, text or reason_text(decision, code, params), *signal))
     return made
+
+
+def _told(decision: Decision) -> Reason:
+    if decision.told or decision.erased_at is None:
+        return Reason(TOLD, decision.told)
+    on = day(timezone.localdate(decision.erased_at))
+    return Reason(TOLD, capfirst(_("words erased on %(day)s") % {"day": on}), is_erased=True)
 
 
 def _agency_words(decision: Decision) -> dict[str, str]:
@@ -130,7 +148,6 @@ _MISSING = {
 }
 
 _TEXTS = {
-    "told": lambda p: p["text"],
     "insolvent": lambda p: _("Insolvency proceedings are open."),
     "closed": lambda p: _("The customer is closed."),
     "no_score": lambda p: _("There is no score yet."),

@@ -15,7 +15,8 @@ from customers.limit_evidence import money_of
 from customers.limit_moves import Move, moves
 from customers.limit_reasons import CAP_LABELS
 from customers.models import Customer
-from scoring.bank_right import is_of_bank, withheld
+from customers.shown import Shown, withheld_agencies
+from scoring.bank_right import is_of_agencies, is_of_bank, withheld
 from scoring.calibrated import UNCALIBRATED, state_label
 from scoring.limit_gates import gate_sentence
 from scoring.limit_policy import cap_formula
@@ -149,15 +150,17 @@ def key_facts(then: Evidence, now: Evidence) -> list[Line]:
     return [Line(label, text(then), text(now)) for label, text in read]
 
 
-def signals(then: Evidence, now: Evidence, *, bank: bool) -> list[Line]:
+def signals(then: Evidence, now: Evidence, *, shown: Shown) -> list[Line]:
     """Every signal with its value and points then and now, the largest loss of points first.
 
-    bank: whether the reader may see those told from bank lines.
+    shown: what the reader may see about the customer; other signals are left out.
     """
     before, after = _json_signals(then), _json_signals(now)
     lines = []
     for signal in SIGNALS:
-        if is_of_bank(signal.name) and not bank:
+        if (is_of_bank(signal.name) and not shown.bank) or (
+            is_of_agencies(signal.name) and not shown.agencies
+        ):
             continue
         was, is_now = before.get(signal.name), after.get(signal.name)
         if was is None and is_now is None:
@@ -185,21 +188,28 @@ def _json_signals(evidence: Evidence) -> dict[str, dict[str, Any]]:
     return {item["name"]: item for item in evidence.get("signals", [])}
 
 
-def caps(evidence: Evidence, *, bank: bool) -> list[CapLine]:
+def caps(evidence: Evidence, *, shown: Shown) -> list[CapLine]:
     """The caps of the recommendation in the evidence; empty when nothing was recommended.
 
-    bank: whether the reader may see what was told from bank lines; else that cap stands there without its figures.
+    shown: what the reader may see about the customer; another cap stands there without its figures.
     """
     recommended = evidence.get("recommended") or {}
+    kept_back = cap_withheld(shown)
     return [
         CapLine(
             str(CAP_LABELS[cap["code"]]),
-            _money(cap["amount"]) if bank or cap["code"] != "bank_flows" else "…",
-            cap_formula(cap["code"], cap["params"]) if bank or cap["code"] != "bank_flows" else withheld(),
+            "…" if cap["code"] in kept_back else _money(cap["amount"]),
+            kept_back.get(cap["code"]) or cap_formula(cap["code"], cap["params"]),
             recommended.get("bound_by") == cap["code"],
         )
         for cap in recommended.get("caps", [])
     ]
+
+
+def cap_withheld(shown: Shown) -> dict[str, str]:
+    """Which caps are withheld from the reader, and what stands in their place."""
+    bank = {} if shown.bank else {"bank_flows": withheld()}
+    return bank if shown.agencies else bank | {"agency": withheld_agencies()}
 
 
 @dataclass(frozen=True, slots=True)

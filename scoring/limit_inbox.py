@@ -27,8 +27,8 @@ from customers.limit_reasons import render_reason
 from customers.mandates import Mandate, decisions_shown, mandates
 from customers.models import Company, LimitChange, LimitDecision, LimitReminder
 from customers.rates import MissingRate, RateTable
+from customers.shown import Shown, shown_fields
 from scoring import limit_comparison
-from scoring.bank_right import sees_bank
 from scoring.models import AccountScore
 from scoring.overrides import grades_now, grades_of
 
@@ -219,7 +219,7 @@ def rows(user: User, found: Sequence[Waiting], as_of: date) -> list[Row]:
             decisions_shown(),
             "reminders",
         )
-        .annotate(comment_count=Count("comments"))
+        .annotate(comment_count=Count("comments"), **shown_fields(user, "account__customer", as_of))
     }
     shown = [one for one in found if one.change.pk in changes]
     ordered = [changes[one.change.pk] for one in shown]
@@ -256,7 +256,7 @@ def _row(
     decisions = list(change.decisions.all())
     return Row(
         change=change,
-        why=render_reason(change.reason_code, change.reason_params, bank=sees_bank(user)),
+        why=render_reason(change.reason_code, change.reason_params, shown=Shown.of(change)),
         score=score,
         grade_now=now.get("grade", ""),
         exposure=money_of(now["exposure"]["total"]),

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.money import Money
 from customers.limit_reasons import money_param, render_reason
 from customers.models import Customer
+from customers.shown import Shown
 from scoring.limit_caps import QUARTER_DAYS, Cap, cap_formula, caps_of
 from scoring.limit_gates import Gate, gates_of, yearly_bound
 from scoring.limit_terms import CauseTerms, GradeTerms, LimitInputs, PolicyTerms, floored, share
@@ -95,10 +96,10 @@ class LimitRecommendation:
         up_to = self.automatic_up_to
         return up_to is not None and self.amount is not None and self.amount <= up_to
 
-    def sentence_for(self, *, bank: bool) -> str:
-        """The recommendation in plain words, in the reader's language. bank: whether they may read bank data."""
+    def sentence_for(self, shown: Shown) -> str:
+        """The recommendation in plain words, in the reader's language, who may see of the customer what `shown` says."""
         if self.moves:
-            return render_reason(self.reason_code, self.params, bank=bank)
+            return render_reason(self.reason_code, self.params, shown=shown)
         return keep_sentence(self.keep, self.policy)
 
     def as_json(self) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from creditdesk.core.money import Money
 from customers.legal_bases import rule_text
 from customers.limit_reasons import render_reason
 from customers.models import CreditAccount
-from scoring.bank_right import Reader, sees_bank
+from customers.shown import Shown
 from scoring.book_figures import figures_for
-from scoring.limit_comparison import CapLine, GateLine, caps, gates
+from scoring.limit_comparison import CapLine, GateLine, cap_withheld, caps, gates
 from scoring.limit_inputs import Book, recommendations
 from scoring.models import CreditCause
 
@@ -38,34 +38,32 @@ class CauseLine:
     rule: str
 
 
-def policy_view(account: CreditAccount, as_of: date, reader: Reader) -> PolicyView | None:
-    """As the reader may see it; None where an exchange rate is missing. A company's receivables are those of the night."""
+def policy_view(account: CreditAccount, as_of: date, shown: Shown) -> PolicyView | None:
+    """As a reader may see it; None where an exchange rate is missing. A company's receivables are those of the night."""
     book = Book(as_of, figures_for([account.company_id], as_of).receivables)
     found = recommendations([account], as_of, book).get(account.pk)
     if found is None:
         return None
     evidence = {"recommended": found.as_json()}
-    bank = sees_bank(reader)
     return PolicyView(
-        found.sentence_for(bank=bank),
+        found.sentence_for(shown),
         found.amount,
-        found.target if bank or found.bound_by != "bank_flows" else None,
+        None if found.bound_by in cap_withheld(shown) else found.target,
         found.moves,
         found.is_automatic,
         found.policy.policy_id,
         found.policy.version,
-        caps(evidence, bank=bank),
+        caps(evidence, shown=shown),
         gates(evidence),
     )
 
 
-def causes_of(account: CreditAccount, reader: Reader, newest: int = 6) -> list[CauseLine]:
-    """The newest causes that cut or held the account, each with its sentence, as the reader may see it, and what the law allows."""
+def causes_of(account: CreditAccount, shown: Shown, newest: int = 6) -> list[CauseLine]:
+    """The newest causes that cut or held the account, each with its sentence, as a reader may see it, and what the law allows."""
     rows = CreditCause.objects.filter(account=account).select_related("basis", "change").order_by("-pk")
-    bank = sees_bank(reader)
     return [
         CauseLine(
-            row, render_reason(row.kind, row.evidence, bank=bank), rule_text(row.basis) if row.basis else ""
+            row, render_reason(row.kind, row.evidence, shown=shown), rule_text(row.basis) if row.basis else ""
         )
         for row in rows[:newest]
     ]

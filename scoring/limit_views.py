@@ -36,8 +36,8 @@ from customers.limit_moves import fingerprint
 from customers.limit_reasons import render_reason
 from customers.mandates import check_may_decide, decisions_shown, mandates, standing_approvals
 from customers.models import CreditAccount, LimitChange, LimitDecision, LimitKind
+from customers.shown import Shown, shown_about
 from scoring import limit_comparison, limit_inbox
-from scoring.bank_right import sees_bank
 from scoring.limit_forms import BulkForm, CommentForm, DecisionForm, LimitForm
 from scoring.limit_policy import keep_sentence
 from scoring.proposals import evidence_of
@@ -193,7 +193,7 @@ def _on_to_the_next(request: HttpRequest, today: date) -> HttpResponse:
 def _decision_context(
     request: HttpRequest, change: LimitChange, today: date, now: dict[str, Any], form: DecisionForm
 ) -> dict[str, Any]:
-    then, bank = change.evidence or {}, sees_bank(request.user)
+    then, shown = change.evidence or {}, shown_about(request.user, change.account.customer, today)
     recommended, grade = now.get("recommended") or {}, now.get("grade", "")
     refusal, mandate = "", next(iter(form.ways), None) if change.is_waiting else None
     if change.is_waiting and mandate is None:
@@ -210,19 +210,19 @@ def _decision_context(
         "form": form,
         "account": change.account,
         "customer": change.account.customer,
-        "why": render_reason(change.reason_code, change.reason_params, bank=bank),
+        "why": render_reason(change.reason_code, change.reason_params, shown=shown),
         "today": today,
         "facts": limit_comparison.facts(then, now),
         "moved": limit_comparison.moved(then, now, change.new_amount) if then and change.is_waiting else [],
         "moved_since": _moved_since(change, decisions, now),
-        "signals": limit_comparison.signals(then, now, bank=bank),
-        "caps_then": limit_comparison.caps(then, bank=bank),
+        "signals": limit_comparison.signals(then, now, shown=shown),
+        "caps_then": limit_comparison.caps(then, shown=shown),
         "gates_then": limit_comparison.gates(then),
-        "caps_now": limit_comparison.caps(now, bank=bank),
-        "recommended_now": _recommended_text(recommended, bank),
+        "caps_now": limit_comparison.caps(now, shown=shown),
+        "recommended_now": _recommended_text(recommended, shown),
         "then": then,
         "now": now,
-        "history": _history(change.account, bank),
+        "history": _history(change.account, shown),
         "refusal": refusal,
         "mandate": mandate,
         "decisions": decisions,
@@ -260,12 +260,12 @@ def _moved_since(
     return limit_comparison.moved(first.evidence, now, change.new_amount)
 
 
-def _recommended_text(recommended: dict[str, Any], bank: bool) -> str:
+def _recommended_text(recommended: dict[str, Any], shown: Shown) -> str:
     if not recommended:
         return ""
     if recommended.get("keep"):
         return keep_sentence(recommended["keep"])
-    return render_reason(recommended["reason_code"], recommended["params"], bank=bank)
+    return render_reason(recommended["reason_code"], recommended["params"], shown=shown)
 
 
 def _neighbour(request: HttpRequest, change: LimitChange, today: date) -> int | None:
@@ -277,14 +277,14 @@ def _neighbour(request: HttpRequest, change: LimitChange, today: date) -> int | 
     return ids[place] if place < len(ids) else None
 
 
-def _history(account: CreditAccount, bank: bool) -> list[tuple[LimitChange, str]]:
+def _history(account: CreditAccount, shown: Shown) -> list[tuple[LimitChange, str]]:
     rows = (
         LimitChange.objects.filter(account=account)
         .select_related("decided_by")
         .prefetch_related(decisions_shown())
         .order_by("-proposed_at", "-pk")
     )
-    return [(row, render_reason(row.reason_code, row.reason_params, bank=bank)) for row in rows[:12]]
+    return [(row, render_reason(row.reason_code, row.reason_params, shown=shown)) for row in rows[:12]]
 
 
 def _amend_form(change: LimitChange, data: Any = None) -> LimitForm:
@@ -363,17 +363,18 @@ def propose(request: HttpRequest, account_id: int) -> HttpResponse:
             else:
                 messages.success(request, _("Proposed: %(amount)s.") % {"amount": change.new_amount})
                 return redirect("limits:decide", change.pk)
+    shown = shown_about(request.user, account.customer, today)
     context = {
         "account": account,
         "customer": account.customer,
         "form": form,
         "today": today,
         "facts": limit_comparison.facts(evidence, evidence),
-        "caps": limit_comparison.caps(evidence, bank=sees_bank(request.user)),
+        "caps": limit_comparison.caps(evidence, shown=shown),
         "gates": limit_comparison.gates(evidence),
         "recommended": recommended,
-        "recommended_text": _recommended_text(recommended, sees_bank(request.user)),
-        "history": _history(account, sees_bank(request.user)),
+        "recommended_text": _recommended_text(recommended, shown),
+        "history": _history(account, shown),
     }
     title = _("Propose a limit: %(customer)s") % {"customer": account.customer.name}
     return page(request, "limits/propose.html", title, context, status)

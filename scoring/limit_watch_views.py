@@ -17,9 +17,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from creditdesk.core.clock import business_date
 from customers.access import account_scope, visible_accounts
 from customers.approval_rules import DECIDE, PROPOSE
+from customers.days import last_date
 from customers.legal_bases import rule_text
 from customers.limit_reasons import render_reason
-from scoring.bank_right import sees_bank
+from customers.shown import Shown, shown_fields
 from scoring.limit_views import PAGE, VIEW, page, staff_page, today_of
 from scoring.limit_warnings import ending_limits
 from scoring.models import CauseKind, CreditCause
@@ -100,15 +101,15 @@ def causes(request: HttpRequest) -> HttpResponse:
     rows = (
         CreditCause.objects.filter(account_scope(request.user, "account__"))
         .select_related("account__customer", "account__company", "change", "hold", "basis")
+        .annotate(**shown_fields(request.user, "account__customer", last_date()))
         .order_by("-pk")
     )
     kind = request.GET.get("kind", "")
     if kind in CauseKind.values:
         rows = rows.filter(kind=kind)
     found = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    bank = sees_bank(request.user)
     for row in found.object_list:
-        row.sentence = render_reason(row.kind, row.evidence, bank=bank)
+        row.sentence = render_reason(row.kind, row.evidence, shown=Shown.of(row))
         row.rule = rule_text(row.basis) if row.basis else ""
     context = {"page_obj": found, "kinds": CauseKind.choices, "kind": kind}
     return page(request, "limits/causes.html", _("Causes of cuts"), context)

@@ -21,7 +21,7 @@ from customers.checks import LEVELS, failure_as_seen, failure_of
 from customers.limit_reasons import render_reason
 from customers.models import OpenOrder, OrderHold
 from customers.rates import MissingRate, RateTable
-from scoring.bank_right import sees_bank
+from customers.shown import Shown, shown_fields
 from scoring.checks.sentences import Explained, explain_failure
 from scoring.models import AccountScore
 
@@ -69,9 +69,9 @@ def rows(ids: Sequence[int], as_of: date, user: User) -> list[Row]:
     """The rows of a page of the queue for its reader, in the order of `ids`, in a constant number of queries."""
     holds = {
         hold.pk: hold
-        for hold in OrderHold.objects.filter(pk__in=ids).select_related(
-            "account__customer", "account__company"
-        )
+        for hold in OrderHold.objects.filter(pk__in=ids)
+        .select_related("account__customer", "account__company")
+        .annotate(**shown_fields(user, "account__customer", as_of))
     }
     ordered = [holds[pk] for pk in ids if pk in holds]
     accounts = {hold.account_id for hold in ordered}
@@ -84,7 +84,7 @@ def rows(ids: Sequence[int], as_of: date, user: User) -> list[Row]:
         )
     }
     scores = {row.account_id: row for row in AccountScore.objects.filter(account__in=accounts)}
-    sees, bank = sight_of(user), sees_bank(user)
+    sees = sight_of(user)
     return [
         _row(
             hold,
@@ -92,7 +92,6 @@ def rows(ids: Sequence[int], as_of: date, user: User) -> list[Row]:
             orders.get((hold.account_id, hold.order_number)),
             scores.get(hold.account_id),
             as_of,
-            bank=bank,
         )
         for hold in ordered
     ]
@@ -104,14 +103,12 @@ def _row(
     order: OpenOrder | None,
     score: AccountScore | None,
     as_of: date,
-    *,
-    bank: bool,
 ) -> Row:
     first = lines[0] if lines else None
     return Row(
         hold=hold,
         order=order,
-        why=stop_text(hold, bank=bank)
+        why=stop_text(hold, Shown.of(hold))
         if hold.cause == OrderHold.Cause.STOPPED
         else first.reason
         if first
@@ -132,9 +129,9 @@ def explained(hold: OrderHold, sees: Callable[[Places], bool]) -> list[Explained
     return [explain_failure(failure_as_seen(failure_of(failure), sees)) for failure in stored]
 
 
-def stop_text(hold: OrderHold, *, bank: bool) -> str:
+def stop_text(hold: OrderHold, shown: Shown) -> str:
     """Why business was stopped, with the provision that allows to hold back what was agreed."""
-    reason = render_reason(hold.details.get("code", ""), hold.details.get("params", {}), bank=bank)
+    reason = render_reason(hold.details.get("code", ""), hold.details.get("params", {}), shown=shown)
     provision = hold.details.get("provision")
     if not provision:
         return _("Business was stopped: %(reason)s") % {"reason": reason}

@@ -22,8 +22,8 @@ from customers.order_holds import DECIDE, OrderHoldError, give_grace, reject_ord
 from customers.order_versions import OrderError, reserved_for
 from customers.orders import check_again
 from customers.rates import MissingRate
+from customers.shown import shown_about
 from scoring import order_queue
-from scoring.bank_right import sees_bank
 from scoring.checks.check import check_credit
 from scoring.checks.sentences import explain_check, message
 from scoring.limit_views import PAGE, page, staff_page, today_of
@@ -84,7 +84,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "may_decide": may_decide and hold.status == OrderHold.Status.WAITING,
         "lines": order_queue.explained(hold, sight_of(request.user)),
-        "stop": order_queue.stop_text(hold, bank=sees_bank(request.user))
+        "stop": order_queue.stop_text(hold, shown_about(request.user, hold.account.customer, today))
         if hold.cause == OrderHold.Cause.STOPPED
         else "",
         "rule_of_law": hold.details.get("provision_text", ""),

@@ -23,10 +23,11 @@ from customers.approval_trail import (
     changes_export,
     export_facts,
 )
+from customers.days import last_date
 from customers.limit_reasons import render_reason
 from customers.mandates import decisions_shown
 from customers.models import Access, Company
-from scoring.bank_right import sees_bank
+from customers.shown import Shown, shown_fields
 from scoring.limit_forms import PeriodForm
 from scoring.limit_views import page, staff_page
 from scoring.version_duties import version_guarantees
@@ -47,9 +48,10 @@ def _period(request: HttpRequest) -> tuple[PeriodForm, date, date]:
 @require_http_methods(["GET"])
 def trail(request: HttpRequest) -> HttpResponseBase:
     form, first, last = _period(request)
-    bank = sees_bank(request.user)
     entries = acts_between(visible_entries(request.user), first, last)
-    changes = changes_between(request.user, first, last)
+    changes = changes_between(request.user, first, last).annotate(
+        **shown_fields(request.user, "account__customer", last_date())
+    )
     wanted = request.GET.get("export", "")
     if wanted:
         table, _dot, file_format = wanted.partition(".")
@@ -59,7 +61,7 @@ def trail(request: HttpRequest) -> HttpResponseBase:
         made = (
             acts_export(entries, first, last, facts)
             if table == "acts"
-            else changes_export(changes, first, last, facts, bank=bank)
+            else changes_export(changes, first, last, facts)
         )
         return export_response(made, file_format)
     current = paged(
@@ -74,7 +76,9 @@ def trail(request: HttpRequest) -> HttpResponseBase:
         "first": first,
         "last": last,
         "page_obj": current,
-        "rows": [(row, render_reason(row.reason_code, row.reason_params, bank=bank)) for row in current],
+        "rows": [
+            (row, render_reason(row.reason_code, row.reason_params, shown=Shown.of(row))) for row in current
+        ],
         "acts": entries.count(),
         "query": f"first={first.isoformat()}&last={last.isoformat()}",
     }

@@ -177,6 +177,8 @@ class CardLife(PlannedLife):
         return {"gates_missed": list(lacking.names) if lacking else []}
 
     def after_publishing(self, version: Scorecard, as_of: date) -> None:
+        if version.decided_by is not None:
+            self.end_beside(version, Actor.person(version.decided_by), as_of)
         keys = [f"{low}-{high}" for low, high in account_ranges()]
         plan_jobs(f"score-card-{version.pk}", keys, as_of, "scoring.tasks.score_range", cluster="bulk")
 

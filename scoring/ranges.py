@@ -9,6 +9,9 @@ from creditdesk.core.models import Job
 from customers.days import dates_now, dates_there
 from customers.models import CreditAccount
 
+NIGHTLY = "score"
+"""Kind of the jobs that score the book, one per range and night."""
+
 # An account's rows lie scattered over the tables, so every range reads most pages: few ranges, a second or two each.
 LEAST, MOST = 1000, 20_000
 DUE = 200_000

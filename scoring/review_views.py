@@ -98,7 +98,7 @@ def review(request: HttpRequest, account_id: int) -> HttpResponse:
         "as_of": as_of,
         "score": score,
         "why": explain(score).for_reader(
-            request.user, ended=ended_for(request.user, account.customer, as_of)
+            request.user, ended=ended_for(request.user, account.customer, as_of, past=True)
         ),
         "grid": (grid := completeness([account], as_of, enough_due=score.card.thin_below)[account.pk]),
         "grid_rows": cured(grid, account, request.user),

@@ -1,7 +1,7 @@
 """Two scorecards measured on the same rows: what happened before and since, who moves on the live book.
 
 Champion and challenger are told apart on demand: every month-end of the past is scored by both cards with what was known
-that day, and set against what followed; where the challenger ran beside the champion (scoring/beside.py), by what both
+that day, and set against what followed; where the challenger ran beside the champion (scoring/beside_nights.py), by what both
 said that night. Months whose year is over give all figures; the months since are ranked by the
 defaults seen so far. Days whose outcomes the points of one of the cards were taught are left out, and of what
 hangs on the probability those its odds were fitted to. Differences have intervals of their
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.facts import View
@@ -24,7 +25,7 @@ from creditdesk.core.sentences import gettext as _
 from creditdesk.core.sentences import in_a_row
 from customers.bank.access import log_study
 from customers.models import CreditAccount
-from scoring.beside import Night, night
+from scoring.beside_nights import Night, night
 from scoring.card import Card, CardError, as_card, fingerprint, problems
 from scoring.engine import compute
 from scoring.evidence import (
@@ -144,14 +145,17 @@ class _Scored:
             self.nights[day] = night(self.a, self.b, day)
         return self.nights[day]
 
-    def scores(self, obs: Observations) -> list[Floats]:
-        found = [scores_of(card, obs) for card in self.cards]
+    def scores(self, obs: Observations) -> tuple[list[Floats], NDArray[np.bool_]]:
+        """What either card said of the rows, and of which of them it was stored."""
+        found, stored = [scores_of(card, obs) for card in self.cards], np.zeros(obs.rows, dtype=np.bool_)
         for day in np.unique(obs.day):
-            kept = self.night(date.fromordinal(int(day)))
-            for row in np.flatnonzero(obs.day == day) if kept else ():
-                if pair := kept.scores.get(int(obs.account[row])):  # type: ignore[union-attr]
-                    found[0][row], found[1][row] = pair
-        return found
+            if (kept := self.night(date.fromordinal(int(day)))) is None:
+                continue
+            rows = np.flatnonzero(obs.day == day)
+            places, held = kept.places(obs.account[rows])
+            rows, pairs = rows[held], kept.scores[places[held]]
+            found[0][rows], found[1][rows], stored[rows] = pairs[:, 0], pairs[:, 1], True
+        return found, stored
 
 
 def _measured(obs: Observations | None, scored: _Scored, seen: date | None) -> dict[str, Any]:
@@ -160,7 +164,7 @@ def _measured(obs: Observations | None, scored: _Scored, seen: date | None) -> d
         return {"refused": NO_OBSERVATION}
     if not LEAST_EVENTS <= obs.bad_customers < obs.customers:
         return {**counts_of(obs), "refused": TOO_FEW, "least": LEAST_EVENTS}
-    scores = scored.scores(obs)
+    scores, _stored = scored.scores(obs)
     pds = [pd_of_scores(card, some) for card, some in zip(scored.cards, scores, strict=True)]
     told = [figures_unseen(obs, some, pd, seen) for some, pd in zip(scores, pds, strict=True)]
     rows = unseen(obs, seen)
@@ -232,12 +236,15 @@ class _Month:
 
 
 def _matured(obs: Observations, scored: _Scored) -> Iterable[_Month]:
-    """The month-ends whose year is over."""
-    scores = scored.scores(obs)
+    """The month-ends whose year is over; where something was stored that night, of the accounts of which it was: what is
+    computed today is not blind."""
+    scores, stored = scored.scores(obs)
     for day in obs.days:
         rows = obs.day == day.toordinal()
+        if kept := bool(stored[rows].any()):
+            rows &= stored
         found = _month(day, True, obs.bad[rows], [some[rows] for some in scores], obs.customer[rows].tolist())
-        yield replace(found, stored=scored.night(day) is not None)
+        yield replace(found, stored=kept)
 
 
 def _since(
@@ -258,8 +265,9 @@ def _since(
         out = episodes.already_in(day) | default_episodes(day, then).already_in(day)
         kept = scored.night(day)
         if kept is not None:
-            accounts = sorted(pk for pk in kept.active if pk in complete and pk not in out)
-            pairs = np.array([kept.scores[pk] for pk in accounts], dtype=np.float64).reshape(-1, 2)
+            wanted = [pk in complete and pk not in out for pk in kept.accounts.tolist()]
+            rows = kept.active & np.array(wanted, dtype=np.bool_)
+            accounts, pairs = kept.accounts[rows].tolist(), kept.scores[rows].astype(np.float64)
             scores = [pairs[:, 0], pairs[:, 1]]
         else:
             accounts, scores = _computed(scored.cards, day, complete, out)

@@ -18,7 +18,7 @@ from creditdesk.core.sentences import sentence_of
 from customers.bank.access import log_scoring_pass
 from customers.models import CreditAccount
 from customers.rates import MissingRate
-from scoring.beside import drop_old, keep_beside
+from scoring.beside import BESIDE_FAILED, drop_old, keep_beside
 from scoring.card import CardError
 from scoring.causes import react_to_causes
 from scoring.engine import Outcome, rescore
@@ -31,12 +31,11 @@ from scoring.models import CardReport, DirtyAccount, Scorecard
 from scoring.monitoring import keep_month, monitor, month_end_before, month_of
 from scoring.peers import store_peer_figures
 from scoring.publishing import begin_planned
-from scoring.ranges import account_ranges, dates_there, nights
+from scoring.ranges import NIGHTLY, account_ranges, dates_there, nights
 from scoring.recalibrating import calibrate, keep_calibrated
 from scoring.side_by_side import compared, keep_compared
 from scoring.statement import Scope
 
-NIGHTLY = "score"
 LEVEL = "invoice_level"
 CLAIM = 1000
 
@@ -141,11 +140,17 @@ def score_range(job: Job) -> dict[str, Any]:
     """
     low, high = (int(part) for part in job.key.split("-"))
     outcome, actor, beside = Outcome(), Actor.job("nightly scoring"), 0
+    failed: dict[int, str] = {}
     for as_of, companies in nights(job):
         outcome += score_accounts(as_of, low, high, actor=actor, companies=companies)
         if job.kind == NIGHTLY:
-            beside += keep_beside(as_of, _scope_of(low, high, companies))
-    return {"scored": outcome.scored, "kept": outcome.kept} | ({"beside": beside} if beside else {})
+            beside += keep_beside(as_of, _scope_of(low, high, companies), failed=failed)
+    result: dict[str, Any] = {"scored": outcome.scored, "kept": outcome.kept}
+    if beside:
+        result["beside"] = beside
+    if failed:
+        result[BESIDE_FAILED] = [{"card": pk, "error": error} for pk, error in failed.items()]
+    return result
 
 
 def _scope_of(low: int, high: int, companies: list[int] | None) -> Scope:

@@ -16,7 +16,8 @@ import numpy as np
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.dates import months_before
-from scoring.beside import Night, beside_cards, night
+from scoring.beside import beside_cards
+from scoring.beside_nights import Night, nights_of
 from scoring.card import Card
 from scoring.evidence import LEAST_EVENTS, scored_by
 from scoring.fitting.account_figures import figures_of
@@ -138,21 +139,21 @@ def beside_series(used: Scorecard, end: date) -> list[dict[str, Any]]:
         return []
     through = min(through, end)
     episodes = default_episodes(through)
-    found = []
-    for card in rows:
-        nights = (night(used, card, day) for day in month_ends(months_before(end, MONTHS), end))
-        points = [_beside_point(one, episodes, through) for one in nights if one is not None]
-        found.append({"card": card.pk, "name": str(card), "points": points})
-    return found
+    points: dict[int, list[dict[str, Any]]] = {card.pk: [] for card in rows}
+    for day in month_ends(months_before(end, MONTHS), end):
+        for card, kept in nights_of(used, rows, day):
+            points[card.pk].append(_beside_point(kept, episodes, through))
+    return [{"card": card.pk, "name": str(card), "points": points[card.pk]} for card in rows]
 
 
 def _beside_point(kept: Night, episodes: Episodes, through: date) -> dict[str, Any]:
     until = min(horizon_of(kept.day), through)
     complete, out = episodes.complete_for(until), episodes.already_in(kept.day)
     happened = episodes.between(kept.day, until)
-    accounts = sorted(pk for pk in kept.active if pk in complete and pk not in out)
-    bad = np.array([pk in happened for pk in accounts], dtype=np.float64)
-    scores = np.array([kept.scores[pk] for pk in accounts], dtype=np.float64).reshape(-1, 2)
+    wanted = [pk in complete and pk not in out for pk in kept.accounts.tolist()]
+    rows = kept.active & np.array(wanted, dtype=np.bool_)
+    bad = np.array([pk in happened for pk in kept.accounts[rows].tolist()], dtype=np.float64)
+    scores = kept.scores[rows].astype(np.float64)
     enough = LEAST_DEFAULTS <= bad.sum() < bad.size
     ginis = [gini(bad, -scores[:, n]) if enough else None for n in (0, 1)]
     return {
@@ -160,7 +161,7 @@ def _beside_point(kept: Night, episodes: Episodes, through: date) -> dict[str, A
         "matured": horizon_of(kept.day) <= through,
         "accounts": int(bad.size),
         "defaults": int(bad.sum()),
-        "expected": round(float(np.mean([kept.pds[pk] for pk in accounts])), 4) if accounts else None,
-        "observed": round(float(bad.mean()), 4) if accounts else None,
+        "expected": round(float(kept.pds[rows].mean()), 4) if bad.size else None,
+        "observed": round(float(bad.mean()), 4) if bad.size else None,
         "gini": [None if one is None else round(one, 4) for one in ginis],
     }

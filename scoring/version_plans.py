@@ -91,7 +91,24 @@ class PlannedLife(Life[Scorecard]):
             for old in in_use.select_for_update(of=("self",)):
                 self._begun("scorecard.retired", old, as_of, status=Status.RETIRED)
             self._begun("scorecard.began", version, as_of, status=Status.ACTIVE, activated_at=timezone.now())
+            self.end_beside(version, Actor.job("first day of a scorecard"), as_of)
         return begun
+
+    def end_beside(self, version: Scorecard, actor: Actor, as_of: date) -> None:
+        """A card that came into use runs beside none, nor does it again by itself once it is retired."""
+        if version.beside_since is None:
+            return
+        before = {"beside_since": version.beside_since.isoformat()}
+        version.beside_since = None
+        version.save(update_fields=["beside_since"])
+        record_act(
+            "scorecard.beside_ended",
+            actor=actor,
+            subject=version,
+            business_date=as_of,
+            data=self.data_of(version),
+            changes=[Change.of(version, before, {"beside_since": None})],
+        )
 
     def _begun(self, act: str, version: Scorecard, as_of: date, **fields: Any) -> None:
         before = {"status": version.status}

@@ -36,7 +36,7 @@ from scoring.models import Decision, LimitReview, ScoreOverride, ScoreReview
 WRITTEN: dict[type[models.Model], tuple[str, ...]] = {
     ScoreReview: ("note",),
     ScoreOverride: ("note", "end_reason"),
-    Decision: ("note",),
+    Decision: ("note", "told"),
     LimitReview: ("note",),
     LimitChange: ("comment", "decision_reason"),
     LimitDecision: ("reason",),

@@ -1,11 +1,14 @@
 import os
 import shutil
+from itertools import count
 
 import pytest
 
 from tests import words
 from tests.people import cast  # noqa: F401
 from tests.plugins import pristine, template
+
+_TESTS = count()
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +77,7 @@ def _plans_are_kept():
     """PostgreSQL plans the scoring statement for longer than it takes to score a test's few accounts.
 
     For one or some accounts it keeps the plan anyway; here for a whole book, too, from the second time on: the first
-    time every statement runs as it would outside of tests.
+    time every statement runs as it would outside of tests. Yields the plain rule, for modules that take it back.
     """
     from scoring import engine
 
@@ -88,7 +91,7 @@ def _plans_are_kept():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "is_kept", is_kept)
-        yield
+        yield plain
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -110,6 +113,26 @@ def _english():
 
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _badges_kept_by_test(monkeypatch):
+    """The menu keeps its counts for seconds: on a busy machine they would be asked again in the middle of a test that
+    counts queries, and told to the next test whose user has the same number. Here they stay for one test."""
+    from django.core.cache import cache
+
+    from creditdesk import navigation
+
+    test = next(_TESTS)
+
+    class Kept:
+        def get(self, key: str):
+            return cache.get(f"{key}-{test}")
+
+        def set(self, key: str, value: object, _seconds: int) -> None:
+            cache.set(f"{key}-{test}", value, None)
+
+    monkeypatch.setattr(navigation, "kept", Kept())
 
 
 @pytest.fixture

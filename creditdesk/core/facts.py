@@ -14,12 +14,15 @@ as recorded   what this system would have printed then recorded_at <= stamp < su
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TypeVar
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 
@@ -57,6 +60,7 @@ class View:
 
 
 CURRENT = View()
+F = TypeVar("F", bound="Fact")
 
 
 class FactQuerySet(models.QuerySet):
@@ -82,6 +86,18 @@ class Fact(models.Model):
 
     class Meta:
         abstract = True
+
+
+def said_as(**labels: str | Promise) -> Callable[[type[F]], type[F]]:
+    """Class decorator: what an inherited date is called where this kind of fact is shown. "effective on" says little of
+    an event. Words only: no migration knows of them."""
+
+    def say(model: type[F]) -> type[F]:
+        for name, label in labels.items():
+            model._meta.get_field(name).verbose_name = label  # type: ignore[union-attr]
+        return model
+
+    return say
 
 
 FACT_SET_ONCE = ("known_until", "superseded_at")

@@ -78,6 +78,11 @@ def month(value: date) -> str:
     return format_date(value, "LLLL y", locale=locale())
 
 
+def colon() -> str:
+    """The colon after a label: French keeps it from standing alone on the next line, with an unbreakable space."""
+    return "\u00a0:" if locale() == "fr" else ":"
+
+
 def day(value: date) -> str:
     """22 Nov 2026, in the reader's language: never a numeric month."""
     return format_date(value, "d MMM y", locale=locale())

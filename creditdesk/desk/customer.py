@@ -65,7 +65,7 @@ def customer_page(request: HttpRequest, pk: int) -> HttpResponse:
         context.update(tab.build(request, account, as_of))
     if not (request.htmx and request.htmx.target == "panel"):
         now = figures.standing(account, as_of)
-        ended = ended_for(request.user, customer, as_of)
+        ended = ended_for(request.user, customer, as_of, past=True)
         context.update(
             now=now,
             why=explain(now.score).for_reader(request.user, ended=ended) if now.score else None,

@@ -68,7 +68,10 @@ def would_lift(request: HttpRequest, account_id: int) -> HttpResponse:
     row = get_object_or_404(AccountScore.objects.select_related("card"), account=account)
     row.account = account
     as_of, reader = business_date(account.company.time_zone), Actor.person(request.user)
-    found = computed_lift(explain(row), row, as_of, reader=reader).for_reader(request.user)
+    # The score may be of a day before the consent or the basis ended.
+    ended = ended_for(request.user, account.customer, as_of, past=True)
+    lift = computed_lift(explain(row), row, as_of, reader=reader, kept=True)
+    found = lift.for_reader(request.user, ended=ended)
     context = {
         "title": _("What would lift the score"),
         "account": account,

@@ -38,7 +38,7 @@ from customers.models import (
     StatusChange,
     SupplierPaymentDays,
 )
-from scoring.bank_right import sees_bank
+from customers.shown import shown_about
 from scoring.invoices.delays import LAST
 from scoring.invoices.estimates import estimate
 from scoring.limit_shown import causes_of, policy_view
@@ -98,13 +98,13 @@ def limits(request: HttpRequest, account: CreditAccount, as_of: date) -> dict[st
         .prefetch_related(decisions_shown())
         .order_by("-proposed_at")
     )
-    page, bank = paged(request, changes), sees_bank(request.user)
+    page, shown = paged(request, changes), shown_about(request.user, account.customer, as_of)
     for change in page:
-        change.why = render_reason(change.reason_code, change.reason_params, bank=bank)
-    allowed = policy_view(account, as_of, request.user)
+        change.why = render_reason(change.reason_code, change.reason_params, shown=shown)
+    allowed = policy_view(account, as_of, shown)
     return {
         "allowed": allowed,
-        "causes": causes_of(account, request.user),
+        "causes": causes_of(account, shown),
         "page": page,
         "limits": CreditLimit.objects.filter(account=account).order_by("-valid_from", "-pk")[:12],
         "holds": CreditHold.objects.filter(account=account)

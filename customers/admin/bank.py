@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -25,12 +25,14 @@ from creditdesk.core.wording import day
 from customers.access import visible_customers
 from customers.bank.access import log_listed
 from customers.bank.consents import (
+    BALANCES,
     ConsentError,
     accounts_read,
-    in_force,
+    longest_in_force,
+    others_in_force,
     record_consent,
+    rests_on,
     revoke_consent,
-    scope_of,
 )
 from customers.days import last_date
 from customers.models import BankAccount, BankConsent, BankDataAccess, BankTransaction
@@ -129,18 +131,15 @@ class BankConsentAdmin(AddOnlyFactAdmin):
         if not self.has_revoke_permission(request):
             raise PermissionDenied
         form = RevokeForm(request.POST or None)
-        others = list(
-            BankConsent.objects.filter(in_force(business_date()), customer=consent.customer_id).exclude(
-                pk=consent.pk
-            )
-        )
+        today = business_date()
+        others = list(others_in_force(consent, today))
         if request.method == "POST" and form.is_valid():
             try:
                 counts = revoke_consent(
                     consent,
                     by=Actor.person(request.user),
                     reason=form.cleaned_data["reason"],
-                    on=max(business_date(), consent.effective_on),
+                    on=max(today, consent.known_on),
                 )
             except ConsentError as refusal:
                 form.add_error(None, str(refusal))
@@ -158,6 +157,7 @@ class BankConsentAdmin(AddOnlyFactAdmin):
                         % {"day": day(other.expires_on)},
                     )
                 return redirect("admin:customers_bankconsent_change", consent.pk)
+        deleted = rests_on(consent, today)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -165,8 +165,8 @@ class BankConsentAdmin(AddOnlyFactAdmin):
             "form": form,
             "consent": consent,
             "others": others,
-            "accounts": consent.bank_accounts.count(),
-            "lines": BankTransaction.objects.filter(bank_account__consent=consent).count(),
+            "accounts": deleted.count(),
+            "lines": BankTransaction.objects.filter(bank_account__in=deleted).count(),
             "back": reverse("admin:customers_bankconsent_change", args=[consent.pk]),
         }
         return TemplateResponse(request, "admin/customers/bankconsent/revoke.html", context)
@@ -214,12 +214,15 @@ class BankTransactionAdmin(FactAdmin):
         ("effective_on", RangeDateFilter),
         VersionFilter,
     ]
-    list_select_related = ["bank_account__consent"]
+    list_select_related = ["bank_account"]
     search_fields = ["bank_account__iban", "bank_account__customer__code"]
     ordering = ["-effective_on", "-pk"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).filter(bank_account__in=accounts_read(last_date()))
+        today = last_date()
+        read_under = longest_in_force(today, OuterRef("bank_account__customer")).values("scope")[:1]
+        rows = super().get_queryset(request).filter(bank_account__in=accounts_read(today))
+        return rows.annotate(read_scope=Subquery(read_under))
 
     @admin.display(description=gettext_lazy("bank account"), ordering="bank_account__iban")
     def bank_account_iban(self, row: BankTransaction) -> str:
@@ -230,8 +233,8 @@ class BankTransactionAdmin(FactAdmin):
         return money_html(row.amount)
 
     @admin.display(description=gettext_lazy("balance after"), ordering="balance")
-    def balance_money(self, row: BankTransaction) -> SafeString | str:
-        return money_html(row.balance if "balances" in scope_of(row.bank_account.consent) else None)
+    def balance_money(self, row: Any) -> SafeString | str:
+        return money_html(row.balance if BALANCES in row.read_scope else None)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)

@@ -58,6 +58,9 @@ class LegalEventForm(forms.ModelForm):
             self.add_error(
                 "known_on", _("An event cannot be known before it happens: correct one of the two dates.")
             )
+        over = data.get("ended_on")
+        if happened and over and over < happened:
+            self.add_error("ended_on", _("It cannot be over before it happened."))
         return data
 
 

@@ -24,7 +24,7 @@ from creditdesk.core.acts import actor_label
 from creditdesk.core.clock import business_date
 from creditdesk.core.models import User
 from creditdesk.core.templatetags.desk import badge, grade_badge
-from customers.bank.right import sees_bank
+from customers.days import last_date
 from customers.delegations import DelegationError, check_delegation, delegate_approval
 from customers.limit_evidence import money_of
 from customers.limit_reasons import render_reason
@@ -37,6 +37,7 @@ from customers.models import (
     LimitChange,
     LimitDecision,
 )
+from customers.shown import EVERYTHING, Shown, shown_about, shown_fields
 
 from .base import (
     AccountPortfolioFilter,
@@ -116,7 +117,7 @@ class LimitChangeAdmin(FactAdmin):
                 output_field=IntegerField(),
             ),
             # A column knows its row, not who reads it.
-            reads_bank=Value(sees_bank(request.user)),
+            **shown_fields(request.user, "account__customer", last_date()),
             moved=Abs(F("new_amount") - Coalesce(F("old_amount"), 0)),
         ).order_by("urgency", "-moved", "proposed_at", "pk")
 
@@ -137,7 +138,7 @@ class LimitChangeAdmin(FactAdmin):
 
     @admin.display(description=_("why"))
     def why(self, row: LimitChange) -> str:
-        return render_reason(row.reason_code, row.reason_params, bank=row.reads_bank)
+        return render_reason(row.reason_code, row.reason_params, shown=Shown.of(row))
 
     @admin.display(description=_("score then"))
     def score_then(self, row: LimitChange) -> SafeString:
@@ -280,7 +281,9 @@ class LimitDecisionAdmin(FactAdmin):
     ordering = ["-decided_at", "-pk"]
 
     def get_exclude(self, request: HttpRequest, obj: Any = None) -> Any:
-        hidden = () if sees_bank(request.user) else ("evidence",)
+        """The evidence holds signals of bank lines and of agencies."""
+        shown = shown_about(request.user, obj.change.account.customer, last_date()) if obj else EVERYTHING
+        hidden = () if shown == EVERYTHING else ("evidence",)
         return [*(super().get_exclude(request, obj) or ()), *hidden]
 
     @admin.display(description=_("customer"), ordering="change__account__customer__name")

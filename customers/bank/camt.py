@@ -24,10 +24,15 @@ from customers.imports.problems import WARNING, ImportRefused, Problem
 
 # Sub-families of bank transaction codes that mean a payment came back: unpaid and reversed direct debits, cheques.
 RETURNED = {"UPDD", "UPCQ", "UPCT", "RPCR", "PRDD", "RRTN", "URCQ", "URDD", "DDFU"}
-OPENING, CLOSING = ("OPBD", "PRCD", "OPAV"), ("CLBD", "CLAV")
+OPENING, CLOSING = ("OPBD", "PRCD"), "CLBD"
+READ = (*OPENING, CLOSING)
 MAX_MINOR = 10**15
 DEEPEST = 60
 """Levels of elements; a statement has about fifteen."""
+LARGEST = 1_000_000
+"""Elements of one entry: a booking of twenty thousand payments has them, with fifty of each payment."""
+MOST_BALANCES = 100
+"""Of one statement; it has two or three of the kinds that are read."""
 
 
 class _Unreadable(Exception):
@@ -92,11 +97,15 @@ class _Reader:
         self._path: list[Element] = []
         self._open: _Open | None = None
         self._currency = ""
+        self._held = 0
 
     def begin(self, element: Element) -> None:
         if len(self._path) > DEEPEST:
             raise ImportRefused("bad_xml", error=_("its elements lie deeper than in any statement"))
         self._path.append(element)
+        self._held += 1
+        if self._held > LARGEST:
+            raise ImportRefused("bad_xml", error=_("an entry has more elements than any booking"))
         name = _name(element)
         if name == "BkToCstmrDbtCdtNtfctn":
             raise ImportRefused("camt_notification")
@@ -106,20 +115,25 @@ class _Reader:
     def end(self, element: Element) -> None:
         self._path.pop()
         now = self._open
+        parent = self._path[-1] if self._path else None
         if now is None:
+            self._let_go(parent)
             return
         name = _name(element)
         if name == "Amt" and not self._currency:
             self._currency = element.get("Ccy", "")
-        parent = self._path[-1] if self._path else None
         if name in ("Stmt", "Rpt"):
             self._close(now)
         elif parent is not None and _name(parent) in ("Stmt", "Rpt"):
             self._part(now, name, element)
         else:
             return
+        self._let_go(parent)
+
+    def _let_go(self, parent: Element | None) -> None:
+        """What lies in it was read: nothing of it is needed any more."""
+        self._held = 0
         if parent is not None:
-            # It was read: nothing of it is needed any more.
             parent.clear()
 
     def _part(self, now: _Open, name: str, element: Element) -> None:
@@ -130,7 +144,8 @@ class _Reader:
             now.account = _text(account, "IBAN") or _text(account, "Othr", "Id")
             now.currency = _text(element, "Ccy")
         elif name == "Bal":
-            now.balances.append(element)
+            if len(now.balances) < MOST_BALANCES and _kind(element) in READ:
+                now.balances.append(element)
         elif name == "Ntry":
             self.entries += 1
             self._entry(now, element)
@@ -190,17 +205,19 @@ class _Open:
     problems: list[Problem] = field(default_factory=list)
 
 
+def _kind(balance: Element) -> str:
+    return _text(balance, "Tp", "CdOrPrtry", "Cd")
+
+
 def _balance(statement: Statement, element: Element, before: int, problems: list[Problem]) -> None:
-    kind = _text(element, "Tp", "CdOrPrtry", "Cd")
-    if kind not in (OPENING[0], OPENING[1], CLOSING[0]):
-        return
+    kind = _kind(element)
     try:
         amount = _amount(element, "Bal", statement.currency)
         day = _day(element, "Dt")
     except _Unreadable as bad:
         problems.append(Problem(before + 1, bad.place, bad.text, bad.code, bad.params, WARNING))
         return
-    if kind == CLOSING[0]:
+    if kind == CLOSING:
         statement.closing, statement.last_day = amount, day
     elif statement.opening is None or kind == OPENING[0]:
         statement.opening, statement.first_day = amount, day

@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.sentences import stored
 from customers.bank.camt import read_camt
+from customers.bank.consents import carry_on
 from customers.bank.csv_lines import read_csv
 from customers.bank.lines import Statement, complete_balances
 from customers.bank.mapping import CAMT, CSV, LAST_LINE, MT940, BankSpec, bank_spec_of, find_bank_mapping
@@ -314,6 +315,8 @@ def _store_lines(feeds: list[Feed], batch: ImportBatch, spec: BankSpec, today: d
     )
     for feed, account in zip(missing, made, strict=True):
         feed.stored = account
+    # What is stored under a consent that ended goes on under its renewal.
+    carry_on({feed.customer.pk for feed in feeds if feed.new}, today)
     replaced = [pk for feed in feeds for pk in feed.completed]
     for start in range(0, len(replaced), BATCH):
         # The version without a balance is what was known before today.
@@ -366,8 +369,10 @@ def undo_bank_batch(batch: ImportBatch, *, actor: Actor, reason: str, on: date) 
         superseded_at=batch.recorded_at,
         key__in=lines.order_by().values("key"),
     )
-    # What the import had completed stands again as it was.
+    # What the import had completed stands again as it was, unless the import it came with was undone as well.
+    replaced = replaced.exclude(batch__status=ImportBatch.Status.UNDONE)
     again = list(replaced.order_by("pk"))
+    carry_on(customers, on)
     closed = lines.update(superseded_at=now, known_until=on)
     for row in again:
         row.pk, row.recorded_at, row.known_on = None, now, max(on, row.known_on)

@@ -163,6 +163,8 @@ class _Stored:
     keys: set[str] = field(default_factory=set)
     # Lines without a balance, by key: a later file may state it.
     unstated: dict[str, int] = field(default_factory=dict)
+    # The same of lines that are to be stored, from another statement of the file.
+    waiting: set[str] = field(default_factory=set)
     count: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     statements: set[str] = field(default_factory=set)
     # (day, balance before its first line, balance after its last line), newest last.
@@ -194,6 +196,7 @@ def find_new(feeds: list[Feed], today: date) -> list[Problem]:
             continued = _continues(statement, known)
             told = _told_otherwise(statement, known, continued)
             seen: dict[str, int] = {}
+            stated: set[str] = set()
             fresh: list[tuple[str, Line, str]] = []
             for line in statement.lines:
                 if line.day > today:
@@ -209,12 +212,23 @@ def find_new(feeds: list[Feed], today: date) -> list[Problem]:
                     feed.completed.append(known.unstated.pop(key))
                     feed.completed_keys.add(key)
                     feed.new.append((key, line, statement.id))
+                elif key in known.waiting and line.balance is not None and readable:
+                    stated.add(key)
+                    fresh.append((key, line, statement.id))
                 elif key in known.keys or line.day in told:
                     feed.unchanged += 1
                 else:
                     fresh.append((key, line, statement.id))
             for key, line, statement_id in fresh:
-                known.add(key, line.day, line.amount, line.balance, statement_id)
+                if key not in stated:
+                    known.add(key, line.day, line.amount, line.balance, statement_id)
+                    if line.balance is None:
+                        known.waiting.add(key)
+            if stated:
+                # In the order of the statement, with the balances, instead of the report's lines.
+                known.waiting -= stated
+                feed.unchanged += len(stated)
+                feed.new = [new for new in feed.new if new[0] not in stated]
             feed.new += fresh
         if not readable:
             for _key, line, _id in feed.new:

@@ -78,7 +78,8 @@ class _Open:
     number: str = ""
     currency: str = ""
     statement: Statement = field(default_factory=lambda: Statement("", ""))
-    texts: list[str] = field(default_factory=list)
+    # Bookings before a balance named the currency, with their amounts as the file writes them.
+    amounts: list[tuple[_Field, Line, str, bool]] = field(default_factory=list)
 
 
 def decode(raw: bytes) -> str:
@@ -181,7 +182,7 @@ class _Reader:
     def _minor(self, one: _Field, text: str, currency: str, severity: str = WARNING) -> int | None:
         value = Decimal(text.replace(".", "").replace(",", ".").rstrip(".") or "0")
         try:
-            minor = to_minor(value, currency or "EUR")
+            minor = to_minor(value, currency)
         except ValueError:
             params = {"currency": currency, "decimals": exponent(currency)}
             self.problems.append(
@@ -212,27 +213,35 @@ class _Reader:
         if day is None:
             self._refuse(one, now, "bad_date", formats="YYMMDD")
             return
-        amount = self._minor(one, found["amount"], now.currency, "refused")
-        if amount is None:
-            now.statement.refused += 1
-            return
         # A reversed credit takes money away, a reversed debit brings it back.
         credit = (found["side"] == "C") != (found["reversal"] == "R")
         reversed_ = found["reversal"] == "R"
         kind = (found["type"] or "")[1:].strip()
         own, _slashes, bank = found["rest"].partition("//")
         returned = reversed_ or kind == "RTI" or kind in _RETURNED_CODES or says_rejected(more)
-        now.statement.lines.append(
-            Line(
-                row=one.row,
-                day=day,
-                amount=amount if credit else -amount,
-                category=Category.RETURNED if returned else _BY_TYPE.get(kind, _BY_CODE.get(kind, "")),
-                is_rejected=returned,
-                reference=bank.strip(),
-                text=f"{own.strip()} {more}",
-            )
+        line = Line(
+            row=one.row,
+            day=day,
+            amount=0,
+            category=Category.RETURNED if returned else _BY_TYPE.get(kind, _BY_CODE.get(kind, "")),
+            is_rejected=returned,
+            reference=bank.strip(),
+            text=f"{own.strip()} {more}",
         )
+        if not now.currency:
+            # Without an opening balance the closing one says how many decimals the currency has.
+            now.amounts.append((one, line, found["amount"], credit))
+        elif not self._converted(one, line, found["amount"], credit, now):
+            return
+        now.statement.lines.append(line)
+
+    def _converted(self, one: _Field, line: Line, text: str, credit: bool, now: _Open) -> bool:
+        amount = self._minor(one, text, now.currency, "refused")
+        if amount is None:
+            now.statement.refused += 1
+            return False
+        line.amount = amount if credit else -amount
+        return True
 
     def _about(self, line: Line, text: str) -> None:
         """Field 86: who and what for. Parts such as ?31 hold account and name, /NAME/ does; else any IBAN in it will do."""
@@ -274,6 +283,9 @@ class _Reader:
             if statement.lines:
                 self.problems.append(Problem(now.row, ":60F:", "", "bad_currency"))
             return
+        refused = {id(late[1]) for late in now.amounts if not self._converted(*late, now)}
+        if refused:
+            statement.lines = [line for line in statement.lines if id(line) not in refused]
         statement.account, statement.currency, statement.row = now.account, now.currency, now.row
         day = statement.last_day or (statement.lines[-1].day if statement.lines else None)
         statement.id = " ".join(filter(None, [now.reference, now.number, day.isoformat() if day else ""]))[

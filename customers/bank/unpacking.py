@@ -24,6 +24,8 @@ MAX_BYTES = 500_000_000
 MAX_FILES = 1000
 _BLOCK = 1 << 20
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+# Read in blocks; bzip2 and LZMA give all that a few bytes unpack to at once, before it can be counted.
+_COUNTED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What macOS and Windows put into archives beside the files.
 _BESIDE = ("__MACOSX", ".DS_Store", "Thumbs.db")
 
@@ -56,7 +58,9 @@ def unpacked(path: Path) -> Iterator[list[Unpacked]]:
 def _is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return "[Content_Types].xml" in archive.namelist()
+            # A workbook is packed as every archive is that spreadsheets write; another one is refused below.
+            packed = all(member.compress_type in _COUNTED for member in archive.infolist())
+            return packed and "[Content_Types].xml" in archive.namelist()
     except (zipfile.BadZipFile, OSError):
         return False
 
@@ -96,6 +100,8 @@ def _unzip(path: Path, folder: Path) -> list[Unpacked]:
                 raise ImportRefused(
                     "unreadable", error=_("the archive holds more than %(most)s files") % {"most": MAX_FILES}
                 )
+            if any(member.compress_type not in _COUNTED for member in members):
+                raise NotImplementedError("That compression method is not supported")
             for number, member in enumerate(sorted(members, key=lambda m: m.filename)):
                 # The name inside is only shown, never used as a path.
                 target = folder / f"{number}{PurePosixPath(member.filename).suffix[:8]}"

@@ -164,6 +164,10 @@ class _Reader:
         if began > today or values["known_on"] > today:
             self._bad(number, "effective_on", began.isoformat(), "fact_in_future")
             return None
+        over = values.get("ended_on")
+        if over is not None and over < began:
+            self._bad(number, "ended_on", over.isoformat(), "over_before")
+            return None
         return Row(number, values.pop("customer"), values)
 
     def _bad(self, number: int, name: str, text: str, code: str, **params: Any) -> None:

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from creditdesk.core.audit import Actor, record_act
 from customers.bank.feeds import announce, undo_bank_batch
+from customers.evidence.business import KEYS as BUSINESS_KEYS
+from customers.evidence.imports import KEYS
 from customers.imports.problems import ImportRefused
 from customers.models import (
     BilledPart,
@@ -37,6 +39,10 @@ MODELS: dict[str, tuple[Any, ...]] = {
     Layout.COVER: (Cover,),
     Layout.RATINGS: (BureauReport,),
 }
+# What tells one fact of a customer or account from another, beside whose it is: as imports find what a row corrects.
+IDENTITY: dict[Any, tuple[str, ...]] = {
+    MODELS[layout][0]: key for layout, key in KEYS.items()
+} | BUSINESS_KEYS
 
 
 @transaction.atomic
@@ -83,12 +89,9 @@ def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int,
     customers = set(rows.order_by().values_list(customer, flat=True))
     owners = set(rows.order_by().values_list(owner, flat=True))
     closed = rows.update(superseded_at=now, known_until=Greatest(F("known_on"), on))
-    # Everything an import closes carries the import's own time stamp.
-    earlier = [
-        old for old in model.objects.filter(superseded_at=batch.recorded_at) if _owner(old, owner) in owners
-    ]
+    earlier = _replaced_by(model, batch, owner, owners)
     # What somebody has corrected again since then has its current version already.
-    for key in _keys(model):
+    for key in [*_keys(model), [f"{owner}_id", *IDENTITY[model]]]:
         current = model.objects.filter(superseded_at__isnull=True, **{f"{owner}__in": owners})
         taken = set(current.order_by().values_list(*key))
         earlier = [old for old in earlier if tuple(getattr(old, name) for name in key) not in taken]
@@ -101,6 +104,35 @@ def _undo(model: Any, batch: ImportBatch, now: datetime, on: date) -> tuple[int,
         again.append(model(**(values | {"superseded_at": None, "recorded_at": now})))
     model.objects.bulk_create(again, batch_size=1000)
     return closed, len(again), customers
+
+
+def _replaced_by(model: Any, batch: ImportBatch, owner: str, owners: set[int]) -> list[Any]:
+    """The versions that an import had replaced; where the import such a one came with was undone as well, what that
+    one had replaced, and so on. Everything an import closes carries the import's own time stamp."""
+    standing: list[Any] = []
+    undone, seen = [batch], set()
+    while undone:
+        seen |= {one.pk for one in undone}
+        stamps = {one.recorded_at for one in undone}
+        closed = model.objects.filter(superseded_at__in=stamps).select_related("batch").order_by("-pk")
+        further: dict[int, ImportBatch] = {}
+        for old in closed:
+            if _owner(old, owner) not in owners:
+                continue
+            if old.batch is None or old.batch.status != ImportBatch.Status.UNDONE:
+                standing.append(old)
+            elif old.batch_id not in seen:
+                further[old.batch_id] = old.batch
+        undone = list(further.values())
+    # Of one fact, the latest.
+    told: set[tuple[Any, ...]] = set()
+    latest = []
+    for old in standing:
+        key = (_owner(old, owner), *(getattr(old, name) for name in IDENTITY[model]))
+        if key not in told:
+            latest.append(old)
+        told.add(key)
+    return latest
 
 
 def _keys(model: Any) -> list[list[str]]:

@@ -195,6 +195,10 @@ TEXTS: dict[str, tuple[Promise | str, Promise | str]] = {
         _("The fact cannot be known before %(day)s, when it happened."),
         _("Correct one of the two dates."),
     ),
+    "over_before": (
+        _("It cannot be over before it happened."),
+        _("Correct one of the two dates."),
+    ),
     "no_credit_account": (
         _("The customer has no credit account in this company (or in the segment named)."),
         _("Open the account, or correct the customer or the segment."),

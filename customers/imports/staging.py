@@ -123,7 +123,6 @@ TABLES: dict[str, dict[str, str]] = {
         "account_id": "bigint",
         "old_id": "bigint",
         "delivery": "text",
-        "delivery_batch_id": "bigint",
     },
     # What a snapshot shows as settled since the last one. grew: the open amount rose instead, so what was
     # inferred earlier is reversed first.

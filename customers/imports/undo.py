@@ -183,6 +183,8 @@ def _close(batch: ImportBatch, now: datetime) -> dict[str, int]:
         ("documents", Invoice.objects.filter(batch=batch, superseded_at__isnull=True)),
     ):
         counts[name] = rows.update(**closing)
+    # In place, as it was filled in, and on superseded versions too: what was recorded between the two is not told again
+    # (docs/imports.md).
     told = Invoice.objects.filter(delivery_batch=batch)
     counts["deliveries"] = told.update(delivery="", delivery_batch=None)
     return counts

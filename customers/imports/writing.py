@@ -50,15 +50,20 @@ class Writer:
         if self.target.spec.has("instalment"):
             stored = """(SELECT invoice_id, MIN(issued_on) AS issued_on, MIN(known_on) AS known_on, number,
                 fiscal_year, kind, MIN(currency) AS currency, SUM(amount) AS amount,
-                MIN(account_id) AS account_id, MIN(old_id) AS old_id, MAX(delivery) AS delivery,
-                MAX(delivery_batch_id) AS delivery_batch_id
+                MIN(account_id) AS account_id, MIN(old_id) AS old_id, MAX(delivery) AS delivery
                 FROM import_new GROUP BY invoice_id, number, fiscal_year, kind) x ORDER BY invoice_id"""
+        # A file that does not say of a document how it was sent takes nothing back: of all its rows, as one may say it
+        # for all, and with the import that had said it.
+        kept = "old_id IS NOT NULL AND delivery = ''"
+        old = "(SELECT o.{} FROM customers_invoice o WHERE o.id = old_id)"
+        sent = f"CASE WHEN {kept} THEN {old.format('delivery')} ELSE delivery END"
+        learned = f"CASE WHEN {kept} THEN {old.format('delivery_batch_id')} END"
         invoices = self.run(
             f"""INSERT INTO customers_invoice (id, effective_on, known_on, recorded_at, number, fiscal_year, kind,
                 currency, amount, account_id, batch_id, company_id, corrects_id, source_id, delivery,
                 delivery_batch_id)
             SELECT invoice_id, issued_on, known_on, %(now)s, number, fiscal_year, kind, currency, amount,
-                account_id, %(batch)s, %(company)s, old_id, %(source)s, delivery, delivery_batch_id FROM {stored}"""
+                account_id, %(batch)s, %(company)s, old_id, %(source)s, {sent}, {learned} FROM {stored}"""
         )
         if invoices:
             self.instalments()
@@ -84,16 +89,11 @@ class Writer:
         """
         order = "account_id, due_on, row_no"
         known = f"CASE WHEN d.old_id IS NULL THEN d.known_on ELSE {self.corrected} END"
-        # A file that does not say how a document was sent takes nothing back.
-        kept = "d.old_id IS NOT NULL AND d.delivery = ''"
-        old = "(SELECT o.{} FROM customers_invoice o WHERE o.id = d.old_id)"
-        sent = f"CASE WHEN {kept} THEN {old.format('delivery')} ELSE d.delivery END"
-        learned = f"CASE WHEN {kept} THEN {old.format('delivery_batch_id')} END"
         self.run(
             f"""INSERT INTO import_new SELECT {staging.next_ids("customers_invoice", order)}, x.* FROM (
                 SELECT d.row_no, d.number, d.fiscal_year, d.kind, d.instalment, d.issued_on, d.due_on, {known},
                     d.currency, d.amount, COALESCE(r.account_amount, d.amount), d.open_amount, d.settled_on,
-                    d.paid, c.account_id, d.old_id, {sent}, {learned}
+                    d.paid, c.account_id, d.old_id, d.delivery
                 FROM import_write d JOIN import_customer c ON c.key = d.customer
                 LEFT JOIN import_rate r ON r.row_no = d.row_no ORDER BY {order.replace("row_no", "d.row_no")}) x"""
         )

@@ -5,13 +5,14 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from creditdesk.core.facts import Fact
+from creditdesk.core.facts import Fact, said_as
 from creditdesk.core.money import MoneyField
 
 from .customer import Customer
 from .imports import ImportBatch
 
 
+@said_as(effective_on=_("happened on"))
 class LegalEvent(Fact):
     """A public or legal fact; effective_on is the day it happened, ended_on the day it was over."""
 
@@ -50,6 +51,7 @@ class LegalEvent(Fact):
         ]
 
 
+@said_as(effective_on=_("financial year ended on"))
 class FinancialStatement(Fact):
     """A customer's annual accounts; effective_on is the balance-sheet day, known_on the day of publication.
 

@@ -53,7 +53,8 @@ class Decision(models.Model):
     limit: None while a person has yet to decide, and where nothing is known of the need; zero when declined.
     guarantees: {} or {"percent", "amount", "held", "kinds"}; amounts as {"minor", "currency"}.
     advice: limit, terms and guarantees the rules suggest to the person who decides.
-    reasons: [{"code", "params"}], rendered in the reader's language (scoring/decision_reasons.py).
+    reasons: [{"code", "params"}], rendered in the reader's language (scoring/decision_reasons.py); "told" stands for what
+    a person wrote to the customer, whose words are in `told`.
     inputs: the caps of the limit policy, exposure, cover, receivables; the signals are in `kept`.
     answers: the decision for review that this person's decision settles.
     """
@@ -138,6 +139,7 @@ class Decision(models.Model):
         verbose_name=_("decided by"),
     )
     note = models.TextField(_("explanation"), blank=True)
+    told = models.TextField(_("further reasons, in the customer's language"), blank=True, default="")
     erased_at = models.DateTimeField(_("words erased at"), null=True, blank=True, editable=False)
     answers = models.OneToOneField(
         "self", models.PROTECT, null=True, related_name="answer", verbose_name=_("settles")

@@ -17,14 +17,13 @@ from customers.access import visible_accounts
 from customers.applications import ENDED, ApplicationError, lock_application, move_application, stands_at
 from customers.limit_reasons import money_param
 from customers.models import Cover, CreditApplication
+from scoring.decision_reasons import TOLD
 from scoring.models import Decision, Recommendation
 from scoring.onboarding.assessing import SETTLED, Status, latest_decision
 
 DECIDE = "scoring.decide_credit"
 OLDEST = timedelta(days=31)
 LONGEST_TERMS = 365
-TOLD = "told"
-"""Code of the reason a person writes in their own words; it stands in the letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +155,12 @@ def _copied(latest: Decision) -> dict[str, Any]:
 
 def _given(answer: Answer, latest: Decision, by: User, on: date) -> dict[str, Any]:
     declined = answer.outcome == Recommendation.DECLINED
-    reasons = [latest.reasons[place] for place in sorted(answer.because) if place < len(latest.reasons)]
-    if answer.told.strip():
-        reasons.append({"code": TOLD, "params": {"text": answer.told.strip()}})
+    chosen = [latest.reasons[place] for place in sorted(answer.because) if place < len(latest.reasons)]
+    reasons = [reason for reason in chosen if reason["code"] != TOLD]
+    told = [latest.told] if len(reasons) < len(chosen) else []
+    words = "\n".join(filter(None, [*told, answer.told.strip()]))
+    if words:
+        reasons.append({"code": TOLD, "params": {}})
     asked: dict[str, Any] = {}
     if answer.outcome == Recommendation.GUARANTEES and answer.guarantee and answer.limit:
         asked = {
@@ -179,5 +181,6 @@ def _given(answer: Answer, latest: Decision, by: User, on: date) -> dict[str, An
         "by_kind": Decision.By.PERSON,
         "decided_by": by,
         "note": answer.note.strip(),
+        "told": words,
         "answers": latest if settles else None,
     }

@@ -44,7 +44,9 @@ def language_of(decision: Decision) -> str:
 
 def may_be_told(reason: Reason) -> bool:
     """A fact about the customer that is known; not what is missing, nor what only the desk cares about."""
-    return reason.code not in NOT_TOLD and not (reason.is_signal and reason.value is None)
+    if reason.is_erased or reason.code in NOT_TOLD:
+        return False
+    return not (reason.is_signal and reason.value is None)
 
 
 def told_reasons(decision: Decision) -> list[Reason]:

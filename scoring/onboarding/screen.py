@@ -16,12 +16,14 @@ from customers.bank.consents import consent_of
 from customers.limit_evidence import money_of
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditApplication
-from scoring.bank_right import ended_for
+from customers.shown import Shown
+from scoring.bank_right import ended_for, shown_by
 from scoring.completeness import Completeness, completeness
 from scoring.cures import Cured, cured
 from scoring.decision_reasons import Reason, reasons_of
 from scoring.explain import Explanation, explain
 from scoring.guarantees import still_missing
+from scoring.limit_comparison import cap_withheld
 from scoring.limit_policy import cap_formula
 from scoring.models import AccountScore, Decision, Recommendation
 from scoring.onboarding.assessing import Status, may_assess
@@ -121,7 +123,7 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
     return Screen(
         decision=decision,
         reasons=reasons_of(decision, user, named=not ended, ended=ended) if decision else [],
-        caps=_caps(decision),
+        caps=_caps(decision, shown_by(user, ended)),
         advised_limit=money_of(advice.get("limit")),
         guarantee=_guarantee(decision),
         missing_guarantee=still_missing(decision, as_of) if decision and granted else None,
@@ -136,8 +138,8 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
     )
 
 
-def _caps(decision: Decision | None) -> list[CapRow]:
-    """The caps the decision saw; where nothing was bought yet, what was asked for stands in for the need."""
+def _caps(decision: Decision | None, shown: Shown) -> list[CapRow]:
+    """The caps the decision saw, as a reader may see them; where nothing was bought yet, what was asked for stands in for the need."""
     found = (decision.inputs.get("limit") or {}) if decision else {}
     caps = found.get("caps", [])
     if decision is None or not caps:
@@ -147,11 +149,12 @@ def _caps(decision: Decision | None) -> list[CapRow]:
         amounts["asked"] = decision.requested
     known = {code: money for code, money in amounts.items() if money is not None}
     bound_by = min(known, key=lambda code: known[code].minor, default="")
+    kept_back = cap_withheld(shown)
     rows = [
         CapRow(
             str(CAP_LABELS.get(cap["code"], cap["code"])),
-            _text(amounts[cap["code"]]),
-            cap_formula(cap["code"], cap["params"]),
+            "…" if cap["code"] in kept_back else _text(amounts[cap["code"]]),
+            kept_back.get(cap["code"]) or cap_formula(cap["code"], cap["params"]),
             cap["code"] == bound_by,
         )
         for cap in caps

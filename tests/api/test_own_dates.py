@@ -154,9 +154,11 @@ def test_reservations_worklists_and_digests_go_by_each_company(world):
         assert user.followups.filter(kind="undo", business_date=run.as_of).count() == 1
     # The digest of the morning is dated as it is where its reader's customers are.
     notice = Notice.objects.create(topic="limit_waits", key="n", business_date=WEST)
-    seen = {}
+    seen, broken = {}, False
 
     def write(day, users):
+        if broken and day == min(WEST, EAST):
+            raise LookupError("a topic failed")
         seen.update(dict.fromkeys(users, day))
         return len(users)
 
@@ -166,4 +168,9 @@ def test_reservations_worklists_and_digests_go_by_each_company(world):
         patch.setattr("customers.notice_tasks.notices.write_digests", write)
         patch.setattr("customers.notice_tasks.notices.address", lambda today: 0)
         assert write_digests(NOW.isoformat()) == 2
-    assert seen == {world["max"].pk: WEST, world["mia"].pk: EAST} and not StaffMail.objects.exists()
+        both, broken = dict(seen), True
+        seen.clear()
+        with pytest.raises(LookupError):
+            write_digests(NOW.isoformat())
+    assert seen == {world["mia"].pk: EAST}, "one date's failure is told after the others are written"
+    assert both == {world["max"].pk: WEST, world["mia"].pk: EAST} and not StaffMail.objects.exists()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.template import Context, Template
@@ -29,6 +31,22 @@ def test_a_share_carries_its_sign_as_the_language_writes_it(language, share, who
         assert percent(0.2451) == percent(Decimal("0.2451")) == share
         assert percent_of_100(90) == whole
         assert Template("{% load desk %}{{ v|percent }}").render(Context({"v": 0.2451})) == share
+
+
+def test_a_colon_stays_with_its_label_in_french():
+    told = {}
+    for language in ("en", "it", "es", "fr"):
+        with override(language):
+            told[language] = Template("{% load desk %}known{% colon %} 4").render(Context())
+    assert told == dict.fromkeys(("en", "it", "es"), "known: 4") | {"fr": f"known{WIDE}: 4"}
+
+
+def test_no_template_writes_the_colon_after_a_label_itself():
+    """Inside of a translated sentence it is the translator's."""
+    sentence = re.compile(r"{% blocktranslate.*?(?={% endblocktranslate)|{#.*?#}", re.DOTALL)
+    label = re.compile(r"[%}]}(</\w+>)?:[ <]")
+    pages = [p for p in Path("templates").rglob("*.html") if "unfold" not in p.parts]
+    assert pages and [str(p) for p in pages if label.search(sentence.sub("", p.read_text()))] == []
 
 
 def test_no_share_is_a_dash():

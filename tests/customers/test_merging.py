@@ -42,6 +42,7 @@ from customers.models import (
     ImportBatch,
     Instalment,
     Invoice,
+    LegalEvent,
     LimitBinding,
     Promise,
 )
@@ -205,8 +206,18 @@ def test_an_insolvency_of_the_duplicate_stops_the_one_that_stays(cast, pair):
     record_legal_event(
         duplicate.customer, "insolvency", effective_on=TODAY, known_on=TODAY, source="register", actor=ACTOR
     )
+    # Stored before such dates were refused: a merge carries what stands.
+    LegalEvent.objects.create(
+        customer=duplicate.customer,
+        kind="lien",
+        effective_on=TODAY,
+        known_on=TODAY,
+        ended_on=START,
+        source="old file",
+    )
     merge(cast, stays, duplicate)
     stays.customer.refresh_from_db()
+    assert stays.customer.legal_events.get(kind="lien").ended_on == START
     assert stays.customer.status == "insolvent"
     assert limit_at(stays, TODAY).in_force == Money.zero("EUR")
 

@@ -22,6 +22,7 @@ from customers.order_moves import bill_order, deliver_order, pick_order
 from customers.order_tasks import check_holds_again
 from customers.order_versions import OrderError
 from customers.orders import change_order, check_again, close_order, record_order, reopen_order
+from customers.shown import EVERYTHING
 from scoring.order_queue import stop_text
 from tests.factories import ACTOR, invoice, make_account
 from tests.people import give_authority
@@ -295,7 +296,7 @@ def test_a_cut_to_zero_sends_accepted_orders_to_the_queue_with_the_legal_basis(c
     hold = OrderHold.objects.get()
     assert (hold.status, hold.cause, hold.at_entry) == ("waiting", "stopped", False)
     assert (hold.details["code"], hold.details["provision"]) == ("insolvency", "art. 1461 c.c.")
-    assert "art. 1461 c.c." in stop_text(hold, bank=True)
+    assert "art. 1461 c.c." in stop_text(hold, EVERYTHING)
     assert codes(check(account, 1)) == ["limit_zero"]
 
 

@@ -50,7 +50,7 @@ def test_queries_are_constant_in_rows(client, book, reader):
     addresses = {page: f"/desk/kpis/{page}?as_of={AS_OF}" for page in PAGES}
 
     def queries(page: str) -> int:
-        cache.clear()  # the menu's counts are kept for some seconds: a slow run would see them asked again
+        cache.clear()  # the menu's counts are asked again each time
         with CaptureQueriesContext(connection) as captured:
             assert client.get(addresses[page]).status_code == 200
         return len(captured)

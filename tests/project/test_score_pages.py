@@ -17,10 +17,12 @@ from django.urls import reverse
 from creditdesk.desk.customer_figures import score_chart, standing
 from creditdesk.navigation import counts
 from customers.models import CreditAccount, Customer, ImportBatch, LegalEvent, Payment
+from scoring import counterfactual
 from scoring.engine import rescore
-from scoring.models import AccountScore, ScoreHistory, ScoreReview
+from scoring.models import AccountScore, DirtyAccount, ScoreHistory, ScoreReview
 from scoring.overrides import override_score
 from scoring.reviews_of_scores import contest, waiting, waiting_for
+from scoring.tasks import rescore_dirty
 from tests.desk_world import TODAY, client_of, fill
 from tests.factories import invoice, make_account
 from tests.people import make_cast
@@ -73,6 +75,24 @@ def test_what_would_lift_it_is_loaded_apart_and_leaves_nothing(desk):
     assert Payment.objects.count() == payments
     assert client_of(desk.stranger).get(url).status_code == 404
     assert client.post(url).status_code == 405
+
+
+def test_what_would_lift_a_score_is_tried_once_for_that_score(desk, monkeypatch):
+    client, url = client_of(desk.controller), reverse("desk:would_lift", args=[desk.account.pk])
+    DirtyAccount.objects.all().delete()
+    tried, plain = [], counterfactual._simulated
+    monkeypatch.setattr(counterfactual, "_simulated", lambda *args: tried.append(1) or plain(*args))
+    first, again = (client.get(url, headers={"HX-Request": "true"}).content for _n in range(2))
+    assert again == first and b"Paying everything overdue" in first
+    assert client_of(desk.manager).get(url).status_code == 200
+    assert len(tried) == 1
+    DirtyAccount.objects.create(account=desk.account)  # something moved; it is scored anew in a moment
+    client.get(url)
+    assert len(tried) == 2
+    assert rescore_dirty() == 1 and client.get(url).status_code == client.get(url).status_code == 200
+    assert len(tried) == 3
+    busy = client.get(page(desk)).content.decode().partition('class="d-busy"')[2]
+    assert "Payments are being tried" in busy.partition("</details>")[0]
 
 
 def test_an_override_in_force_and_the_depth_stand_on_the_tile(desk):

@@ -12,6 +12,7 @@ from django.utils import timezone
 from creditdesk.core.money import Money
 from customers.limit_reasons import render_reason
 from customers.models import BureauReport, ExchangeRate, ImportBatch
+from customers.shown import Shown
 from scoring.causes import react_to_causes
 from scoring.engine import rescore
 from scoring.limit_inputs import recommendations
@@ -90,7 +91,7 @@ def test_a_fallen_rating_and_a_ceased_business_put_the_limit_before_a_person_onc
         f"alpha {AS_OF - timedelta(days=5)}",
     )
     assert cause.change.new_amount == Money.of(25_000, "EUR")
-    assert render_reason(cause.kind, cause.evidence, bank=False) == (
+    assert render_reason(cause.kind, cause.evidence, shown=Shown(bank=False, agencies=True)) == (
         "alpha lowered its rating from 61 to 41 of 100 on 11 Mar 2026"
     )
     other = make_account(limited.company)

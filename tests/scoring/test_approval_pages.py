@@ -40,7 +40,6 @@ DAY = date(2026, 3, 2)
 @pytest.fixture(autouse=True)
 def _pinned_day(monkeypatch):
     monkeypatch.setattr(settings, "BUSINESS_DATE", DAY, raising=False)
-    monkeypatch.setattr("creditdesk.navigation.BADGE_SECONDS", 600)
 
 
 @pytest.fixture

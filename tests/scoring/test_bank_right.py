@@ -8,15 +8,19 @@ from types import SimpleNamespace
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from creditdesk.core.audit import Actor
 from creditdesk.core.money import Money
 from creditdesk.desk.score_export import history_export
+from customers.bank.consents import revoke_consent
 from customers.limit_reasons import render_reason
 from customers.models import BankDataAccess, Customer, OrderHold
 from customers.orders import record_order
+from customers.shown import EVERYTHING, Shown
 from scoring.bank_right import ended_for, is_of_agencies, is_of_bank, sees_bank
 from scoring.causes import react_to_causes
 from scoring.decision_reasons import reasons_of
@@ -26,16 +30,18 @@ from scoring.explain import explain
 from scoring.limit_comparison import caps, signals
 from scoring.models import AccountScore, ScoreHistory
 from scoring.proposals import score_evidence
-from scoring.signals import SIGNALS
+from scoring.signals import BY_NAME, SIGNALS
 from scoring.signals.base import Family
 from tests.desk_world import client_of
 from tests.factories import ACTOR
 from tests.people import make_cast
+from tests.scoring.test_agencies import report
 from tests.scoring.test_automatic_limits import own_policy
 from tests.scoring.test_limit_proposals import give_limit
 from tests.scoring.test_thin_card import AS_OF, feed
 
 pytestmark = pytest.mark.django_db
+NO_BANK = Shown(bank=False, agencies=True)
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +129,14 @@ def test_without_the_right_points_add_up_and_no_figure_is_told(desk):
 def test_limits_and_decisions_keep_them_back_too(desk):
     row = AccountScore.objects.select_related("card").get(account=desk.account)
     evidence = score_evidence(row, row.grade)
-    labels = {line.label for line in signals(evidence, evidence, bank=True)}
-    fewer = {line.label for line in signals(evidence, evidence, bank=False)}
+    labels = {line.label for line in signals(evidence, evidence, shown=EVERYTHING)}
+    fewer = {line.label for line in signals(evidence, evidence, shown=NO_BANK)}
     hidden = {str(i.signal.label) for i in explain(row).items if is_of_bank(i.name)}
     assert hidden <= labels and not hidden & fewer
     minor = {"minor": "1234500", "currency": "EUR"}
     cap = {"code": "bank_flows", "amount": minor, "params": {"percent": 10, "inflow": minor}}
     stored = {"recommended": {"caps": [cap], "bound_by": ""}}
-    (open_line,), (closed,) = caps(stored, bank=True), caps(stored, bank=False)
+    (open_line,), (closed,) = caps(stored, shown=EVERYTHING), caps(stored, shown=NO_BANK)
     assert "12,345" in open_line.formula + open_line.amount
     assert "12,345" not in closed.formula + closed.amount and closed.label == open_line.label
     params = {"signal": "bank_sudden_change", "points": -9, "value": -5.5}
@@ -201,10 +207,10 @@ def test_a_limit_bound_by_the_inflow_does_not_tell_it_by_its_amount(desk):
     minor = {"minor": 98765, "currency": "EUR"}
     params = {"cap": "bank_flows", "target": minor, "step": 20}
     for code, begins in (("policy_cut", "Above"), ("policy_rise", "Room"), ("first_limit", "First")):
-        told, kept_back = (render_reason(code, params, bank=bank) for bank in (True, False))
+        told, kept_back = (render_reason(code, params, shown=shown) for shown in (EVERYTHING, NO_BANK))
         assert "987.65" in told and begins in told
         assert "987" not in kept_back and kept_back.startswith(begins) and "bank data" in kept_back
-        assert "987.65" in render_reason(code, {**params, "cap": "capacity"}, bank=False)
+        assert "987.65" in render_reason(code, {**params, "cap": "capacity"}, shown=NO_BANK)
     made = decide(desk.account, AS_OF, asked_by=ACTOR)
     made.reasons = [{"code": "limit", "params": {"cap": "bank_flows", "limit": minor}}]
     assert "987.65" in reasons_of(made, desk.controller)[0].text
@@ -240,3 +246,66 @@ def test_what_a_consent_or_a_basis_allowed_is_withheld_once_it_ended(desk):
     page = client_of(reader).get(reverse("admin:scoring_scorehistory_change", args=[row.pk])).content.decode()
     told_there = {signal.name for signal in SIGNALS if str(signal.label).lower() in page.lower()}
     assert any(map(is_of_bank, told_there)) and not any(map(is_of_agencies, told_there))
+
+
+def test_limits_and_decisions_tell_nothing_of_agencies_or_the_bank_once_that_ended(desk):
+    """A cut, its evidence, a decision and what would lift the score: kept, but for who audits only."""
+    account = desk.account
+    give_limit(account, 50_000, on=AS_OF - timedelta(days=60))
+    fall = {"kind": "agency_fall", "threshold": 20, "window_days": 60, "keep_percent": 50}
+    own_policy(account.segment, fall | {"is_immediate": False}, agency_percent=80)
+    figures = {"currency": "EUR", "recommended_limit": 777_700}
+    report(account, AS_OF - timedelta(days=9), provider="lupus", standing=80, **figures)
+    report(account, AS_OF - timedelta(days=5), provider="lupus", standing=30, **figures)
+    rescore(AS_OF)
+    (cause,) = react_to_causes(AS_OF, [account.pk])
+    made = decide(account, AS_OF, asked_by=ACTOR)
+    names = {item["name"] for item in cause.change.evidence["signals"]}
+    assert any(map(is_of_bank, names)) and any(map(is_of_agencies, names))
+    customer = reverse("desk:customer", args=[account.customer_id])
+    trail = reverse("limits:trail") + f"?first={AS_OF}&last={AS_OF}"
+    pages = {
+        "causes": reverse("limits:causes"),
+        "inbox": reverse("limits:inbox"),
+        "decide": reverse("limits:decide", args=[cause.change_id]),
+        "tab": f"{customer}?account={account.pk}&tab=limits",
+        "trail": trail,
+        "export": trail + "&export=changes.csv",
+        "changes": reverse("admin:customers_limitchange_changelist") + "?state=all",
+        "cause list": reverse("admin:scoring_creditcause_changelist"),
+        "cause": reverse("admin:scoring_creditcause_change", args=[cause.pk]),
+        "decision": reverse("admin:scoring_decision_change", args=[made.pk]),
+        "lift": reverse("desk:would_lift", args=[account.pk]),
+    }
+    labels = {name: str(BY_NAME[name].label).lower() for name in names}
+
+    def told(user):
+        """Pages that name the agency or its cap, and those that tell a signal of the two families."""
+        client, agency, of_agencies, of_bank = client_of(user), set(), set(), set()
+        for name, page in pages.items():
+            answer = client.get(page)
+            if answer.status_code != 200:
+                continue
+            text = (b"".join(answer) if answer.streaming else answer.content).decode().lower()
+            if "lupus" in text or "6,221.60" in text or "bureau_" in text:
+                agency.add(name)
+            shown = {code for code, label in labels.items() if label in text}
+            of_agencies |= {name} if any(map(is_of_agencies, shown)) else set()
+            of_bank |= {name} if any(map(is_of_bank, shown)) or "bank_" in text else set()
+        return agency, of_agencies, of_bank
+
+    before = told(desk.controller)
+    assert before[0] >= {"causes", "inbox", "decide", "tab", "changes", "cause list", "cause", "decision"}
+    assert {"decide", "lift"} <= before[1] & before[2] and "decision" in before[2]
+    with CaptureQueriesContext(connection) as queries:
+        client_of(desk.controller).get(pages["causes"])
+    Customer.objects.filter(pk=account.customer_id).update(kind=Customer.Kind.SOLE_TRADER)
+    agency, of_agencies, of_bank = told(desk.controller)
+    assert (agency, of_agencies) == (set(), set()) and {"decide", "lift"} <= of_bank
+    revoke_consent(account.customer.bank_consents.get(), by=ACTOR, reason="asked", on=AS_OF)
+    assert told(desk.controller) == (set(), set(), set())
+    audited = told(desk.auditor)
+    assert audited[0] >= {"causes", "trail", "export", "decision"} and audited[1]
+    with CaptureQueriesContext(connection) as again:
+        client_of(desk.controller).get(pages["causes"])
+    assert len(again) == len(queries)

@@ -186,6 +186,17 @@ def test_movers_outside_the_portfolio_are_not_named(desk, draft):
     assert desk.elsewhere.customer.name not in carla.get(page("card", draft.pk)).content.decode()
 
 
+def test_a_draft_is_not_deleted_by_one_press(desk, draft):
+    """It cannot be brought back: the button stands behind a line that says so, with the keyboard and without script."""
+    client, address = client_of(desk.controller), page("delete", draft.pk)
+    shown = client.get(page("card", draft.pk)).content.decode()
+    before = shown[: shown.index(f'action="{address}"')]
+    assert before.rindex("<details><summary>Delete this draft") > before.rfind("</details>")
+    assert "cannot be brought back" in shown.partition(f'action="{address}"')[2].partition("<button")[0]
+    client.post(address)
+    assert not Scorecard.objects.filter(pk=draft.pk).exists()
+
+
 def test_queries_do_not_grow_with_bins_or_cards(desk, draft):
     client = client_of(desk.controller)
     client.get(page("card", draft.pk))

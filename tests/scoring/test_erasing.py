@@ -37,10 +37,12 @@ from customers.models import (
     OrderHold,
     Promise,
 )
+from scoring.decision_reasons import reasons_of
 from scoring.decisions import decide as decide_credit
 from scoring.engine import rescore
 from scoring.erasing import Because, ErasureError, erase, words_of
 from scoring.models import AccountScore, Decision, ScoreOverride, ScoreReview
+from scoring.onboarding.letters import may_be_told
 from scoring.overrides import end_override
 from scoring.reviews_of_scores import contest, decide
 from scoring.written import PLACES, WRITTEN
@@ -192,6 +194,8 @@ def decided_by_a_person(desk, note):
             "by_kind": "person",
             "decided_by_id": desk.approver.pk,
             "note": note,
+            "reasons": [{"code": "told", "params": {}}],
+            "told": f"We told you: {note}.",
         }
         | {"answers_id": asked.pk if asked.outcome == "review" else None}
     )
@@ -219,6 +223,9 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     release_hold(hold, by=desk.approver, reason=word, on=TODAY)
     keys = [f"decision-{decision.pk}", f"change-{change.pk}", f"hold-{hold.pk}"]
     assert set(keys) <= {w.key for w in words_of(desk.account, desk.manager, TODAY) if not w.why_not}
+    (told,) = reasons_of(decision)
+    assert told.text == f"We told you: {word}." == decision.told and may_be_told(told)
+    assert found("decision").text.count(word) == 2
     assert found("change").text.count(word) >= 2 and found("change").who
     approver = type(desk.approver).objects.get(pk=desk.approver.pk)
     approver.groups.set(desk.manager.groups.all())
@@ -237,6 +244,9 @@ def test_words_about_decisions_limits_and_holds_go_too(desk):
     assert not set(keys) & {w.key for w in words_of(desk.account, desk.manager, TODAY)}
     assert word not in client.get(limits).content.decode()
     assert (decision.outcome, change.status, hold.released_by) == ("declined", "rejected", desk.approver)
+    (told,) = reasons_of(decision)
+    assert decision.told == "" and word not in str(decision.reasons) and not may_be_told(told)
+    assert told.text.startswith("Words erased on")
 
 
 def test_words_elsewhere_go_once_they_are_over(desk):
@@ -374,7 +384,7 @@ def test_the_database_lets_only_the_words_of_decisions_and_limits_go(desk):
         (said, "reason", {"grade": "A"}),
         (hold, "release_reason", {"reason_code": "other"}),
     ):
-        gone = {field: "", "erased_at": at}
+        gone = {field: "", "erased_at": at} | ({"told": ""} if rows is decision else {})
         for refused in ({field: "another story"}, {field: ""}, {"erased_at": at}, {**gone, **other}):
             with pytest.raises(DatabaseError), transaction.atomic():
                 rows.update(**refused)

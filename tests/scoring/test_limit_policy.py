@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from creditdesk.core.money import Money
+from customers.shown import EVERYTHING
 from scoring.limit_policy import GradeTerms, LimitInputs, PolicyTerms, recommend_limit
 
 DAY = date(2026, 3, 2)
@@ -115,7 +116,7 @@ def test_how_far_it_moves_and_when_it_stays(change, keep, amount):
     found = recommend_limit(replace(INPUTS, **change), POLICY)
     assert (found.keep, found.amount) == (keep, eur(amount))
     assert found.moves == (keep == "")
-    assert found.sentence_for(bank=True)
+    assert found.sentence_for(EVERYTHING)
 
 
 ALL_CAPS = replace(
@@ -193,7 +194,7 @@ RISING = replace(
 def test_every_gate_must_hold_and_only_small_rises_wait_for_nobody(change, keep, amount, at_once):
     found = recommend_limit(replace(RISING, **change), GATED)
     assert (found.keep, found.amount, found.is_automatic) == (keep, eur(amount), at_once)
-    assert found.sentence_for(bank=True) and all(gate.sentence for gate in found.gates)
+    assert found.sentence_for(EVERYTHING) and all(gate.sentence for gate in found.gates)
     assert [gate.code for gate in found.gates if not gate.passed][:1] == ([keep] if keep else [])
 
 

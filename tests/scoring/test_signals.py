@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from creditdesk.core.facts import CURRENT, View
+from scoring import engine
 from scoring.card import active_cards
 from scoring.engine import compute, rescore
 from scoring.models import AccountScore
@@ -21,6 +22,14 @@ pytestmark = pytest.mark.django_db
 # Days whose scores and peer figures are stored, for the signals that look at other customers.
 SCORED = [date(2024, 8, 1), date(2025, 5, 31), date(2025, 12, 1), date(2026, 3, 1)]
 DATES = [date(2024, 9, 30), date(2025, 6, 15), date(2025, 12, 31), JUDGED, END]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _planned_as_in_production(_plans_are_kept):
+    """A whole book is planned anew each time, for what it is, as outside of tests: with figures to compare."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "is_kept", _plans_are_kept)
+        yield
 
 
 @pytest.fixture(scope="module")

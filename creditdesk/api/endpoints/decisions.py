@@ -16,14 +16,12 @@ from creditdesk.api.references import AccountReference
 from creditdesk.api.schema import list_of
 from creditdesk.api.views import ActsOnce, Endpoint
 from creditdesk.core.compiled import asked_for
-from customers.bureau.bases import withheld_among
 from customers.days import last_date
 from customers.models import Cover
-from scoring.bank_right import NOTHING_ENDED, Ended, Reader
+from scoring.bank_right import NOTHING_ENDED, Ended, Reader, ended_among
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import DecisionError, decide
 from scoring.models import Decision, Recommendation, Scorecard
-from scoring.signals.base import Family
 
 
 class VersionOut(serializers.Serializer):
@@ -132,24 +130,17 @@ class DecisionsEndpoint(Endpoint):
         ).only(*own, *related)
 
     def represent(self, decisions: list[Decision]) -> list[dict[str, Any]]:
-        customers = (decision.account.customer for decision in decisions)
-        people = {customer.pk for customer in customers if customer.is_natural_person}
-        hidden = withheld_among(people, self.request.user, last_date()) if people else set()
+        ended = ended_among(self.request.user, [one.account.customer for one in decisions], last_date())
         return [
-            answer_of(
-                one, self.request.user, BUREAU_ENDED if one.account.customer_id in hidden else NOTHING_ENDED
-            )
+            answer_of(one, self.request.user, ended.get(one.account.customer_id, NOTHING_ENDED))
             for one in decisions
         ]
-
-
-BUREAU_ENDED: Ended = frozenset({Family.BUREAU})
 
 
 def answer_of(decision: Decision, reader: Reader, ended: Ended) -> dict[str, Any]:
     """What DecisionOut describes, written by hand: the serializer would take as long as the decision's rules.
 
-    ended: what is withheld from the reader, as its legal basis has ended."""
+    ended: what is withheld from the reader, as its legal basis or the consent has ended."""
     account, guarantees = decision.account, decision.guarantees
     settled = getattr(decision, "answer", None)
     return {

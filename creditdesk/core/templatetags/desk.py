@@ -100,6 +100,7 @@ def moment(value: datetime | None) -> str:
     return f"{wording.day(local.date())}, {local:%H:%M}"
 
 
+colon = register.simple_tag(wording.colon, name="colon")
 percent = register.filter("percent", wording.percent)
 register.filter("percent_of_100", wording.percent_of_100)
 act_label = register.filter("act_label", acts.act_label)

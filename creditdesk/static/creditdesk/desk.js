@@ -13,6 +13,10 @@
     if (event.detail.verb !== "get") event.detail.headers["X-CSRFToken"] = csrf();
   });
 
+  /* What is being fetched is said to be busy, to screen readers too. */
+  document.addEventListener("htmx:beforeRequest", function (event) { event.detail.target.setAttribute("aria-busy", "true"); });
+  document.addEventListener("htmx:afterRequest", function (event) { event.detail.target.removeAttribute("aria-busy"); });
+
   document.addEventListener("change", function (event) {
     const field = event.target.closest("[data-autosubmit]");
     if (field && field.form) field.form.requestSubmit();

@@ -16,6 +16,7 @@ from customers.admin.base import FactAdmin, ScopedAdmin
 from customers.models import (
     CreditAccount,
     Customer,
+    FinancialStatement,
     Instalment,
     Invoice,
     LegalEvent,
@@ -119,6 +120,18 @@ def test_amounts_and_years_are_written_as_people_write_them(desk):
     assert page.count(str(row.amount)) >= 2 and ",," not in page
     assert f">{row.fiscal_year}<" in page.replace("\n", "").replace(" ", "")
     assert "How it was sent" in page
+
+
+@pytest.mark.parametrize(
+    ("model", "label"),
+    [(LegalEvent, "Happened on"), (FinancialStatement, "Financial year ended on")],
+    ids=["event", "accounts"],
+)
+def test_a_fact_says_what_its_day_is_the_day_of(desk, model, label):
+    client, row = client_of(desk.controller), model.objects.first()
+    for url in (_url(model, "add"), _url(model, "changelist"), _url(model, "change", row.pk)):
+        text = client.get(url).content.decode()
+        assert label.lower() in text.lower() and "effective on" not in text.lower(), url
 
 
 @pytest.mark.parametrize("who", STAFF)

@@ -11,6 +11,8 @@ from creditdesk.core.audit import Actor
 from creditdesk.core.models import AuditEntry
 from customers.bank.access import log_scoring_pass, read_lines
 from customers.bank.consents import ConsentError, consent_of, record_consent, revoke_consent
+from customers.bank.feeds import Options, run_bank_import
+from customers.bank.mapping import find_bank_mapping
 from customers.models import BankAccount, BankConsent, BankDataAccess, BankTransaction
 from tests.factories import ACTOR, make_account, make_company
 
@@ -29,6 +31,7 @@ def consent(customer, *, since=TODAY - timedelta(days=30), until=TODAY + timedel
     row = record_consent(
         customer, purpose="credit assessment", effective_on=since, expires_on=until, actor=ACTOR
     )
+    BankConsent.objects.filter(pk=row.pk).update(revoked_on=since)
     # The time stamp is the moment of recording; tests live on a fixed day.
     return BankConsent.objects.create(
         **{
@@ -140,6 +143,80 @@ def test_a_renewal_carries_the_accounts_on(customer):
     )
     bank.refresh_from_db()
     assert bank.consent_id == newer.pk
+
+
+def test_what_is_stored_stays_under_the_consent_it_is_read_under(customer):
+    day = timedelta(days=1)
+    today = datetime.now(UTC).date()
+
+    def given(since, until):
+        return record_consent(
+            customer, purpose="x", effective_on=since, expires_on=until, actor=ACTOR, known_on=today
+        )
+
+    def held():
+        bank = BankAccount.objects.create(consent=now, customer=customer, iban="X", currency="EUR")
+        BankTransaction.objects.create(
+            bank_account=bank, key="1", effective_on=today, known_on=today, amount=1
+        )
+        return bank
+
+    now = given(today - 30 * day, today + 5 * day)
+    bank, renewal = held(), given(today + 6 * day, today + 400 * day)
+    # A renewal taken back before it begins deletes nothing.
+    gone = revoke_consent(renewal, by=ACTOR, reason="x", on=today)
+    assert (gone, read_lines(customer, reader=ACTOR, what="page", on=today).count()) == (
+        {"lines": 0, "accounts": 0},
+        1,
+    )
+    renewal.refresh_from_db()
+    assert renewal.revoked_on == renewal.effective_on and consent_of(customer, today + 6 * day) is None
+    # The consent in force taken back deletes everything, whatever renewal waits (and wherever old rows hang).
+    renewal = given(today + 6 * day, today + 400 * day)
+    bank.refresh_from_db()
+    assert bank.consent_id == now.pk
+    BankAccount.objects.filter(pk=bank.pk).update(consent=renewal)
+    assert revoke_consent(now, by=ACTOR, reason="x", on=today) == {"lines": 1, "accounts": 1}
+    # On the day a renewal begins, with nothing come in since, it is the one that holds what is read.
+    now = given(today - 30 * day, today)
+    held()
+    assert revoke_consent(renewal, by=ACTOR, reason="x", on=today + 6 * day)["lines"] == 1
+    revoke_consent(now, by=ACTOR, reason="x", on=today)
+    # Two in force: what is read under the other one stays, under that one.
+    now = given(today, today)
+    bank, other = held(), given(today, today + 9 * day)
+    bank.refresh_from_db()
+    assert bank.consent_id == other.pk
+    assert revoke_consent(other, by=ACTOR, reason="x", on=today)["lines"] == 0
+    bank.refresh_from_db()
+    assert bank.consent_id == now.pk
+    assert revoke_consent(now, by=ACTOR, reason="x", on=today)["lines"] == 1
+
+
+def test_a_feed_goes_on_under_the_renewal_from_the_day_it_begins(customer, tmp_path):
+    given = consent(customer, until=TODAY, at=NOW - timedelta(days=9))
+    account(given)
+    tomorrow = TODAY + timedelta(days=1)
+    renewal = record_consent(
+        customer,
+        purpose="x",
+        effective_on=tomorrow,
+        expires_on=date(2099, 1, 1),
+        actor=ACTOR,
+        known_on=TODAY,
+    )
+    assert BankAccount.objects.get().consent_id == given.pk
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "account,date,amount,currency\nIT60X0542811101000000123456,2026-11-20,10.00,EUR\n", encoding="utf-8"
+    )
+    report = run_bank_import(
+        path,
+        find_bank_mapping("bank-lines"),
+        Options(today=tomorrow, commit=True, customer=customer),
+    )
+    assert report.counts["lines"] == 1
+    assert BankAccount.objects.get().consent_id == renewal.pk
 
 
 def test_a_read_and_a_scoring_pass_leave_one_row_each(customer):

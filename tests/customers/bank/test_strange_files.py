@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 import zipfile
 from datetime import date
 
 import pytest
 
+from customers.bank.camt import read_camt
 from customers.bank.lines import fingerprint
 from customers.bank.matching import account_number
 from customers.bank.mt940 import read_mt940
+from customers.bank.unpacking import unpacked
 from customers.imports.problems import ImportRefused
 from customers.imports.undo import undo_batch
 from customers.models import BankAccount, BankTransaction
@@ -105,13 +108,48 @@ def test_files_meant_to_do_harm_are_refused(tmp_path, customer, monkeypatch):  #
     assert not BankTransaction.objects.exists()
 
 
+def test_elements_without_end_are_not_held(tmp_path, monkeypatch):
+    path = tmp_path / "x.xml"
+    many = "<x/>" * 15_000
+    for text in (
+        camt(entry(1_00)).replace("<d:Stmt>", f"<GrpHdr>{many}</GrpHdr><d:Stmt>", 1),
+        camt(entry(1_00), balances=balance("FWAV", 1_00, "2026-11-02") * 1_500),
+    ):
+        path.write_text(text)
+        tracemalloc.start()
+        statements, problems, entries = read_camt(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert (len(statements), problems, entries) == (1, [], 1) and peak < 800_000
+    monkeypatch.setattr("customers.bank.camt.LARGEST", 1_000)
+    path.write_text(camt(*[entry(1_00)] * 500))
+    assert read_camt(path)[2] == 500
+    path.write_text(camt(entry(1_00, extra="<x/>" * 1_001)))
+    with pytest.raises(ImportRefused, match="more elements"):
+        read_camt(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_archives_whose_first_bytes_unpack_to_all_of_it_are_refused_unread(tmp_path, method):
+    for extra in ([], ["[Content_Types].xml"]):
+        path = tmp_path / "x.zip"
+        with zipfile.ZipFile(path, "w", method) as archive:
+            for name in ["a.xml", *extra]:
+                archive.writestr(name, b" " * 100_000)
+        raw = bytearray(path.read_bytes())
+        raw[40:50] = b"damaged..."
+        path.write_bytes(raw)
+        with pytest.raises(ImportRefused, match="compression method"), unpacked(path):
+            pass
+
+
 def test_a_statement_completes_what_the_reports_of_the_day_left_out(tmp_path, customer):  # noqa: F811
     """CAMT.052 during the day has no balances; those of the CAMT.053 in the evening join the same lines."""
     entries = [
         entry(50_00, extra="<AcctSvcrRef>R1</AcctSvcrRef>"),
         entry(-20_00, extra="<AcctSvcrRef>R2</AcctSvcrRef>"),
     ]
-    take(tmp_path / "r.xml", camt(*entries, kind="052"), mapping="", customer=customer)
+    first = take(tmp_path / "r.xml", camt(*entries, kind="052"), mapping="", customer=customer)
     assert stored() == [(50_00, None), (-20_00, None)]
     # No opening balance: it follows from the closing one.
     whole = camt(*entries, balances=balance("CLBD", 130_00, "2026-11-02"))
@@ -121,6 +159,25 @@ def test_a_statement_completes_what_the_reports_of_the_day_left_out(tmp_path, cu
     assert take(tmp_path / "s.xml", whole, mapping="", customer=customer).changes_nothing
     undo_batch(report.batch, actor=ACTOR, reason="wrong account", on=TODAY)
     assert stored() == [(50_00, None), (-20_00, None)], "what was known before stands again"
+    # The report is undone before what completed it: its lines do not come back.
+    again = take(tmp_path / "s.xml", whole, mapping="", customer=customer)
+    undo_batch(first.batch, actor=ACTOR, reason="x", on=TODAY)
+    assert stored() == [(50_00, 150_00), (-20_00, 130_00)]
+    undo_batch(again.batch, actor=ACTOR, reason="x", on=TODAY)
+    assert stored() == []
+
+
+def test_a_report_and_its_statement_in_one_archive(tmp_path, customer):  # noqa: F811
+    entries = [entry(50_00, extra="<AcctSvcrRef>R1</AcctSvcrRef>"), entry(-20_00), entry(5_00)]
+    statement = camt(*entries, balances=balance("CLBD", 135_00, "2026-11-02"), number="S2")
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("1.xml", camt(*entries[:2], kind="052"))
+        archive.writestr("2.xml", statement)
+        archive.writestr("3.xml", camt(*entries, kind="052", number="S3"))
+    report = take(tmp_path / "z.zip", mapping="", customer=customer)
+    assert (report.counts["lines"], report.counts["unchanged"]) == (3, 5)
+    assert stored() == [(50_00, 150_00), (-20_00, 130_00), (5_00, 135_00)]
+    assert take(tmp_path / "z.zip", mapping="", customer=customer).changes_nothing
 
 
 def test_the_same_days_from_camt_and_mt940_are_taken_once(tmp_path, customer):  # noqa: F811
@@ -174,6 +231,27 @@ def test_who_and_what_for_in_the_dialects_of_field_86(tmp_path, about, other, re
     line = read_mt940(path)[0][0].lines[0]
     assert line.counterparty == fingerprint(other)
     assert line.is_rejected == bool(returned)
+
+
+def test_the_closing_balance_says_the_currency_where_no_opening_one_does(tmp_path):
+    path = tmp_path / "x.sta"
+    for currency, amount, closing, minor in (
+        ("JPY", "5000,", "9000,", (5000, 9000)),
+        ("KWD", "1,234", "9,000", (1234, 9000)),
+        ("EUR", "50,00", "90,00", (50_00, 90_00)),
+    ):
+        path.write_text(
+            f":20:X\n:25:{IBAN}\n:61:2611021102C{amount}NTRFNONREF\n:86:ab\n:61:2611021102D0,0004NTRF\n"
+            f":86:c\n:62F:C261102{currency}{closing}\n-\n"
+        )
+        (one,), problems, bookings = read_mt940(path)
+        assert (one.currency, [line.amount for line in one.lines], one.closing) == (
+            currency,
+            [minor[0]],
+            minor[1],
+        )
+        assert [(p.row, p.code) for p in problems] == [(5, "too_many_decimals")]
+        assert (bookings, one.refused) == (2, 1)
 
 
 def test_an_account_is_the_same_however_its_bank_writes_it():

@@ -60,6 +60,36 @@ def test_accounts_come_in_once_and_a_change_corrects_them(tmp_path, customer):
     assert AuditEntry.objects.filter(act="evidence.undo").count() == 2
 
 
+def test_undone_in_any_order_what_was_undone_stays_away(tmp_path, customer):
+    def said():
+        return [row.ebit.minor for row in FinancialStatement.objects.seen()]
+
+    def undo(report):
+        undo_batch(report.batch, actor=ACTOR, reason="x", on=TODAY)
+
+    ebits = (-25000, 25000, 35000)
+    a, b, c = (take(tmp_path, "accounts", ACCOUNTS.replace("-25000", str(ebit))) for ebit in ebits)
+    undo(b)
+    assert said() == [3_500_000]
+    undo(c)
+    assert said() == [-2_500_000], "not those of b, which was undone: what they had replaced"
+    undo(a)
+    assert said() == []
+    # Oldest first, and with a year beside that nobody corrected.
+    both = ACCOUNTS + ACCOUNTS.splitlines()[1].replace("2025-12", "2024-12").replace("-25000", "1") + "\n"
+    a, b = take(tmp_path, "accounts", both), take(tmp_path, "accounts", both.replace("-25000", "7"))
+    undo(a)
+    assert said() == [700]
+    undo(b)
+    assert said() == []
+    # A year corrected again since stays as it is, once.
+    a = take(tmp_path, "accounts", both)
+    b = take(tmp_path, "accounts", both.replace("-25000", "7").replace(",1,", ",2,"))
+    take(tmp_path, "accounts", ACCOUNTS.replace("-25000", "9"))
+    undo(b)
+    assert sorted(said()) == [100, 900]
+
+
 def test_an_insolvency_from_a_file_stops_new_business(tmp_path, customer):
     text = "customer,kind,date,known,source\nT-A,insolvency,2026-11-10,2026-11-12,Tribunale\nT-A,Pledge,2026-01-05,,register\n"
     assert take(tmp_path, "legal-events", text).counts["new"] == 2
@@ -68,6 +98,25 @@ def test_an_insolvency_from_a_file_stops_new_business(tmp_path, customer):
     kept = {(e.kind, e.batch is not None) for e in LegalEvent.objects.all()}
     assert kept == {("insolvency", True), ("lien", True)}
     assert take(tmp_path, "legal-events", text).counts["unchanged"] == 2
+
+
+def test_an_event_over_before_it_happened_is_refused_by_its_row(tmp_path, customer):
+    """The preview says what storing does, and the other rows come in."""
+    text = (
+        "customer,kind,date,known,ended,source\n"
+        "T-A,insolvency,2026-03-10,2026-03-12,2026-03-01,Tribunale\n"
+        "T-A,Pledge,2026-01-05,2026-01-05,2026-01-05,register\n"
+    )
+    preview = take(tmp_path, "legal-events", text, commit=False)
+    report = take(tmp_path, "legal-events", text)
+    for found in (preview, report):
+        assert [(p.row, p.column, p.code) for p in found.problems] == [(2, "ended", "over_before")]
+        assert (found.counts["new"], found.counts["refused"]) == (1, 1)
+        assert reason("over_before", {}) and cure("over_before", {})
+    assert [e.kind for e in LegalEvent.objects.all()] == ["lien"]
+    # A stored event is not corrected into one either.
+    wrong = take(tmp_path, "legal-events", text.replace("05,2026-01-05,reg", "05,2026-01-04,reg"))
+    assert wrong.counts["refused"] == 2 and LegalEvent.objects.get().ended_on == date(2026, 1, 5)
 
 
 def test_a_company_that_does_not_exist_is_said(tmp_path):

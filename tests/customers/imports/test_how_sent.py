@@ -152,6 +152,32 @@ def test_transactions_say_it_once_per_document(mapping, csv_file):
     assert sent()["A"] == "paper" and list(check_ledger()) == []
 
 
+def test_one_row_says_it_for_a_corrected_document_of_several(mapping, csv_file):
+    """Not row by row: else an empty row brings back what was known before, and the import that had told it."""
+    spec = mapping("transactions", asked(TRANSACTIONS))
+    header = ["type", "customer", "number", "instalment", "date", "due", "currency", "amount", "sent"]
+
+    def file(name, amount, a, b):
+        """Two invoices in two instalments each; the first row of either says how it was sent."""
+        rows = [
+            ["invoice", "C1", number, part, "2026-01-10", f"2026-0{part + 1}-10", "EUR", amount, how]
+            for number, how in (("A", a), ("B", b))
+            for part in (1, 2)
+        ]
+        for row in rows:
+            row[-1] = row[-1] if row[3] == 1 else ""
+        return csv_file(header, rows, name=name)
+
+    take(file("a.csv", "50.00", "", ""), spec)
+    told = take(file("b.csv", "50.00", "Paper", "Paper"), spec)
+    assert told.counts["deliveries"] == 2
+    take(file("c.csv", "60.00", "Paper", "E-Mail"), spec)
+    assert sent() == {"A": "paper", "B": "electronic"}
+    take(file("d.csv", "70.00", "", ""), spec)
+    undo_batch(told.batch, actor=PERSON, reason="x", on=TODAY)
+    assert sent() == {"A": "paper", "B": "electronic"} and list(check_ledger()) == []
+
+
 def test_a_snapshot_says_it_and_a_merge_keeps_it(mapping, csv_file):
     spec = mapping("snapshot", asked(SNAPSHOT))
     header = ["customer", "number", "issued", "due", "amount", "open"]

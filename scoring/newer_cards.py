@@ -19,8 +19,6 @@ from scoring import default_card, default_card_3, default_thin_card, default_thi
 from scoring.models import Scorecard, ScorecardBin
 from scoring.publishing import LIFE
 
-SHIPPED = "scorecard.shipped"
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -58,7 +56,7 @@ OFFERS = (
 def offers() -> list[Offer]:
     """Those that no card comes from yet, whatever became of it: told by the entry of its coming, for a draft may get
     another name, and by the name of those an installation came with."""
-    entries = AuditEntry.objects.filter(act=SHIPPED, data__has_key="offer")
+    entries = AuditEntry.objects.filter(act="scorecard.shipped", data__has_key="offer")
     came = dict(entries.values_list("subject_pk", "data__offer"))
     taken = {came[str(pk)] for pk in Scorecard.objects.filter(pk__in=came).values_list("pk", flat=True)}
     names = set(

@@ -82,6 +82,20 @@ def withheld_because(ended: Ended) -> str:
     return _("figures whose legal basis or consent ended, and what you may not read")
 
 
+class Withholding:
+    """What a text says of the points it tells in one sum; `ended` is a field of whatever has it."""
+
+    __slots__ = ()
+
+    @property
+    def withheld_family(self) -> str:
+        return withheld_family(self.ended)  # type: ignore[attr-defined]
+
+    @property
+    def withheld_because(self) -> str:
+        return withheld_because(self.ended)  # type: ignore[attr-defined]
+
+
 def is_of_bank(signal: str) -> bool:
     """Whether a signal (also of an earlier version of the product) is told from bank lines."""
     known = BY_NAME.get(signal)

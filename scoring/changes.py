@@ -13,10 +13,9 @@ from scoring.bank_right import (
     NOTHING_ENDED,
     Ended,
     Reader,
+    Withholding,
     is_withheld,
     sees_bank,
-    withheld_because,
-    withheld_family,
 )
 from scoring.card import Card
 from scoring.engine import compute
@@ -45,7 +44,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Withholding):
     """before.score + card_step + the points of all moved = after.score, exactly.
 
     cards: (old, new), the same one twice where one card scored both days. card_step: what the new card makes of
@@ -63,14 +62,6 @@ class Changes:
     cards: tuple[Card, Card]
     withheld: int | None = None
     ended: Ended = NOTHING_ENDED
-
-    @property
-    def withheld_family(self) -> str:
-        return withheld_family(self.ended)
-
-    @property
-    def withheld_because(self) -> str:
-        return withheld_because(self.ended)
 
     def for_reader(self, user: Reader, *, ended: Ended = NOTHING_ENDED) -> Changes:
         """What the user may see of it: without the right to bank data, what bank signals moved together; the same of

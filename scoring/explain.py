@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from creditdesk.core.facts import View
 from creditdesk.core.wording import day, percent
 from scoring import agency_words
-from scoring.bank_right import NOTHING_ENDED, Ended, Reader, is_withheld, withheld_because, withheld_family
+from scoring.bank_right import NOTHING_ENDED, Ended, Reader, Withholding, is_withheld
 from scoring.calibrated import label
 from scoring.card import Card
 from scoring.models import AccountScore, Depth, Grade, Recommendation, ScoreHistory
@@ -56,7 +56,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Withholding):
     """base_points + the points of all items = score, exactly.
 
     helping, hurting: up to five strongest each way. What nobody knows may count against an account, but never raises
@@ -84,14 +84,6 @@ class Explanation:
     insolvent: bool
     withheld: int | None = None
     ended: Ended = NOTHING_ENDED
-
-    @property
-    def withheld_family(self) -> str:
-        return withheld_family(self.ended)
-
-    @property
-    def withheld_because(self) -> str:
-        return withheld_because(self.ended)
 
     def for_reader(self, user: Reader, *, ended: Ended = NOTHING_ENDED) -> Explanation:
         """What the user may see of it: without the right to bank data no bank signal on its own, and none of

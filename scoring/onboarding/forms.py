@@ -23,6 +23,7 @@ from customers.models import (
     Customer,
     Portfolio,
 )
+from scoring.bank_right import NOTHING_ENDED, Ended, Reader
 from scoring.decision_reasons import reasons_of
 from scoring.models import Decision, Recommendation
 from scoring.onboarding.deciding import LONGEST_TERMS, Answer
@@ -254,7 +255,10 @@ class AnswerForm(forms.Form):
         help_text=gettext_lazy("For the file; the customer does not read it."),
     )
 
-    def __init__(self, *args: Any, decision: Decision, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, decision: Decision, reader: Reader, ended: Ended = NOTHING_ENDED, **kwargs: Any
+    ) -> None:
+        """reader: who decides. ended: what may not be shown about the customer any more (`ended_for`)."""
         self.decision = decision
         kwargs.setdefault("initial", _advised(decision))
         super().__init__(*args, **kwargs)
@@ -263,7 +267,7 @@ class AnswerForm(forms.Form):
         self.fields["outcome"].choices = [("", "—"), *((code, labels[code]) for code in outcomes)]  # type: ignore[attr-defined]
         self.fields["because"].choices = [  # type: ignore[attr-defined]
             (place, in_letter(reason))
-            for place, reason in enumerate(reasons_of(decision, named=True))
+            for place, reason in enumerate(reasons_of(decision, reader, named=not ended, ended=ended))
             if may_be_told(reason)
         ]
         for name in ("limit", "guarantee"):

@@ -17,7 +17,7 @@ from customers.limit_evidence import money_of
 from customers.limit_reasons import CAP_LABELS
 from customers.models import CreditApplication
 from customers.shown import Shown
-from scoring.bank_right import ended_for, shown_by
+from scoring.bank_right import Ended, ended_for, shown_by
 from scoring.completeness import Completeness, completeness
 from scoring.cures import Cured, cured
 from scoring.decision_reasons import Reason, reasons_of
@@ -74,6 +74,7 @@ class Screen:
     """One application: its latest decision and all before, and what the next step needs."""
 
     decision: Decision | None
+    ended: Ended
     reasons: list[Reason]
     caps: list[CapRow]
     advised_limit: Money | None
@@ -122,6 +123,7 @@ def screen_of(application: CreditApplication, as_of: date, user: User) -> Screen
     ended = ended_for(user, account.customer, as_of, past=True)
     return Screen(
         decision=decision,
+        ended=ended,
         reasons=reasons_of(decision, user, named=not ended, ended=ended) if decision else [],
         caps=_caps(decision, shown_by(user, ended)),
         advised_limit=money_of(advice.get("limit")),

@@ -32,6 +32,7 @@ from customers.bank.feeds import Options
 from customers.documents import DocumentRefused, attach, read_document, remove_document
 from customers.imports.problems import ImportRefused
 from customers.models import ApplicationDocument, CreditAccount, CreditApplication
+from scoring.bank_right import ended_for
 from scoring.decisions import DecisionError
 from scoring.models import DecisionLetter
 from scoring.onboarding.assessing import assess, latest_decision, read_bank_lines
@@ -145,7 +146,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     standing = stands_at(application)
     may_decide = request.user.has_perm(DECIDE) and standing in ("open", "granted", "declined")
     if answer is None and screen.decision and may_decide:
-        answer = AnswerForm(decision=screen.decision)
+        answer = AnswerForm(decision=screen.decision, reader=request.user, ended=screen.ended)
     context = {
         "title": application.account.customer.name,
         "application": application,
@@ -176,7 +177,8 @@ def _answered(
     if latest is None:
         messages.error(request, _("Assess the application first: there is nothing to decide on."))
         return redirect("applications:page", application.pk)
-    form = AnswerForm(request.POST, decision=latest)
+    ended = ended_for(request.user, application.account.customer, on, past=True)
+    form = AnswerForm(request.POST, decision=latest, reader=request.user, ended=ended)
     if form.is_valid():
         try:
             decide_application(

@@ -21,7 +21,7 @@ from customers.limit_reasons import render_reason
 from customers.models import BankDataAccess, Customer, OrderHold
 from customers.orders import record_order
 from customers.shown import EVERYTHING, Shown
-from scoring.bank_right import ended_for, is_of_agencies, is_of_bank, sees_bank
+from scoring.bank_right import NOTHING_ENDED, ended_for, is_of_agencies, is_of_bank, sees_bank
 from scoring.causes import react_to_causes
 from scoring.decision_reasons import reasons_of
 from scoring.decisions import decide
@@ -29,6 +29,7 @@ from scoring.engine import rescore
 from scoring.explain import explain
 from scoring.limit_comparison import caps, signals
 from scoring.models import AccountScore, ScoreHistory
+from scoring.onboarding.forms import AnswerForm
 from scoring.proposals import score_evidence
 from scoring.signals import BY_NAME, SIGNALS
 from scoring.signals.base import Family
@@ -126,6 +127,11 @@ def test_without_the_right_points_add_up_and_no_figure_is_told(desk):
     assert "figures for those who may read bank data" in seen[desk.collector.username]
 
 
+def reasons_offered(decision, reader, ended=NOTHING_ENDED):
+    """What a person may tick for the letter of an application."""
+    return AnswerForm(decision=decision, reader=reader, ended=ended).fields["because"].choices
+
+
 def test_limits_and_decisions_keep_them_back_too(desk):
     row = AccountScore.objects.select_related("card").get(account=desk.account)
     evidence = score_evidence(row, row.grade)
@@ -141,10 +147,15 @@ def test_limits_and_decisions_keep_them_back_too(desk):
     assert "12,345" not in closed.formula + closed.amount and closed.label == open_line.label
     params = {"signal": "bank_sudden_change", "points": -9, "value": -5.5}
     decision = SimpleNamespace(
-        reasons=[{"code": "signal", "params": params}], scored_as_of=AS_OF, as_of=AS_OF, kept=None
+        reasons=[{"code": "signal", "params": params}],
+        **{"scored_as_of": AS_OF, "as_of": AS_OF, "kept": None, "pk": 0},
+        **{"advice": {}, "public_id": "", "currency": "EUR"},
     )
     (open_reason,) = reasons_of(decision, desk.controller)
     (closed_reason,) = reasons_of(decision, desk.integration)
+    assert [label for _n, label in reasons_offered(decision, desk.controller)] == [open_reason.text]
+    assert reasons_offered(decision, desk.integration) == []
+    assert reasons_offered(decision, desk.controller, frozenset({Family.BANK})) == []
     assert "5.5" in open_reason.text and open_reason.value == -5.5
     assert "5.5" not in closed_reason.text and closed_reason.value is None and closed_reason.points == -9
 

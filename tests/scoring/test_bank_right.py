@@ -148,8 +148,13 @@ def test_limits_and_decisions_keep_them_back_too(desk):
     params = {"signal": "bank_sudden_change", "points": -9, "value": -5.5}
     decision = SimpleNamespace(
         reasons=[{"code": "signal", "params": params}],
-        **{"scored_as_of": AS_OF, "as_of": AS_OF, "kept": None, "pk": 0},
-        **{"advice": {}, "public_id": "", "currency": "EUR"},
+        scored_as_of=AS_OF,
+        as_of=AS_OF,
+        kept=None,
+        pk=0,
+        advice={},
+        public_id="",
+        currency="EUR",
     )
     (open_reason,) = reasons_of(decision, desk.controller)
     (closed_reason,) = reasons_of(decision, desk.integration)

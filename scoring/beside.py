@@ -16,9 +16,10 @@ from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from creditdesk.core.audit import Actor, Change, record_act
-from creditdesk.core.dates import months_before
+from creditdesk.core.audit import Actor
+from creditdesk.core.dates import is_month_end, months_before
 from creditdesk.core.models import Job, User
+from creditdesk.core.sentences import in_a_row
 from scoring.card import Card, CardError, Cards, active_cards, as_card, problems
 from scoring.dialect import dialect
 from scoring.engine import Group, bulk_plan, groups_of
@@ -47,39 +48,22 @@ def run_beside(card: Scorecard, *, by: User, as_of: date) -> Scorecard:
         raise PublishingError("in_use", _("The card in use is scored every night as it is."))
     wrong = problems(as_card(locked, list(locked.bins.all())))
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     if locked.beside_since is None:
-        # One row that everybody waits for who adds one, so that two do not take the last place at once: the oldest card.
-        Scorecard.objects.select_for_update(no_key=True).order_by("pk").values_list("pk").first()
+        LIFE.one_at_a_time()  # two would take the last place at once
         if beside_cards().count() >= MOST:
             raise PublishingError(
                 "too_many",
                 _("%(n)s cards run beside the one in use already: end one of them first.") % {"n": MOST},
             )
-    return _marked(locked, locked.beside_since or as_of, "scorecard.beside", by, as_of)
+    return LIFE.mark_beside(locked, locked.beside_since or as_of, Actor.person(by), as_of)
 
 
 @transaction.atomic
 def end_beside(card: Scorecard, *, by: User, as_of: date) -> Scorecard:
     """No further nights; what was stored stays as long as it is kept."""
     LIFE.check_permission(by, LIFE.propose_permission, LIFE.publish_permission)
-    return _marked(LIFE.lock(card), None, "scorecard.beside_ended", by, as_of)
-
-
-def _marked(card: Scorecard, since: date | None, act: str, by: User, as_of: date) -> Scorecard:
-    before = {"beside_since": card.beside_since and card.beside_since.isoformat()}
-    card.beside_since = since
-    card.save(update_fields=["beside_since"])
-    after = {"beside_since": since and since.isoformat()}
-    record_act(
-        act,
-        actor=Actor.person(by),
-        subject=card,
-        business_date=as_of,
-        data=LIFE.data_of(card),
-        changes=[Change.of(card, before, after)],
-    )
-    return card
+    return LIFE.mark_beside(LIFE.lock(card), None, Actor.person(by), as_of)
 
 
 def beside_cards() -> QuerySet[Scorecard]:
@@ -107,9 +91,8 @@ def keep_beside(
                 # Read under the lock: it may have ended, or come into use, while it was waited for.
                 if (row := running.prefetch_related("bins").filter(pk=pk).first()) is not None:
                     written += _keep_one(row, cards, as_of, scope, groups, using)
-        except (
-            Exception
-        ) as error:  # whatever it is: nothing acts on this card, and on the one in use people do
+        except Exception as error:
+            # Whatever it is: nothing acts on this card, and on the one in use people do.
             if failed is None:
                 raise
             logger.exception("Card %s could not be scored beside the one in use", pk)
@@ -166,10 +149,6 @@ def drop_old(as_of: date) -> int:
         rows = BesideScore.objects.filter(card=card)
         dropped += rows.filter(as_of__in=nights).delete()[0] + rows.filter(as_of__lt=last).delete()[0]
     return dropped
-
-
-def is_month_end(day: date) -> bool:
-    return (day + timedelta(days=1)).day == 1
 
 
 @dataclass(frozen=True, slots=True)

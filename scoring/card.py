@@ -239,6 +239,7 @@ def cards_in_use(as_of: date | None = None) -> QuerySet[Scorecard]:
     from that day on, whether its state says so yet or not. `since` names what it said then."""
     day_has_come = Q(status=Scorecard.Status.PLANNED, first_day__lte=as_of) if as_of else Q(pk__in=[])
     rows = Scorecard.objects.filter(Q(status=Scorecard.Status.ACTIVE) | day_has_come)
+    # "planned" comes after "active" in the alphabet, so a plan whose day has come stands first.
     return rows.order_by("-status", "-first_day", "-pk").annotate(
         since=Coalesce("activated_at", "proposed_at")
     )

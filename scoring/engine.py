@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from django.db.models import CharField, Func, QuerySet, Subquery, Value
 from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import AuditEntry
+from creditdesk.core.dates import is_month_end
 from creditdesk.core.facts import CURRENT, View
 from customers.completeness import latest_days, oldest_of_latest
 from customers.models import Company, CreditAccount
@@ -173,7 +174,7 @@ def rescore(
         if keep_history:
             values = scope.parameters(speech) | {
                 "pass_id": pass_id,
-                "month_end": int(_is_month_end(as_of)),
+                "month_end": int(is_month_end(as_of)),
                 "entry": entry and entry.pk,
             }
             sql = compile_history(using, scope.shape)
@@ -231,10 +232,6 @@ _LEDGER = ("customers_instalment", "customers_allocation")
 _LOOKS_EMPTY = (
     "SELECT COALESCE(MIN(reltuples), 0) < 1000 FROM pg_class WHERE relname = ANY(%s) AND relkind = 'r'"
 )
-
-
-def _is_month_end(day: date) -> bool:
-    return (day + timedelta(days=1)).day == 1
 
 
 def compute(

@@ -69,8 +69,7 @@ def offers() -> list[Offer]:
 def add_newer_cards(*, by: User, as_of: date) -> list[Scorecard]:
     """The drafts that are still missing; a card that is there already is left alone. Raises PublishingError."""
     LIFE.check_permission(by, LIFE.propose_permission)
-    # One at a time: whoever pressed twice waits here, and finds them there.
-    list(Scorecard.objects.select_for_update().order_by("pk").values_list("pk", flat=True)[:1])
+    LIFE.one_at_a_time()  # whoever pressed twice waits here, and finds them there
     return [_added(offer, by, as_of) for offer in offers()]
 
 

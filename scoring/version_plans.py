@@ -96,19 +96,27 @@ class PlannedLife(Life[Scorecard]):
 
     def end_beside(self, version: Scorecard, actor: Actor, as_of: date) -> None:
         """A card that came into use runs beside none, nor does it again by itself once it is retired."""
-        if version.beside_since is None:
-            return
-        before = {"beside_since": version.beside_since.isoformat()}
-        version.beside_since = None
-        version.save(update_fields=["beside_since"])
+        if version.beside_since is not None:
+            self.mark_beside(version, None, actor, as_of)
+
+    def mark_beside(self, locked: Scorecard, since: date | None, actor: Actor, as_of: date) -> Scorecard:
+        """Have a locked card run beside the one in use from a day on, or (None) end it; on record."""
+        before = {"beside_since": locked.beside_since and locked.beside_since.isoformat()}
+        locked.beside_since = since
+        locked.save(update_fields=["beside_since"])
         record_act(
-            "scorecard.beside_ended",
+            "scorecard.beside" if since else "scorecard.beside_ended",
             actor=actor,
-            subject=version,
+            subject=locked,
             business_date=as_of,
-            data=self.data_of(version),
-            changes=[Change.of(version, before, {"beside_since": None})],
+            data=self.data_of(locked),
+            changes=[Change.of(locked, before, {"beside_since": since and since.isoformat()})],
         )
+        return locked
+
+    def one_at_a_time(self) -> None:
+        """Until commit nobody else comes past here: everybody waits for the same row, that of the oldest card."""
+        self.model._default_manager.select_for_update(no_key=True).order_by("pk").values_list("pk").first()
 
     def _begun(self, act: str, version: Scorecard, as_of: date, **fields: Any) -> None:
         before = {"status": version.status}

@@ -15,6 +15,15 @@ def months_before(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
+def month_end(day: date) -> date:
+    """The last day of the day's month."""
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
+def is_month_end(day: date) -> bool:
+    return day == month_end(day)
+
+
 class Days(Func):
     """Days(a, b): a - b in whole days, negative when a is earlier.
 

@@ -101,7 +101,10 @@ def _unzip(path: Path, folder: Path) -> list[Unpacked]:
                     "unreadable", error=_("the archive holds more than %(most)s files") % {"most": MAX_FILES}
                 )
             if any(member.compress_type not in _COUNTED for member in members):
-                raise NotImplementedError("That compression method is not supported")
+                raise ImportRefused(
+                    "unreadable",
+                    error=_("it is packed with bzip2 or the like: pack it as an ordinary zip file"),
+                )
             for number, member in enumerate(sorted(members, key=lambda m: m.filename)):
                 # The name inside is only shown, never used as a path.
                 target = folder / f"{number}{PurePosixPath(member.filename).suffix[:8]}"

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from creditdesk.core.audit import Actor, record_act
 from creditdesk.core.facts import CURRENT, View
+from creditdesk.core.sentences import in_a_row
 from scoring.card import Card, CardError, active_card, as_card, fingerprint, problems
 from scoring.fitting.account_card import PointCard, in_points
 from scoring.fitting.account_figures import counts_of, customer_years, figures_of, gini_gain
@@ -168,7 +169,7 @@ def keep_draft(found: Challenger, *, name: str, actor: Actor, as_of: date) -> Sc
     card = as_engine_card(found.card, used)
     wrong = problems(card)
     if wrong:
-        raise CardError(" ".join(wrong))
+        raise CardError(in_a_row(wrong))
     newest = Scorecard.objects.filter(code=CODE).aggregate(v=Max("version"))["v"] or 0
     grades = found.card.grades()
     row = Scorecard.objects.create(

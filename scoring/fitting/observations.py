@@ -20,6 +20,7 @@ from django.db.models import Min, Sum
 from numpy.typing import NDArray
 
 from creditdesk.core.audit import Actor
+from creditdesk.core.dates import month_end
 from creditdesk.core.facts import CURRENT, View
 from creditdesk.core.money import exponent
 from customers.bank.access import log_study
@@ -49,10 +50,6 @@ MONTHLY_UP_TO = 12
 """With more month-ends than this, quarter-ends: their windows overlap less and say nearly as much."""
 
 Ints = NDArray[np.int64]
-
-
-def month_end(day: date) -> date:
-    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def horizon_of(day: date, months: int = HORIZON_MONTHS) -> date:
